@@ -1,0 +1,1 @@
+//! The bytes of a dump: where they come from, how they are packed, what they say.

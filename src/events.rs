@@ -1,0 +1,170 @@
+//! The one channel between the engines and whoever shows their work.
+//!
+//! Engines emit; the console prints. Neither knows the other.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::outcome::{CheckResult, RunReport, Section};
+
+/// Something that happened, in the order in which it happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A backup is about to be made.
+    CreateStarted {
+        /// Name of the database.
+        database: String,
+        /// `host:port` of the source.
+        host: String,
+        /// The file that will be published.
+        output: PathBuf,
+    },
+    /// The backup was published.
+    Created {
+        /// The file.
+        file: PathBuf,
+        /// Bytes that pg_dump wrote.
+        dump_bytes: u64,
+        /// Bytes of the file.
+        file_bytes: u64,
+        /// Whether the file is compressed by us.
+        compressed: bool,
+        /// What was counted on the way, such as `18 tables, 1,265,000 rows`.
+        contents: Option<String>,
+    },
+    /// A verification begins.
+    VerifyStarted {
+        /// The backup, as it was named.
+        backup: PathBuf,
+    },
+    /// The backup file is there.
+    BackupFound {
+        /// Its size.
+        bytes: u64,
+    },
+    /// A container of this name is looked for.
+    SandboxChecking {
+        /// The container's name.
+        name: String,
+    },
+    /// A dead run's leftover was removed.
+    SandboxSwept {
+        /// What it was, such as `container backup-restore-test`.
+        what: String,
+    },
+    /// An image is being pulled.
+    ImagePulling {
+        /// The image.
+        image: String,
+    },
+    /// A throwaway PostgreSQL is being started.
+    SandboxStarting {
+        /// Major version, such as `15`.
+        version: String,
+        /// Why this engine and image were taken.
+        why: String,
+    },
+    /// It was started.
+    SandboxStarted {
+        /// Container name or data directory.
+        name: String,
+    },
+    /// It does not answer yet.
+    SandboxWaiting,
+    /// It answers.
+    SandboxReady {
+        /// How often it was asked.
+        attempts: u32,
+    },
+    /// The backup was read to its end and nothing is missing from it.
+    BackupRead {
+        /// Tables with a COPY block.
+        tables: usize,
+        /// Rows in them.
+        rows: u64,
+        /// Bytes of the dump when decompressed.
+        bytes: u64,
+    },
+    /// The restore begins.
+    RestoreStarted {
+        /// The database it goes to.
+        database: String,
+    },
+    /// The database is being created.
+    DatabaseCreating {
+        /// Its name.
+        database: String,
+    },
+    /// Statements and rows are being sent.
+    Restoring,
+    /// The restore ended.
+    RestoreFinished {
+        /// Errors that prove the backup bad; each is a line or more.
+        errors: Vec<String>,
+        /// Harmless errors that were passed over.
+        tolerated: usize,
+    },
+    /// How far a long piece of work is.
+    Progress(Progress),
+    /// A section of checks begins.
+    SectionStarted(Section),
+    /// A check ended.
+    Checked(CheckResult),
+    /// Something harmless worth knowing.
+    Warning(String),
+    /// The verification ended; everything it found.
+    VerifyFinished(Arc<RunReport>),
+    /// What becomes of the sandbox.
+    SandboxClosing,
+    /// It is gone.
+    SandboxClosed,
+    /// It was kept, and this is how to connect to it.
+    SandboxKept {
+        /// The container's name.
+        name: String,
+        /// A `psql` line.
+        connect: String,
+        /// How to remove it.
+        remove: String,
+    },
+}
+
+/// How far a long piece of work is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done, such as `reading` or `restoring`.
+    pub work: &'static str,
+    /// Units done (bytes).
+    pub done: u64,
+    /// Units in all, where known.
+    pub total: Option<u64>,
+    /// What is at hand, such as a table's name.
+    pub current: Option<String>,
+}
+
+/// Where engines send their events.
+#[derive(Clone)]
+pub struct Events(Arc<dyn Fn(Event) + Send + Sync>);
+
+impl Events {
+    /// Sends every event to `consumer`, on the thread that emits it.
+    pub fn new(consumer: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(consumer))
+    }
+
+    /// Sends events nowhere.
+    pub fn silent() -> Self {
+        Self::new(|_| {})
+    }
+
+    /// Sends one event.
+    pub fn emit(&self, event: Event) {
+        (self.0)(event);
+    }
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Events")
+    }
+}

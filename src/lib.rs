@@ -1,0 +1,13 @@
+//! ccc-backup makes PostgreSQL backups and proves that they restore.
+//!
+//! The library exists for the binary, the benchmarks and the tests; it promises no stable API.
+//! `docs/architecture.md` names the modules, their jobs, and which may import which.
+
+pub mod dump;
+pub mod events;
+pub mod outcome;
+pub mod pg;
+pub mod process;
+pub mod sandbox;
+pub mod secret;
+pub mod store;

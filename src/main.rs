@@ -1,0 +1,2 @@
+//! Parses, runs, exits; the only exit.
+fn main() {}

@@ -1,0 +1,212 @@
+//! A connection to a PostgreSQL server of ours: facts, connecting, quoting, errors in words.
+//!
+//! Only the sandbox is reached this way; the source is reached by PostgreSQL's own client tools,
+//! so that every libpq setting keeps working.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_postgres::error::ErrorPosition;
+use tokio_postgres::{Client, Config, NoTls};
+
+use crate::secret::Secret;
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A TCP address.
+    Tcp {
+        /// Host name or IP address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// The directory of its unix socket, and the port in the socket's name.
+    Socket {
+        /// The directory.
+        dir: PathBuf,
+        /// The port in the name `.s.PGSQL.<port>`.
+        port: u16,
+    },
+}
+
+/// Everything needed to connect.
+#[derive(Debug, Clone)]
+pub struct ConnectInfo {
+    /// Where.
+    pub address: Address,
+    /// As whom.
+    pub user: String,
+    /// The password of this run.
+    pub password: Secret,
+    /// To which database.
+    pub database: String,
+}
+
+impl ConnectInfo {
+    /// The same server, another database.
+    #[must_use]
+    pub fn database(&self, name: &str) -> Self {
+        Self {
+            database: name.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    fn config(&self) -> Config {
+        let mut config = Config::new();
+        match &self.address {
+            Address::Tcp { host, port } => config.host(host).port(*port),
+            Address::Socket { dir, port } => config.host_path(dir).port(*port),
+        };
+        config
+            .user(&self.user)
+            .password(self.password.expose())
+            .dbname(&self.database)
+            .application_name("ccc-backup")
+            .connect_timeout(Duration::from_secs(5));
+        config
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// The driver's error; [`describe`] puts it in words.
+    pub async fn connect(&self) -> Result<Session, tokio_postgres::Error> {
+        let (client, connection) = self.config().connect(NoTls).await?;
+        let task = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error = describe(&error), "connection ended");
+            }
+        });
+        Ok(Session { client, task })
+    }
+}
+
+/// A connection and the task that drives it; both end when it is dropped.
+#[derive(Debug)]
+pub struct Session {
+    client: Client,
+    task: JoinHandle<()>,
+}
+
+impl std::ops::Deref for Session {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// An SQL identifier, quoted.
+pub fn quote_ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A schema-qualified name, quoted.
+pub fn quote_qualified(schema: &str, name: &str) -> String {
+    format!("{}.{}", quote_ident(schema), quote_ident(name))
+}
+
+/// An SQL string literal, right under either setting of `standard_conforming_strings`.
+pub fn quote_literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if quoted.contains('\\') {
+        format!(" E'{}'", quoted.replace('\\', "\\\\"))
+    } else {
+        format!("'{quoted}'")
+    }
+}
+
+/// What the server said of an error, field by field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerError {
+    /// SQLSTATE, such as `42P01`.
+    pub code: String,
+    /// The message.
+    pub message: String,
+    /// The detail, where there is one.
+    pub detail: Option<String>,
+    /// The hint, where there is one.
+    pub hint: Option<String>,
+    /// The context ("COPY users, line 3"), where there is one.
+    pub context: Option<String>,
+    /// The position in the statement, in characters from 1, where there is one.
+    pub position: Option<u32>,
+}
+
+impl ServerError {
+    /// The server's part of a driver's error; `None` when the error is not the server's.
+    pub fn of(error: &tokio_postgres::Error) -> Option<Self> {
+        let db = error.as_db_error()?;
+        Some(Self {
+            code: db.code().code().to_owned(),
+            message: db.message().to_owned(),
+            detail: db.detail().map(str::to_owned),
+            hint: db.hint().map(str::to_owned),
+            context: db.where_().map(str::to_owned),
+            position: match db.position() {
+                Some(ErrorPosition::Original(position)) => Some(*position),
+                _ => None,
+            },
+        })
+    }
+
+    /// Whether the error says that the server is in trouble and nothing of the statement: out of
+    /// disk, memory or connections (class 53), shut down or crashed (57P), an I/O error (58).
+    /// Source: PostgreSQL 15 documentation, appendix A.
+    pub fn is_servers_trouble(&self) -> bool {
+        let code = self.code.as_str();
+        code.starts_with("53") || code.starts_with("57P") || matches!(code, "58000" | "58030")
+    }
+}
+
+/// An error of the driver in words: its `Display` says only "db error".
+pub fn describe(error: &tokio_postgres::Error) -> String {
+    match ServerError::of(error) {
+        Some(server) => format!("{} (SQLSTATE {})", server.message, server.code),
+        None => {
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(error);
+            while let Some(cause) = source {
+                text = format!("{text}: {cause}");
+                source = cause.source();
+            }
+            text
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_literals_are_quoted() {
+        assert_eq!(quote_ident(r#"a"b"#), r#""a""b""#);
+        assert_eq!(quote_qualified("public", "Übung"), r#""public"."Übung""#);
+        assert_eq!(quote_literal("it's"), "'it''s'");
+        assert_eq!(quote_literal(r"a\b"), r" E'a\\b'");
+    }
+
+    #[test]
+    fn a_connect_info_does_not_show_its_password() {
+        let info = ConnectInfo {
+            address: Address::Tcp {
+                host: "127.0.0.1".into(),
+                port: 5433,
+            },
+            user: "postgres".into(),
+            password: Secret::new("hunter2"),
+            database: "restore_test".into(),
+        };
+        assert!(!format!("{info:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,282 @@
+//! Child processes: started without a shell, their stderr kept, killed when dropped.
+//!
+//! Knows nothing of what the children are for.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use thiserror::Error;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::task::JoinHandle;
+
+use crate::secret::Secret;
+
+/// Lines of stderr kept from each end of what a child says; a child that says more loses the
+/// middle.
+const STDERR_LINES: usize = 200;
+/// Longest stderr line kept, in bytes.
+const STDERR_LINE_BYTES: u64 = 8 * 1024;
+
+/// Why a child could not be run.
+#[derive(Debug, Error)]
+pub enum ProcessError {
+    /// The program could not be started.
+    #[error("could not run {program}: {source}")]
+    Start {
+        /// The program as it was called.
+        program: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Talking to it failed.
+    #[error("lost {program}: {source}")]
+    Lost {
+        /// The program as it was called.
+        program: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+/// A program to run.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    program: PathBuf,
+    args: Vec<OsString>,
+    env: Vec<(String, Secret)>,
+    removed: Vec<String>,
+}
+
+impl Invocation {
+    /// A program without arguments; it inherits our environment.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            removed: Vec::new(),
+        }
+    }
+
+    /// Adds an argument. Never a secret: arguments can be read by every user of the machine.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<T: Into<OsString>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets an environment variable; this is how a password travels.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: Secret) -> Self {
+        self.env.push((name.into(), value));
+        self
+    }
+
+    /// Removes a variable from the inherited environment.
+    #[must_use]
+    pub fn env_remove(mut self, name: impl Into<String>) -> Self {
+        self.removed.push(name.into());
+        self
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The arguments.
+    pub fn arguments(&self) -> &[OsString] {
+        &self.args
+    }
+
+    /// Starts it with stdout and stderr piped. The child is killed when [`Running`] is dropped.
+    ///
+    /// # Errors
+    /// [`ProcessError::Start`] when the program is missing or may not be run.
+    pub fn start(&self) -> Result<Running, ProcessError> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        for name in &self.removed {
+            command.env_remove(name);
+        }
+        for (name, value) in &self.env {
+            command.env(name, value.expose());
+        }
+        // A Ctrl-C at the terminal reaches the whole process group; we end our children ourselves.
+        command.process_group(0);
+        let program = self.program.display().to_string();
+        let mut child = command.spawn().map_err(|source| ProcessError::Start {
+            program: program.clone(),
+            source,
+        })?;
+        let stderr = child
+            .stderr
+            .take()
+            .map(|pipe| tokio::spawn(keep_ends(pipe)));
+        Ok(Running {
+            program,
+            child,
+            stderr,
+        })
+    }
+
+    /// Runs it to its end and returns what it wrote.
+    ///
+    /// # Errors
+    /// As [`Invocation::start`], and [`ProcessError::Lost`] when its output cannot be read.
+    pub async fn capture(&self) -> Result<Captured, ProcessError> {
+        let mut running = self.start()?;
+        let mut stdout = Vec::new();
+        if let Some(mut pipe) = running.stdout() {
+            pipe.read_to_end(&mut stdout)
+                .await
+                .map_err(|source| ProcessError::Lost {
+                    program: running.program.clone(),
+                    source,
+                })?;
+        }
+        let ended = running.wait().await?;
+        Ok(Captured { stdout, ended })
+    }
+}
+
+/// A child that runs.
+#[derive(Debug)]
+pub struct Running {
+    program: String,
+    child: Child,
+    stderr: Option<JoinHandle<Vec<String>>>,
+}
+
+impl Running {
+    /// Its stdout; the first call gets it, later ones `None`.
+    pub fn stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// Waits for its end. Cancel safe until it returns; dropping it kills the child.
+    ///
+    /// # Errors
+    /// [`ProcessError::Lost`] when the system cannot say how it ended.
+    pub async fn wait(mut self) -> Result<Ended, ProcessError> {
+        let status = self
+            .child
+            .wait()
+            .await
+            .map_err(|source| ProcessError::Lost {
+                program: self.program.clone(),
+                source,
+            })?;
+        let stderr = match self.stderr.take() {
+            Some(task) => task.await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        Ok(Ended { status, stderr })
+    }
+
+    /// Kills it and waits until it is gone.
+    pub async fn kill(mut self) {
+        if let Err(error) = self.child.kill().await {
+            tracing::debug!(program = self.program, %error, "kill failed");
+        }
+    }
+}
+
+/// How a child ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// The first and last lines of its stderr.
+    pub stderr: Vec<String>,
+}
+
+/// What a child wrote, and how it ended.
+#[derive(Debug)]
+pub struct Captured {
+    /// All of its stdout.
+    pub stdout: Vec<u8>,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+/// Reads stderr to its end and keeps its first and last lines.
+async fn keep_ends(pipe: ChildStderr) -> Vec<String> {
+    let mut reader = BufReader::new(pipe);
+    let (mut first, mut last) = (Vec::new(), VecDeque::new());
+    let mut dropped = 0usize;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut reader)
+            .take(STDERR_LINE_BYTES)
+            .read_until(b'\n', &mut line)
+            .await;
+        if !matches!(read, Ok(1..)) {
+            break;
+        }
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+        tracing::debug!(target: "child", "{text}");
+        if first.len() < STDERR_LINES {
+            first.push(text);
+        } else {
+            last.push_back(text);
+            if last.len() > STDERR_LINES {
+                last.pop_front();
+                dropped += 1;
+            }
+        }
+    }
+    if dropped > 0 {
+        first.push(format!("… {dropped} lines left out …"));
+    }
+    first.extend(last);
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_ends_of_a_long_stderr_are_kept() {
+        let script = "for i in $(seq 1000); do echo line $i >&2; done; exit 3";
+        let captured = Invocation::new("sh")
+            .arg("-c")
+            .arg(script)
+            .capture()
+            .await
+            .unwrap();
+        assert_eq!(captured.ended.status.code(), Some(3));
+        let lines = captured.ended.stderr;
+        assert_eq!(lines.first().map(String::as_str), Some("line 1"));
+        assert_eq!(lines.last().map(String::as_str), Some("line 1000"));
+        assert_eq!(lines.len(), 2 * STDERR_LINES + 1);
+        assert!(lines.contains(&"… 600 lines left out …".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_named() {
+        let error = Invocation::new("/no/such/pg_dump").start().err().unwrap();
+        assert!(
+            error
+                .to_string()
+                .starts_with("could not run /no/such/pg_dump: ")
+        );
+    }
+}

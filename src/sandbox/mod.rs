@@ -1,0 +1,1 @@
+//! The throwaway PostgreSQL that a backup is restored into.

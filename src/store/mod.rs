@@ -1,0 +1,1 @@
+//! Backups at rest: their names, how they are published, what is kept.
