@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Shows ccc-backup on a real database: backs it up, proves that the backup restores, then cuts a
+# copy short and shows that this is noticed. Ends with 0 only if all three went as they should.
+# CCC_BACKUP_BIN names the binary, else the release build.
+set -euo pipefail
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+binary=$(realpath -m -- "${CCC_BACKUP_BIN:-$root/target/release/ccc-backup}")
+[[ -x $binary ]] || {
+    echo "demo: no $binary: cargo build --release makes it" >&2
+    exit 1
+}
+
+work=$(mktemp -d)
+chmod 711 "$work" # the server runs as another user, who has to pass through
+stop=''
+clean_up() {
+    # The server ends with its standard input.
+    [[ -z $stop ]] || { exec {stop}>&- && wait "$server"; } || true
+    cd / && rm -rf -- "$work"
+}
+trap clean_up EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Below the ports that the kernel hands out by itself.
+free_port() {
+    local port
+    for port in $(shuf -i 20000-29999 -n 20); do
+        (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || {
+            echo "$port"
+            return
+        }
+    done
+}
+
+DB_HOST=127.0.0.1 DB_PORT=$(free_port) DB_NAME=content_creation_crew DB_USER=postgres
+DB_PASSWORD=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+export DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD
+
+echo "Starting a throwaway PostgreSQL on $DB_HOST:$DB_PORT, with migrations and test data…"
+export SOURCE_PASSWORD=$DB_PASSWORD
+coproc source { exec "$root/tests/fixtures/source-server.sh" "$work/source" "$DB_PORT"; }
+# shellcheck disable=SC2154 # coproc sets it
+server=$source_PID stop=${source[1]}
+read -r _ <&"${source[0]}" || exit 1 # it has said why
+PGHOST=$DB_HOST PGPORT=$DB_PORT PGUSER=$DB_USER PGPASSWORD=$DB_PASSWORD \
+    "$root/tests/fixtures/make-database.sh" "$DB_NAME" 0.1
+
+ccc-backup() { "$binary" "$@"; }
+
+codes=()
+show() {
+    local code=0
+    printf '\n$ %s\n' "$*"
+    "$@" || code=$?
+    echo "exit code: $code"
+    codes+=("$code")
+}
+
+mkdir "$work/backups"
+cd "$work"
+show ccc-backup create
+show ccc-backup verify --latest
+
+backup=$(find backups -name 'backup_*.sql.gz')
+[[ -n $backup ]] || {
+    echo 'demo: no backup was made' >&2
+    exit 1
+}
+printf '\nA copy that lost its last third:\n'
+head -c "$(($(stat -c %s "$backup") * 2 / 3))" "$backup" >cut.sql.gz
+show ccc-backup verify cut.sql.gz
+
+echo
+[[ "${codes[*]}" == '0 0 1' ]] || {
+    echo "demo: the exit codes are ${codes[*]}, and should be 0 0 1" >&2
+    exit 1
+}
+echo 'The backup is proven to restore (0), the damaged copy is refused (1).'

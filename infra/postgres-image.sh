@@ -1,0 +1,157 @@
+#!/usr/bin/env bash
+# Builds ccc-backup/postgres:MAJOR out of Debian's own packages, for machines that cannot pull postgres:MAJOR.
+#
+#   infra/postgres-image.sh [--force] [MAJOR]      MAJOR is 15 unless said; --force rebuilds an existing image
+#
+# The packages are unpacked, not installed (mmdebstrap's variant "extract"): their maintainer scripts would pull in
+# Perl and debconf to set up a server that the entrypoint sets up anyway. infra/postgres-image/ holds the rest.
+# shellcheck disable=SC2016 # the $(...) in single quotes are apt's
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+work=''
+
+die() {
+    echo "postgres-image: error: $1" >&2
+    [[ -z ${2:-} ]] || echo "  hint: $2" >&2
+    exit 1
+}
+
+note() { echo "postgres-image: $*"; }
+
+as_root() {
+    if [[ $(id -u) == 0 ]]; then "$@"; else sudo -- "$@"; fi
+}
+
+install_tools() {
+    local packages=() install
+    command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
+    # Who is not root unpacks in a user namespace, for which mmdebstrap needs newuidmap.
+    [[ $(id -u) == 0 ]] || command -v newuidmap >/dev/null || packages+=(uidmap)
+    [[ ${#packages[@]} != 0 ]] || return 0
+
+    install=(apt-get install --yes --no-install-recommends "${packages[@]}")
+    [[ $(id -u) == 0 ]] || command -v sudo >/dev/null || die "missing: ${packages[*]}" "as root: ${install[*]}"
+    note "installing ${packages[*]}"
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive "${install[@]}" -qq -o Dpkg::Use-Pty=0 </dev/null >"$work/apt.log" 2>&1 ||
+        { tail -n 30 "$work/apt.log" >&2; die "${packages[*]} could not be installed"; }
+}
+
+# What apt knows of the distribution's own archives; entries of third parties (Origin differs) stay out.
+distribution_targets() { apt-get indextargets --format "$1" 'Created-By: Packages' "Origin: $origin" | sort -u; }
+
+write_apt_files() {
+    distribution_targets 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' >"$work/sources.list"
+    if [[ ! -s $work/sources.list ]]; then
+        note "reading the package lists (apt-get update)"
+        as_root apt-get update -qq
+        distribution_targets 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' >"$work/sources.list"
+    fi
+    [[ -s $work/sources.list ]] || die "apt has no sources of $origin" 'see /etc/apt/sources.list.d'
+    # The proxy and the like; without it a machine behind one could not fetch anything.
+    apt-config dump | grep -E '^Acquire::(https?::|ftp::|Retries|Check-Date|Check-Valid-Until)' >"$work/apt.conf" || true
+}
+
+need_major_in_suite() {
+    local lists majors
+    mapfile -t lists < <(distribution_targets '$(FILENAME)')
+    majors=$(/usr/lib/apt/apt-helper cat-file "${lists[@]}" |
+        sed -n 's/^Package: postgresql-\([0-9]\+\)$/\1/p' | sort -nu | paste -sd' ')
+    [[ " $majors " == *" $major "* ]] ||
+        die "$origin $codename has PostgreSQL ${majors:-(none)}, not $major" \
+            "docker pull postgres:$major, or infra/postgres-image.sh ${majors%% *}"
+}
+
+build() {
+    local keyring=() conf=() packages
+    # Where it is not root, mmdebstrap runs the hooks as a user who may not see into the caller's home.
+    chmod 755 "$work"
+    cp -r "$here/postgres-image" "$work/"
+    # Newer releases keep the archive's key out of trusted.gpg.d, so it is named here.
+    [[ ! -e /usr/share/keyrings/$ID-archive-keyring.gpg ]] ||
+        keyring=(--keyring="/usr/share/keyrings/$ID-archive-keyring.gpg")
+    [[ ! -s $work/apt.conf ]] || conf=(--aptopt="$work/apt.conf")
+    # The server brings its contrib extensions and, through its client package, psql. The rest is what the entrypoint,
+    # initdb and an operator with `docker exec` use.
+    packages=postgresql-$major,base-files,base-passwd,coreutils,dash,findutils,grep,gzip,libc-bin,locales,sed,tar
+    packages+=,tzdata,util-linux,zstd
+    PG_MAJOR=$major mmdebstrap --quiet --variant=extract --skip=cleanup/run --include="$packages" "${keyring[@]}" "${conf[@]}" \
+        --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --hook-dir="$work/postgres-image/hooks" \
+        "$codename" - "$work/sources.list" 2>"$work/mmdebstrap.log" |
+        docker import \
+            --change 'ENTRYPOINT ["docker-entrypoint.sh"]' \
+            --change 'CMD ["postgres"]' \
+            --change "ENV PATH=/usr/lib/postgresql/$major/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin" \
+            --change 'ENV LANG=en_US.utf8' \
+            --change "ENV PG_MAJOR=$major" \
+            --change 'ENV PGDATA=/var/lib/postgresql/data' \
+            --change 'VOLUME /var/lib/postgresql/data' \
+            --change 'EXPOSE 5432' \
+            --change 'LABEL org.opencontainers.image.title="PostgreSQL for ccc-backup"' \
+            --change "LABEL org.opencontainers.image.base.name=\"$ID:$codename\"" \
+            --message "PostgreSQL $major from the packages of $origin $codename" \
+            -
+}
+
+# The image gets its name only after a server has run in it, the way ccc-backup runs one.
+try() {
+    docker run --rm --network none --user postgres --read-only --cap-drop ALL --security-opt no-new-privileges \
+        --tmpfs /var/lib/ccc:mode=1777 --tmpfs /var/run/postgresql:mode=1777 --tmpfs /tmp:mode=1777 \
+        --entrypoint sh "$1" -ec '
+            initdb --no-sync --auth trust -D /var/lib/ccc/data >/dev/null
+            echo "SELECT 1" | postgres --single -c log_checkpoints=off -D /var/lib/ccc/data postgres >/dev/null
+            postgres --version'
+}
+
+failed() {
+    cat "$work/mmdebstrap.log" >&2
+    # An import of half a tree makes an image, too.
+    [[ -z $built ]] || docker image rm "$built" >/dev/null
+    die "$1"
+}
+
+# SIGINT is PostgreSQL's fast shutdown. `docker import` cannot set it, a commit of a container can.
+name() {
+    local container
+    container=$(docker create --stop-signal SIGINT "$1")
+    docker commit "$container" "$image" >/dev/null
+    docker rm --volumes "$container" >/dev/null
+    # Kept if a container still runs from it.
+    [[ -z $replaced ]] || docker image rm "$replaced" >/dev/null 2>&1 || true
+}
+
+major=15 force=no
+for argument; do
+    case $argument in
+        --force) force=yes ;;
+        -h | --help) sed -n '2,4s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;;
+        '' | *[!0-9]*) die "not a PostgreSQL major version: '$argument'" 'infra/postgres-image.sh [--force] [MAJOR]' ;;
+        *) major=$argument ;;
+    esac
+done
+image=ccc-backup/postgres:$major
+
+docker version >/dev/null 2>&1 || die 'no Docker Engine answers' 'docker version'
+replaced=$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null) || true
+if [[ $force == no && -n $replaced ]]; then
+    note "$image is already here (--force rebuilds it)"
+    exit
+fi
+
+[[ -e /etc/debian_version ]] || die 'this machine does not have apt' "docker pull postgres:$major"
+# shellcheck source=/dev/null
+. /etc/os-release
+origin=${ID^} codename=$VERSION_CODENAME
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+install_tools
+write_apt_files
+need_major_in_suite
+note "building $image from the packages of $origin $codename"
+built=$(build) || failed "$image could not be built"
+version=$(try "$built") || failed "PostgreSQL does not start in $image"
+name "$built"
+size=$(docker image inspect --format '{{.Size}}' "$image")
+note "built $image: $version, $((size / 1000000)) MB, in $SECONDS s"

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Brings to a Debian or Ubuntu machine what `make test` and `make demo` need, and says what it did. Silent, and done in
+# a moment, where nothing is missing.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+pg_major=15
+requirements=tests/fixtures/requirements.txt
+
+say() { echo "setup: $*"; }
+
+die() {
+    echo "setup: error: $1" >&2
+    [[ -z ${2:-} ]] || echo "  hint: $2" >&2
+    exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+    if [[ $(id -u) == 0 ]]; then "$@"; else sudo -- "$@"; fi
+}
+
+venv_is_current() {
+    [[ -x .venv/bin/python && -x .venv/bin/alembic ]] && cmp --silent $requirements .venv/requirements.txt
+}
+
+missing_packages() {
+    local bin=/usr/lib/postgresql/$pg_major/bin
+    [[ -x $bin/postgres && -x $bin/initdb && -x $bin/pg_dump && -x $bin/psql ]] || echo "postgresql-$pg_major"
+    have cc || echo gcc libc6-dev
+    have make || echo make
+    have python3 || echo python3
+    venv_is_current || python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    # Where the kernel has AppArmor, the engine starts no container without the package.
+    have docker || echo docker.io apparmor
+    have docker-compose || docker compose version >/dev/null 2>&1 || echo docker-compose
+}
+
+where_to_get() {
+    case $1 in
+        postgresql-*) echo 'add the archive of postgresql.org: https://wiki.postgresql.org/wiki/Apt' ;;
+        docker*) echo 'https://docs.docker.com/engine/install' ;;
+    esac
+}
+
+install_packages() {
+    local packages=("$@") no_cluster=/etc/postgresql-common/createcluster.d/ccc-backup-setup.conf package log
+    local by_hand="apt-get update && apt-get install --no-install-recommends ${packages[*]}"
+    have apt-get || die "missing: ${packages[*]}" "install what has these names on Debian, with this system's own tools"
+    [[ $(id -u) == 0 ]] || have sudo || die "missing: ${packages[*]}" "as root: $by_hand"
+
+    say "installing ${packages[*]}"
+    log=$(mktemp)
+    as_root apt-get update -qq >"$log" 2>&1 || { cat "$log" >&2; die 'apt-get update failed'; }
+    for package in "${packages[@]}"; do
+        [[ $(apt-cache policy "$package") == *'Candidate: '[!\(]* ]] ||
+            die "this release of the system has no package $package" "$(where_to_get "$package")"
+    done
+
+    # The package would make a cluster and start it on port 5432. We want the programs only.
+    as_root mkdir -p "${no_cluster%/*}"
+    # shellcheck disable=SC2064 # the name of now
+    trap "as_root rm -f '$no_cluster'" EXIT
+    echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --yes -qq -o Dpkg::Use-Pty=0 --no-install-recommends "${packages[@]}" </dev/null >"$log" 2>&1 ||
+        { tail -n 30 "$log" >&2; die 'the packages could not be installed' "$by_hand"; }
+    rm -f "$log"
+}
+
+make_venv() {
+    say "making .venv from $requirements"
+    python3 -m venv --clear .venv
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $requirements ||
+        die "the packages of $requirements could not be installed"
+    cp $requirements .venv/requirements.txt
+}
+
+make_image() {
+    local images=("postgres:$pg_major" "ccc-backup/postgres:$pg_major") image
+    for image in "${images[@]}"; do
+        [[ -z $(docker image ls --quiet "$image") ]] || return 0
+    done
+    # A minute pulls the image over an ordinary line. Over a slow one the packages, a third of its size, are the better
+    # choice.
+    if timeout 60 docker pull --quiet "${images[0]}" >/dev/null 2>&1; then
+        say "pulled ${images[0]}"
+    else
+        say "${images[0]} could not be pulled"
+        infra/postgres-image.sh "$pg_major"
+    fi
+}
+
+if ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
+    die 'cargo, rustfmt or clippy is not on the PATH' 'https://rustup.rs, then: rustup component add rustfmt clippy'
+fi
+
+mapfile -t packages < <(missing_packages | tr ' ' '\n')
+[[ ${#packages[@]} == 0 ]] || install_packages "${packages[@]}"
+venv_is_current || make_venv
+if docker version >/dev/null 2>&1; then
+    make_image
+else
+    # Not fatal here: the tests that need it say so, and fail where a run must be complete.
+    say 'no Docker Engine answers, so its image was not made; see: docker version' >&2
+fi
