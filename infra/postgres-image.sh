@@ -65,9 +65,10 @@ need_major_in_suite() {
 
 build() {
     local keyring=() conf=() packages
-    # Where it is not root, mmdebstrap runs the hooks as a user who may not see into the caller's home.
-    chmod 755 "$work"
+    # Where the caller is not root, mmdebstrap works as a user who may not see into the caller's home.
     cp -r "$here/postgres-image" "$work/"
+    chmod -R a+rX "$work"
+    cd "$work"
     # Newer releases keep the archive's key out of trusted.gpg.d, so it is named here.
     [[ ! -e /usr/share/keyrings/$ID-archive-keyring.gpg ]] ||
         keyring=(--keyring="/usr/share/keyrings/$ID-archive-keyring.gpg")
@@ -76,9 +77,10 @@ build() {
     # initdb and an operator with `docker exec` use.
     packages=postgresql-$major,base-files,base-passwd,coreutils,dash,findutils,grep,gzip,libc-bin,locales,sed,tar
     packages+=,tzdata,util-linux,zstd
-    PG_MAJOR=$major mmdebstrap --quiet --variant=extract --skip=cleanup/run --include="$packages" "${keyring[@]}" "${conf[@]}" \
+    PG_MAJOR=$major mmdebstrap --quiet --variant=extract --skip=cleanup/run "${keyring[@]}" "${conf[@]}" \
         --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --hook-dir="$work/postgres-image/hooks" \
-        "$codename" - "$work/sources.list" 2>"$work/mmdebstrap.log" |
+        --include="$packages" \
+        "$codename" - "$work/sources.list" 2>mmdebstrap.log |
         docker import \
             --change 'ENTRYPOINT ["docker-entrypoint.sh"]' \
             --change 'CMD ["postgres"]' \

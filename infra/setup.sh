@@ -82,8 +82,8 @@ make_image() {
     for image in "${images[@]}"; do
         [[ -z $(docker image ls --quiet "$image") ]] || return 0
     done
-    # A minute pulls the image over an ordinary line. Over a slow one the packages, a third of its size, are the better
-    # choice.
+    # A minute pulls the image over an ordinary line. Over a slow one the packages, less than half of its size, are the
+    # better choice.
     if timeout 60 docker pull --quiet "${images[0]}" >/dev/null 2>&1; then
         say "pulled ${images[0]}"
     else

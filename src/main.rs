@@ -1,2 +1,153 @@
 //! Parses, runs, exits; the only exit.
-fn main() {}
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use ccc_backup::cli::{Cli, Command, GlobalArgs};
+use ccc_backup::commands::{self, Stop};
+use ccc_backup::events::Events;
+use ccc_backup::report::console::{self, Console};
+use ccc_backup::settings::{self, SettingsError};
+use clap::{CommandFactory, Parser};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+/// Exit code for wrong usage and for what could not be told.
+const CANNOT_TELL: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // --help and --version are answers, not errors.
+            let code = if answer.use_stderr() { CANNOT_TELL } else { 0 };
+            let _ = answer.print();
+            return ExitCode::from(code);
+        }
+    };
+    ExitCode::from(run(cli).unwrap_or_else(|error| {
+        console::error(&format!("{error:#}"), error.downcast_ref().map(|e: &SettingsError| e.hint.as_str()));
+        CANNOT_TELL
+    }))
+}
+
+fn run(cli: Cli) -> anyhow::Result<u8> {
+    start_log(&cli.global)?;
+    let console = Arc::new(Console::new(cli.global.quiet));
+    let command = match cli.command {
+        Command::Backup { command } => command.into(),
+        command => command,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(async {
+        let stop = Stop::default();
+        watch_signals(&stop)?;
+        let events = events_to(&console, &stop);
+        dispatch(command, &console, &events, &stop).await
+    });
+    // Threads that still read a backup end when nobody listens; they are not waited for.
+    runtime.shutdown_background();
+    code
+}
+
+async fn dispatch(
+    command: Command,
+    console: &Console,
+    events: &Events,
+    stop: &Stop,
+) -> anyhow::Result<u8> {
+    let environment = &settings::process_environment;
+    match command {
+        Command::Create(args) => {
+            let settings = settings::create(&args, environment)?;
+            Ok(commands::create::run(&settings, events, stop).await)
+        }
+        Command::Verify(args) => {
+            let settings = settings::verify(&args)?;
+            Ok(commands::verify::run(&settings, events, stop).await.verdict().exit_code())
+        }
+        Command::Cleanup(args) => {
+            let settings = settings::cleanup(&args);
+            Ok(commands::cleanup::run(&settings, events).await)
+        }
+        Command::Backup { command } => Box::pin(dispatch(command.into(), console, events, stop)).await,
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "ccc-backup", &mut text);
+            console.answer(&String::from_utf8_lossy(&text));
+            Ok(0)
+        }
+        Command::Man => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+            console.answer(&String::from_utf8_lossy(&text));
+            Ok(0)
+        }
+    }
+}
+
+/// Events go to the console; when nobody reads it any more, the run ends.
+fn events_to(console: &Arc<Console>, stop: &Stop) -> Events {
+    let (console, stop) = (Arc::clone(console), stop.clone());
+    Events::new(move |event| {
+        console.show(&event);
+        if console.is_broken() {
+            stop.because("stdout was closed");
+        }
+    })
+}
+
+/// The first signal asks to stop; the second leaves at once.
+fn watch_signals(stop: &Stop) -> std::io::Result<()> {
+    for (kind, name) in [
+        (SignalKind::interrupt(), "SIGINT"),
+        (SignalKind::terminate(), "SIGTERM"),
+        (SignalKind::hangup(), "SIGHUP"),
+    ] {
+        let mut signals = signal(kind)?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                if stop.token().is_cancelled() {
+                    console::error(
+                        "interrupted twice: leaving without cleaning up",
+                        Some("remove what is left with `ccc-backup cleanup --sandbox`"),
+                    );
+                    std::process::exit(i32::from(CANNOT_TELL));
+                }
+                stop.because(format!("interrupted by {name}"));
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Diagnostics: to stderr with `--verbose` or `RUST_LOG`, and to `--log-file`.
+fn start_log(global: &GlobalArgs) -> anyhow::Result<()> {
+    let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
+    let from_environment = EnvFilter::try_from_default_env();
+    if global.verbose || from_environment.is_ok() {
+        let filter = from_environment.unwrap_or_else(|_| EnvFilter::new("ccc_backup=debug,child=debug"));
+        let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        layers.push(layer.with_filter(filter).boxed());
+    }
+    if let Some(path) = &global.log_file {
+        let file = open_log(path)?;
+        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Arc::new(file));
+        layers.push(layer.with_filter(EnvFilter::new("ccc_backup=debug,child=debug")).boxed());
+    }
+    tracing_subscriber::registry().with(layers).init();
+    Ok(())
+}
+
+fn open_log(path: &Path) -> anyhow::Result<std::fs::File> {
+    use anyhow::Context;
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(|| format!("the log file {} cannot be written", path.display()))
+}

@@ -238,6 +238,19 @@ impl RunReport {
     }
 }
 
+/// A number for people: `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +293,12 @@ mod tests {
             let verdict = decide(defects, &checks, blocked.then_some(&obstacle));
             assert_eq!(verdict, *expected, "{bad} {statuses:?} {blocked}");
         }
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        let numbers = [0, 7, 142, 1_234, 15_234_567].map(grouped);
+        assert_eq!(numbers, ["0", "7", "142", "1,234", "15,234,567"]);
     }
 
     #[test]

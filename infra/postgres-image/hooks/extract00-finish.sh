@@ -28,12 +28,13 @@ chown 999:999 "$root/var/lib/postgresql"
 install -d -m 3777 -o 999 -g 999 "$root/run/postgresql"
 install -D -m 755 "$(dirname "$0")/../docker-entrypoint.sh" "$root/usr/local/bin/docker-entrypoint.sh"
 
-# Licences stay (share/doc/*/copyright), the rest of the documentation and the translations go.
+# Licences stay (share/doc/*/copyright), the rest of the documentation and the translations go; so do apt's sources and
+# options, which are this machine's and may hold the password of a proxy.
 find "$share/doc" -mindepth 1 ! -type d ! -name copyright -delete
 find "$share/doc" -type d -empty -delete
 rm -rf "$share/man" "$share/info" "$share/locale" "$share/i18n" "$share/lintian" "$share/bug" \
     "$share/bash-completion" "$share/postgresql/$PG_MAJOR/man" \
-    "$root/usr/lib/postgresql/$PG_MAJOR/lib/bitcode" "$root/usr/lib/postgresql/$PG_MAJOR/lib/llvmjit"* \
-    "$root/usr/lib/postgresql/$PG_MAJOR/lib/pgxs" \
-    "$root/usr/include" "$root/var/lib/dpkg" "$root/var/lib/apt" "$root/var/cache/apt" "$root/etc/apt/sources.list.d" \
-    "$root/etc/dpkg" "$root/etc/hostname" "$root/etc/resolv.conf"
+    "$root/usr/lib/postgresql/$PG_MAJOR/lib/bitcode" "$root/usr/lib/postgresql/$PG_MAJOR/lib/pgxs" \
+    "$root/usr/lib/postgresql/$PG_MAJOR/lib/llvmjit"* "$root/usr/include" \
+    "$root/var/lib/dpkg" "$root/var/lib/apt" "$root/var/cache/apt" "$root/etc/dpkg" \
+    "$root/etc/apt/sources.list.d" "$root/etc/apt/apt.conf.d/99mmdebstrap" "$root/etc/hostname" "$root/etc/resolv.conf"

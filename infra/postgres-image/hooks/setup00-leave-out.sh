@@ -1,7 +1,7 @@
 #!/bin/sh
 # Run by mmdebstrap before it asks apt which packages are needed. It tells apt that some are there already: what the
-# server's package depends on and a server in a throwaway container never uses. That is half of the download and two
-# thirds of the image. The server looks for its JIT provider at run time and works without it.
+# server's package depends on and a server in a throwaway container never uses. That is nearly half of the download and
+# more than half of the image. The server looks for its JIT provider at run time and works without it.
 set -eu
 root=$1
 

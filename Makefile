@@ -1,0 +1,107 @@
+# `make` lists the targets. Whatever goes wrong in a recipe, make itself exits with 2, which is also ccc-backup's
+# "not verified": where the exit code decides something, call the binary, or read the number that make prints
+# ("Error 1": the backup is bad; "Error 2": it could not be told).
+
+.DEFAULT_GOAL := help
+
+# Directory of the backups.
+BACKUP_DIR ?= $(or $(CCC_BACKUP_DIR),./backups)
+# More flags for ccc-backup: make backup-verify ARGS=--verbose
+ARGS ?=
+
+# The binary built here; another one is used as it is: make backup CCC_BACKUP=/usr/local/bin/ccc-backup
+built := $(or $(CARGO_TARGET_DIR),target)/release/ccc-backup
+CCC_BACKUP ?= $(built)
+
+backup backup-verify backup-restore-test backup-cleanup: export BACKUP_DIR := $(BACKUP_DIR)
+
+##@ Backups
+
+.PHONY: backup
+backup: .binary ## Create a backup of the database (DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD)
+	@"$(CCC_BACKUP)" create --backup-dir "$$BACKUP_DIR" $(ARGS)
+
+.PHONY: backup-verify
+backup-verify: .binary ## Restore the latest backup into a throwaway PostgreSQL and check it
+	@"$(CCC_BACKUP)" verify --latest --backup-dir "$$BACKUP_DIR" $(ARGS)
+
+.PHONY: backup-verify-file
+backup-verify-file: export FILE := $(FILE)
+backup-verify-file: .file-given .binary ## The same for one backup: FILE=backups/backup_20260114_020000.sql.gz
+	@"$(CCC_BACKUP)" verify "$$FILE" $(ARGS)
+
+.PHONY: backup-restore-test
+backup-restore-test: .binary ## Restore and check the latest backup, and keep the database to look into
+	@"$(CCC_BACKUP)" verify --latest --backup-dir "$$BACKUP_DIR" --no-cleanup $(ARGS)
+
+.PHONY: backup-restore-cleanup
+backup-restore-cleanup: .binary ## Remove the database that backup-restore-test kept
+	@"$(CCC_BACKUP)" cleanup --sandbox $(ARGS)
+
+.PHONY: backup-cleanup
+backup-cleanup: .binary ## Remove backups older than 30 days (ARGS=--dry-run only lists them)
+	@"$(CCC_BACKUP)" cleanup --older-than 30d --backup-dir "$$BACKUP_DIR" $(ARGS)
+
+##@ Development
+
+.PHONY: build
+build: ## Build target/release/ccc-backup
+	cargo build --release --locked
+
+.PHONY: demo
+demo: setup .binary ## Show a backup made, verified, cut short and caught, on a throwaway database
+	@infra/demo.sh
+
+.PHONY: test
+test: setup ## Check format and lints, run all tests, after installing what they need
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	cargo test --locked
+
+.PHONY: fmt
+fmt: ## Format the code
+	cargo fmt
+
+.PHONY: lint
+lint: ## Check format, lints and, where shellcheck is installed, the shell scripts
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	@if command -v shellcheck >/dev/null; then \
+	    shellcheck .ci/run $(shell find infra tests -name '*.sh'); \
+	else \
+	    echo 'shellcheck is not installed; the shell scripts were not checked'; \
+	fi
+
+.PHONY: setup
+setup: ## Install what the tests and the demo need, where it is missing
+	@infra/setup.sh
+
+.PHONY: postgres-image
+postgres-image: ## Build ccc-backup/postgres:15 from Debian's packages (ARGS=--force builds it again)
+	@infra/postgres-image.sh $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what was built and .venv; backups stay
+	cargo clean
+	rm -rf .venv
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+	    /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	    /^[a-z-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo 'Variables: BACKUP_DIR=./backups, ARGS= (more flags), CCC_BACKUP= (another binary).'
+	@echo 'make exits with 2 whatever went wrong; the number behind "Error" is the exit code of ccc-backup:'
+	@echo '1 the backup is bad, 2 it could not be told.'
+
+# Quiet when there is nothing much to do, but a first build takes its time and shows it.
+.PHONY: .binary
+.binary:
+ifeq ($(CCC_BACKUP),$(built))
+	@cargo build --release --locked $(if $(wildcard $(built)),--quiet)
+endif
+
+.PHONY: .file-given
+.file-given:
+	$(if $(FILE),,$(error backup-verify-file needs a FILE, for example: make backup-verify-file FILE=backups/backup_20260114_020000.sql.gz))

@@ -1,0 +1,282 @@
+//! Every restored table holds the rows that the dump holds: read back in pg_dump's own format,
+//! counted and fingerprinted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::TryStreamExt;
+use tokio::task::JoinSet;
+
+use super::CheckError;
+use crate::dump::contents::TableContents;
+use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
+use crate::outcome::{CheckResult, Section, Status, grouped};
+use crate::pg::{self, ConnectInfo, ServerError, Session};
+
+/// The session settings under which values were written as text. pg_dump fixes the others itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendering {
+    /// The dump's client encoding.
+    pub encoding: String,
+    /// `TimeZone`: how `timestamptz` is written.
+    pub time_zone: String,
+    /// `bytea_output`: `hex` or `escape`.
+    pub bytea_output: String,
+}
+
+impl Rendering {
+    /// As pg_dump's own session: its settings, then those that the source had.
+    /// Source: PostgreSQL 15, `pg_dump.c`, `setup_connection`.
+    async fn apply(&self, session: &Session) -> Result<(), CheckError> {
+        let sql = format!(
+            "SET DateStyle = ISO; SET IntervalStyle = postgres; SET extra_float_digits = 3; \
+             SET synchronize_seqscans = off; SET search_path = ''; SET row_security = off; \
+             SET statement_timeout = 0; SET TimeZone = {}; SET bytea_output = {}",
+            pg::quote_literal(&self.time_zone),
+            pg::quote_literal(&self.bytea_output),
+        );
+        session.batch_execute(&sql).await.map_err(|error| CheckError(pg::describe(&error)))
+    }
+}
+
+/// What was found of a table in the restored database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Its rows.
+    Rows(TableFingerprint),
+    /// It could not be read: most often it is not there.
+    Refused(ServerError),
+}
+
+/// Reads `tables` back over `jobs` connections, the biggest first. The result has their order.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn read_back(
+    target: &ConnectInfo,
+    tables: &[TableContents],
+    rendering: &Rendering,
+    jobs: usize,
+    progress: Arc<dyn Fn(usize) + Send + Sync>,
+) -> Result<Vec<Found>, CheckError> {
+    let mut order: Vec<usize> = (0..tables.len()).collect();
+    order.sort_by_key(|index| std::cmp::Reverse(tables[*index].bytes));
+    let work = Arc::new((order, tables.to_vec(), AtomicUsize::new(0)));
+    let mut workers = JoinSet::new();
+    for _ in 0..jobs.clamp(1, tables.len().max(1)) {
+        let (work, target, rendering, progress) =
+            (Arc::clone(&work), target.clone(), rendering.clone(), Arc::clone(&progress));
+        workers.spawn(async move {
+            let session =
+                target.connect().await.map_err(|error| CheckError(pg::describe(&error)))?;
+            rendering.apply(&session).await?;
+            let (order, tables, next) = &*work;
+            let mut found = Vec::new();
+            while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                found.push((*index, read_table(&session, &tables[*index], &rendering).await?));
+                progress(next.load(Ordering::Relaxed).min(tables.len()));
+            }
+            Ok::<_, CheckError>(found)
+        });
+    }
+    let mut all = Vec::with_capacity(tables.len());
+    while let Some(found) = workers.join_next().await {
+        all.extend(found.map_err(|error| CheckError(error.to_string()))??);
+    }
+    all.sort_by_key(|(index, _)| *index);
+    Ok(all.into_iter().map(|(_, found)| found).collect())
+}
+
+async fn read_table(
+    session: &Session,
+    table: &TableContents,
+    rendering: &Rendering,
+) -> Result<Found, CheckError> {
+    match copy_out(session, table, rendering).await {
+        Ok(fingerprint) => Ok(Found::Rows(fingerprint)),
+        Err(error) => match ServerError::of(&error) {
+            Some(refusal) if !refusal.is_servers_trouble() => Ok(Found::Refused(refusal)),
+            _ => Err(CheckError(pg::describe(&error))),
+        },
+    }
+}
+
+async fn copy_out(
+    session: &Session,
+    table: &TableContents,
+    rendering: &Rendering,
+) -> Result<TableFingerprint, tokio_postgres::Error> {
+    let name = table.quoted();
+    // COPY reads a partitioned table only through a query; a plain one is read without its
+    // children, as pg_dump does.
+    let sql = "SELECT relkind = 'p' FROM pg_catalog.pg_class WHERE oid = $1::text::regclass";
+    let partitioned = session.query_opt(sql, &[&name]).await?.is_some_and(|row| row.get(0));
+    let columns: Vec<String> =
+        table.columns.iter().map(|column| pg::quote_ident(&column.text())).collect();
+    let columns = columns.join(", ");
+    let what = match (partitioned, table.columns.is_empty()) {
+        (true, _) => format!("(SELECT {columns} FROM {name})"),
+        (false, true) => name,
+        (false, false) => format!("{name} ({columns})"),
+    };
+    let encoding = pg::quote_literal(&rendering.encoding);
+    let sql = format!("COPY {what} TO STDOUT WITH (ENCODING {encoding})");
+    let rows = session.copy_out(&sql).await?;
+    let mut rows = std::pin::pin!(rows);
+    let mut fingerprint = Fingerprint::for_encoding(Some(&rendering.encoding));
+    while let Some(data) = rows.try_next().await? {
+        fingerprint.update(&data);
+    }
+    Ok(fingerprint.finish())
+}
+
+/// One table, as the backup has it and as it was found.
+#[derive(Debug)]
+pub struct Compared<'a> {
+    /// `schema.table`.
+    pub name: String,
+    /// In the dump.
+    pub dump: TableFingerprint,
+    /// In the manifest; `None` without one, or where it does not have the table.
+    pub manifest: Option<TableFingerprint>,
+    /// In the restored database.
+    pub found: &'a Found,
+}
+
+/// Whether every table has as many rows as the dump, and as the manifest where there is one.
+pub fn judge_rows(tables: &[Compared], not_in_dump: &[String], has_manifest: bool) -> CheckResult {
+    let mut wrong: Vec<String> =
+        not_in_dump.iter().map(|name| format!("{name}: in the manifest, not in the dump")).collect();
+    for table in tables {
+        let in_dump = table.dump.rows;
+        match (table.found, table.manifest) {
+            (Found::Refused(refusal), _) => {
+                wrong.push(format!("{}: cannot be read: {}", table.name, refusal.message));
+            }
+            (_, None) if has_manifest => {
+                wrong.push(format!("{}: in the dump, not in the manifest", table.name));
+            }
+            (_, Some(manifest)) if manifest.rows != in_dump => wrong.push(format!(
+                "{}: expected {} rows by the manifest, found {} in the dump",
+                table.name,
+                grouped(manifest.rows),
+                grouped(in_dump)
+            )),
+            (Found::Rows(found), _) if found.rows != in_dump => wrong.push(format!(
+                "{}: expected {} rows, found {}",
+                table.name,
+                grouped(in_dump),
+                grouped(found.rows)
+            )),
+            _ => {}
+        }
+    }
+    let rows: u64 = tables.iter().map(|table| table.dump.rows).sum();
+    let title = format!("Rows match the backup ({} tables, {} rows)", tables.len(), grouped(rows));
+    verdict("contents.rows", title, "Rows do not match the backup", wrong)
+}
+
+/// Whether every table has the contents of the dump, and of the manifest where there is one.
+/// Tables with a wrong number of rows are left to [`judge_rows`].
+pub fn judge_contents(tables: &[Compared]) -> CheckResult {
+    let mut wrong = Vec::new();
+    for table in tables {
+        match (table.manifest, table.found) {
+            (Some(manifest), _)
+                if manifest.rows == table.dump.rows && manifest.sum != table.dump.sum =>
+            {
+                wrong.push(format!(
+                    "{}: the dump is not what was written: expected fingerprint {manifest}, \
+                     found {}",
+                    table.name, table.dump
+                ));
+            }
+            (_, Found::Rows(found))
+                if found.rows == table.dump.rows && found.sum != table.dump.sum =>
+            {
+                wrong.push(format!(
+                    "{}: restored values differ from the dump: expected fingerprint {}, \
+                     found {found}",
+                    table.name, table.dump
+                ));
+            }
+            _ => {}
+        }
+    }
+    let title = format!("Contents match the backup ({} tables)", tables.len());
+    verdict("contents.values", title, "Contents do not match the backup", wrong)
+}
+
+/// A check over tables: passed with `title`, or failed with the tables that are wrong.
+fn verdict(id: &str, title: String, failed: &str, wrong: Vec<String>) -> CheckResult {
+    if wrong.is_empty() {
+        return CheckResult::new(id, Section::Contents, Status::Passed, title);
+    }
+    let s = if wrong.len() == 1 { "" } else { "s" };
+    // The summary shows titles only, so the first table is in it.
+    let title = match wrong.as_slice() {
+        [only] => format!("{failed}: {only}"),
+        [first, ..] => format!("{failed} in {} table{s}, the first: {first}", wrong.len()),
+        [] => title,
+    };
+    let mut result = CheckResult::new(id, Section::Contents, Status::Failed, title);
+    if wrong.len() > 1 {
+        result.details = wrong;
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn print(rows: u64, sum: u128) -> TableFingerprint {
+        TableFingerprint { rows, sum }
+    }
+
+    fn compared(
+        dump: TableFingerprint,
+        manifest: Option<TableFingerprint>,
+        found: &Found,
+    ) -> Compared<'_> {
+        Compared { name: "public.users".into(), dump, manifest, found }
+    }
+
+    #[test]
+    fn equal_rows_and_values_pass() {
+        let found = Found::Rows(print(2, 9));
+        let tables = [compared(print(2, 9), Some(print(2, 9)), &found)];
+        assert_eq!(judge_rows(&tables, &[], true).status, Status::Passed);
+        assert_eq!(judge_contents(&tables).status, Status::Passed);
+    }
+
+    #[test]
+    fn a_lost_row_fails_with_table_expected_and_found() {
+        let found = Found::Rows(print(1_999, 9));
+        let tables = [compared(print(2_000, 9), None, &found)];
+        let rows = judge_rows(&tables, &[], false);
+        assert_eq!(rows.status, Status::Failed);
+        let expected = "Rows do not match the backup: public.users: expected 2,000 rows, found 1,999";
+        assert_eq!(rows.title, expected);
+        assert_eq!(judge_contents(&tables).status, Status::Passed);
+    }
+
+    #[test]
+    fn a_changed_value_fails_the_contents_and_not_the_rows() {
+        let found = Found::Rows(print(2, 8));
+        let tables = [compared(print(2, 9), None, &found)];
+        assert_eq!(judge_rows(&tables, &[], false).status, Status::Passed);
+        assert_eq!(judge_contents(&tables).status, Status::Failed);
+        let same = Found::Rows(print(2, 9));
+        let tables = [compared(print(2, 9), Some(print(2, 7)), &same)];
+        assert_eq!(judge_contents(&tables).status, Status::Failed);
+    }
+
+    #[test]
+    fn a_table_that_only_one_side_has_fails() {
+        let found = Found::Rows(print(2, 9));
+        let tables = [compared(print(2, 9), None, &found)];
+        assert_eq!(judge_rows(&tables, &[], true).status, Status::Failed);
+        assert_eq!(judge_rows(&tables, &["public.gone".into()], true).status, Status::Failed);
+    }
+}

@@ -1,0 +1,66 @@
+//! The checks of a restored database, one kind a file; each returns `CheckResult`s.
+//!
+//! A check that finds the backup bad is a failed result. An `Err` means that it could not be told.
+
+pub mod data;
+pub mod migrations;
+pub mod schema;
+
+use thiserror::Error;
+use tokio_postgres::Row;
+
+use crate::outcome::{CheckResult, Section, Status};
+use crate::pg::{self, ServerError, Session};
+
+/// A check could not be run: the connection or the server is in trouble.
+#[derive(Debug, Error)]
+#[error("the restored database could not be asked: {0}")]
+pub struct CheckError(String);
+
+/// A table the application needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppTable {
+    /// Its name.
+    pub name: String,
+    /// Its name for people, such as `Content jobs`.
+    pub label: String,
+    /// Whether its rows are counted.
+    pub counted: bool,
+}
+
+/// The tables of the Content Creation Crew application.
+pub fn ccc_tables() -> Vec<AppTable> {
+    [
+        ("alembic_version", "Alembic version", false),
+        ("users", "Users", true),
+        ("organizations", "Organizations", true),
+        ("content_jobs", "Content jobs", true),
+        ("content_artifacts", "Content artifacts", true),
+        ("subscriptions", "Subscriptions", true),
+    ]
+    .map(|(name, label, counted)| AppTable { name: name.into(), label: label.into(), counted })
+    .into()
+}
+
+/// What a query gave: a row or more, or the server's refusal, which is an answer too.
+enum Answer {
+    Rows(Vec<Row>),
+    Refused(ServerError),
+}
+
+/// Asks the restored database. A refusal (no such table, permission, …) is an answer; trouble of
+/// the server or the connection is an error.
+async fn ask(session: &Session, sql: &str) -> Result<Answer, CheckError> {
+    match session.query(sql, &[]).await {
+        Ok(rows) => Ok(Answer::Rows(rows)),
+        Err(error) => match ServerError::of(&error) {
+            Some(refusal) if !refusal.is_servers_trouble() => Ok(Answer::Refused(refusal)),
+            _ => Err(CheckError(pg::describe(&error))),
+        },
+    }
+}
+
+/// The result of a check whose query was refused.
+fn refused(id: String, section: Section, what: &str, refusal: &ServerError) -> CheckResult {
+    CheckResult::new(id, section, Status::Failed, format!("{what}: {}", refusal.message))
+}

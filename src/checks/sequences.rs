@@ -1,0 +1,169 @@
+//! Sequences: in the state that the dump says, and ahead of the columns that they feed.
+
+use super::{Answer, CheckError, ask};
+use crate::outcome::{CheckResult, Section, Status};
+use crate::pg::{self, Session};
+
+/// A sequence that feeds a column, and how far both are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feed {
+    /// `schema.sequence`.
+    pub sequence: String,
+    /// `schema.table.column`.
+    pub column: String,
+    /// The last value.
+    pub last_value: i64,
+    /// Whether the next value comes after the last one; if not, it is the last one.
+    pub is_called: bool,
+    /// What a step adds; negative where it counts down.
+    pub increment: i64,
+    /// The column's furthest value in the sequence's direction; `None` in an empty table.
+    pub furthest: Option<i64>,
+}
+
+impl Feed {
+    /// The value that the next row gets; wide enough for the end of the sequence's range.
+    fn next(&self) -> i128 {
+        i128::from(self.last_value) + if self.is_called { i128::from(self.increment) } else { 0 }
+    }
+
+    /// Whether the next value has been passed already: the next row would collide.
+    pub fn is_behind(&self) -> bool {
+        self.furthest.is_some_and(|furthest| {
+            let furthest = i128::from(furthest);
+            if self.increment < 0 { self.next() >= furthest } else { self.next() <= furthest }
+        })
+    }
+}
+
+/// Serial and identity columns with their sequences: those that the sequence is owned by, and those
+/// whose default calls `nextval`. Cycling sequences come around by design and are left out.
+const FEEDS: &str = "\
+SELECT DISTINCT sn.nspname, s.relname, tn.nspname, t.relname, a.attname, q.seqincrement
+FROM pg_catalog.pg_class s
+JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
+JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid AND NOT q.seqcycle
+JOIN LATERAL (
+    SELECT d.refobjid AS relid, d.refobjsubid AS attnum
+    FROM pg_catalog.pg_depend d
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = s.oid
+      AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0
+      AND d.deptype IN ('a', 'i')
+    UNION
+    SELECT ad.adrelid, ad.adnum
+    FROM pg_catalog.pg_depend d
+    JOIN pg_catalog.pg_attrdef ad ON ad.oid = d.objid
+    WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass
+      AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = s.oid
+) fed ON true
+JOIN pg_catalog.pg_class t ON t.oid = fed.relid AND t.relkind IN ('r', 'p')
+JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = fed.attnum
+    AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+WHERE s.relkind = 'S' AND sn.nspname NOT LIKE 'pg\\_%'
+ORDER BY 1, 2, 3, 4, 5";
+
+/// Every sequence that feeds a column of the restored database.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn feeds(session: &Session) -> Result<Vec<Feed>, CheckError> {
+    let rows = match ask(session, FEEDS).await? {
+        Answer::Rows(rows) => rows,
+        Answer::Refused(refusal) => return Err(CheckError(refusal.message)),
+    };
+    let mut feeds = Vec::with_capacity(rows.len());
+    for row in rows {
+        let [sequence_schema, sequence, schema, table, column]: [String; 5] =
+            std::array::from_fn(|index| row.get(index));
+        let increment: i64 = row.get(5);
+        let direction = if increment < 0 { "min" } else { "max" };
+        let sql = format!(
+            "SELECT last_value, is_called, (SELECT {direction}({})::int8 FROM {}) FROM {}",
+            pg::quote_ident(&column),
+            pg::quote_qualified(&schema, &table),
+            pg::quote_qualified(&sequence_schema, &sequence),
+        );
+        let state = match ask(session, &sql).await? {
+            Answer::Rows(rows) => rows,
+            Answer::Refused(refusal) => return Err(CheckError(refusal.message)),
+        };
+        feeds.extend(state.first().map(|state| Feed {
+            sequence: format!("{sequence_schema}.{sequence}"),
+            column: format!("{schema}.{table}.{column}"),
+            last_value: state.get(0),
+            is_called: state.get(1),
+            increment,
+            furthest: state.get(2),
+        }));
+    }
+    Ok(feeds)
+}
+
+/// Whether every sequence is ahead of its column. One that is behind fails, unless `was_so` says
+/// that the source was in the same state when it was dumped.
+pub fn judge_feeds(feeds: &[Feed], was_so: impl Fn(&Feed) -> bool) -> CheckResult {
+    let behind: Vec<&Feed> = feeds.iter().filter(|feed| feed.is_behind()).collect();
+    let lost = behind.iter().any(|feed| !was_so(feed));
+    let (status, title) = match (behind.len(), lost) {
+        (0, _) => {
+            let title = format!("Sequences are ahead of their columns ({})", feeds.len());
+            (Status::Passed, title)
+        }
+        (count, true) => (Status::Failed, format!("{count} of {} sequences are behind", feeds.len())),
+        (count, false) => (
+            Status::Warned,
+            format!("{count} of {} sequences are behind, as they were in the source", feeds.len()),
+        ),
+    };
+    let mut result = CheckResult::new("contents.sequences", Section::Contents, status, title);
+    for feed in behind {
+        let reached = feed.furthest.unwrap_or_default();
+        result = result.detail(format!(
+            "{}: the next value is {}, and {} has reached {reached}",
+            feed.sequence,
+            feed.next(),
+            feed.column
+        ));
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(last_value: i64, is_called: bool, increment: i64, furthest: Option<i64>) -> Feed {
+        let (sequence, column) = ("public.a_id_seq".to_owned(), "public.a.id".to_owned());
+        Feed { sequence, column, last_value, is_called, increment, furthest }
+    }
+
+    #[test]
+    fn a_sequence_is_behind_when_its_next_value_is_taken() {
+        let table = [
+            (feed(5, true, 1, Some(5)), false),
+            (feed(5, false, 1, Some(5)), true),
+            (feed(4, true, 1, Some(5)), true),
+            (feed(6, false, 1, Some(5)), false),
+            (feed(1, false, 1, None), false),
+            (feed(-70, true, -1, Some(-70)), false),
+            (feed(-70, false, -1, Some(-70)), true),
+            (feed(-60, true, -1, Some(-70)), true),
+            (feed(i64::MAX, true, 1, Some(i64::MAX)), false),
+        ];
+        for (feed, behind) in table {
+            assert_eq!(feed.is_behind(), behind, "{feed:?}");
+        }
+    }
+
+    #[test]
+    fn a_sequence_behind_fails_unless_the_source_was_so() {
+        let feeds = [feed(4, true, 1, Some(5)), feed(5, true, 1, Some(5))];
+        assert_eq!(judge_feeds(&feeds, |_| false).status, Status::Failed);
+        assert_eq!(judge_feeds(&feeds, |_| true).status, Status::Warned);
+        assert_eq!(judge_feeds(&feeds[1..], |_| false).status, Status::Passed);
+        let lines = judge_feeds(&feeds, |_| false).details;
+        let expected = "public.a_id_seq: the next value is 5, and public.a.id has reached 5";
+        assert_eq!(lines, [expected]);
+    }
+}

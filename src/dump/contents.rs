@@ -1,0 +1,147 @@
+//! What a dump contains: rows and fingerprint per table, sequence states, large objects, the
+//! Alembic revision. Gathered from the reader's items, both while a backup is made and while one
+//! is verified, so that both say the same.
+
+use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
+use crate::dump::item::{CopyBlock, Item, Name, Statement};
+use crate::dump::statement::SetVal;
+use crate::pg;
+
+/// Bytes of the `alembic_version` table that are kept to read the revision from.
+const ALEMBIC_BYTES: usize = 16 * 1024;
+
+/// A table that has rows in the dump, or could have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableContents {
+    /// Schema; `None` where the dump does not say.
+    pub schema: Option<Name>,
+    /// Name.
+    pub name: Name,
+    /// Columns in the order of the COPY block; empty for a table without columns.
+    pub columns: Vec<Name>,
+    /// Rows and their fingerprint.
+    pub fingerprint: TableFingerprint,
+    /// Bytes of the rows as text.
+    pub bytes: u64,
+}
+
+impl TableContents {
+    /// `schema.table`, for people to read.
+    pub fn display_name(&self) -> String {
+        match &self.schema {
+            Some(schema) => format!("{schema}.{}", self.name),
+            None => self.name.to_string(),
+        }
+    }
+
+    /// The name as SQL.
+    pub fn quoted(&self) -> String {
+        match &self.schema {
+            Some(schema) => pg::quote_qualified(&schema.text(), &self.name.text()),
+            None => pg::quote_ident(&self.name.text()),
+        }
+    }
+}
+
+/// What was found in a dump so far.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Tables in dump order.
+    pub tables: Vec<TableContents>,
+    /// Sequence states in dump order.
+    pub sequences: Vec<SetVal>,
+    /// Large objects created.
+    pub large_objects: u64,
+    /// `INSERT` statements: rows that carry no fingerprint.
+    pub inserts: u64,
+    alembic: Option<Vec<u8>>,
+    open: Option<Open>,
+}
+
+/// The COPY block being read.
+#[derive(Debug)]
+struct Open {
+    schema: Option<Name>,
+    name: Name,
+    columns: Vec<Name>,
+    fingerprint: Fingerprint,
+    bytes: u64,
+    is_alembic: bool,
+}
+
+impl Contents {
+    /// Takes the reader's next item; `encoding` is the dump's client encoding at this place.
+    pub fn take(&mut self, item: &Item, encoding: Option<&str>) {
+        match item {
+            Item::Statement(statement) => self.statement(statement),
+            Item::CopyStart(block) => self.start(block, encoding),
+            Item::CopyData(data) => {
+                if let Some(open) = &mut self.open {
+                    open.fingerprint.update(data);
+                    open.bytes += data.len() as u64;
+                    if open.is_alembic {
+                        let kept = self.alembic.get_or_insert_default();
+                        let room = ALEMBIC_BYTES.saturating_sub(kept.len());
+                        kept.extend_from_slice(&data[..data.len().min(room)]);
+                    }
+                }
+            }
+            Item::CopyEnd => self.end(),
+            Item::Meta(_) => {}
+        }
+    }
+
+    /// Rows in all COPY blocks.
+    pub fn rows(&self) -> u64 {
+        self.tables.iter().map(|table| table.fingerprint.rows).sum()
+    }
+
+    /// The Alembic revisions in the dump; `None` when it has no `alembic_version` rows at all.
+    pub fn alembic_revisions(&self) -> Option<Vec<String>> {
+        let text = String::from_utf8_lossy(self.alembic.as_deref()?).into_owned();
+        Some(text.lines().map(str::to_owned).collect())
+    }
+
+    fn statement(&mut self, statement: &Statement) {
+        if let Some(setval) = statement.setval() {
+            self.sequences.push(setval);
+        } else if statement.starts_with(&["INSERT"]) {
+            self.inserts += 1;
+        } else if statement.creates_large_object() {
+            self.large_objects += 1;
+        }
+    }
+
+    fn start(&mut self, block: &CopyBlock, encoding: Option<&str>) {
+        self.open = Some(Open {
+            schema: block.schema.clone(),
+            name: block.table.clone(),
+            columns: block.columns.clone(),
+            fingerprint: Fingerprint::for_encoding(encoding),
+            bytes: 0,
+            is_alembic: block.table == "alembic_version" && block.columns == ["version_num"],
+        });
+    }
+
+    /// A table may have several blocks (`--load-via-partition-root`): they are one table's rows.
+    fn end(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        let fingerprint = open.fingerprint.finish();
+        let same = |table: &&mut TableContents| {
+            table.name == open.name && table.schema == open.schema && table.columns == open.columns
+        };
+        match self.tables.iter_mut().find(same) {
+            Some(table) => {
+                table.fingerprint += fingerprint;
+                table.bytes += open.bytes;
+            }
+            None => self.tables.push(TableContents {
+                schema: open.schema,
+                name: open.name,
+                columns: open.columns,
+                fingerprint,
+                bytes: open.bytes,
+            }),
+        }
+    }
+}

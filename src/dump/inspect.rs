@@ -1,0 +1,195 @@
+//! Reads a backup from its first byte to its last and tells everything that can be known without
+//! a server: whether it is whole, what it contains, its checksum.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::dump::contents::Contents;
+use crate::dump::items::{Items, ItemsError, Unsound};
+use crate::dump::open::{BackupFile, Compression, RawReader, decompress};
+use crate::dump::item::Facts;
+use crate::dump::plain::Reader;
+
+/// Bytes of the dump in which pg_dump says which versions made it.
+const PREAMBLE_BYTES: u64 = 64 * 1024;
+
+/// What reading a backup found.
+#[derive(Debug)]
+pub struct Inspection {
+    /// Why it is not whole; `None` when it is.
+    pub unsound: Option<Unsound>,
+    /// Versions, encoding, header and trailer.
+    pub facts: Facts,
+    /// What it contains, as far as it was read.
+    pub contents: Contents,
+    /// SHA-256 of the file, in hex.
+    pub sha256: String,
+    /// Bytes of the dump when decompressed, as far as it was read.
+    pub dump_bytes: u64,
+}
+
+/// Why a backup could not be read. It means "could not tell".
+#[derive(Debug, Error)]
+pub enum InspectError {
+    /// The disk failed.
+    #[error("the backup could not be read: {0}")]
+    Disk(#[from] io::Error),
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// What pg_dump says of itself at the start of the dump; as much as is there.
+pub fn preamble(file: &BackupFile, compression: Compression) -> Facts {
+    let mut start = Vec::new();
+    let mut reader = Reader::new();
+    // Damage this early is found, and named, by `inspect`.
+    let _ = file.stream(compression).take(PREAMBLE_BYTES).read_to_end(&mut start);
+    let _ = reader.feed(start.into(), &mut Vec::new());
+    reader.facts().clone()
+}
+
+/// Reads the whole backup. `progress` is told the bytes of the file read so far.
+///
+/// # Errors
+/// When the disk fails or `cancel` is set; a bad backup is a value.
+pub fn inspect(
+    file: &BackupFile,
+    compression: Compression,
+    cancel: &CancellationToken,
+    progress: &dyn Fn(u64),
+) -> Result<Inspection, InspectError> {
+    let hashing = Hashing::new(file.raw());
+    let mut items = Items::new(decompress(hashing.clone(), compression));
+    let mut contents = Contents::default();
+    let unsound = loop {
+        if cancel.is_cancelled() {
+            return Err(InspectError::Interrupted);
+        }
+        match items.pull() {
+            Ok(Some(item)) => contents.take(&item, items.facts().client_encoding.as_deref()),
+            Ok(None) => break None,
+            Err(ItemsError::Unsound(unsound)) => break Some(unsound),
+            Err(ItemsError::Disk(error)) => return Err(error.into()),
+        }
+        progress(hashing.bytes());
+    };
+    let (facts, dump_bytes) = (items.facts().clone(), items.bytes());
+    let sha256 = hashing.finish(cancel)?;
+    Ok(Inspection { unsound, facts, contents, sha256, dump_bytes })
+}
+
+/// Reads a file and hashes what passes. The clones share one position, so that the hash can be
+/// finished after the decoder gave up.
+#[derive(Clone)]
+struct Hashing(Arc<Mutex<HashState>>);
+
+struct HashState {
+    raw: RawReader,
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl Hashing {
+    fn new(raw: RawReader) -> Self {
+        Self(Arc::new(Mutex::new(HashState { raw, hasher: Sha256::new(), bytes: 0 })))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
+    /// Reads what the decoder left unread, and gives the checksum in hex.
+    fn finish(mut self, cancel: &CancellationToken) -> Result<String, InspectError> {
+        let mut rest = vec![0; 64 * 1024];
+        while self.read(&mut rest)? > 0 {
+            if cancel.is_cancelled() {
+                return Err(InspectError::Interrupted);
+            }
+        }
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(state.hasher.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+impl Read for Hashing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = state.raw.read(buffer)?;
+        state.hasher.update(&buffer[..read]);
+        state.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    const DUMP: &[u8] = b"--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.18\n\
+        -- Dumped by pg_dump version 15.18\n\nSET client_encoding = 'UTF8';\n\n\
+        COPY public.users (id, name) FROM stdin;\n1\tone\n2\ttwo\n\\.\n\n\n\
+        SELECT pg_catalog.setval('public.users_id_seq', 2, true);\n\n\
+        COPY public.alembic_version (version_num) FROM stdin;\n0607bc5b8541\n\\.\n\n\n\
+        --\n-- PostgreSQL database dump complete\n--\n\n";
+
+    fn inspected(bytes: &[u8], compression: Compression) -> Inspection {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        let file = BackupFile::open(file.path()).unwrap();
+        inspect(&file, compression, &CancellationToken::new(), &|_| {}).unwrap()
+    }
+
+    fn sha256(bytes: &[u8]) -> String {
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn a_whole_dump_is_counted_and_hashed() {
+        let found = inspected(DUMP, Compression::None);
+        assert_eq!(found.unsound, None);
+        assert_eq!(found.contents.rows(), 3);
+        assert_eq!(found.contents.tables.len(), 2);
+        assert_eq!(found.contents.sequences.len(), 1);
+        assert_eq!(found.contents.alembic_revisions(), Some(vec!["0607bc5b8541".to_owned()]));
+        assert_eq!(found.sha256, sha256(DUMP));
+        assert_eq!(found.dump_bytes, DUMP.len() as u64);
+    }
+
+    #[test]
+    fn a_damaged_file_is_unsound_and_still_hashed_whole() {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(DUMP).unwrap();
+        let mut bytes = encoder.finish().unwrap();
+        bytes.extend_from_slice(&[7; 1_000_000]);
+        let found = inspected(&bytes, Compression::Gzip);
+        assert!(matches!(found.unsound, Some(Unsound::Damaged { .. })));
+        assert_eq!(found.sha256, sha256(&bytes));
+    }
+
+    #[test]
+    fn a_dump_cut_at_any_byte_before_its_trailer_is_unsound() {
+        let end = DUMP.len() - b"dump complete\n--\n\n".len();
+        for cut in 1..end {
+            assert!(inspected(&DUMP[..cut], Compression::None).unsound.is_some(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_cancelled_inspection_tells_nothing() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let file = BackupFile::open(file.path()).unwrap();
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let result = inspect(&file, Compression::None, &cancel, &|_| {});
+        assert!(matches!(result, Err(InspectError::Interrupted)));
+    }
+}

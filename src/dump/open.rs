@@ -1,0 +1,433 @@
+//! Opens a backup file: tells format and compression from its bytes, not its name, and gives its
+//! decompressed bytes as a stream.
+//!
+//! The file is opened once and read by position, so that every pass reads the same file even
+//! when another one takes its name meanwhile. A stream that is damaged ends in an error that
+//! [`damage`] tells apart from an error of the disk.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use flate2::bufread::GzDecoder;
+use thiserror::Error;
+
+/// Bytes read from the file at a time.
+const READ_BYTES: usize = 256 * 1024;
+
+/// How the bytes of the file are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip (RFC 1952), one member or several.
+    Gzip,
+}
+
+/// Why a backup could not be opened. Each means "could not tell".
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// There is no such file.
+    #[error("Backup file not found: {}", .0.display())]
+    NotFound(PathBuf),
+    /// It is a directory.
+    #[error("{} is a directory, not a backup file", .0.display())]
+    Directory(PathBuf),
+    /// It is a pipe, a device or a socket.
+    #[error("{} is not a regular file", .0.display())]
+    NotRegular(PathBuf),
+    /// It may not be read.
+    #[error("{} may not be read: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// It is a good format that this version does not restore.
+    #[error("{} is {format}; this version verifies plain SQL dumps, also gzipped", .path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        format: &'static str,
+    },
+}
+
+impl OpenError {
+    /// What to do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "check the path, or let `verify --latest` find the newest backup",
+            Self::Directory(_) => "name a file in it, or use `verify --latest --backup-dir DIR`",
+            Self::NotRegular(_) => "copy the backup into a file first",
+            Self::Unreadable { .. } => {
+                "backups are readable by their owner only: run as that user, or as root"
+            }
+            Self::Unsupported { .. } => "make the backup with `ccc-backup create`",
+        }
+    }
+}
+
+/// What a file that is no dump looks like.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotADump {
+    /// It has no bytes.
+    #[error("the backup file is empty (0 bytes)")]
+    Empty,
+    /// The beginning of another kind of file.
+    #[error("not a PostgreSQL dump: it looks like {0}")]
+    Looks(&'static str),
+}
+
+/// The damage that ends a stream early.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Damage {
+    /// The compressed stream is cut off.
+    #[error("the gzip stream is cut off")]
+    CutOff,
+    /// The compressed stream does not decode, or its CRC is wrong.
+    #[error("the gzip stream is corrupt: {0}")]
+    Corrupt(String),
+    /// Something that is not gzip follows the last gzip member.
+    #[error("garbage follows the gzip stream, from byte {at} of the file")]
+    TrailingGarbage {
+        /// Where it begins, in bytes from the beginning of the file.
+        at: u64,
+    },
+}
+
+/// The damage behind a read error of [`BackupFile::stream`]; `None` when the disk is at fault.
+pub fn damage(error: &io::Error) -> Option<&Damage> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
+}
+
+/// An open backup file.
+#[derive(Debug, Clone)]
+pub struct BackupFile {
+    path: PathBuf,
+    file: Arc<File>,
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl BackupFile {
+    /// Opens a regular file.
+    ///
+    /// # Errors
+    /// When it is not there, not a regular file, or may not be read.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let fail = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => OpenError::NotFound(path.to_owned()),
+            _ => OpenError::Unreadable { path: path.to_owned(), source },
+        };
+        // Looked at before it is opened: opening a pipe would wait for its writer.
+        let metadata = std::fs::metadata(path).map_err(fail)?;
+        if metadata.is_dir() {
+            return Err(OpenError::Directory(path.to_owned()));
+        }
+        if !metadata.is_file() {
+            return Err(OpenError::NotRegular(path.to_owned()));
+        }
+        let file = File::open(path).map_err(fail)?;
+        let metadata = file.metadata().map_err(fail)?;
+        Ok(Self {
+            path: path.to_owned(),
+            file: Arc::new(file),
+            bytes: metadata.len(),
+            modified: metadata.modified().ok(),
+        })
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its size in bytes when it was opened.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether it was written to since it was opened.
+    pub fn has_changed(&self) -> bool {
+        self.file.metadata().map_or(true, |now| {
+            now.len() != self.bytes || now.modified().ok() != self.modified
+        })
+    }
+
+    /// Tells compression and format from the first bytes, decompressed where need be.
+    ///
+    /// # Errors
+    /// The outer error when it cannot be read or is of a kind that is not restored here; the
+    /// inner one when it is no dump at all, which is a verdict on the backup.
+    pub fn sniff(&self) -> Result<Result<Compression, NotADump>, OpenError> {
+        let unreadable =
+            |source| OpenError::Unreadable { path: self.path.clone(), source };
+        let mut start = [0u8; 512];
+        let read = self.file.read_at(&mut start, 0).map_err(unreadable)?;
+        let start = &start[..read];
+        if start.is_empty() {
+            return Ok(Err(NotADump::Empty));
+        }
+        if !start.starts_with(&[0x1f, 0x8b]) {
+            return Ok(self.plain_start(start)?.map(|()| Compression::None));
+        }
+        let mut inner = Vec::new();
+        match self.stream(Compression::Gzip).take(512).read_to_end(&mut inner) {
+            Err(error) if damage(&error).is_none() => return Err(unreadable(error)),
+            // Damage is found, and named, by whoever reads the whole stream.
+            _ => {}
+        }
+        Ok(self.plain_start(&inner)?.map(|()| Compression::Gzip))
+    }
+
+    fn plain_start(&self, start: &[u8]) -> Result<Result<(), NotADump>, OpenError> {
+        let unsupported = |format| OpenError::Unsupported { path: self.path.clone(), format };
+        let text = start.trim_ascii_start();
+        let looks = |what| Ok(Err(NotADump::Looks(what)));
+        match start {
+            _ if start.starts_with(b"PGDMP") => Err(unsupported("a custom-format archive")),
+            _ if start.get(257..262) == Some(b"ustar") => Err(unsupported("a tar archive")),
+            _ if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) => {
+                Err(unsupported("compressed with zstd"))
+            }
+            _ if start.starts_with(b"\xfd7zXZ\0") => Err(unsupported("compressed with xz")),
+            _ if start.starts_with(b"BZh") => Err(unsupported("compressed with bzip2")),
+            _ if start.starts_with(&[0x1f, 0x8b]) => Err(unsupported("gzipped twice")),
+            _ if start.starts_with(b"PK\x03\x04") => looks("a zip archive"),
+            _ if start.starts_with(b"%PDF") => looks("a PDF document"),
+            _ if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) => looks(
+                "UTF-16 text, as a redirect in PowerShell writes it; use `pg_dump -f` instead",
+            ),
+            _ if starts_with_ignoring_case(text, b"<!doctype")
+                || starts_with_ignoring_case(text, b"<html") =>
+            {
+                looks("an HTML page")
+            }
+            _ if text.starts_with(b"<?xml") => looks("an XML document"),
+            _ if start.iter().all(|byte| *byte == 0) && !start.is_empty() => {
+                looks("a file of zero bytes, as a crash can leave it")
+            }
+            _ => Ok(Ok(())),
+        }
+    }
+
+    /// The bytes as they lie in the file, from the beginning.
+    pub fn raw(&self) -> RawReader {
+        RawReader { file: Arc::clone(&self.file), at: 0 }
+    }
+
+    /// The decompressed bytes, from the beginning.
+    pub fn stream(&self, compression: Compression) -> Box<dyn Read + Send> {
+        decompress(self.raw(), compression)
+    }
+}
+
+/// Decompresses what `raw` gives.
+pub fn decompress(raw: impl Read + Send + 'static, compression: Compression) -> Box<dyn Read + Send> {
+    match compression {
+        Compression::None => Box::new(raw),
+        Compression::Gzip => Box::new(Gunzip::new(raw)),
+    }
+}
+
+fn starts_with_ignoring_case(text: &[u8], prefix: &[u8]) -> bool {
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+/// Reads a file by position, so that several readers do not disturb each other.
+#[derive(Debug)]
+pub struct RawReader {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for RawReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// Counts the bytes that pass, so that trailing garbage can be placed.
+struct Counting<R> {
+    inner: R,
+    count: u64,
+}
+
+impl<R: Read> Read for Counting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer).map_err(|error| io::Error::other(DiskError(error)))?;
+        self.count += read as u64;
+        Ok(read)
+    }
+}
+
+/// Marks an error of the underlying file, so that the decoder's own errors can be told from it.
+#[derive(Debug, Error)]
+#[error("{0}")]
+struct DiskError(io::Error);
+
+/// All members of a gzip file, one after the other. Unlike `gunzip`, garbage after the last
+/// member is an error: a backup is what was written and nothing else.
+struct Gunzip<R: Read> {
+    // `None` only inside `next_member`.
+    member: Option<GzDecoder<BufReader<Counting<R>>>>,
+    ended: bool,
+}
+
+impl<R: Read> Gunzip<R> {
+    fn new(raw: R) -> Self {
+        let counting = Counting { inner: raw, count: 0 };
+        let buffered = BufReader::with_capacity(READ_BYTES, counting);
+        Self { member: Some(GzDecoder::new(buffered)), ended: false }
+    }
+
+    /// Goes on to the next member, or to the end.
+    fn next_member(&mut self) -> io::Result<()> {
+        let Some(decoder) = self.member.take() else { return Ok(()) };
+        let mut buffered = decoder.into_inner();
+        let rest = buffered.fill_buf().map_err(translate)?;
+        if rest.is_empty() {
+            self.ended = true;
+        } else if rest[0] != 0x1f || rest.get(1).is_some_and(|byte| *byte != 0x8b) {
+            let at = buffered.get_ref().count - buffered.buffer().len() as u64;
+            return Err(damaged(Damage::TrailingGarbage { at }));
+        } else {
+            self.member = Some(GzDecoder::new(buffered));
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Gunzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !self.ended && !buffer.is_empty() {
+            let Some(member) = &mut self.member else { break };
+            match member.read(buffer).map_err(translate)? {
+                0 => self.next_member()?,
+                read => return Ok(read),
+            }
+        }
+        Ok(0)
+    }
+}
+
+fn damaged(damage: Damage) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, damage)
+}
+
+/// Tells the decoder's errors from those of the disk.
+fn translate(error: io::Error) -> io::Error {
+    if error.get_ref().is_some_and(|inner| inner.is::<DiskError>() || inner.is::<Damage>()) {
+        return error;
+    }
+    damaged(match error.kind() {
+        io::ErrorKind::UnexpectedEof => Damage::CutOff,
+        _ => Damage::Corrupt(error.to_string()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn gunzip(bytes: Vec<u8>) -> Result<Vec<u8>, Damage> {
+        let mut out = Vec::new();
+        match decompress(io::Cursor::new(bytes), Compression::Gzip).read_to_end(&mut out) {
+            Ok(_) => Ok(out),
+            Err(error) => Err(damage(&error).expect("damage").clone()),
+        }
+    }
+
+    fn sniffed(bytes: &[u8]) -> Result<Result<Compression, NotADump>, OpenError> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        BackupFile::open(file.path()).unwrap().sniff()
+    }
+
+    #[test]
+    fn one_member_and_several_are_read_whole() {
+        let text = b"hello ".repeat(100_000);
+        assert_eq!(gunzip(gzip(&text)).unwrap(), text);
+        let two = [gzip(b"one "), gzip(b""), gzip(b"two")].concat();
+        assert_eq!(gunzip(two).unwrap(), b"one two");
+    }
+
+    #[test]
+    fn a_cut_stream_is_damaged_wherever_it_is_cut() {
+        let whole = gzip(b"some text that is long enough to be cut");
+        for cut in 2..whole.len() {
+            assert!(gunzip(whole[..cut].to_vec()).is_err(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_is_damage() {
+        // Bytes 4 to 9 of the header (time, flags of the compressor, system) carry no content.
+        let whole = gzip(b"some text that is long enough to be flipped");
+        for byte in (10..whole.len()).chain(0..3) {
+            let mut flipped = whole.clone();
+            flipped[byte] ^= 0x10;
+            assert!(gunzip(flipped).is_err(), "flipped byte {byte}");
+        }
+    }
+
+    #[test]
+    fn garbage_after_the_stream_is_damage_with_its_place() {
+        let whole = gzip(b"text");
+        let at = whole.len() as u64;
+        for garbage in [&b"\0"[..], b"garbage", b"\x1f", b"\x1fx"] {
+            let found = gunzip([&whole[..], garbage].concat()).unwrap_err();
+            let known = found == Damage::TrailingGarbage { at } || found == Damage::CutOff;
+            assert!(known, "{garbage:?} {found:?}");
+        }
+    }
+
+    #[test]
+    fn the_kind_is_told_from_the_bytes() {
+        let dump = b"--\n-- PostgreSQL database dump\n--\n";
+        assert_eq!(sniffed(dump).unwrap(), Ok(Compression::None));
+        assert_eq!(sniffed(&gzip(dump)).unwrap(), Ok(Compression::Gzip));
+        assert_eq!(sniffed(b"").unwrap(), Err(NotADump::Empty));
+        let page = b"\n <!DOCTYPE html><html>";
+        assert_eq!(sniffed(page).unwrap(), Err(NotADump::Looks("an HTML page")));
+        assert_eq!(sniffed(&gzip(page)).unwrap(), Err(NotADump::Looks("an HTML page")));
+        assert!(matches!(sniffed(b"PGDMP\x01"), Err(OpenError::Unsupported { .. })));
+        assert!(matches!(sniffed(b"\xff\xfe-\0").unwrap(), Err(NotADump::Looks(_))));
+    }
+
+    #[test]
+    fn what_is_no_readable_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(BackupFile::open(dir.path()), Err(OpenError::Directory(_))));
+        let missing = dir.path().join("missing.sql");
+        assert!(matches!(BackupFile::open(&missing), Err(OpenError::NotFound(_))));
+        assert!(matches!(BackupFile::open(Path::new("/dev/null")), Err(OpenError::NotRegular(_))));
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_has_changed() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"one").unwrap();
+        let open = BackupFile::open(file.path()).unwrap();
+        assert!(!open.has_changed());
+        file.write_all(b"two").unwrap();
+        assert!(open.has_changed());
+    }
+}

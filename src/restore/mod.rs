@@ -1,0 +1,4 @@
+//! Restoring a dump into the sandbox, and telling which of its errors are harmless.
+
+pub mod load;
+pub mod tolerate;
