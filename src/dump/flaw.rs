@@ -1,0 +1,117 @@
+//! What can be wrong with the text of a dump, in sentences for the operator.
+
+/// Why the bytes cannot be a whole plain dump. A value about the backup, not a failure of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// The end of the file inside COPY data.
+    #[error(
+        "the dump ends inside the data of table {table}, which begin on line {line}: it is cut"
+    )]
+    CutInCopy {
+        /// `schema.table`.
+        table: String,
+        /// Line of the COPY statement.
+        line: u64,
+    },
+    /// The end of the file inside a statement.
+    #[error("the dump ends inside the statement that begins on line {line} ({text}): it is cut")]
+    CutInStatement {
+        /// Line where the statement starts.
+        line: u64,
+        /// Its first words.
+        text: String,
+    },
+    /// The end of the file inside a literal, a quoted name or a function body.
+    #[error(
+        "the dump ends inside quotes in the statement that begins on line {line} ({text}): it is cut"
+    )]
+    CutInQuote {
+        /// Line where the statement starts.
+        line: u64,
+        /// Its first words.
+        text: String,
+    },
+    /// The end of the file inside `/* … */`.
+    #[error("the dump ends inside the comment that begins on line {line}: it is cut")]
+    CutInComment {
+        /// Line of the `/*`.
+        line: u64,
+    },
+    /// Nothing says that this is a dump.
+    #[error(
+        "the file is not a dump: no \"PostgreSQL database dump\" comment in its {lines} lines of text"
+    )]
+    NotADump {
+        /// Lines looked at.
+        lines: u64,
+    },
+    /// pg_dump's last comment is missing.
+    #[error(
+        "the dump ends on line {line} without \"PostgreSQL database dump complete\": it is cut"
+    )]
+    NoTrailer {
+        /// Last line.
+        line: u64,
+    },
+    /// `\restrict` without its `\unrestrict`.
+    #[error(
+        "the dump ends on line {line} without the \\unrestrict that pg_dump writes last: it is cut"
+    )]
+    NoUnrestrict {
+        /// Last line.
+        line: u64,
+    },
+    /// A backslash outside quotes.
+    #[error("line {line} has a psql command that pg_dump does not write there: {text}")]
+    MetaCommand {
+        /// Line of the backslash.
+        line: u64,
+        /// What is written.
+        text: String,
+    },
+    /// A meta-command while `\restrict` holds, or a key that is not the one given.
+    #[error("line {line} breaks the \\restrict that the dump began with: {text}")]
+    Restricted {
+        /// Line of the backslash.
+        line: u64,
+        /// What is written.
+        text: String,
+    },
+    /// More than a server accepts.
+    #[error("the statement that begins on line {line} is longer than the 1 GiB a server accepts")]
+    StatementTooLong {
+        /// Line where the statement starts.
+        line: u64,
+    },
+    /// Something between the `;` of a COPY statement and the end of its line.
+    #[error("line {line} has text after a COPY statement, where its data should begin")]
+    TextAfterCopy {
+        /// The line.
+        line: u64,
+    },
+    /// A NUL outside COPY data, as a page full of zeros has it.
+    #[error("line {line} has a NUL byte, which no SQL text can have")]
+    NulByte {
+        /// The line.
+        line: u64,
+    },
+}
+
+impl Flaw {
+    /// The beginning of `text` on one line, for a message.
+    pub(super) fn excerpt(text: &[u8]) -> String {
+        const WIDTH: usize = 60;
+        let head = &text[..text.len().min(4 * WIDTH)];
+        let head = String::from_utf8_lossy(head);
+        let shown = head.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut short: String = shown
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(WIDTH)
+            .collect();
+        if short.len() < shown.len() || head.len() < text.len() {
+            short.push('…');
+        }
+        short
+    }
+}

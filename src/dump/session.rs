@@ -1,0 +1,65 @@
+//! The SET statements that change how the rest of the dump is read.
+
+use super::token::{Token, Tokens};
+
+/// What a statement sets.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Setting {
+    /// `SET standard_conforming_strings`.
+    StandardStrings(bool),
+    /// `SET client_encoding`, or `SET NAMES`.
+    ClientEncoding(String),
+}
+
+/// Reads `SET [SESSION|LOCAL] name {=|TO} value;`. None for every other statement.
+pub(super) fn setting(text: &[u8]) -> Option<Setting> {
+    let mut tokens = Tokens::of(text);
+    if !tokens.take_word("set") {
+        return None;
+    }
+    let _ = tokens.take_word("session") || tokens.take_word("local");
+    let names = tokens.take_word("names");
+    let encoding = names || tokens.take_word("client_encoding");
+    if !encoding && !tokens.take_word("standard_conforming_strings") {
+        return None;
+    }
+    if !names && !tokens.take_mark(b'=') && !tokens.take_word("to") {
+        return None;
+    }
+    let value = match tokens.next()? {
+        Token::Word(word) => word.to_vec(),
+        Token::Name(value) | Token::Text(value) => value,
+        Token::Mark(_) => return None,
+    };
+    let value = String::from_utf8_lossy(&value).into_owned();
+    Some(if encoding {
+        Setting::ClientEncoding(value)
+    } else {
+        let off = [
+            "off", "of", "false", "fals", "fal", "fa", "f", "no", "n", "0",
+        ];
+        Setting::StandardStrings(!off.contains(&value.to_ascii_lowercase().as_str()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_are_read_in_every_spelling() {
+        let off = Some(Setting::StandardStrings(false));
+        assert_eq!(setting(b"SET standard_conforming_strings = off;"), off);
+        assert_eq!(
+            setting(b"set session Standard_Conforming_Strings to 'OFF' ;"),
+            off
+        );
+        let on = Some(Setting::StandardStrings(true));
+        assert_eq!(setting(b"SET standard_conforming_strings = on;"), on);
+        let latin = Some(Setting::ClientEncoding("LATIN1".into()));
+        assert_eq!(setting(b"SET client_encoding = 'LATIN1';"), latin);
+        assert_eq!(setting(b"SET NAMES 'LATIN1';"), latin);
+        assert_eq!(setting(b"SET search_path = client_encoding;"), None);
+        assert_eq!(setting(b"SELECT 1;"), None);
+    }
+}

@@ -1,0 +1,148 @@
+//! What a statement is, as far as a restore and its checks want to know: leading keywords, setval.
+
+use super::item::{Name, Statement};
+use super::token::{Token, Tokens};
+
+impl Statement {
+    /// Whether the statement begins with these keywords, whatever their case.
+    ///
+    /// `statement.starts_with(&["ALTER", "TABLE"])`. Allocates nothing for unquoted words.
+    #[must_use]
+    pub fn starts_with(&self, keywords: &[&str]) -> bool {
+        let mut tokens = Tokens::of(&self.text);
+        keywords.iter().all(|keyword| tokens.take_word(keyword))
+    }
+
+    /// Up to `most` leading keywords in upper case, for example `CREATE UNIQUE INDEX`.
+    ///
+    /// Stops at the first quoted name, literal or other character.
+    #[must_use]
+    pub fn leading_words(&self, most: usize) -> String {
+        let mut words = Vec::new();
+        for token in Tokens::of(&self.text).take(most) {
+            let Token::Word(word) = token else { break };
+            words.push(String::from_utf8_lossy(word).to_uppercase());
+        }
+        words.join(" ")
+    }
+
+    /// The state that `SELECT pg_catalog.setval('public.users_id_seq', 142, true);` sets.
+    #[must_use]
+    pub fn setval(&self) -> Option<SetVal> {
+        let mut tokens = Tokens::of(&self.text);
+        let prefixed = tokens.take_word("select")
+            && (!tokens.take_word("pg_catalog") || tokens.take_mark(b'.'))
+            && tokens.take_word("setval")
+            && tokens.take_mark(b'(');
+        if !prefixed {
+            return None;
+        }
+        let Token::Text(path) = tokens.next()? else {
+            return None;
+        };
+        let comma = tokens.take_mark(b',');
+        let minus = tokens.take_mark(b'-');
+        let Token::Word(digits) = tokens.next()? else {
+            return None;
+        };
+        let digits = std::str::from_utf8(digits).ok()?;
+        let value = format!("{}{digits}", if minus { "-" } else { "" })
+            .parse()
+            .ok()?;
+        let is_called = if tokens.take_mark(b',') {
+            let yes = tokens.take_word("true");
+            if !yes && !tokens.take_word("false") {
+                return None;
+            }
+            yes
+        } else {
+            true
+        };
+        if !comma || !tokens.take_mark(b')') || !tokens.take_mark(b';') {
+            return None;
+        }
+        let mut parts = Tokens::of(&path).take_qualified()?;
+        let sequence = parts.pop()?.into();
+        Some(SetVal {
+            schema: parts.pop().map(Name::from),
+            sequence,
+            value,
+            is_called,
+        })
+    }
+}
+
+/// The state of a sequence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetVal {
+    /// Schema, when it is written.
+    pub schema: Option<Name>,
+    /// Sequence.
+    pub sequence: Name,
+    /// Its last value.
+    pub value: i64,
+    /// Whether the next value comes after it; if not, it is the next.
+    pub is_called: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement(text: &'static str) -> Statement {
+        Statement {
+            text: text.into(),
+            toc: None,
+            line: 1,
+            offset: 0,
+        }
+    }
+
+    #[test]
+    fn setval_as_pg_dump_writes_it_is_understood() {
+        let set = statement("SELECT pg_catalog.setval('public.users_id_seq', 142, true);").setval();
+        let expected = SetVal {
+            schema: Some("public".into()),
+            sequence: "users_id_seq".into(),
+            value: 142,
+            is_called: true,
+        };
+        assert_eq!(set, Some(expected));
+    }
+
+    #[test]
+    fn setval_understands_quoted_names_negative_values_and_false() {
+        let text = r#"SELECT pg_catalog.setval('"My ""S"".x"."It''s", y', -5, false);"#;
+        assert_eq!(
+            statement(text).setval().map(|s| s.sequence),
+            Some("It's".into())
+        );
+        let set = statement(r#"SELECT pg_catalog.setval('"a.b".s', -9223372036854775808, false);"#);
+        let set = set.setval().expect("a setval");
+        assert_eq!((set.value, set.is_called), (i64::MIN, false));
+        assert_eq!(set.schema, Some("a.b".into()));
+        let set = statement(r"SELECT pg_catalog.setval(E'public.a\\b', 1, true);").setval();
+        assert!(set.is_some());
+    }
+
+    #[test]
+    fn other_statements_are_no_setval() {
+        for text in [
+            "SELECT 1;",
+            "SELECT setval(a, 1, true);",
+            "SELECT setval('s', 1) + 1;",
+        ] {
+            assert_eq!(statement(text).setval(), None, "{text}");
+        }
+        assert!(statement("select setval('s', 1);").setval().is_some());
+    }
+
+    #[test]
+    fn leading_keywords_are_found_past_space_and_comments() {
+        let statement = statement("create /* a /* b */ */ unique\n-- c\nINDEX \"x\" ON t;");
+        assert!(statement.starts_with(&["CREATE", "UNIQUE", "INDEX"]));
+        assert!(!statement.starts_with(&["CREATE", "INDEX"]));
+        assert_eq!(statement.leading_words(2), "CREATE UNIQUE");
+        assert_eq!(statement.leading_words(9), "CREATE UNIQUE INDEX");
+    }
+}
