@@ -47,21 +47,28 @@ impl Guard {
     ///
     /// # Errors
     /// The engine's refusal.
-    pub async fn make<T, F>(&self, request: F) -> Result<T, bollard::errors::Error>
+    pub async fn make<T, F>(
+        &self,
+        doing: &'static str,
+        request: F,
+    ) -> Result<T, bollard::errors::Error>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, bollard::errors::Error>> + Send + 'static,
     {
         let ticket = Ticket::take(&self.requests);
+        let begun = Instant::now();
         let task = tokio::spawn(async move {
             let _ticket = ticket;
             request.await
         });
-        task.await.unwrap_or_else(|error| {
+        let outcome = task.await.unwrap_or_else(|error| {
             Err(bollard::errors::Error::IOError {
                 err: std::io::Error::other(error),
             })
-        })
+        });
+        tracing::debug!(doing, took = ?begun.elapsed(), "asked the engine");
+        outcome
     }
 
     /// Removes everything of the run.

@@ -251,7 +251,9 @@ async fn make_network(guard: &Guard, name: &str) -> Result<(), SandboxError> {
         guard.engine.docker.clone(),
         spec::network(name, &guard.owner.labels()),
     );
-    let made = guard.make(async move { docker.create_network(body).await });
+    let made = guard.make("create the network", async move {
+        docker.create_network(body).await
+    });
     made.await
         .map(drop)
         .map_err(refusing(&format!("create the network {name}")))
@@ -262,7 +264,9 @@ async fn make_volume(guard: &Guard, name: &str) -> Result<(), SandboxError> {
         guard.engine.docker.clone(),
         spec::volume(name, &guard.owner.labels()),
     );
-    let made = guard.make(async move { docker.create_volume(body).await });
+    let made = guard.make("create the volume", async move {
+        docker.create_volume(body).await
+    });
     made.await
         .map(drop)
         .map_err(refusing(&format!("create the volume {name}")))
@@ -280,7 +284,9 @@ async fn make_container(
             name: Some(name.clone()),
             ..CreateContainerOptions::default()
         };
-        guard.make(async move { docker.create_container(Some(options), body).await })
+        guard.make("create the container", async move {
+            docker.create_container(Some(options), body).await
+        })
     };
     let mut made = create().await;
     // Someone took the name since we asked for it: say who, or if it is free again, take it.
@@ -314,7 +320,7 @@ async fn start_container(
         .map_err(refusing("attach to the container"))?;
     let started = {
         let id = id.to_owned();
-        guard.make(async move {
+        guard.make("start the container", async move {
             docker
                 .start_container(&id, None::<StartContainerOptions>)
                 .await

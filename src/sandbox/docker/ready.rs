@@ -22,7 +22,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a way may take to prove that it leads to the container at all.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LAST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_millis(25);
 /// Lines of a dead server that are shown.
 const LOG_LINES: &str = "15";
 
