@@ -1,0 +1,165 @@
+//! Owns what one run makes at the engine, from before it is made.
+//!
+//! A request to make something is never abandoned half way: the engine might finish it after we
+//! looked for leftovers. So those requests run as tasks of their own, and whoever stops waiting for
+//! one leaves it to the guard.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::owner::Owner;
+
+use super::engine::{Engine, refused};
+use super::inventory::remove_run;
+
+/// How long [`Drop`] works at most.
+const DROP_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a request that is under way is waited for before things are removed.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Removes what carries the run's label, unless it is told to keep it.
+#[derive(Debug)]
+pub struct Guard {
+    /// The engine.
+    pub engine: Engine,
+    /// Whose things they are.
+    pub owner: Owner,
+    requests: Arc<AtomicUsize>,
+    armed: bool,
+}
+
+impl Guard {
+    /// A guard for a run that has made nothing yet.
+    pub fn new(engine: Engine, owner: Owner) -> Self {
+        Self {
+            engine,
+            owner,
+            requests: Arc::default(),
+            armed: true,
+        }
+    }
+
+    /// Runs a request that makes something, to its end even when the caller goes away.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    pub async fn make<T, F>(
+        &self,
+        doing: &'static str,
+        request: F,
+    ) -> Result<T, bollard::errors::Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, bollard::errors::Error>> + Send + 'static,
+    {
+        let ticket = Ticket::take(&self.requests);
+        let begun = Instant::now();
+        let task = tokio::spawn(async move {
+            let _ticket = ticket;
+            request.await
+        });
+        let outcome = task.await.unwrap_or_else(|error| {
+            Err(bollard::errors::Error::IOError {
+                err: std::io::Error::other(error),
+            })
+        });
+        tracing::debug!(doing, took = ?begun.elapsed(), "asked the engine");
+        outcome
+    }
+
+    /// Removes everything of the run.
+    ///
+    /// # Errors
+    /// [`SandboxError::Engine`]; what could not be removed is tried once more on drop.
+    pub async fn remove(mut self) -> Result<(), SandboxError> {
+        remove_until_quiet(&self.engine, &self.owner.run, &self.requests).await?;
+        self.armed = false;
+        Ok(())
+    }
+
+    /// Leaves everything where it is.
+    pub fn keep(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
+        let (endpoint, run) = (self.engine.endpoint.clone(), self.owner.run.clone());
+        let requests = Arc::clone(&self.requests);
+        // The runtime that we are dropped in may be the one that is being shut down.
+        let worker = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(async {
+                let engine = Engine::connect_to(endpoint)
+                    .await
+                    .map_err(SandboxError::from)?;
+                let work = remove_until_quiet(&engine, &run, &requests);
+                tokio::time::timeout(DROP_DEADLINE, work)
+                    .await
+                    .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?
+                    .map_err(Into::into)
+            })
+        });
+        let outcome: Result<(), Box<dyn std::error::Error + Send + Sync>> =
+            worker.join().unwrap_or_else(|_| Err("panicked".into()));
+        if let Err(error) = outcome {
+            tracing::warn!(run = self.owner.run, %error, "the sandbox could not be removed");
+        }
+    }
+}
+
+/// Waits for the requests that are under way, then removes.
+async fn remove_until_quiet(
+    engine: &Engine,
+    run: &str,
+    requests: &AtomicUsize,
+) -> Result<(), SandboxError> {
+    let is_quiet = || requests.load(Ordering::Acquire) == 0;
+    if is_quiet() {
+        return remove_run(engine, run).await;
+    }
+    // A runtime that waits for our drop cannot bring its requests to an end: the engine does that
+    // alone, unseen, and a second look finds what it made.
+    let patience = Instant::now() + PATIENCE;
+    while !is_quiet() && Instant::now() < patience {
+        tokio::time::sleep(PAUSE).await;
+    }
+    remove_run(engine, run).await?;
+    if !is_quiet() {
+        tokio::time::sleep(PATIENCE).await;
+        remove_run(engine, run).await?;
+    }
+    Ok(())
+}
+
+/// Counts a request for as long as it is under way.
+#[derive(Debug)]
+struct Ticket(Arc<AtomicUsize>);
+
+impl Ticket {
+    fn take(requests: &Arc<AtomicUsize>) -> Self {
+        requests.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(requests))
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// [`refused`], for `map_err`.
+pub fn refusing(doing: &str) -> impl Fn(bollard::errors::Error) -> SandboxError + '_ {
+    move |error| refused(doing, &error)
+}

@@ -1,0 +1,183 @@
+//! Which image the container is made of: the one that is here, one pulled, one built here.
+
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::query_parameters::CreateImageOptions;
+use futures_util::StreamExt;
+use tokio_util::sync::CancellationToken;
+
+use crate::events::{Event, Events, Progress};
+use crate::sandbox::Request;
+use crate::sandbox::error::SandboxError;
+
+use super::engine::{message_of, refused, status_of};
+
+/// How long a pull may say nothing when there is another image to take, and when there is none.
+const PATIENCE_WITH_ANOTHER: Duration = Duration::from_secs(5);
+const PATIENCE_WITHOUT: Duration = Duration::from_secs(60);
+
+/// An image that is here.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Its name.
+    pub name: String,
+    /// `sha256:…`: the repository digest, else the image's id.
+    pub digest: String,
+    /// The paths it declares as volumes.
+    pub volumes: Vec<String>,
+    /// Why this one.
+    pub why: String,
+}
+
+/// Finds the image for `request`, pulling it when it is not here.
+///
+/// # Errors
+/// [`SandboxError::ImageMissing`], [`SandboxError::Interrupted`], [`SandboxError::Engine`].
+pub async fn find(
+    docker: &Docker,
+    request: &Request,
+    events: &Events,
+    cancel: &CancellationToken,
+) -> Result<Image, SandboxError> {
+    let (wanted, here, pulled) = match &request.image {
+        Some(image) => (image.clone(), "as asked", "pulled, as asked"),
+        None => (format!("postgres:{}", request.version), "present", "pulled"),
+    };
+    if let Some(image) = inspect(docker, &wanted, here).await? {
+        return Ok(image);
+    }
+    let built = match request.image {
+        Some(_) => None,
+        None => {
+            let name = format!("ccc-backup/postgres:{}", request.version);
+            inspect(docker, &name, "built here").await?
+        }
+    };
+    // A pull that cannot work (no registry, no network) takes less than 0.1 s to say so.
+    let patience = match built {
+        Some(_) => PATIENCE_WITH_ANOTHER,
+        None => PATIENCE_WITHOUT,
+    };
+    let pull = pull(docker, &wanted, events, patience);
+    let outcome = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Err(SandboxError::Interrupted),
+        outcome = pull => outcome,
+    };
+    let reason = match outcome {
+        Ok(()) => match inspect(docker, &wanted, pulled).await? {
+            Some(image) => return Ok(image),
+            None => "it was pulled but is not there".to_owned(),
+        },
+        Err(reason) => reason,
+    };
+    match built {
+        Some(image) => {
+            tracing::info!(
+                image = wanted,
+                reason,
+                "not pulled; the image built here serves"
+            );
+            Ok(image)
+        }
+        None => Err(SandboxError::ImageMissing {
+            version: request.image.is_none().then_some(request.version),
+            image: wanted,
+            reason,
+        }),
+    }
+}
+
+async fn inspect(docker: &Docker, name: &str, why: &str) -> Result<Option<Image>, SandboxError> {
+    let found = match docker.inspect_image(name).await {
+        Ok(found) => found,
+        Err(error) if status_of(&error) == Some(404) => return Ok(None),
+        Err(error) => return Err(refused(&format!("look for the image {name}"), &error)),
+    };
+    let digest = found
+        .repo_digests
+        .unwrap_or_default()
+        .first()
+        .and_then(|full| full.split_once('@'))
+        .map(|(_, digest)| digest.to_owned())
+        .or(found.id)
+        .unwrap_or_default();
+    Ok(Some(Image {
+        name: name.to_owned(),
+        digest,
+        volumes: found
+            .config
+            .and_then(|config| config.volumes)
+            .unwrap_or_default(),
+        why: format!("image {name}, {why}"),
+    }))
+}
+
+/// Pulls; gives up when the engine says nothing for `patience`.
+async fn pull(
+    docker: &Docker,
+    image: &str,
+    events: &Events,
+    patience: Duration,
+) -> Result<(), String> {
+    let options = CreateImageOptions {
+        from_image: Some(with_tag(image)),
+        ..CreateImageOptions::default()
+    };
+    let mut news = docker.create_image(Some(options), None, None);
+    let mut announced = false;
+    loop {
+        let item = tokio::time::timeout(patience, news.next())
+            .await
+            .map_err(|_| format!("no answer from the registry for {} s", patience.as_secs()))?;
+        let info = match item {
+            None => return Ok(()),
+            Some(item) => item.map_err(|error| message_of(&error))?,
+        };
+        if let Some(error) = info.error_detail {
+            return Err(error.message.unwrap_or_else(|| "refused".into()));
+        }
+        // Only now is it known that there is something to pull.
+        if !announced {
+            announced = true;
+            events.emit(Event::ImagePulling {
+                image: image.to_owned(),
+            });
+        }
+        let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
+        if let Some(detail) = info.progress_detail
+            && let Some(done) = bytes(detail.current)
+        {
+            events.emit(Event::Progress(Progress {
+                work: "pulling image",
+                done,
+                total: bytes(detail.total),
+                current: info.id,
+            }));
+        }
+    }
+}
+
+/// The engine pulls every tag of a name that has none.
+fn with_tag(image: &str) -> String {
+    let last = image.rsplit('/').next().unwrap_or(image);
+    if last.contains([':', '@']) {
+        image.to_owned()
+    } else {
+        format!("{image}:latest")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_without_a_tag_means_latest() {
+        assert_eq!(with_tag("postgis/postgis"), "postgis/postgis:latest");
+        assert_eq!(with_tag("localhost:5000/pg"), "localhost:5000/pg:latest");
+        assert_eq!(with_tag("localhost:5000/pg:1"), "localhost:5000/pg:1");
+        assert_eq!(with_tag("pg@sha256:00"), "pg@sha256:00");
+    }
+}

@@ -1,0 +1,162 @@
+//! What the engine holds with our label, and how one thing of it is removed.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bollard::models::ContainerSummaryStateEnum;
+use bollard::query_parameters::{
+    InspectContainerOptions, ListContainersOptions, ListNetworksOptions, ListVolumesOptions,
+    RemoveContainerOptions, RemoveVolumeOptions,
+};
+
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::owner::{Owner, RUN_LABEL};
+use crate::sandbox::sweep::{Found, Kind};
+
+use super::engine::{Engine, refused, status_of};
+
+/// How often, and how long apart, a removal that the engine is not ready for is tried again.
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+
+/// Everything with our label.
+///
+/// # Errors
+/// [`SandboxError::Engine`].
+pub async fn inventory(engine: &Engine) -> Result<Vec<Found>, SandboxError> {
+    labelled(engine, RUN_LABEL).await
+}
+
+/// Everything of one run.
+///
+/// # Errors
+/// [`SandboxError::Engine`].
+pub async fn of_run(engine: &Engine, run: &str) -> Result<Vec<Found>, SandboxError> {
+    labelled(engine, &format!("{RUN_LABEL}={run}")).await
+}
+
+async fn labelled(engine: &Engine, label: &str) -> Result<Vec<Found>, SandboxError> {
+    let filters = Some(HashMap::from([(
+        "label".to_owned(),
+        vec![label.to_owned()],
+    )]));
+    let docker = &engine.docker;
+    let (containers, networks, volumes) = tokio::try_join!(
+        docker.list_containers(Some(ListContainersOptions {
+            all: true,
+            filters: filters.clone(),
+            ..ListContainersOptions::default()
+        })),
+        docker.list_networks(Some(ListNetworksOptions {
+            filters: filters.clone(),
+        })),
+        docker.list_volumes(Some(ListVolumesOptions { filters })),
+    )
+    .map_err(|error| refused("list what ccc-backup left", &error))?;
+
+    let containers = containers.into_iter().filter_map(|container| {
+        let name = container.names.unwrap_or_default().into_iter().next()?;
+        Some(Found {
+            kind: Kind::Container,
+            id: container.id?,
+            name: name.trim_start_matches('/').to_owned(),
+            owner: Owner::from_labels(&container.labels.unwrap_or_default())?,
+            running: container.state == Some(ContainerSummaryStateEnum::RUNNING),
+            port: container
+                .ports
+                .unwrap_or_default()
+                .iter()
+                .find_map(|port| port.public_port),
+        })
+    });
+    let networks = networks.into_iter().filter_map(|network| {
+        Some(Found {
+            kind: Kind::Network,
+            id: network.id?,
+            name: network.name.unwrap_or_default(),
+            owner: Owner::from_labels(&network.labels.unwrap_or_default())?,
+            running: false,
+            port: None,
+        })
+    });
+    let volumes = volumes
+        .volumes
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|volume| {
+            Some(Found {
+                kind: Kind::Volume,
+                owner: Owner::from_labels(&volume.labels)?,
+                id: volume.name.clone(),
+                name: volume.name,
+                running: false,
+                port: None,
+            })
+        });
+    Ok(containers.chain(networks).chain(volumes).collect())
+}
+
+/// Whether a container of this name exists, whoever made it.
+///
+/// # Errors
+/// [`SandboxError::Engine`].
+pub async fn exists(engine: &Engine, name: &str) -> Result<bool, SandboxError> {
+    match engine
+        .docker
+        .inspect_container(name, None::<InspectContainerOptions>)
+        .await
+    {
+        Ok(_) => Ok(true),
+        Err(error) if status_of(&error) == Some(404) => Ok(false),
+        Err(error) => Err(refused(&format!("look for the container {name}"), &error)),
+    }
+}
+
+/// Removes one thing; that it is gone already is as good.
+///
+/// # Errors
+/// [`SandboxError::Engine`].
+pub async fn remove(engine: &Engine, kind: Kind, id: &str) -> Result<(), SandboxError> {
+    for attempt in 1.. {
+        let docker = &engine.docker;
+        let outcome = match kind {
+            Kind::Container => {
+                let options = RemoveContainerOptions {
+                    force: true,
+                    v: true,
+                    link: false,
+                };
+                docker.remove_container(id, Some(options)).await
+            }
+            Kind::Network => docker.remove_network(id).await,
+            Kind::Volume => docker.remove_volume(id, None::<RemoveVolumeOptions>).await,
+        };
+        match outcome {
+            Ok(()) => break,
+            Err(error) => match status_of(&error) {
+                Some(404) => break,
+                // 409: someone else is removing it, or it is in use by what is being removed;
+                // 403: a network with an endpoint that is going.
+                Some(403 | 409) if attempt < TRIES => tokio::time::sleep(BETWEEN_TRIES).await,
+                _ => return Err(refused(&format!("remove the {kind} {id}"), &error)),
+            },
+        }
+    }
+    Ok(())
+}
+
+/// Removes everything of one run.
+///
+/// # Errors
+/// [`SandboxError::Engine`], after everything was tried.
+pub async fn remove_run(engine: &Engine, run: &str) -> Result<(), SandboxError> {
+    let mut found = of_run(engine, run).await?;
+    found.sort_by_key(|thing| thing.kind);
+    let mut outcome = Ok(());
+    for thing in &found {
+        if let Err(error) = remove(engine, thing.kind, &thing.id).await {
+            outcome = Err(error);
+        }
+    }
+    outcome
+}

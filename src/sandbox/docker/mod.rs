@@ -1,0 +1,446 @@
+//! The sandbox as a container. These files alone know bollard.
+
+mod engine;
+mod guard;
+mod image;
+mod inventory;
+mod ready;
+mod spec;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+use bollard::models::SystemInfo;
+use bollard::query_parameters::{
+    AttachContainerOptions, CreateContainerOptions, InspectContainerOptions, StartContainerOptions,
+};
+use tokio::io::AsyncWriteExt;
+use tokio_util::sync::CancellationToken;
+
+use crate::events::{Event, Events};
+use crate::pg::{Address, ConnectInfo};
+use crate::secret::Secret;
+
+use super::error::SandboxError;
+use super::owner::{Liveness, Owner, random_password};
+use super::sweep::{Found, Kind, Which, described, liveness, removable};
+use super::{Request, tuning};
+use guard::{Guard, refusing};
+use image::Image;
+use ready::{Awaited, Ready};
+use spec::{Plan, SERVER_PORT, SERVER_PORT_KEY, Storage};
+
+pub use engine::{Engine, message_of};
+pub use inventory::{inventory, remove};
+
+/// How long a container that lost its server may take to end.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// This process as an owner.
+pub fn this_run(keep: bool) -> Result<Owner, SandboxError> {
+    Owner::of_this_run(keep).map_err(|error| SandboxError::Engine {
+        doing: "be given a run id".into(),
+        reason: error.to_string(),
+    })
+}
+
+/// A container that runs, and its guard.
+#[derive(Debug)]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// Its port on 127.0.0.1.
+    pub port: u16,
+    id: String,
+    guard: Guard,
+}
+
+impl Container {
+    /// Removes it with its network and volume.
+    pub async fn remove(self) -> Result<(), SandboxError> {
+        self.guard.remove().await
+    }
+
+    /// Leaves it as it is.
+    pub fn keep(self) {
+        self.guard.keep();
+    }
+
+    /// How it ended, with its last lines; `None` when it runs.
+    pub async fn diagnose(&self) -> Option<String> {
+        let docker = &self.guard.engine.docker;
+        let end = ready::exit_of(docker, &self.id);
+        let end = tokio::time::timeout(END_TIMEOUT, end).await.ok()?;
+        let lines = ready::last_lines(docker, &self.id).await;
+        Some(
+            std::iter::once(end)
+                .chain(lines)
+                .collect::<Vec<_>>()
+                .join("\n    "),
+        )
+    }
+}
+
+/// Starts a container; what it made is removed when that fails.
+pub async fn start(
+    request: &Request,
+    events: &Events,
+    cancel: &CancellationToken,
+) -> Result<(Container, Ready, Image, bool), SandboxError> {
+    events.emit(Event::SandboxChecking {
+        name: request.name.clone(),
+    });
+    let engine = Engine::connect().await?;
+    let guard = Guard::new(engine, this_run(request.keep)?);
+    match start_guarded(&guard, request, events, cancel).await {
+        Ok((id, port, ready, image, in_memory)) => {
+            let name = request.name.clone();
+            let container = Container {
+                name,
+                port,
+                id,
+                guard,
+            };
+            Ok((container, ready, image, in_memory))
+        }
+        Err(error) => {
+            if let Err(left) = guard.remove().await {
+                tracing::warn!(error = %left, "something of the sandbox is left");
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn start_guarded(
+    guard: &Guard,
+    request: &Request,
+    events: &Events,
+    cancel: &CancellationToken,
+) -> Result<(String, u16, Ready, Image, bool), SandboxError> {
+    let docker = &guard.engine.docker;
+    let name = format!("{}-{}", request.name, guard.owner.run);
+    // The network takes as long as all the questions together.
+    let (_, image, info, _) = tokio::try_join!(
+        claim(guard, request, events),
+        image::find(docker, request, events, cancel),
+        async { docker.info().await.map_err(refusing("describe itself")) },
+        make_network(guard, &name),
+    )?;
+    uncancelled(cancel)?;
+    events.emit(Event::SandboxStarting {
+        version: request.version.to_string(),
+        why: format!("docker at {}, {}", guard.engine.endpoint, image.why),
+    });
+    let memory = free_memory(guard.engine.endpoint.is_local(), &info);
+    let storage = if tuning::fits_in_memory(request.data_bytes, memory) {
+        let limit = tuning::memory_limit(memory);
+        Storage::Memory { limit }
+    } else {
+        Storage::Volume(name.clone())
+    };
+    if let Storage::Volume(volume) = &storage {
+        make_volume(guard, volume).await?;
+    }
+    let in_memory = matches!(storage, Storage::Memory { .. });
+    let settings = tuning::settings(tuning::Machine {
+        cores: info.ncpu.and_then(|n| usize::try_from(n).ok()).unwrap_or(1),
+        memory: memory
+            - if in_memory {
+                tuning::memory_limit(memory)
+            } else {
+                0
+            },
+        in_memory,
+        version: request.version,
+    });
+    let labels = guard.owner.labels();
+    let plan = Plan {
+        image: &image,
+        network: &name,
+        labels: &labels,
+        storage: &storage,
+        port: request.port,
+        settings: &tuning::overridden(settings, &request.settings),
+        run: &guard.owner.run,
+    };
+    let password = random_password().map_err(|error| SandboxError::Engine {
+        doing: "be given a password".into(),
+        reason: error.to_string(),
+    })?;
+    uncancelled(cancel)?;
+    let id = make_container(guard, request, &plan).await?;
+    uncancelled(cancel)?;
+    start_container(guard, &id, &password, request.port).await?;
+    events.emit(Event::SandboxStarted {
+        name: request.name.clone(),
+    });
+    events.emit(Event::SandboxWaiting);
+    let (ways, port) = ways(guard, &id, &name, &password).await?;
+    let awaited = Awaited {
+        docker,
+        id: &id,
+        name: &request.name,
+        run: &guard.owner.run,
+        ways,
+    };
+    let ready = ready::wait(awaited, cancel).await?;
+    Ok((id, port, ready, image, in_memory))
+}
+
+fn uncancelled(cancel: &CancellationToken) -> Result<(), SandboxError> {
+    if cancel.is_cancelled() {
+        return Err(SandboxError::Interrupted);
+    }
+    Ok(())
+}
+
+/// Makes sure that name and port can be had; what dead runs left in their way is removed.
+async fn claim(guard: &Guard, request: &Request, events: &Events) -> Result<(), SandboxError> {
+    let engine = &guard.engine;
+    let name = &request.name;
+    let (found, taken) = tokio::try_join!(inventory(engine), inventory::exists(engine, name))?;
+    let namesake = found
+        .iter()
+        .find(|thing| thing.kind == Kind::Container && thing.name == *name);
+    match namesake {
+        None if taken => return Err(SandboxError::NameTaken { name: name.clone() }),
+        None => {}
+        Some(thing) => in_use(thing, liveness(thing, &found, &guard.owner))?,
+    }
+    for thing in removable(&found, &guard.owner, Which::InTheWayOf(name)) {
+        remove(engine, thing.kind, &thing.id).await?;
+        events.emit(Event::SandboxSwept {
+            what: thing.to_string(),
+        });
+    }
+    // Asked now because it is quick and its answer is sure; the engine's own is understood, too.
+    if request.port != 0
+        && engine.endpoint.is_local()
+        && let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, request.port))
+        && error.kind() == std::io::ErrorKind::AddrInUse
+    {
+        return Err(port_busy(request.port, &found));
+    }
+    Ok(())
+}
+
+fn in_use(thing: &Found, liveness: Liveness) -> Result<(), SandboxError> {
+    if liveness == Liveness::Dead {
+        return Ok(());
+    }
+    Err(SandboxError::NameInUse {
+        name: thing.name.clone(),
+        owner: described(&thing.owner),
+        live: liveness == Liveness::Live,
+    })
+}
+
+fn port_busy(port: u16, found: &[Found]) -> SandboxError {
+    SandboxError::PortBusy {
+        port,
+        by: found
+            .iter()
+            .find(|thing| thing.port == Some(port))
+            .map(|thing| thing.name.clone()),
+    }
+}
+
+async fn make_network(guard: &Guard, name: &str) -> Result<(), SandboxError> {
+    let (docker, body) = (
+        guard.engine.docker.clone(),
+        spec::network(name, &guard.owner.labels()),
+    );
+    let made = guard.make("create the network", async move {
+        docker.create_network(body).await
+    });
+    made.await
+        .map(drop)
+        .map_err(refusing(&format!("create the network {name}")))
+}
+
+async fn make_volume(guard: &Guard, name: &str) -> Result<(), SandboxError> {
+    let (docker, body) = (
+        guard.engine.docker.clone(),
+        spec::volume(name, &guard.owner.labels()),
+    );
+    let made = guard.make("create the volume", async move {
+        docker.create_volume(body).await
+    });
+    made.await
+        .map(drop)
+        .map_err(refusing(&format!("create the volume {name}")))
+}
+
+async fn make_container(
+    guard: &Guard,
+    request: &Request,
+    plan: &Plan<'_>,
+) -> Result<String, SandboxError> {
+    let name = &request.name;
+    let create = || {
+        let (docker, body) = (guard.engine.docker.clone(), spec::container(plan));
+        let options = CreateContainerOptions {
+            name: Some(name.clone()),
+            ..CreateContainerOptions::default()
+        };
+        guard.make("create the container", async move {
+            docker.create_container(Some(options), body).await
+        })
+    };
+    let mut made = create().await;
+    // Someone took the name since we asked for it: say who, or if it is free again, take it.
+    if made
+        .as_ref()
+        .is_err_and(|error| engine::status_of(error) == Some(409))
+    {
+        claim(guard, request, &Events::silent()).await?;
+        made = create().await;
+    }
+    made.map(|made| made.id)
+        .map_err(refusing(&format!("create the container {name}")))
+}
+
+/// Starts it and hands it the password on its stdin.
+async fn start_container(
+    guard: &Guard,
+    id: &str,
+    password: &Secret,
+    port: u16,
+) -> Result<(), SandboxError> {
+    let docker = guard.engine.docker.clone();
+    let attach = AttachContainerOptions {
+        stream: true,
+        stdin: true,
+        ..AttachContainerOptions::default()
+    };
+    let mut attached = docker
+        .attach_container(id, Some(attach))
+        .await
+        .map_err(refusing("attach to the container"))?;
+    let started = {
+        let id = id.to_owned();
+        guard.make("start the container", async move {
+            docker
+                .start_container(&id, None::<StartContainerOptions>)
+                .await
+        })
+    };
+    if let Err(error) = started.await {
+        if port != 0 && is_about_the_port(&engine::message_of(&error)) {
+            let found = inventory(&guard.engine).await.unwrap_or_default();
+            return Err(port_busy(port, &found));
+        }
+        return Err(engine::refused("start the container", &error));
+    }
+    let line = format!("{}\n", password.expose());
+    let sent = async {
+        attached.input.write_all(line.as_bytes()).await?;
+        attached.input.flush().await?;
+        attached.input.shutdown().await
+    };
+    // A container that has exited by now is told of by whoever waits for its server.
+    if let Err(error) = sent.await {
+        tracing::debug!(%error, "the container's stdin is closed");
+    }
+    Ok(())
+}
+
+/// Docker's words for a port that something has: "port is already allocated" (by a container),
+/// "address already in use" (by anything else).
+fn is_about_the_port(message: &str) -> bool {
+    message.contains("port is already allocated") || message.contains("address already in use")
+}
+
+/// The ways to the server, the shortest first, and its port on 127.0.0.1.
+async fn ways(
+    guard: &Guard,
+    id: &str,
+    network: &str,
+    password: &Secret,
+) -> Result<(Vec<ConnectInfo>, u16), SandboxError> {
+    let inspected = guard
+        .engine
+        .docker
+        .inspect_container(id, None::<InspectContainerOptions>)
+        .await
+        .map_err(refusing("inspect the container"))?;
+    let settings = inspected.network_settings.unwrap_or_default();
+    let port = settings
+        .ports
+        .and_then(|mut ports| ports.remove(SERVER_PORT_KEY)?)
+        .and_then(|bindings| bindings.into_iter().find_map(|binding| binding.host_port))
+        .and_then(|port| port.parse().ok())
+        .unwrap_or(0);
+    let way = |host: String, port| ConnectInfo {
+        address: Address::Tcp { host, port },
+        user: "postgres".into(),
+        password: password.clone(),
+        database: "postgres".into(),
+    };
+    let mut ways = Vec::new();
+    // Past the engine's port forwarding, where the container's network is this machine's.
+    if guard.engine.endpoint.is_local() && cfg!(target_os = "linux") {
+        let address = settings
+            .networks
+            .and_then(|mut networks| networks.remove(network)?.ip_address)
+            .filter(|address| !address.is_empty());
+        ways.extend(address.map(|address| way(address, SERVER_PORT)));
+    }
+    if port != 0 {
+        ways.push(way("127.0.0.1".into(), port));
+    }
+    if ways.is_empty() {
+        // A container that exited at once has lost its addresses: the wait says how it ended.
+        ways.push(way("127.0.0.1".into(), SERVER_PORT));
+    }
+    Ok((ways, port))
+}
+
+/// Memory that a server may use, in bytes: what is free here, when the engine is here, but never
+/// more than what the engine has.
+fn free_memory(local: bool, info: &SystemInfo) -> u64 {
+    let engines = info
+        .mem_total
+        .and_then(|bytes| u64::try_from(bytes).ok())
+        .unwrap_or(0);
+    let free = if local { available_memory() } else { None };
+    free.unwrap_or(engines / 2).min(engines)
+}
+
+/// `MemAvailable` of /proc/meminfo, in bytes.
+fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dockers_words_for_a_busy_port_are_understood() {
+        assert!(is_about_the_port(
+            "driver failed programming external connectivity on endpoint x: Bind for \
+             127.0.0.1:5433 failed: port is already allocated"
+        ));
+        assert!(is_about_the_port(
+            "listen tcp4 127.0.0.1:5433: bind: address already in use"
+        ));
+        assert!(!is_about_the_port("no space left on device"));
+    }
+
+    #[test]
+    fn a_remote_engines_memory_is_its_own() {
+        let info = SystemInfo {
+            mem_total: Some(8 << 30),
+            ..SystemInfo::default()
+        };
+        assert_eq!(free_memory(false, &info), 4 << 30);
+        assert!(free_memory(true, &info) <= 8 << 30);
+    }
+}

@@ -1,0 +1,203 @@
+//! Waits until the server in the container answers, and finds the shortest way to it.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::query_parameters::{LogsOptions, WaitContainerOptions};
+use futures_util::StreamExt;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::pg::{self, Address, ConnectInfo};
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::shown;
+
+use super::spec::RUN_SETTING;
+
+/// How long a server may take to answer.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long one attempt may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a way may take to prove that it leads to the container at all.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LAST_PAUSE: Duration = Duration::from_millis(25);
+/// Lines of a dead server that are shown.
+const LOG_LINES: &str = "15";
+
+/// A server that answers.
+#[derive(Debug)]
+pub struct Ready {
+    /// How to connect.
+    pub connect_info: ConnectInfo,
+    /// How often it was asked.
+    pub attempts: u32,
+    /// What it calls its version.
+    pub server_version: String,
+}
+
+/// What is waited for.
+#[derive(Debug)]
+pub struct Awaited<'a> {
+    /// The engine.
+    pub docker: &'a Docker,
+    /// Id of the container.
+    pub id: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// The run that its server must belong to.
+    pub run: &'a str,
+    /// The ways to it, the shortest first. There is at least one.
+    pub ways: Vec<ConnectInfo>,
+}
+
+/// Waits for the server.
+///
+/// # Errors
+/// [`SandboxError::NotReady`] when the container exits or the time is over,
+/// [`SandboxError::Interrupted`].
+pub async fn wait(awaited: Awaited<'_>, cancel: &CancellationToken) -> Result<Ready, SandboxError> {
+    let Awaited {
+        docker, id, name, ..
+    } = awaited;
+    let mut last_refusal = String::new();
+    let reason = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Err(SandboxError::Interrupted),
+        reason = exit_of(docker, id) => reason,
+        outcome = tokio::time::timeout(READY_TIMEOUT, poll(awaited, &mut last_refusal)) => {
+            match outcome {
+                Ok(ready) => return Ok(ready),
+                Err(_) => format!(
+                    "no answer within {} s ({last_refusal})",
+                    READY_TIMEOUT.as_secs()
+                ),
+            }
+        }
+    };
+    Err(SandboxError::NotReady {
+        name: name.to_owned(),
+        reason,
+        log: last_lines(docker, id).await,
+    })
+}
+
+async fn poll(awaited: Awaited<'_>, last_refusal: &mut String) -> Ready {
+    let mut ways = passable(awaited.ways).await;
+    let mut pause = FIRST_PAUSE;
+    for attempts in 1.. {
+        let way = (attempts as usize - 1) % ways.len();
+        let started = Instant::now();
+        match attempt(&ways[way], awaited.run).await {
+            Ok(server_version) => {
+                return Ready {
+                    connect_info: ways.swap_remove(way),
+                    attempts,
+                    server_version,
+                };
+            }
+            Err(reason) => *last_refusal = format!("{}: {reason}", shown(&ways[way].address)),
+        }
+        tracing::trace!(attempts, took = ?started.elapsed(), last_refusal, "not ready");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LAST_PAUSE);
+    }
+    // A u32 of attempts, each with a pause, outlasts the timeout around this.
+    std::future::pending().await
+}
+
+/// The ways to try: the first that leads to the container, and if none does, all.
+///
+/// A port that refuses is as good as one that answers: the refusal came from the container. Where
+/// the engine runs in a virtual machine or without root, the container's own address leads nowhere
+/// or elsewhere, which takes a time-out to see.
+async fn passable(mut ways: Vec<ConnectInfo>) -> Vec<ConnectInfo> {
+    for index in 0..ways.len() {
+        let Address::Tcp { host, port } = &ways[index].address else {
+            continue;
+        };
+        let probe = tokio::net::TcpStream::connect((host.as_str(), *port));
+        let passes = match tokio::time::timeout(PROBE_TIMEOUT, probe).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => error.kind() == ErrorKind::ConnectionRefused,
+            Err(_) => false,
+        };
+        if passes {
+            return vec![ways.swap_remove(index)];
+        }
+        tracing::debug!(way = shown(&ways[index].address), "leads nowhere");
+    }
+    ways
+}
+
+/// One connection: the server's version, if it is the server of this run.
+async fn attempt(way: &ConnectInfo, run: &str) -> Result<String, String> {
+    let asking = async {
+        let session = way.connect().await?;
+        let question = format!(
+            "SELECT current_setting('{RUN_SETTING}', true), current_setting('server_version')"
+        );
+        let row = session.query_one(&question, &[]).await?;
+        Ok::<_, tokio_postgres::Error>((row.try_get::<_, Option<String>>(0)?, row.try_get(1)?))
+    };
+    let (answered, version) = tokio::time::timeout(ATTEMPT_TIMEOUT, asking)
+        .await
+        .map_err(|_| "no answer".to_owned())?
+        .map_err(|error| pg::describe(&error))?;
+    if answered.as_deref() == Some(run) {
+        Ok(version)
+    } else {
+        Err("another server answers there".into())
+    }
+}
+
+/// Waits for the container's end and says how it came.
+pub async fn exit_of(docker: &Docker, id: &str) -> String {
+    let options = WaitContainerOptions {
+        condition: "not-running".into(),
+    };
+    let mut waiting = std::pin::pin!(docker.wait_container(id, Some(options)));
+    let code = match waiting.next().await {
+        Some(Ok(response)) => response.status_code,
+        Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => code,
+        Some(Err(error)) => {
+            return format!(
+                "the container is out of sight ({})",
+                super::message_of(&error)
+            );
+        }
+        None => return "the container is out of sight".into(),
+    };
+    let killed_for_memory = docker
+        .inspect_container(id, None)
+        .await
+        .ok()
+        .and_then(|container| container.state)
+        .and_then(|state| state.oom_killed)
+        .unwrap_or(false);
+    match code {
+        _ if killed_for_memory => format!("it ran out of memory and was killed (exit code {code})"),
+        137 => "it was killed (exit code 137)".into(),
+        code => format!("it exited with {code}"),
+    }
+}
+
+/// The last lines that the container wrote.
+pub async fn last_lines(docker: &Docker, id: &str) -> Vec<String> {
+    let options = LogsOptions {
+        stdout: true,
+        stderr: true,
+        tail: LOG_LINES.into(),
+        ..LogsOptions::default()
+    };
+    let logs = docker.logs(id, Some(options));
+    let read = logs.filter_map(|item| async move { item.ok() });
+    let read = read.map(|output| output.to_string()).collect::<String>();
+    let text = tokio::time::timeout(ATTEMPT_TIMEOUT, read)
+        .await
+        .unwrap_or_default();
+    text.lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect()
+}

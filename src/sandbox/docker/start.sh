@@ -1,0 +1,26 @@
+# Runs in the container instead of the image's entrypoint, by any POSIX shell; "$@" is for the
+# server. The password comes on stdin, so that no list of processes, no environment and no
+# inspection shows it; printf is part of the shell.
+umask 077
+IFS= read -r password
+if ! command -v initdb >/dev/null; then
+    for bin in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /opt/*/postgresql/bin; do
+        if [ -x "$bin/initdb" ]; then PATH=$bin:$PATH; fi
+    done
+fi
+if ! command -v initdb >/dev/null; then
+    echo "ccc-backup: this image has no initdb" >&2
+    exit 127
+fi
+if ! mkdir -p "$PGDATA"; then
+    echo "ccc-backup: $(id -un) may not write to $PGDATA in this image" >&2
+    exit 73
+fi
+printf '%s\n' "$password" >/tmp/password
+password=
+initdb -D "$PGDATA" -N -U postgres --pwfile=/tmp/password --auth-local=trust \
+    --auth-host=scram-sha-256 -E UTF8 --locale=C >/tmp/initdb.log 2>&1 ||
+    { rm -f /tmp/password; cat /tmp/initdb.log >&2; exit 1; }
+rm -f /tmp/password
+echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
+exec postgres -D "$PGDATA" "$@" </dev/null

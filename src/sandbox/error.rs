@@ -1,0 +1,214 @@
+//! Why there is no sandbox. None of these says anything about the backup: all of them are exit 2.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// Why a sandbox could not be had or used.
+#[derive(Debug, Error)]
+pub enum SandboxError {
+    /// No Docker Engine answers.
+    #[error("no Docker Engine answers: {0}")]
+    NoDocker(#[from] NoDocker),
+    /// There is no image to start.
+    #[error("there is no image {image} here, and it cannot be pulled: {reason}")]
+    ImageMissing {
+        /// The image that was looked for.
+        image: String,
+        /// The engine's reason.
+        reason: String,
+        /// Major version, where the image was chosen by version.
+        version: Option<u32>,
+    },
+    /// Something listens on the port.
+    #[error("port {port} on 127.0.0.1 is in use{}", by.as_ref().map(|name| format!(" by the container {name}")).unwrap_or_default())]
+    PortBusy {
+        /// The port.
+        port: u16,
+        /// The container of ours that has it, if it is one.
+        by: Option<String>,
+    },
+    /// A container of that name exists, and we did not make it.
+    #[error("a container named {name} exists, and ccc-backup did not make it")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A container of that name belongs to another run.
+    #[error("the container {name} belongs to another run of ccc-backup ({owner})")]
+    NameInUse {
+        /// The name.
+        name: String,
+        /// Which run: process, host, since when.
+        owner: String,
+        /// Whether that run is known to live; otherwise it was started from another host.
+        live: bool,
+    },
+    /// The server did not get ready.
+    #[error(
+        "PostgreSQL did not get ready in the container {name}: {reason}{}",
+        last_lines(log)
+    )]
+    NotReady {
+        /// The container.
+        name: String,
+        /// What was seen, such as `no answer within 60 s` or `it exited with 1`.
+        reason: String,
+        /// Its last lines.
+        log: Vec<String>,
+    },
+    /// The run was interrupted; what it had made is gone.
+    #[error("interrupted while the sandbox was being started")]
+    Interrupted,
+    /// The server refused something that should have worked.
+    #[error("the sandbox's server refused to {doing}: {reason}")]
+    Server {
+        /// What was being done.
+        doing: String,
+        /// The server's reason.
+        reason: String,
+    },
+    /// The engine refused something that should have worked.
+    #[error("Docker could not {doing}: {reason}")]
+    Engine {
+        /// What was being done.
+        doing: String,
+        /// The engine's reason.
+        reason: String,
+    },
+}
+
+/// The ways in which no Docker Engine answers.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum NoDocker {
+    /// The socket is not there.
+    #[error("there is no socket {}", .0.display())]
+    NoSocket(PathBuf),
+    /// The socket may not be opened.
+    #[error("no permission to open the socket {}", .0.display())]
+    Forbidden(PathBuf),
+    /// The socket or port is there, but nobody listens.
+    #[error("nobody listens at {0}")]
+    Down(String),
+    /// It took too long.
+    #[error("{endpoint} did not answer within {} s", within.as_secs())]
+    Silent {
+        /// Where.
+        endpoint: String,
+        /// How long it was waited for.
+        within: Duration,
+    },
+    /// The address is of a kind that we do not speak.
+    #[error("{0} is not an address that ccc-backup can use (unix:// or tcp:// without TLS)")]
+    Unsupported(String),
+    /// The context is not there or cannot be read.
+    #[error("the Docker context {name} cannot be read: {reason}")]
+    Context {
+        /// The context.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// Something answered, but not as an engine does.
+    #[error("{endpoint}: {reason}")]
+    Strange {
+        /// Where.
+        endpoint: String,
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl SandboxError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoDocker(NoDocker::Forbidden(_)) => Some(
+                "add yourself to the group docker (sudo usermod -aG docker \"$USER\", then log in \
+                 again), or run as root"
+                    .into(),
+            ),
+            Self::NoDocker(NoDocker::Unsupported(_) | NoDocker::Context { .. }) => {
+                Some("set DOCKER_HOST, for example to unix:///var/run/docker.sock".into())
+            }
+            Self::NoDocker(_) => Some(
+                "start Docker (sudo systemctl start docker), or set DOCKER_HOST to where it listens"
+                    .into(),
+            ),
+            Self::ImageMissing { image, version, .. } => Some(match version {
+                Some(version) => format!(
+                    "get one with `docker pull {image}`, or build one from Debian's packages with \
+                     `make postgres-image` (ccc-backup/postgres:{version})"
+                ),
+                None => format!("get it with `docker pull {image}`, or name another with --image"),
+            }),
+            Self::PortBusy { .. } => {
+                Some("choose another port with --port, or any free one with --port 0".into())
+            }
+            Self::NameTaken { name } => Some(format!(
+                "rename or remove that container (docker rm -f {name}), or choose another name \
+                 with --container-name"
+            )),
+            Self::NameInUse {
+                name, live: true, ..
+            } => Some(format!(
+                "wait until {name} is free, or run beside it with --container-name and --port 0"
+            )),
+            Self::NameInUse {
+                name, live: false, ..
+            } => Some(format!(
+                "if that run is over: docker rm -f {name}; else run beside it with \
+                 --container-name and --port 0"
+            )),
+            Self::NotReady { .. } => Some(
+                "the lines above are the server's; a setting, the image or too little memory or \
+                 disk space can be the reason"
+                    .into(),
+            ),
+            Self::Interrupted | Self::Server { .. } | Self::Engine { .. } => None,
+        }
+    }
+}
+
+fn last_lines(log: &[String]) -> String {
+    log.iter().map(|line| format!("\n    {line}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_of_having_no_docker_says_what_to_do() {
+        let socket = PathBuf::from("/run/x.sock");
+        let hint = |error: NoDocker| SandboxError::from(error).hint().unwrap();
+        assert!(hint(NoDocker::Forbidden(socket.clone())).contains("group docker"));
+        assert!(hint(NoDocker::NoSocket(socket)).contains("start Docker"));
+        assert!(hint(NoDocker::Unsupported("ssh://x".into())).contains("DOCKER_HOST"));
+    }
+
+    #[test]
+    fn a_missing_image_names_both_ways_to_get_one() {
+        let error = SandboxError::ImageMissing {
+            image: "postgres:15".into(),
+            reason: "no such host".into(),
+            version: Some(15),
+        };
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("docker pull postgres:15") && hint.contains("make postgres-image"));
+    }
+
+    #[test]
+    fn a_busy_port_names_the_container_of_ours_that_has_it() {
+        let error = SandboxError::PortBusy {
+            port: 5433,
+            by: Some("x".into()),
+        };
+        assert_eq!(
+            error.to_string(),
+            "port 5433 on 127.0.0.1 is in use by the container x"
+        );
+        assert!(error.hint().unwrap().contains("--port 0"));
+    }
+}
