@@ -3,11 +3,17 @@
 //! The library exists for the binary, the benchmarks and the tests; it promises no stable API.
 //! `docs/architecture.md` names the modules, their jobs, and which may import which.
 
+pub mod checks;
+pub mod cli;
+pub mod commands;
 pub mod dump;
 pub mod events;
 pub mod outcome;
 pub mod pg;
 pub mod process;
+pub mod report;
+pub mod restore;
 pub mod sandbox;
 pub mod secret;
+pub mod settings;
 pub mod store;

@@ -29,7 +29,12 @@ fn main() -> ExitCode {
         }
     };
     ExitCode::from(run(cli).unwrap_or_else(|error| {
-        console::error(&format!("{error:#}"), error.downcast_ref().map(|e: &SettingsError| e.hint.as_str()));
+        console::error(
+            &format!("{error:#}"),
+            error
+                .downcast_ref()
+                .map(|e: &SettingsError| e.hint.as_str()),
+        );
         CANNOT_TELL
     }))
 }
@@ -41,7 +46,9 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Backup { command } => command.into(),
         command => command,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let code = runtime.block_on(async {
         let stop = Stop::default();
         watch_signals(&stop)?;
@@ -67,13 +74,18 @@ async fn dispatch(
         }
         Command::Verify(args) => {
             let settings = settings::verify(&args)?;
-            Ok(commands::verify::run(&settings, events, stop).await.verdict().exit_code())
+            Ok(commands::verify::run(&settings, events, stop)
+                .await
+                .verdict()
+                .exit_code())
         }
         Command::Cleanup(args) => {
             let settings = settings::cleanup(&args);
             Ok(commands::cleanup::run(&settings, events).await)
         }
-        Command::Backup { command } => Box::pin(dispatch(command.into(), console, events, stop)).await,
+        Command::Backup { command } => {
+            Box::pin(dispatch(command.into(), console, events, stop)).await
+        }
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "ccc-backup", &mut text);
@@ -130,14 +142,21 @@ fn start_log(global: &GlobalArgs) -> anyhow::Result<()> {
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
     let from_environment = EnvFilter::try_from_default_env();
     if global.verbose || from_environment.is_ok() {
-        let filter = from_environment.unwrap_or_else(|_| EnvFilter::new("ccc_backup=debug,child=debug"));
+        let filter =
+            from_environment.unwrap_or_else(|_| EnvFilter::new("ccc_backup=debug,child=debug"));
         let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
         layers.push(layer.with_filter(filter).boxed());
     }
     if let Some(path) = &global.log_file {
         let file = open_log(path)?;
-        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Arc::new(file));
-        layers.push(layer.with_filter(EnvFilter::new("ccc_backup=debug,child=debug")).boxed());
+        let layer = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .with_writer(Arc::new(file));
+        layers.push(
+            layer
+                .with_filter(EnvFilter::new("ccc_backup=debug,child=debug"))
+                .boxed(),
+        );
     }
     tracing_subscriber::registry().with(layers).init();
     Ok(())

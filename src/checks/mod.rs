@@ -2,9 +2,12 @@
 //!
 //! A check that finds the backup bad is a failed result. An `Err` means that it could not be told.
 
+pub mod contents;
 pub mod data;
 pub mod migrations;
 pub mod schema;
+pub mod sequences;
+pub mod soundness;
 
 use thiserror::Error;
 use tokio_postgres::Row;

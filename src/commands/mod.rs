@@ -1,7 +1,5 @@
 //! The commands: thin orchestration. Here, and only here, the engines meet.
 
-pub mod cleanup;
-pub mod create;
 pub mod verify;
 
 use std::sync::{Arc, OnceLock};

@@ -292,7 +292,7 @@ impl Loader {
             _ => return Err(server(error)),
         };
         let text = String::from_utf8_lossy(&statement.text);
-        if let Some(rule) = tolerate::rule(&statement.keywords(), &text, &refusal) {
+        if let Some(rule) = tolerate::rule(statement, &refusal) {
             tracing::info!(line = statement.line, %rule, error = refusal.message, "passed over");
             *self.restored.tolerated.entry(rule).or_default() += 1;
             return Ok(());

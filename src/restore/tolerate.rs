@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::dump::item::Statement;
 use crate::pg::ServerError;
 
 /// A known harmless error.
@@ -10,6 +11,8 @@ use crate::pg::ServerError;
 pub enum Rule {
     /// `pg_dump --clean` drops what a fresh database does not have; its `--if-exists` has holes.
     DropOfAbsent,
+    /// The stand-in for a view that `--clean` makes before its drops, where a type is not there yet.
+    StubView,
     /// `CREATE SCHEMA public` where every new database has one.
     SchemaExists,
     /// A `SET` of a parameter that this server does not know: a newer pg_dump wrote it.
@@ -22,6 +25,7 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::DropOfAbsent => "DROP of something that a fresh database does not have",
+            Self::StubView => "stand-in for a view, made by --clean before its drops",
             Self::SchemaExists => "schema \"public\" already exists",
             Self::UnknownSetting => "SET of a parameter that this server version does not know",
             Self::RoleAbsent => "owner or privilege of a role that the sandbox does not have",
@@ -32,30 +36,38 @@ impl fmt::Display for Rule {
 /// SQLSTATEs that say "there is no such thing": table, column, function, object, schema.
 const ABSENT: [&str; 5] = ["42P01", "42703", "42883", "42704", "3F000"];
 
-/// The rule that makes this error harmless, if there is one. `keywords` are the statement's first
-/// words in capitals.
-pub fn rule(keywords: &[String], statement: &str, error: &ServerError) -> Option<Rule> {
+/// The rule that makes this error harmless, if there is one.
+pub fn rule(statement: &Statement, error: &ServerError) -> Option<Rule> {
     let code = error.code.as_str();
-    let word = |index: usize| keywords.get(index).map_or("", String::as_str);
-    match (word(0), word(1)) {
-        ("DROP", _) if ABSENT.contains(&code) => Some(Rule::DropOfAbsent),
-        ("ALTER", "TABLE") if ABSENT.contains(&code) && drops(statement) => {
-            Some(Rule::DropOfAbsent)
-        }
-        ("CREATE", "SCHEMA") if code == "42P06" && error.message.contains("\"public\"") => {
-            Some(Rule::SchemaExists)
-        }
-        ("SET", _) if code == "42704" && error.message.contains("configuration parameter") => {
-            Some(Rule::UnknownSetting)
-        }
-        ("ALTER", _) if names_absent_role(error) && statement.contains(" OWNER TO ") => {
-            Some(Rule::RoleAbsent)
-        }
-        ("ALTER", "DEFAULT") | ("GRANT" | "REVOKE", _) if names_absent_role(error) => {
-            Some(Rule::RoleAbsent)
-        }
-        _ => None,
+    let text = String::from_utf8_lossy(&statement.text);
+    let is = |keywords: &[&str]| statement.starts_with(keywords);
+    let absent = ABSENT.contains(&code);
+    let no_such_role = code == "42704" && error.message.starts_with("role ");
+    if absent && (is(&["DROP"]) || is(&["ALTER", "TABLE"]) && drops(&text)) {
+        Some(Rule::DropOfAbsent)
+    } else if absent && is(&["CREATE", "OR", "REPLACE", "VIEW"]) && is_stub(&text) {
+        Some(Rule::StubView)
+    } else if code == "42P06" && is(&["CREATE", "SCHEMA"]) && error.message.contains("\"public\"") {
+        Some(Rule::SchemaExists)
+    } else if code == "42704" && is(&["SET"]) && error.message.contains("configuration parameter") {
+        Some(Rule::UnknownSetting)
+    } else if no_such_role
+        && (is(&["GRANT"])
+            || is(&["REVOKE"])
+            || is(&["ALTER", "DEFAULT", "PRIVILEGES"])
+            || is(&["ALTER"]) && text.contains(" OWNER TO "))
+    {
+        Some(Rule::RoleAbsent)
+    } else {
+        None
     }
+}
+
+/// The stand-in for a view that `--clean` writes before dropping what the view needs: every column
+/// is `NULL::type`. Source: PostgreSQL 15, `pg_dump.c`, `createDummyViewAsClause`.
+fn is_stub(statement: &str) -> bool {
+    let Some((_, columns)) = statement.split_once(" AS\nSELECT\n") else { return false };
+    columns.lines().all(|line| line.trim_start().starts_with("NULL::"))
 }
 
 /// `ALTER TABLE … DROP CONSTRAINT` or `ALTER COLUMN … DROP DEFAULT`, as `--clean` writes them.
@@ -63,17 +75,13 @@ fn drops(statement: &str) -> bool {
     statement.contains(" DROP CONSTRAINT ") || statement.contains(" DROP DEFAULT")
 }
 
-fn names_absent_role(error: &ServerError) -> bool {
-    error.code == "42704" && error.message.starts_with("role ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn judged(statement: &str, code: &str, message: &str) -> Option<Rule> {
-        let keywords: Vec<String> =
-            statement.split_whitespace().take(4).map(str::to_uppercase).collect();
+        let statement =
+            Statement { text: statement.to_owned().into(), toc: None, line: 1, offset: 0 };
         let error = ServerError {
             code: code.into(),
             message: message.into(),
@@ -82,7 +90,7 @@ mod tests {
             context: None,
             position: None,
         };
-        rule(&keywords, statement, &error)
+        rule(&statement, &error)
     }
 
     #[test]
@@ -102,6 +110,17 @@ mod tests {
     fn adding_to_what_is_not_there_is_not_harmless() {
         let alter = "ALTER TABLE ONLY public.users ADD CONSTRAINT users_pkey PRIMARY KEY (id);";
         assert_eq!(judged(alter, "42P01", "relation \"public.users\" does not exist"), None);
+    }
+
+    #[test]
+    fn a_stub_view_is_harmless_and_a_real_view_is_not() {
+        let message = "type \"public.tier\" does not exist";
+        let stub = "CREATE OR REPLACE VIEW public.v AS\nSELECT\n    NULL::public.tier AS tier,\n    \
+                    NULL::bigint AS n;";
+        assert_eq!(judged(stub, "42704", message), Some(Rule::StubView));
+        let real = "CREATE OR REPLACE VIEW public.v AS\nSELECT\n    NULL::public.tier AS tier,\n    \
+                    users.id\n   FROM public.users;";
+        assert_eq!(judged(real, "42704", message), None);
     }
 
     #[test]
