@@ -1,5 +1,7 @@
 //! The bytes of a dump: where they come from, how they are packed, what they say.
 
+pub mod codec;
+pub mod compress;
 pub mod contents;
 pub mod copy;
 pub mod fingerprint;

@@ -1,1 +1,13 @@
 //! Backups at rest: their names, how they are published, what is kept.
+
+pub mod error;
+pub mod history;
+pub mod latest;
+pub mod lock;
+pub mod manifest;
+pub mod naming;
+pub mod publish;
+pub mod retention;
+pub mod sweep;
+
+pub use error::StoreError;

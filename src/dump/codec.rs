@@ -1,0 +1,137 @@
+//! What turns one piece of a stream into one self-contained member of a file.
+//!
+//! Another library or format is put in here: a variant of [`Codec`] and its [`Encoder`].
+
+use libdeflater::{CompressionLvl, Compressor};
+use thiserror::Error;
+
+/// A format and its level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// As it is.
+    None,
+    /// gzip (RFC 1952), each piece a member.
+    Gzip {
+        /// 1 (fast) to 9 (small).
+        level: u8,
+    },
+}
+
+impl Default for Codec {
+    fn default() -> Self {
+        Self::Gzip { level: 6 }
+    }
+}
+
+/// Why a piece could not be packed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CodecError {
+    /// The level is not one of the format's.
+    #[error("{format} knows no level {level}")]
+    Level {
+        /// The format's name.
+        format: &'static str,
+        /// The level that was asked for.
+        level: u8,
+    },
+    /// The library refused, which it does only when its buffer is too small.
+    #[error("{format} could not compress a piece of {bytes} bytes")]
+    Refused {
+        /// The format's name.
+        format: &'static str,
+        /// Size of the piece.
+        bytes: usize,
+    },
+}
+
+impl CodecError {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Level { .. } => Some("use a level from 1 to 9, such as gzip:6".to_owned()),
+            Self::Refused { .. } => None,
+        }
+    }
+}
+
+impl Codec {
+    /// The name in manifests and on the command line: `none`, `gzip`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip { .. } => "gzip",
+        }
+    }
+
+    /// One thread's encoder.
+    ///
+    /// # Errors
+    /// [`CodecError::Level`].
+    pub fn encoder(self) -> Result<Box<dyn Encoder>, CodecError> {
+        match self {
+            Self::None => Ok(Box::new(Unpacked)),
+            Self::Gzip { level } => Gzip::new(level).map(|gzip| Box::new(gzip) as Box<dyn Encoder>),
+        }
+    }
+}
+
+/// Packs pieces one after the other; a thread's own.
+pub trait Encoder: Send {
+    /// Replaces the piece by the member that holds it.
+    ///
+    /// # Errors
+    /// [`CodecError::Refused`].
+    fn encode(&mut self, piece: &mut Vec<u8>) -> Result<(), CodecError>;
+}
+
+/// Leaves every piece as it is.
+struct Unpacked;
+
+impl Encoder for Unpacked {
+    fn encode(&mut self, _piece: &mut Vec<u8>) -> Result<(), CodecError> {
+        Ok(())
+    }
+}
+
+/// gzip by libdeflate, which packs only whole buffers, and those faster and smaller than the
+/// libraries that stream.
+struct Gzip {
+    compressor: Compressor,
+    scratch: Vec<u8>,
+}
+
+impl Gzip {
+    fn new(level: u8) -> Result<Self, CodecError> {
+        let known = (1..=9)
+            .contains(&level)
+            .then(|| CompressionLvl::new(i32::from(level)).ok())
+            .flatten();
+        let known = known.ok_or(CodecError::Level {
+            format: "gzip",
+            level,
+        })?;
+        Ok(Self {
+            compressor: Compressor::new(known),
+            scratch: Vec::new(),
+        })
+    }
+}
+
+impl Encoder for Gzip {
+    fn encode(&mut self, piece: &mut Vec<u8>) -> Result<(), CodecError> {
+        let bound = self.compressor.gzip_compress_bound(piece.len());
+        if self.scratch.len() < bound {
+            self.scratch.resize(bound, 0);
+        }
+        let written = self
+            .compressor
+            .gzip_compress(piece, &mut self.scratch)
+            .map_err(|_| CodecError::Refused {
+                format: "gzip",
+                bytes: piece.len(),
+            })?;
+        piece.clear();
+        piece.extend_from_slice(&self.scratch[..written]);
+        Ok(())
+    }
+}

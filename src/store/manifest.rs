@@ -1,0 +1,338 @@
+//! What a backup held when it was made: `<file>.manifest.json`.
+//!
+//! The reader refuses what it does not know: a manifest is proof, and half-understood proof is none.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::error::StoreError;
+use super::naming::manifest_path;
+use super::publish::write_atomically;
+
+/// The version that is written, and the newest that is read.
+pub const FORMAT_VERSION: u32 = 1;
+/// Larger files are no manifests; a hundred thousand tables need some 40 MB.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// What a backup held when it was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of this format: [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// What made it, such as `ccc-backup 0.1.0`.
+    pub tool: String,
+    /// When the dump began.
+    pub created_at: DateTime<Utc>,
+    /// The database that was dumped.
+    pub source: Source,
+    /// What dumped it.
+    pub pg_dump: PgDump,
+    /// The file that was made.
+    pub file: BackupFile,
+    /// The tables with rows in the dump, in its order.
+    pub tables: Vec<Table>,
+    /// The states of the sequences, in the dump's order.
+    pub sequences: Vec<Sequence>,
+    /// The large objects.
+    pub large_objects: LargeObjects,
+    /// The revision in `alembic_version`, where there is one.
+    #[serde(default)]
+    pub alembic_revision: Option<String>,
+    /// What could not be recorded and why, one sentence each.
+    #[serde(default)]
+    pub not_recorded: Vec<String>,
+    /// Where in the file what is found; for loading in parallel. The proof does not need it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<Index>,
+}
+
+/// The database that was dumped. What could not be asked is absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Source {
+    /// Host, or directory of the socket.
+    pub host: Option<String>,
+    /// Port.
+    pub port: Option<String>,
+    /// Name of the database.
+    pub database: Option<String>,
+    /// The role that dumped it.
+    pub user: Option<String>,
+    /// Version of the server, such as `15.18`.
+    pub server_version: Option<String>,
+    /// The same as a number, such as `150018`.
+    pub server_version_num: Option<u32>,
+    /// Encoding, such as `UTF8`.
+    pub encoding: Option<String>,
+    /// Collation, such as `en_US.UTF-8`.
+    pub collate: Option<String>,
+    /// Character classes, such as `C.UTF-8`.
+    pub ctype: Option<String>,
+    /// `libc`, `icu` or `builtin`.
+    pub locale_provider: Option<String>,
+    /// The locale of the providers `icu` and `builtin`.
+    pub locale: Option<String>,
+    /// Size of the database on its server in bytes.
+    pub database_bytes: Option<u64>,
+}
+
+/// What dumped the database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PgDump {
+    /// Its version, such as `15.18`.
+    pub version: String,
+    /// Its arguments; none of them is a secret.
+    pub args: Vec<String>,
+}
+
+/// The file of the backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupFile {
+    /// Its name, without directory.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+    /// Size of the dump in it in bytes.
+    pub uncompressed_bytes: u64,
+    /// `none`, `gzip`, `zstd`.
+    pub compression: String,
+}
+
+/// A table with rows in the dump.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// The columns in the order of the COPY statement.
+    pub columns: Vec<String>,
+    /// Its rows.
+    pub rows: u64,
+    /// Of their contents.
+    pub fingerprint: Fingerprint,
+}
+
+/// 128 bits as 32 lower-case hex digits: the sum of the hashes of a table's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Fingerprint(pub u128);
+
+impl From<Fingerprint> for String {
+    fn from(fingerprint: Fingerprint) -> Self {
+        format!("{:032x}", fingerprint.0)
+    }
+}
+
+impl TryFrom<String> for Fingerprint {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 32 || !text.bytes().all(lower_hex) {
+            return Err(format!("{text:?} is not a fingerprint of 32 hex digits"));
+        }
+        u128::from_str_radix(&text, 16)
+            .map(Self)
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// The state of a sequence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sequence {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// The last value.
+    pub last_value: i64,
+    /// Whether that value was given out; else it is the next.
+    pub is_called: bool,
+}
+
+/// The large objects in the dump.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LargeObjects {
+    /// How many.
+    pub count: u64,
+    /// Their bytes, where they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+/// Where in the file what is found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Index {
+    /// Where each gzip member begins: offset in the file, offset in the dump.
+    pub members: Vec<(u64, u64)>,
+    /// Where the rows of each COPY block are.
+    pub copies: Vec<CopySpan>,
+}
+
+/// Where the rows of a COPY block are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CopySpan {
+    /// Index in [`Manifest::tables`].
+    pub table: usize,
+    /// The first byte of the first row, in the dump.
+    pub offset: u64,
+    /// Bytes of the rows, without the line `\.`.
+    pub bytes: u64,
+}
+
+/// Why a manifest cannot be used.
+#[derive(Debug, Error)]
+pub enum ManifestError {
+    /// It cannot be read, which says nothing of the backup.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A newer version of ccc-backup wrote it.
+    #[error(
+        "the manifest has format version {found}; this version of ccc-backup reads up to {FORMAT_VERSION}"
+    )]
+    Newer {
+        /// Its version.
+        found: u64,
+    },
+    /// It is not what was written.
+    #[error("the manifest is damaged: {0}")]
+    Damaged(String),
+    /// It is another file's.
+    #[error("the manifest belongs to another file: {0}")]
+    OtherFile(String),
+}
+
+impl ManifestError {
+    /// Whether it proves that the backup, or what belongs to it, is bad. Else it could not be told.
+    pub fn proves_bad(&self) -> bool {
+        matches!(self, Self::Damaged(_) | Self::OtherFile(_))
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Newer { .. } => Some("use the version of ccc-backup that made it".to_owned()),
+            Self::Damaged(_) => Some(
+                "get the manifest from another copy of the backup; without one, move it away to \
+                 verify the backup for itself"
+                    .to_owned(),
+            ),
+            Self::OtherFile(_) => Some(
+                "the backup was replaced, cut or renamed after it was made: get it and its \
+                 manifest from another copy"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl Manifest {
+    /// The manifest of a backup; `None` when it has none.
+    ///
+    /// # Errors
+    /// [`ManifestError`], but for [`ManifestError::OtherFile`]: see [`Manifest::check_belongs`].
+    pub fn read(backup: &Path) -> Result<Option<Self>, ManifestError> {
+        let path = manifest_path(backup);
+        let failed = |error| StoreError::io("read", &path, error);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error).into()),
+        };
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(ManifestError::Damaged(
+                "it is larger than 256 MiB".to_owned(),
+            ));
+        }
+        Self::parse(&bytes).map(Some)
+    }
+
+    /// The manifest in the bytes of a file.
+    ///
+    /// # Errors
+    /// [`ManifestError::Newer`], [`ManifestError::Damaged`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            format_version: u64,
+        }
+        let damaged = |error: serde_json::Error| ManifestError::Damaged(error.to_string());
+        let Versioned { format_version } = serde_json::from_slice(bytes).map_err(damaged)?;
+        if format_version > u64::from(FORMAT_VERSION) {
+            return Err(ManifestError::Newer {
+                found: format_version,
+            });
+        }
+        if format_version != u64::from(FORMAT_VERSION) {
+            let message = format!("there is no format version {format_version}");
+            return Err(ManifestError::Damaged(message));
+        }
+        let manifest: Self = serde_json::from_slice(bytes).map_err(damaged)?;
+        manifest.check_sense()?;
+        Ok(manifest)
+    }
+
+    fn check_sense(&self) -> Result<(), ManifestError> {
+        let digest = &self.file.sha256;
+        if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let message = format!("{digest:?} is not a SHA-256");
+            return Err(ManifestError::Damaged(message));
+        }
+        Ok(())
+    }
+
+    /// Whether this is the manifest of that file, by its name and size. A copy under another name
+    /// is another file's only when its size differs too: the checksum proves the rest.
+    ///
+    /// # Errors
+    /// [`ManifestError::OtherFile`].
+    pub fn check_belongs(&self, backup: &Path, bytes: u64) -> Result<(), ManifestError> {
+        if bytes == self.file.bytes {
+            return Ok(());
+        }
+        let name = backup.file_name().unwrap_or_default().to_string_lossy();
+        let sizes = format!("{bytes} bytes instead of {}", self.file.bytes);
+        Err(ManifestError::OtherFile(if name == self.file.name {
+            format!("{name} has {sizes}")
+        } else {
+            format!("it names {}, and {name} has {sizes}", self.file.name)
+        }))
+    }
+
+    /// Writes it beside its backup, whole or not at all.
+    ///
+    /// # Errors
+    /// As [`write_atomically`].
+    pub fn write(&self, backup: &Path, overwrite: bool) -> Result<(), StoreError> {
+        let path = manifest_path(backup);
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .map_err(|error| StoreError::io("write", &path, error.into()))?;
+        bytes.push(b'\n');
+        write_atomically(&path, &bytes, overwrite)
+    }
+}
+
+#[cfg(test)]
+#[path = "manifest_tests.rs"]
+mod tests;

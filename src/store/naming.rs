@@ -1,0 +1,271 @@
+//! What backups are called, and what their names say.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+
+/// The file of runs in a backup directory.
+pub const HISTORY_FILE: &str = "history.jsonl";
+
+/// Suffixes of the files that `create` can make, longest first where one ends another.
+const SUFFIXES: [&str; 5] = [".sql.gz", ".sql.zst", ".sql", ".dump", ".tar"];
+
+/// How a plain dump is packed, as far as its name shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Packing {
+    /// `.sql`
+    None,
+    /// `.sql.gz`
+    #[default]
+    Gzip,
+    /// `.sql.zst`
+    Zstd,
+}
+
+impl Packing {
+    /// What it adds to the name of a plain dump.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
+        }
+    }
+}
+
+/// `backup_YYYYMMDD_HHMMSS.sql.gz`, in UTC.
+pub fn default_name(at: DateTime<Utc>, packing: Packing) -> String {
+    format!(
+        "backup_{}.sql{}",
+        at.format("%Y%m%d_%H%M%S"),
+        packing.suffix()
+    )
+}
+
+/// The file that is made when `given` is asked for: `x.sql` and `x` become `x.sql.gz` with gzip, and
+/// a name never claims another packing than the file has.
+pub fn output_path(given: &Path, packing: Packing) -> PathBuf {
+    let Some(name) = given.file_name() else {
+        return given.to_owned();
+    };
+    let bytes = name.as_encoded_bytes();
+    if packing != Packing::None && bytes.ends_with(packing.suffix().as_bytes()) {
+        return given.to_owned();
+    }
+    let stem = [".gz", ".zst"].iter().find_map(|suffix| {
+        let stem = name.to_str()?.strip_suffix(suffix)?;
+        (!stem.is_empty()).then(|| OsStr::new(stem).to_owned())
+    });
+    let mut made = stem.unwrap_or_else(|| name.to_owned());
+    if !made.as_encoded_bytes().ends_with(b".sql") {
+        made.push(".sql");
+    }
+    made.push(packing.suffix());
+    given.with_file_name(made)
+}
+
+/// `<file>.manifest.json`.
+pub fn manifest_path(backup: &Path) -> PathBuf {
+    let mut path = backup.as_os_str().to_owned();
+    path.push(".manifest.json");
+    path.into()
+}
+
+/// The file of runs for a backup directory.
+pub fn history_path(dir: &Path) -> PathBuf {
+    dir.join(HISTORY_FILE)
+}
+
+/// The first time `YYYYMMDD_HHMMSS` in a name (`-` or `T` may stand between), as UTC.
+pub fn time_in_name(name: &str) -> Option<DateTime<Utc>> {
+    let bytes = name.as_bytes();
+    (0..bytes.len().saturating_sub(14)).find_map(|start| {
+        let digit_at = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+        let alone = !(start > 0 && digit_at(start - 1)) && !digit_at(start + 15);
+        let stamp = bytes.get(start..start + 15)?;
+        alone.then(|| parse_stamp(stamp)).flatten()
+    })
+}
+
+fn parse_stamp(stamp: &[u8]) -> Option<DateTime<Utc>> {
+    let (date, rest) = stamp.split_at_checked(8)?;
+    let (between, time) = rest.split_at_checked(1)?;
+    let digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
+    if !matches!(between, b"_" | b"-" | b"T") || !digits(date) || !digits(time) {
+        return None;
+    }
+    let text = [date, time].concat();
+    let text = std::str::from_utf8(&text).ok()?;
+    // Without a separator chrono reads the year greedily; sixteen digits are split by us.
+    let spaced = format!(
+        "{}-{}-{} {}:{}:{}",
+        &text[..4],
+        &text[4..6],
+        &text[6..8],
+        &text[8..10],
+        &text[10..12],
+        &text[12..]
+    );
+    NaiveDateTime::parse_from_str(&spaced, "%Y-%m-%d %H:%M:%S")
+        .ok()
+        .map(|time| time.and_utc())
+}
+
+/// The time in a name that `create` gives by itself, `backup_YYYYMMDD_HHMMSS` and a known suffix or
+/// none (a directory); `None` for every other name. Only such files are ever removed.
+pub fn own_time(name: &str) -> Option<DateTime<Utc>> {
+    let rest = name.strip_prefix("backup_")?;
+    let (stamp, suffix) = rest.split_at_checked(15)?;
+    if stamp.as_bytes()[8] != b'_' || !(suffix.is_empty() || SUFFIXES.contains(&suffix)) {
+        return None;
+    }
+    parse_stamp(stamp.as_bytes())
+}
+
+/// Whether a file of this name can be a backup. Hidden files, and so partial ones, manifests and
+/// the history are none.
+pub fn is_backup_name(name: &OsStr) -> bool {
+    let bytes = name.as_encoded_bytes();
+    !bytes.starts_with(b".")
+        && SUFFIXES
+            .iter()
+            .any(|suffix| bytes.len() > suffix.len() && bytes.ends_with(suffix.as_bytes()))
+}
+
+/// Whether a directory is a backup in pg_dump's directory format.
+pub fn is_backup_directory(path: &Path) -> bool {
+    path.join("toc.dat").is_file()
+}
+
+/// The backup that a partial file was to become, if its name is one.
+pub fn partial_of(name: &str) -> Option<&str> {
+    let target = name.strip_prefix('.')?.strip_suffix(".partial")?;
+    (!target.is_empty()).then_some(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        Utc.timestamp_opt(seconds, 0).unwrap()
+    }
+
+    #[test]
+    fn a_default_name_is_the_time_in_utc() {
+        let name = default_name(at(1_768_401_022), Packing::Gzip);
+        assert_eq!(name, "backup_20260114_143022.sql.gz");
+        assert_eq!(own_time(&name), Some(at(1_768_401_022)));
+        assert!(default_name(at(0), Packing::None).ends_with("_000000.sql"));
+    }
+
+    #[test]
+    fn the_name_of_the_output_follows_the_packing() {
+        let cases = [
+            ("backups/x.sql", Packing::Gzip, "backups/x.sql.gz"),
+            ("x.sql.gz", Packing::Gzip, "x.sql.gz"),
+            ("x.gz", Packing::Gzip, "x.gz"),
+            ("x", Packing::Gzip, "x.sql.gz"),
+            ("nightly.2026-01", Packing::Gzip, "nightly.2026-01.sql.gz"),
+            ("x.sql", Packing::None, "x.sql"),
+            ("x.sql.gz", Packing::None, "x.sql"),
+            ("x.sql.gz", Packing::Zstd, "x.sql.zst"),
+            ("/tmp/x", Packing::None, "/tmp/x.sql"),
+        ];
+        for (given, packing, expected) in cases {
+            assert_eq!(
+                output_path(Path::new(given), packing),
+                Path::new(expected),
+                "{given}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_time_is_found_anywhere_in_a_name() {
+        let expected = Some(at(1_768_401_022));
+        for name in [
+            "backup_20260114_143022.sql",
+            "shop-20260114-143022.dump",
+            "20260114T143022Z.sql.gz",
+            "db_99_20260114_143022",
+        ] {
+            assert_eq!(time_in_name(name), expected, "{name}");
+        }
+        for name in [
+            "backup.sql",
+            "backup_20261414_143022.sql",
+            "backup_20260114_250000.sql",
+            "x120260114_143022.sql",
+            "20260114_1430221.sql",
+            "20260114_14302",
+            "ü20260114 143022",
+        ] {
+            assert_eq!(time_in_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_names_that_create_gives_are_our_own() {
+        assert!(own_time("backup_20260114_143022").is_some());
+        assert!(own_time("backup_20260114_143022.dump").is_some());
+        for name in [
+            "shop_20260114_143022.sql",
+            "backup_20260114_143022.sql.bak",
+            "backup_20260114_143022_before_upgrade.sql",
+            "backup_20260114-143022.sql",
+            "backup_20260230_143022.sql",
+            "backup_20260114_14302ü.sql",
+            "backup_",
+        ] {
+            assert_eq!(own_time(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn hidden_files_partial_files_manifests_and_the_history_are_no_backups() {
+        for name in ["x.sql", "x.sql.gz", "x.sql.zst", "x.dump", "x.tar"] {
+            assert!(is_backup_name(OsStr::new(name)), "{name}");
+        }
+        for name in [
+            ".x.sql",
+            ".x.sql.gz.partial",
+            "x.sql.gz.manifest.json",
+            HISTORY_FILE,
+            ".sql",
+            "README.md",
+            "x.gz",
+        ] {
+            assert!(!is_backup_name(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_and_a_partial_file_stand_beside_their_backup() {
+        let path = manifest_path(Path::new("b/x.sql.gz"));
+        assert_eq!(path, Path::new("b/x.sql.gz.manifest.json"));
+        assert_eq!(partial_of(".x.sql.gz.partial"), Some("x.sql.gz"));
+        assert_eq!(partial_of("x.partial"), None);
+        assert_eq!(partial_of(".partial"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_can_be_looked_at(name in ".*") {
+            let _ = (time_in_name(&name), own_time(&name), is_backup_name(OsStr::new(&name)));
+        }
+
+        #[test]
+        fn the_time_in_a_default_name_is_the_time_it_was_made_from(
+            seconds in 0i64..253_402_300_799
+        ) {
+            let name = default_name(at(seconds), Packing::Zstd);
+            prop_assert_eq!(own_time(&name), Some(at(seconds)));
+            prop_assert_eq!(time_in_name(&name), Some(at(seconds)));
+        }
+    }
+}

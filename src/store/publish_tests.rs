@@ -1,0 +1,171 @@
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use super::*;
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_file_appears_under_its_name_only_when_it_is_published() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("x.sql.gz");
+    let mut partial = Partial::create(&target, false).unwrap();
+    partial.write_all(b"dump").unwrap();
+    assert_eq!(names(dir.path()), [".x.sql.gz.partial"]);
+    drop(partial.publish().unwrap());
+    assert_eq!(names(dir.path()), ["x.sql.gz"]);
+    assert_eq!(std::fs::read(&target).unwrap(), b"dump");
+    let mode = std::fs::metadata(&target).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_file_that_is_not_published_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Partial::create(&dir.path().join("x.sql.gz"), false).unwrap());
+    assert!(names(dir.path()).is_empty());
+}
+
+#[test]
+fn missing_directories_are_made_for_their_owner_only() {
+    let dir = tempfile::tempdir().unwrap();
+    write_atomically(&dir.path().join("a/b/x.json"), b"{}", false).unwrap();
+    let mode = dir
+        .path()
+        .join("a")
+        .metadata()
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn an_existing_file_is_replaced_only_when_that_is_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("x");
+    write_atomically(&target, b"old", false).unwrap();
+    let error = write_atomically(&target, b"new", false).unwrap_err();
+    assert!(matches!(error, StoreError::TargetExists(_)), "{error}");
+    assert!(error.hint().unwrap().contains("--force"));
+    assert_eq!(std::fs::read(&target).unwrap(), b"old");
+    write_atomically(&target, b"new", true).unwrap();
+    assert_eq!(std::fs::read(&target).unwrap(), b"new");
+    assert_eq!(names(dir.path()), ["x"]);
+}
+
+#[test]
+fn a_name_taken_while_writing_is_not_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("x");
+    let partial = Partial::create(&target, false).unwrap();
+    std::fs::write(&target, b"another").unwrap();
+    assert!(matches!(
+        partial.publish(),
+        Err(StoreError::TargetExists(_))
+    ));
+    assert_eq!(std::fs::read(&target).unwrap(), b"another");
+    assert_eq!(names(dir.path()), ["x"]);
+}
+
+#[test]
+fn the_fallback_for_other_file_systems_does_not_replace_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    std::fs::write(&from, b"new").unwrap();
+    std::fs::write(&to, b"old").unwrap();
+    let error = link_and_unlink(&from, &to).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    std::fs::remove_file(&to).unwrap();
+    link_and_unlink(&from, &to).unwrap();
+    assert_eq!(names(dir.path()), ["to"]);
+}
+
+#[test]
+fn the_partial_file_of_a_dead_run_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(".x.partial"), b"half").unwrap();
+    write_atomically(&dir.path().join("x"), b"whole", false).unwrap();
+    assert_eq!(names(dir.path()), ["x"]);
+    assert_eq!(std::fs::read(dir.path().join("x")).unwrap(), b"whole");
+}
+
+#[test]
+fn the_partial_file_of_a_live_run_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("x");
+    let first = Partial::create(&target, false).unwrap();
+    let error = Partial::create(&target, true).unwrap_err();
+    assert!(matches!(error, StoreError::BeingWritten(_)), "{error}");
+    drop(first.publish().unwrap());
+    assert_eq!(names(dir.path()), ["x"]);
+}
+
+#[test]
+fn of_many_runs_at_once_one_writes_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("x");
+    std::fs::write(dir.path().join(".x.partial"), b"stale").unwrap();
+    let won = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..16)
+            .map(|_| scope.spawn(|| write_atomically(&target, &[7; 4096], false).is_ok()))
+            .collect();
+        runs.into_iter()
+            .filter(|_| true)
+            .map(|run| run.join().unwrap())
+            .filter(|won| *won)
+            .count()
+    });
+    assert_eq!(won, 1);
+    assert_eq!(names(dir.path()), ["x"]);
+    assert_eq!(std::fs::read(&target).unwrap(), [7; 4096]);
+}
+
+#[test]
+fn a_published_file_stays_locked_while_its_maker_holds_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("x");
+    let held = Partial::create(&target, false).unwrap().publish().unwrap();
+    let other = File::open(&target).unwrap();
+    assert!(!lock::try_exclusive(&other).unwrap());
+    drop(held);
+    assert!(lock::try_exclusive(&other).unwrap());
+}
+
+#[test]
+fn a_directory_a_path_without_a_name_and_a_file_as_directory_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = Partial::create(dir.path(), true);
+    assert!(matches!(made, Err(StoreError::TargetIsDirectory(_))));
+    let made = Partial::create(Path::new("/"), true);
+    assert!(matches!(made, Err(StoreError::NoFileName(_))));
+    std::fs::write(dir.path().join("file"), b"").unwrap();
+    let made = Partial::create(&dir.path().join("file/x"), false);
+    assert!(
+        matches!(made, Err(StoreError::NotADirectory(_))),
+        "{made:?}"
+    );
+}
+
+#[test]
+fn a_symbolic_link_in_the_place_of_the_partial_file_is_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let precious = dir.path().join("precious");
+    std::fs::write(&precious, b"keep").unwrap();
+    symlink(&precious, dir.path().join(".x.partial")).unwrap();
+    assert!(Partial::create(&dir.path().join("x"), false).is_err());
+    assert_eq!(std::fs::read(&precious).unwrap(), b"keep");
+}
+
+#[test]
+fn a_full_disk_is_called_a_full_disk() {
+    let error = StoreError::io("write", Path::new("x"), io::ErrorKind::StorageFull.into());
+    assert_eq!(error.to_string(), "no space left to write x");
+    assert!(error.hint().is_some());
+}

@@ -1,0 +1,333 @@
+//! Which backups stay and which may go, and why. Pure: looks at no clock and no disk.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use thiserror::Error;
+
+/// What is to be kept. With none of the `keep_*` set, what is not older than `older_than` is kept;
+/// with any of them, also what they select. Without `older_than`, only what they select is kept,
+/// and without any rule everything is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Backups older than this may go.
+    pub older_than: Option<Duration>,
+    /// The newest so many.
+    pub keep_last: usize,
+    /// The newest of each of the last so many days that have one (UTC).
+    pub keep_daily: usize,
+    /// The same for ISO weeks.
+    pub keep_weekly: usize,
+    /// The same for months.
+    pub keep_monthly: usize,
+    /// The same for years.
+    pub keep_yearly: usize,
+}
+
+impl Policy {
+    fn selects(&self) -> bool {
+        [
+            self.keep_last,
+            self.keep_daily,
+            self.keep_weekly,
+            self.keep_monthly,
+            self.keep_yearly,
+        ]
+        .iter()
+        .any(|number| *number > 0)
+    }
+}
+
+/// What an entry of a backup directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A backup named by `create` itself.
+    Backup {
+        /// The time in its name.
+        time: DateTime<Utc>,
+    },
+    /// A partial file of such a backup.
+    Partial,
+    /// A backup under a name that somebody chose.
+    Foreign,
+}
+
+/// An entry of a backup directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its name; where that is not UTF-8, an approximation.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Its size with its manifest, in bytes.
+    pub bytes: u64,
+    /// Whether it is being written or verified.
+    pub busy: bool,
+    /// Its manifest, where there is one.
+    pub manifest: Option<PathBuf>,
+    /// Whether its last verification passed.
+    pub passed: bool,
+}
+
+/// Why an entry stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeepReason {
+    /// It is the newest backup.
+    Newest,
+    /// It is the newest backup that passed verification.
+    NewestPassed,
+    /// It is being written or verified.
+    Busy,
+    /// Its name is not one that `create` gives by itself.
+    NotOurs,
+    /// It is not old enough.
+    Young,
+    /// It is one of the newest.
+    Last,
+    /// It is the newest of its day.
+    Daily,
+    /// It is the newest of its week.
+    Weekly,
+    /// It is the newest of its month.
+    Monthly,
+    /// It is the newest of its year.
+    Yearly,
+    /// No rule says that it may go.
+    NoRule,
+}
+
+impl fmt::Display for KeepReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Newest => "the newest backup",
+            Self::NewestPassed => "the newest that passed verification",
+            Self::Busy => "being written or verified",
+            Self::NotOurs => "not named by ccc-backup",
+            Self::Young => "not old enough",
+            Self::Last => "one of the newest",
+            Self::Daily => "the newest of its day",
+            Self::Weekly => "the newest of its week",
+            Self::Monthly => "the newest of its month",
+            Self::Yearly => "the newest of its year",
+            Self::NoRule => "no rule says that it may go",
+        })
+    }
+}
+
+/// Why an entry goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RemoveReason {
+    /// It is too old.
+    Older {
+        /// Its age.
+        age: Duration,
+    },
+    /// No rule keeps it.
+    NotSelected,
+    /// The run that wrote it has died.
+    StalePartial,
+}
+
+impl fmt::Display for RemoveReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Older { age } => match age.as_secs() / 3600 {
+                hours @ 0..48 => write!(f, "{hours} hours old"),
+                hours => write!(f, "{} days old", hours / 24),
+            },
+            Self::NotSelected => f.write_str("kept by no rule"),
+            Self::StalePartial => f.write_str("left by a run that died"),
+        }
+    }
+}
+
+/// What happens to an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// It stays.
+    Keep(KeepReason),
+    /// It goes, together with its manifest.
+    Remove(RemoveReason),
+}
+
+/// An entry and what happens to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The entry.
+    pub entry: Entry,
+    /// What happens to it.
+    pub action: Action,
+}
+
+/// What a clean-up does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Backups from the newest to the oldest, then the rest by name.
+    pub decisions: Vec<Decision>,
+}
+
+impl Plan {
+    /// What goes.
+    pub fn removals(&self) -> impl Iterator<Item = &Decision> {
+        self.decisions
+            .iter()
+            .filter(|decision| matches!(decision.action, Action::Remove(_)))
+    }
+
+    /// Bytes that become free.
+    pub fn bytes_freed(&self) -> u64 {
+        self.removals().map(|decision| decision.entry.bytes).sum()
+    }
+}
+
+/// Decides about every entry. The newest backup, the newest that passed verification, and what is
+/// in use stay whatever the policy says; so does everything that `create` did not name.
+pub fn plan(now: DateTime<Utc>, mut entries: Vec<Entry>, policy: &Policy) -> Plan {
+    let time = |entry: &Entry| match entry.kind {
+        Kind::Backup { time } => Some(time),
+        Kind::Partial | Kind::Foreign => None,
+    };
+    entries.sort_by(|a, b| {
+        let newest_first = time(b).cmp(&time(a));
+        newest_first.then_with(|| a.path.cmp(&b.path))
+    });
+    let newest = entries.iter().find_map(time);
+    let newest_passed = entries.iter().filter(|entry| entry.passed).find_map(time);
+    let mut selection = Selection::new(policy);
+    let decisions = entries
+        .into_iter()
+        .map(|entry| {
+            // Every backup is counted, also one that stays for another reason.
+            let selected = time(&entry).and_then(|time| selection.consider(time));
+            let action = match entry.kind {
+                Kind::Foreign => Action::Keep(KeepReason::NotOurs),
+                _ if entry.busy => Action::Keep(KeepReason::Busy),
+                Kind::Partial => Action::Remove(RemoveReason::StalePartial),
+                Kind::Backup { time } if Some(time) == newest => Action::Keep(KeepReason::Newest),
+                Kind::Backup { time } if entry.passed && Some(time) == newest_passed => {
+                    Action::Keep(KeepReason::NewestPassed)
+                }
+                Kind::Backup { time } => by_policy(now, time, policy, selected),
+            };
+            Decision { entry, action }
+        })
+        .collect();
+    Plan { decisions }
+}
+
+fn by_policy(
+    now: DateTime<Utc>,
+    time: DateTime<Utc>,
+    policy: &Policy,
+    selected: Option<KeepReason>,
+) -> Action {
+    // A time to come, after a clock was set back, is no age.
+    let age = (now - time).to_std().unwrap_or_default();
+    match (policy.older_than, selected) {
+        (Some(limit), _) if age <= limit => Action::Keep(KeepReason::Young),
+        (_, Some(reason)) => Action::Keep(reason),
+        (Some(_), None) => Action::Remove(RemoveReason::Older { age }),
+        (None, None) if policy.selects() => Action::Remove(RemoveReason::NotSelected),
+        (None, None) => Action::Keep(KeepReason::NoRule),
+    }
+}
+
+/// What the `keep_*` rules select, asked from the newest to the oldest.
+struct Selection {
+    last: usize,
+    periods: [Period; 4],
+}
+
+/// One rule of grandfather, father and son.
+struct Period {
+    start: fn(NaiveDate) -> NaiveDate,
+    reason: KeepReason,
+    limit: usize,
+    seen: BTreeSet<NaiveDate>,
+}
+
+impl Selection {
+    fn new(policy: &Policy) -> Self {
+        let period = |limit, reason, start| Period {
+            start,
+            reason,
+            limit,
+            seen: BTreeSet::new(),
+        };
+        Self {
+            last: policy.keep_last,
+            periods: [
+                period(policy.keep_daily, KeepReason::Daily, |day| day),
+                period(policy.keep_weekly, KeepReason::Weekly, |day| {
+                    day.week(chrono::Weekday::Mon)
+                        .checked_first_day()
+                        .unwrap_or(day)
+                }),
+                period(policy.keep_monthly, KeepReason::Monthly, |day| {
+                    day.with_day(1).unwrap_or(day)
+                }),
+                period(policy.keep_yearly, KeepReason::Yearly, |day| {
+                    day.with_ordinal(1).unwrap_or(day)
+                }),
+            ],
+        }
+    }
+
+    /// Why the backup is kept; the first rule that selects it names the reason, all of them count.
+    fn consider(&mut self, time: DateTime<Utc>) -> Option<KeepReason> {
+        let mut reason = None;
+        if self.last > 0 {
+            self.last -= 1;
+            reason = Some(KeepReason::Last);
+        }
+        for period in &mut self.periods {
+            let start = (period.start)(time.date_naive());
+            if period.seen.len() < period.limit && period.seen.insert(start) {
+                reason = reason.or_else(|| Some(period.reason.clone()));
+            }
+        }
+        reason
+    }
+}
+
+/// An age that could not be understood.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0:?} is not an age")]
+pub struct AgeError(String);
+
+impl AgeError {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        Some("give a number and a unit: 12h (hours), 30d (days) or 2w (weeks)".to_owned())
+    }
+}
+
+/// Reads an age such as `12h`, `30d`, `2w`.
+///
+/// # Errors
+/// [`AgeError`] for everything else, `30` without a unit too.
+pub fn parse_age(text: &str) -> Result<Duration, AgeError> {
+    let refused = || AgeError(text.to_owned());
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let hours: u64 = match &text[digits.len()..] {
+        "h" => 1,
+        "d" => 24,
+        "w" => 7 * 24,
+        _ => return Err(refused()),
+    };
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(refused());
+    }
+    let number: u64 = digits.parse().map_err(|_| refused())?;
+    let seconds = number.checked_mul(hours * 3600).ok_or_else(refused)?;
+    Ok(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+#[path = "retention_tests.rs"]
+mod tests;
