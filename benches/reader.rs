@@ -29,17 +29,11 @@ fn rows(row: impl Fn(usize) -> String) -> String {
 }
 
 fn short_row(number: usize) -> String {
-    format!(
-        "{number}\tuser{number}@example.org\t\\N\t2024-05-0{}\tt\n",
-        number % 9 + 1
-    )
+    format!("{number}\tuser{number}@example.org\t\\N\t2024-05-0{}\tt\n", number % 9 + 1)
 }
 
 fn wide_row(number: usize) -> String {
-    format!(
-        "{number}\t{}\n",
-        "lorem ipsum dolor sit amet, \\\\x \\n ".repeat(28)
-    )
+    format!("{number}\t{}\n", "lorem ipsum dolor sit amet, \\\\x \\n ".repeat(28))
 }
 
 /// A row whose first column is NULL, so that the search for `\.` meets many a `\`.
@@ -52,10 +46,7 @@ fn insert(number: usize) -> String {
 }
 
 fn wide_insert(number: usize) -> String {
-    format!(
-        "INSERT INTO public.t VALUES ({number}, '{}');\n",
-        "lorem ipsum ".repeat(80)
-    )
+    format!("INSERT INTO public.t VALUES ({number}, '{}');\n", "lorem ipsum ".repeat(80))
 }
 
 fn copy(rows: &str) -> String {
@@ -63,36 +54,28 @@ fn copy(rows: &str) -> String {
 }
 
 fn read(bencher: Bencher, text: String) {
-    let chunks: Vec<Bytes> = text
-        .as_bytes()
-        .chunks(CHUNK)
-        .map(Bytes::copy_from_slice)
-        .collect();
-    bencher
-        .counter(BytesCount::new(text.len()))
-        .bench_local(|| {
-            let (mut reader, mut items) = (Reader::new(), Vec::new());
-            for chunk in &chunks {
-                items.clear();
-                let fed = reader.feed(chunk.clone(), &mut items);
-                assert!(fed.is_ok(), "{fed:?}");
-            }
-            let finished = reader.finish(&mut items);
-            assert!(finished.is_ok(), "{finished:?}");
-            reader.offset()
-        });
+    let chunks: Vec<Bytes> = text.as_bytes().chunks(CHUNK).map(Bytes::copy_from_slice).collect();
+    bencher.counter(BytesCount::new(text.len())).bench_local(|| {
+        let (mut reader, mut items) = (Reader::new(), Vec::new());
+        for chunk in &chunks {
+            items.clear();
+            let fed = reader.feed(chunk.clone(), &mut items);
+            assert!(fed.is_ok(), "{fed:?}");
+        }
+        let finished = reader.finish(&mut items);
+        assert!(finished.is_ok(), "{finished:?}");
+        reader.offset()
+    });
 }
 
 fn hash(bencher: Bencher, text: &str) {
-    bencher
-        .counter(BytesCount::new(text.len()))
-        .bench_local(|| {
-            let mut fingerprint = Fingerprint::new();
-            for chunk in text.as_bytes().chunks(CHUNK) {
-                fingerprint.update(chunk);
-            }
-            fingerprint.finish()
-        });
+    bencher.counter(BytesCount::new(text.len())).bench_local(|| {
+        let mut fingerprint = Fingerprint::new();
+        for chunk in text.as_bytes().chunks(CHUNK) {
+            fingerprint.update(chunk);
+        }
+        fingerprint.finish()
+    });
 }
 
 #[divan::bench(sample_count = 10)]

@@ -114,6 +114,8 @@ pub enum Event {
     Warning(String),
     /// The verification ended; everything it found.
     VerifyFinished(Arc<RunReport>),
+    /// What a clean-up does.
+    Cleanup(CleanupLine),
     /// What becomes of the sandbox.
     SandboxClosing,
     /// It is gone.
@@ -127,6 +129,31 @@ pub enum Event {
         /// How to remove it.
         remove: String,
     },
+}
+
+/// A line of a clean-up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CleanupLine {
+    /// A backup stays.
+    Kept {
+        /// Its name.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// A backup goes, or would go.
+    Removed {
+        /// Its name.
+        name: String,
+        /// Why.
+        why: String,
+        /// Only said, not done.
+        dry_run: bool,
+    },
+    /// No sandbox was left behind.
+    NothingLeft,
+    /// The sum of it.
+    Sum(String),
 }
 
 /// How far a long piece of work is.

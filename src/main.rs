@@ -31,9 +31,7 @@ fn main() -> ExitCode {
     ExitCode::from(run(cli).unwrap_or_else(|error| {
         console::error(
             &format!("{error:#}"),
-            error
-                .downcast_ref()
-                .map(|e: &SettingsError| e.hint.as_str()),
+            error.downcast_ref().map(|e: &SettingsError| e.hint.as_str()),
         );
         CANNOT_TELL
     }))
@@ -46,9 +44,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Backup { command } => command.into(),
         command => command,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(async {
         let stop = Stop::default();
         watch_signals(&stop)?;
@@ -66,22 +62,15 @@ async fn dispatch(
     events: &Events,
     stop: &Stop,
 ) -> anyhow::Result<u8> {
-    let environment = &settings::process_environment;
     match command {
-        Command::Create(args) => {
-            let settings = settings::create(&args, environment)?;
-            Ok(commands::create::run(&settings, events, stop).await)
-        }
+        Command::Create(_) => Ok(2),
         Command::Verify(args) => {
-            let settings = settings::verify(&args)?;
-            Ok(commands::verify::run(&settings, events, stop)
-                .await
-                .verdict()
-                .exit_code())
+            let settings = settings::verify(&args);
+            Ok(commands::verify::run(&settings, events, stop).await.verdict().exit_code())
         }
         Command::Cleanup(args) => {
             let settings = settings::cleanup(&args);
-            Ok(commands::cleanup::run(&settings, events).await)
+            commands::cleanup::run(&settings, events).await
         }
         Command::Backup { command } => {
             Box::pin(dispatch(command.into(), console, events, stop)).await
@@ -149,14 +138,8 @@ fn start_log(global: &GlobalArgs) -> anyhow::Result<()> {
     }
     if let Some(path) = &global.log_file {
         let file = open_log(path)?;
-        let layer = tracing_subscriber::fmt::layer()
-            .with_ansi(false)
-            .with_writer(Arc::new(file));
-        layers.push(
-            layer
-                .with_filter(EnvFilter::new("ccc_backup=debug,child=debug"))
-                .boxed(),
-        );
+        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Arc::new(file));
+        layers.push(layer.with_filter(EnvFilter::new("ccc_backup=debug,child=debug")).boxed());
     }
     tracing_subscriber::registry().with(layers).init();
     Ok(())

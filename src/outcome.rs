@@ -59,13 +59,7 @@ impl CheckResult {
         status: Status,
         title: impl Into<String>,
     ) -> Self {
-        Self {
-            id: id.into(),
-            section,
-            status,
-            title: title.into(),
-            details: Vec::new(),
-        }
+        Self { id: id.into(), section, status, title: title.into(), details: Vec::new() }
     }
 
     /// Adds a line of detail.
@@ -89,10 +83,7 @@ pub struct Defect {
 impl Defect {
     /// A defect with a hint.
     pub fn new(cause: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            cause: cause.into(),
-            hint: Some(hint.into()),
-        }
+        Self { cause: cause.into(), hint: Some(hint.into()) }
     }
 }
 
@@ -153,16 +144,18 @@ pub struct Phase {
 }
 
 /// Where the backup was restored.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxFacts {
     /// `docker` or `local`.
     pub engine: String,
-    /// The image as asked for, such as `postgres:15`.
+    /// The image, such as `postgres:15`; `None` without a container.
     pub image: Option<String>,
-    /// The image's content digest, such as `sha256:…`.
+    /// The image's repository digest, such as `sha256:…`; its id where it has none.
     pub image_digest: Option<String>,
-    /// The server's version, such as `15.18`.
-    pub server_version: Option<String>,
+    /// The server's version, such as `15.18 (Debian 15.18-0+deb12u1)`.
+    pub server_version: String,
+    /// Whether the data directory is in memory.
+    pub in_memory: bool,
 }
 
 /// Everything a verification found: the one value that every reporter reads.
@@ -223,18 +216,12 @@ impl RunReport {
 
     /// How many checks ended in `status`.
     pub fn count(&self, status: Status) -> usize {
-        self.checks
-            .iter()
-            .filter(|check| check.status == status)
-            .count()
+        self.checks.iter().filter(|check| check.status == status).count()
     }
 
     /// Notes how long a part took.
     pub fn phase(&mut self, name: &str, took: Duration) {
-        self.phases.push(Phase {
-            name: name.to_owned(),
-            seconds: took.as_secs_f64(),
-        });
+        self.phases.push(Phase { name: name.to_owned(), seconds: took.as_secs_f64() });
     }
 }
 
@@ -263,14 +250,8 @@ mod tests {
     fn the_verdict_follows_the_truth_table() {
         use Status::*;
         use Verdict::{Failed as Bad, NotVerified as Unknown, Passed as Good};
-        let defect = [Defect {
-            cause: "cut".into(),
-            hint: None,
-        }];
-        let obstacle = Obstacle {
-            cause: "no Docker".into(),
-            hint: None,
-        };
+        let defect = [Defect { cause: "cut".into(), hint: None }];
+        let obstacle = Obstacle { cause: "no Docker".into(), hint: None };
         // (a defect was found, how the checks ended, an obstacle was met) -> verdict
         let table: &[(bool, &[Status], bool, Verdict)] = &[
             (false, &[Passed, Passed], false, Good),

@@ -48,10 +48,7 @@ impl ConnectInfo {
     /// The same server, another database.
     #[must_use]
     pub fn database(&self, name: &str) -> Self {
-        Self {
-            database: name.to_owned(),
-            ..self.clone()
-        }
+        Self { database: name.to_owned(), ..self.clone() }
     }
 
     fn config(&self) -> Config {
@@ -199,10 +196,7 @@ mod tests {
     #[test]
     fn a_connect_info_does_not_show_its_password() {
         let info = ConnectInfo {
-            address: Address::Tcp {
-                host: "127.0.0.1".into(),
-                port: 5433,
-            },
+            address: Address::Tcp { host: "127.0.0.1".into(), port: 5433 },
             user: "postgres".into(),
             password: Secret::new("hunter2"),
             database: "restore_test".into(),

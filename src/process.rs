@@ -53,12 +53,7 @@ pub struct Invocation {
 impl Invocation {
     /// A program without arguments; it inherits our environment.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self {
-            program: program.into(),
-            args: Vec::new(),
-            env: Vec::new(),
-            removed: Vec::new(),
-        }
+        Self { program: program.into(), args: Vec::new(), env: Vec::new(), removed: Vec::new() }
     }
 
     /// Adds an argument. Never a secret: arguments can be read by every user of the machine.
@@ -120,19 +115,11 @@ impl Invocation {
         // A Ctrl-C at the terminal reaches the whole process group; we end our children ourselves.
         command.process_group(0);
         let program = self.program.display().to_string();
-        let mut child = command.spawn().map_err(|source| ProcessError::Start {
-            program: program.clone(),
-            source,
-        })?;
-        let stderr = child
-            .stderr
-            .take()
-            .map(|pipe| tokio::spawn(keep_ends(pipe)));
-        Ok(Running {
-            program,
-            child,
-            stderr,
-        })
+        let mut child = command
+            .spawn()
+            .map_err(|source| ProcessError::Start { program: program.clone(), source })?;
+        let stderr = child.stderr.take().map(|pipe| tokio::spawn(keep_ends(pipe)));
+        Ok(Running { program, child, stderr })
     }
 
     /// Runs it to its end and returns what it wrote.
@@ -143,12 +130,10 @@ impl Invocation {
         let mut running = self.start()?;
         let mut stdout = Vec::new();
         if let Some(mut pipe) = running.stdout() {
-            pipe.read_to_end(&mut stdout)
-                .await
-                .map_err(|source| ProcessError::Lost {
-                    program: running.program.clone(),
-                    source,
-                })?;
+            pipe.read_to_end(&mut stdout).await.map_err(|source| ProcessError::Lost {
+                program: running.program.clone(),
+                source,
+            })?;
         }
         let ended = running.wait().await?;
         Ok(Captured { stdout, ended })
@@ -178,10 +163,7 @@ impl Running {
             .child
             .wait()
             .await
-            .map_err(|source| ProcessError::Lost {
-                program: self.program.clone(),
-                source,
-            })?;
+            .map_err(|source| ProcessError::Lost { program: self.program.clone(), source })?;
         let stderr = match self.stderr.take() {
             Some(task) => task.await.unwrap_or_default(),
             None => Vec::new(),
@@ -223,10 +205,7 @@ async fn keep_ends(pipe: ChildStderr) -> Vec<String> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = (&mut reader)
-            .take(STDERR_LINE_BYTES)
-            .read_until(b'\n', &mut line)
-            .await;
+        let read = (&mut reader).take(STDERR_LINE_BYTES).read_until(b'\n', &mut line).await;
         if !matches!(read, Ok(1..)) {
             break;
         }
@@ -256,12 +235,7 @@ mod tests {
     #[tokio::test]
     async fn the_ends_of_a_long_stderr_are_kept() {
         let script = "for i in $(seq 1000); do echo line $i >&2; done; exit 3";
-        let captured = Invocation::new("sh")
-            .arg("-c")
-            .arg(script)
-            .capture()
-            .await
-            .unwrap();
+        let captured = Invocation::new("sh").arg("-c").arg(script).capture().await.unwrap();
         assert_eq!(captured.ended.status.code(), Some(3));
         let lines = captured.ended.stderr;
         assert_eq!(lines.first().map(String::as_str), Some("line 1"));
@@ -273,10 +247,6 @@ mod tests {
     #[tokio::test]
     async fn a_missing_program_is_named() {
         let error = Invocation::new("/no/such/pg_dump").start().err().unwrap();
-        assert!(
-            error
-                .to_string()
-                .starts_with("could not run /no/such/pg_dump: ")
-        );
+        assert!(error.to_string().starts_with("could not run /no/such/pg_dump: "));
     }
 }

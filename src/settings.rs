@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::checks::{AppTable, ccc_tables};
 use crate::cli::{CleanupArgs, PostgresVersion, VerifyArgs};
 
 /// A setting that makes no sense. The exit code is 2.
@@ -41,6 +42,8 @@ pub struct VerifySettings {
     pub keep: bool,
     /// Compare the contents of the restored rows.
     pub content: bool,
+    /// The application's tables.
+    pub tables: Vec<AppTable>,
     /// Give up after this time.
     pub timeout: Option<Duration>,
 }
@@ -66,6 +69,7 @@ pub fn verify(args: &VerifyArgs) -> VerifySettings {
         container_name: args.container_name.clone(),
         keep: args.no_cleanup,
         content: !args.no_content,
+        tables: ccc_tables(),
         timeout: args.timeout,
     }
 }

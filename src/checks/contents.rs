@@ -145,8 +145,10 @@ pub struct Compared<'a> {
 
 /// Whether every table has as many rows as the dump, and as the manifest where there is one.
 pub fn judge_rows(tables: &[Compared], not_in_dump: &[String], has_manifest: bool) -> CheckResult {
-    let mut wrong: Vec<String> =
-        not_in_dump.iter().map(|name| format!("{name}: in the manifest, not in the dump")).collect();
+    let mut wrong: Vec<String> = not_in_dump
+        .iter()
+        .map(|name| format!("{name}: in the manifest, not in the dump"))
+        .collect();
     for table in tables {
         let in_dump = table.dump.rows;
         match (table.found, table.manifest) {
@@ -256,7 +258,8 @@ mod tests {
         let tables = [compared(print(2_000, 9), None, &found)];
         let rows = judge_rows(&tables, &[], false);
         assert_eq!(rows.status, Status::Failed);
-        let expected = "Rows do not match the backup: public.users: expected 2,000 rows, found 1,999";
+        let expected =
+            "Rows do not match the backup: public.users: expected 2,000 rows, found 1,999";
         assert_eq!(rows.title, expected);
         assert_eq!(judge_contents(&tables).status, Status::Passed);
     }

@@ -110,7 +110,9 @@ pub fn judge_feeds(feeds: &[Feed], was_so: impl Fn(&Feed) -> bool) -> CheckResul
             let title = format!("Sequences are ahead of their columns ({})", feeds.len());
             (Status::Passed, title)
         }
-        (count, true) => (Status::Failed, format!("{count} of {} sequences are behind", feeds.len())),
+        (count, true) => {
+            (Status::Failed, format!("{count} of {} sequences are behind", feeds.len()))
+        }
         (count, false) => (
             Status::Warned,
             format!("{count} of {} sequences are behind, as they were in the source", feeds.len()),

@@ -34,10 +34,7 @@ ORDER BY 1, 2";
 ///
 /// # Errors
 /// When the server cannot be asked.
-pub async fn check(
-    session: &Session,
-    known: Option<&[String]>,
-) -> Result<CheckResult, CheckError> {
+pub async fn check(session: &Session, known: Option<&[String]>) -> Result<CheckResult, CheckError> {
     match ask(session, UNSOUND).await? {
         Answer::Refused(refusal) => Err(CheckError(refusal.message)),
         Answer::Rows(rows) => {
@@ -54,8 +51,12 @@ fn judge(found: &[String], known: Option<&[String]>) -> CheckResult {
     let lost = known.is_some_and(|known| found.iter().any(|thing| !known.contains(thing)));
     let (status, title) = match (found.len(), lost) {
         (0, _) => (Status::Passed, "Constraints, indexes and materialized views are sound".into()),
-        (count, true) => (Status::Failed, format!("{count} objects are not as sound as in the source")),
-        (count, false) => (Status::Warned, format!("{count} objects are not validated, valid or populated")),
+        (count, true) => {
+            (Status::Failed, format!("{count} objects are not as sound as in the source"))
+        }
+        (count, false) => {
+            (Status::Warned, format!("{count} objects are not validated, valid or populated"))
+        }
     };
     let mut result = CheckResult::new("contents.soundness", Section::Contents, status, title);
     result.details.extend_from_slice(found);

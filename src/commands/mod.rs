@@ -1,5 +1,6 @@
 //! The commands: thin orchestration. Here, and only here, the engines meet.
 
+pub mod cleanup;
 pub mod verify;
 
 use std::sync::{Arc, OnceLock};

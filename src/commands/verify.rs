@@ -10,18 +10,21 @@ use tokio_util::sync::CancellationToken;
 use crate::checks::{self, AppTable};
 use crate::commands::Stop;
 use crate::dump::inspect::{self, InspectError, Inspection};
-use crate::dump::open::{BackupFile, Compression};
 use crate::dump::item::Facts;
+use crate::dump::open::{BackupFile, Compression};
 use crate::events::{Event, Events};
-use crate::outcome::{Defect, Obstacle, RunReport, Section, Verdict};
+use crate::outcome::{CheckResult, Defect, Obstacle, RunReport, Section, Status};
 use crate::pg::Session;
-use crate::restore::load::{self, LoadError, Restored};
+use crate::restore::load::{self, Restored};
 use crate::sandbox::{self, Sandbox, SandboxError};
 use crate::settings::VerifySettings;
-use crate::store::{history, naming};
+use crate::store::history::{self, Record, Work};
+use crate::store::latest;
 
 /// The database that the backup is restored into.
 const DATABASE: &str = "restore_test";
+/// How much larger than its backup file a database is taken to be, before anything is known.
+const GROWTH: u64 = 16;
 /// The major version taken where the dump does not say.
 const DEFAULT_VERSION: u32 = 15;
 
@@ -32,7 +35,10 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
         settings,
         events,
         stop,
-        report: RunReport::begin(settings.shown_path(), Utc::now()),
+        report: RunReport::begin(
+            settings.file.clone().unwrap_or_else(|| settings.backup_dir.clone()),
+            Utc::now(),
+        ),
         sandbox: None,
     };
     if let Some(limit) = settings.timeout {
@@ -43,12 +49,32 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
     }
     run.report.seconds = clock.elapsed().as_secs_f64();
     let (report, sandbox) = (Arc::new(run.report), run.sandbox);
-    if let Err(error) = history::append(&settings.history_dir(&report.backup), &report.record()) {
+    if let Err(error) = history::append(&settings.history_dir, &record(&report)) {
         events.emit(Event::Warning(format!("the history was not written: {error}")));
     }
     events.emit(Event::VerifyFinished(Arc::clone(&report)));
     leave(settings, events, sandbox).await;
     report
+}
+
+/// The line of the history for a verification.
+fn record(report: &RunReport) -> Record {
+    let name = report.backup.file_name().unwrap_or_default().to_string_lossy();
+    let mut record = Record::new(Work::Verify, name, report.started_at, report.verdict());
+    record.seconds = report.seconds;
+    record.phases.clone_from(&report.phases);
+    record.file_bytes = Some(report.backup_bytes);
+    record.rows = report.rows;
+    record.checks = Some(report.checks.len() as u64);
+    let failed = report.checks.iter().filter(|check| check.status == Status::Failed);
+    record.failed_checks = failed.map(|check| check.id.clone()).collect();
+    if let Some(sandbox) = &report.sandbox {
+        record.engine = Some(sandbox.engine.clone());
+        record.image.clone_from(&sandbox.image);
+        record.image_digest.clone_from(&sandbox.image_digest);
+        record.server_version = Some(sandbox.server_version.clone());
+    }
+    record
 }
 
 /// Asks to stop when the time is up.
@@ -63,7 +89,7 @@ fn limit_time(limit: Duration, stop: Stop) {
 async fn leave(settings: &VerifySettings, events: &Events, sandbox: Option<Sandbox>) {
     let Some(sandbox) = sandbox else { return };
     if settings.keep {
-        sandbox.keep(events, DATABASE);
+        sandbox.keep(DATABASE, events);
     } else if let Err(error) = sandbox.close(events).await {
         events.emit(Event::Warning(format!("the sandbox was not cleaned up: {error}")));
     }
@@ -114,13 +140,13 @@ impl Run<'_> {
             return Ok(file.clone());
         }
         let dir = &self.settings.backup_dir;
-        match naming::find_latest(dir) {
+        match latest::find_latest(dir) {
             Ok(Some(found)) => Ok(found.path),
             Ok(None) => Err(Obstacle {
                 cause: format!("No backup found in {}", dir.display()),
                 hint: Some("make one with `ccc-backup create`, or name --backup-dir".into()),
             }),
-            Err(error) => Err(obstacle(&error, &error.hint())),
+            Err(error) => Err(Obstacle { cause: error.to_string(), hint: error.hint() }),
         }
     }
 }
@@ -137,7 +163,7 @@ impl Run<'_> {
     ) -> Result<Option<Inspection>, Obstacle> {
         let facts = inspect::preamble(file, compression);
         let version = self.version(&facts);
-        let request = self.settings.sandbox_request(version, file.bytes());
+        let request = self.sandbox_request(version, file.bytes());
         let clock = Instant::now();
         let reading = {
             let (file, cancel, events) =
@@ -183,6 +209,19 @@ impl Run<'_> {
             bytes: inspection.dump_bytes,
         });
         Ok(Some(inspection))
+    }
+
+    /// The sandbox for a backup of this size.
+    fn sandbox_request(&self, version: u32, file_bytes: u64) -> sandbox::Request {
+        sandbox::Request {
+            version,
+            image: self.settings.image.clone(),
+            port: self.settings.port,
+            name: self.settings.container_name.clone(),
+            keep: self.settings.keep,
+            data_bytes: Some(file_bytes.saturating_mul(GROWTH)),
+            settings: Vec::new(),
+        }
     }
 
     /// The major version to restore into.
@@ -354,7 +393,7 @@ async fn application(
     events: &Events,
     report: &mut RunReport,
 ) -> Result<(), String> {
-    let mut note = |result: Result<_, checks::CheckError>| {
+    let mut note = |result: Result<CheckResult, checks::CheckError>| {
         let check = result.map_err(|error| error.to_string())?;
         events.emit(Event::Checked(check.clone()));
         report.checks.push(check);

@@ -102,18 +102,10 @@ struct Gzip {
 
 impl Gzip {
     fn new(level: u8) -> Result<Self, CodecError> {
-        let known = (1..=9)
-            .contains(&level)
-            .then(|| CompressionLvl::new(i32::from(level)).ok())
-            .flatten();
-        let known = known.ok_or(CodecError::Level {
-            format: "gzip",
-            level,
-        })?;
-        Ok(Self {
-            compressor: Compressor::new(known),
-            scratch: Vec::new(),
-        })
+        let known =
+            (1..=9).contains(&level).then(|| CompressionLvl::new(i32::from(level)).ok()).flatten();
+        let known = known.ok_or(CodecError::Level { format: "gzip", level })?;
+        Ok(Self { compressor: Compressor::new(known), scratch: Vec::new() })
     }
 }
 
@@ -126,10 +118,7 @@ impl Encoder for Gzip {
         let written = self
             .compressor
             .gzip_compress(piece, &mut self.scratch)
-            .map_err(|_| CodecError::Refused {
-                format: "gzip",
-                bytes: piece.len(),
-            })?;
+            .map_err(|_| CodecError::Refused { format: "gzip", bytes: piece.len() })?;
         piece.clear();
         piece.extend_from_slice(&self.scratch[..written]);
         Ok(())

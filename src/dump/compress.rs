@@ -94,13 +94,11 @@ impl<W> Compressed<W> {
     /// The SHA-256 in lower-case hex.
     pub fn sha256_hex(&self) -> String {
         use std::fmt::Write as _;
-        self.sha256
-            .iter()
-            .fold(String::with_capacity(64), |mut text, byte| {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        self.sha256.iter().fold(String::with_capacity(64), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
     }
 }
 
@@ -138,11 +136,7 @@ impl<W: Write + Send + 'static> Compressor<W> {
     /// # Errors
     /// [`CompressError::Codec`] when the codec does not know the level, [`CompressError::Threads`].
     pub fn new(sink: W, codec: Codec, threads: NonZeroUsize) -> Result<Self, CompressError> {
-        let threads = if codec == Codec::None {
-            1
-        } else {
-            threads.get()
-        };
+        let threads = if codec == Codec::None { 1 } else { threads.get() };
         let in_flight = 2 * threads;
         let (jobs, job_queue) = sync_channel::<Job>(in_flight);
         let (receipts, receipt_queue) = sync_channel::<Receiver<Packed>>(in_flight);
@@ -247,10 +241,7 @@ impl<W: Write + Send + 'static> Compressor<W> {
         };
         next.extend_from_slice(&self.piece[end..]);
         self.piece.truncate(end);
-        let piece = Piece {
-            buffer: std::mem::replace(&mut self.piece, next),
-            bytes_in: end,
-        };
+        let piece = Piece { buffer: std::mem::replace(&mut self.piece, next), bytes_in: end };
         let (reply, receipt) = sync_channel(1);
         let (Some(jobs), Some(receipts)) = (&self.jobs, &self.receipts) else {
             return Err(CompressError::Stopped);
@@ -323,10 +314,7 @@ fn write_in_order<W: Write>(
         if stop.load(Ordering::Relaxed) {
             return Err(CompressError::Stopped);
         }
-        members.push(Member {
-            offset: bytes_out,
-            uncompressed_offset: bytes_in,
-        });
+        members.push(Member { offset: bytes_out, uncompressed_offset: bytes_in });
         hash.update(&piece.buffer);
         sink.write_all(&piece.buffer).map_err(CompressError::Sink)?;
         bytes_in += piece.bytes_in as u64;
@@ -336,13 +324,7 @@ fn write_in_order<W: Write>(
         let _ = give_back.try_send(piece.buffer);
     }
     sink.flush().map_err(CompressError::Sink)?;
-    Ok(Compressed {
-        sink,
-        bytes_in,
-        bytes_out,
-        sha256: hash.finalize().into(),
-        members,
-    })
+    Ok(Compressed { sink, bytes_in, bytes_out, sha256: hash.finalize().into(), members })
 }
 
 #[cfg(test)]

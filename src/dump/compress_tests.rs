@@ -21,17 +21,9 @@ fn text(bytes: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut text = Vec::with_capacity(bytes + 80);
     while text.len() < bytes {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let word = state >> 40;
-        writeln!(
-            text,
-            "{}\tuser{word}@example.com\tTopic {}\t\\N",
-            text.len(),
-            word % 50
-        )
-        .unwrap();
+        writeln!(text, "{}\tuser{word}@example.com\tTopic {}\t\\N", text.len(), word % 50).unwrap();
     }
     text.truncate(bytes);
     text
@@ -59,10 +51,7 @@ fn what_was_packed_comes_out_again_in_order() {
         assert_eq!(packed.bytes_in, data.len() as u64);
         assert_eq!(packed.bytes_out, packed.sink.len() as u64);
         assert!(packed.members.len() >= 7);
-        assert_eq!(
-            packed.sha256,
-            <[u8; 32]>::from(Sha256::digest(&packed.sink))
-        );
+        assert_eq!(packed.sha256, <[u8; 32]>::from(Sha256::digest(&packed.sink)));
         assert!(unpack(&packed.sink) == data);
     }
 }
@@ -70,10 +59,7 @@ fn what_was_packed_comes_out_again_in_order() {
 #[test]
 fn the_file_does_not_depend_on_the_number_of_threads() {
     let data = text(5_000_000);
-    assert_eq!(
-        pack(&data, gzip(6), 1).sha256,
-        pack(&data, gzip(6), 4).sha256
-    );
+    assert_eq!(pack(&data, gzip(6), 1).sha256, pack(&data, gzip(6), 4).sha256);
 }
 
 #[test]
@@ -82,9 +68,7 @@ fn every_member_can_be_read_by_itself_and_ends_with_a_line() {
     let packed = pack(&data, gzip(6), 2);
     for pair in packed.members.windows(2) {
         let mut plain = Vec::new();
-        GzDecoder::new(&packed.sink[pair[0].offset as usize..])
-            .read_to_end(&mut plain)
-            .unwrap();
+        GzDecoder::new(&packed.sink[pair[0].offset as usize..]).read_to_end(&mut plain).unwrap();
         let from = pair[0].uncompressed_offset as usize;
         let to = pair[1].uncompressed_offset as usize;
         assert!(plain == data[from..to]);
@@ -110,11 +94,7 @@ fn a_cut_begins_a_member_and_a_second_cut_does_nothing() {
     compressor.cut().unwrap();
     compressor.write(b"rows\n").unwrap();
     let packed = compressor.finish().unwrap();
-    let starts: Vec<_> = packed
-        .members
-        .iter()
-        .map(|m| m.uncompressed_offset)
-        .collect();
+    let starts: Vec<_> = packed.members.iter().map(|m| m.uncompressed_offset).collect();
     assert_eq!(starts, [0, 7]);
     assert_eq!(unpack(&packed.sink), b"schema\nrows\n");
 }
@@ -166,11 +146,7 @@ fn gzip_and_python_read_the_file() {
     let unzipped = Command::new("gzip").arg("-dc").arg(&file).output().unwrap();
     assert!(unzipped.stdout == data);
     let script = "import gzip, sys; sys.stdout.buffer.write(gzip.open(sys.argv[1]).read())";
-    let read = Command::new("python3")
-        .args(["-c", script])
-        .arg(&file)
-        .output()
-        .unwrap();
+    let read = Command::new("python3").args(["-c", script]).arg(&file).output().unwrap();
     assert!(read.stdout == data);
 }
 
@@ -195,15 +171,10 @@ impl Write for SmallDisk {
 fn a_full_disk_is_reported_while_writing() {
     let data = text(PIECE_BYTES);
     let mut compressor = Compressor::new(SmallDisk(700_000), gzip(1), threads(2)).unwrap();
-    let error = (0..100)
-        .find_map(|_| compressor.write(&data).err())
-        .unwrap();
+    let error = (0..100).find_map(|_| compressor.write(&data).err()).unwrap();
     assert!(matches!(&error, CompressError::Sink(e) if e.kind() == io::ErrorKind::StorageFull));
     assert!(error.hint().unwrap().contains("free space"));
-    assert!(matches!(
-        compressor.write(b"more"),
-        Err(CompressError::Stopped)
-    ));
+    assert!(matches!(compressor.write(b"more"), Err(CompressError::Stopped)));
     assert!(matches!(compressor.finish(), Err(CompressError::Stopped)));
 }
 
@@ -260,35 +231,20 @@ fn a_lost_worker_is_an_error_and_not_a_shorter_file() {
     struct Broken;
     impl Encoder for Broken {
         fn encode(&mut self, _piece: &mut Vec<u8>) -> Result<(), CodecError> {
-            Err(CodecError::Refused {
-                format: "gzip",
-                bytes: 3,
-            })
+            Err(CodecError::Refused { format: "gzip", bytes: 3 })
         }
     }
     let (jobs, queue) = sync_channel(1);
     let (reply, receipt) = sync_channel(1);
-    let piece = Piece {
-        buffer: vec![1, 2, 3],
-        bytes_in: 3,
-    };
+    let piece = Piece { buffer: vec![1, 2, 3], bytes_in: 3 };
     jobs.send(Job { piece, reply }).unwrap();
     drop(jobs);
-    work(
-        &Mutex::new(queue),
-        Box::new(Broken),
-        &AtomicBool::new(false),
-    );
+    work(&Mutex::new(queue), Box::new(Broken), &AtomicBool::new(false));
     let (receipts, receipt_queue) = sync_channel(2);
     receipts.send(receipt).unwrap();
     drop(receipts);
     let (give_back, _spare) = sync_channel(1);
-    let end = write_in_order(
-        Vec::new(),
-        &receipt_queue,
-        &give_back,
-        &AtomicBool::new(false),
-    );
+    let end = write_in_order(Vec::new(), &receipt_queue, &give_back, &AtomicBool::new(false));
     assert!(matches!(end, Err(CompressError::Codec(_))));
 }
 

@@ -8,13 +8,9 @@ use super::token::{Token, Tokens};
 /// Reads `COPY [schema.]table [(columns)] FROM stdin …;`; gives the statement back when it is not.
 pub(super) fn copy_from_stdin(statement: Statement) -> Result<CopyBlock, Statement> {
     match head(&statement.text) {
-        Some((schema, table, columns, text_format)) => Ok(CopyBlock {
-            statement,
-            schema,
-            table,
-            columns,
-            text_format,
-        }),
+        Some((schema, table, columns, text_format)) => {
+            Ok(CopyBlock { statement, schema, table, columns, text_format })
+        }
         None => Err(statement),
     }
 }
@@ -96,11 +92,7 @@ fn line(start: &[u8]) -> Line {
 impl Terminator {
     /// At the first byte of the data.
     pub(super) fn new() -> Self {
-        Self {
-            finder: Finder::new(b"\n\\."),
-            line_start: true,
-            held: 0,
-        }
+        Self { finder: Finder::new(b"\n\\."), line_start: true, held: 0 }
     }
 
     /// Looks through a piece.
@@ -114,21 +106,11 @@ impl Terminator {
             match line(&start[..self.held + taken]) {
                 Line::Ends(length) => {
                     let used = length - self.held;
-                    return Found {
-                        released: 0,
-                        data: 0,
-                        used,
-                        ended: true,
-                    };
+                    return Found { released: 0, data: 0, used, ended: true };
                 }
                 Line::MayEnd => {
                     self.held += input.len();
-                    return Found {
-                        released: 0,
-                        data: 0,
-                        used: input.len(),
-                        ended: false,
-                    };
+                    return Found { released: 0, data: 0, used: input.len(), ended: false };
                 }
                 Line::GoesOn => released = std::mem::take(&mut self.held),
             }
@@ -138,12 +120,7 @@ impl Terminator {
             match line(&input[at + 1..]) {
                 Line::Ends(length) => {
                     let used = at + 1 + length;
-                    return Found {
-                        released,
-                        data: at + 1,
-                        used,
-                        ended: true,
-                    };
+                    return Found { released, data: at + 1, used, ended: true };
                 }
                 Line::MayEnd => data = at + 1,
                 Line::GoesOn => {}
@@ -154,12 +131,7 @@ impl Terminator {
         }
         self.line_start = input[..data].ends_with(b"\n");
         self.held = input.len() - data;
-        Found {
-            released,
-            data,
-            used: input.len(),
-            ended: false,
-        }
+        Found { released, data, used: input.len(), ended: false }
     }
 }
 
@@ -168,13 +140,7 @@ mod tests {
     use super::*;
 
     fn block(text: &'static str) -> Option<CopyBlock> {
-        copy_from_stdin(Statement {
-            text: text.into(),
-            toc: None,
-            line: 1,
-            offset: 0,
-        })
-        .ok()
+        copy_from_stdin(Statement { text: text.into(), toc: None, line: 1, offset: 0 }).ok()
     }
 
     #[test]
@@ -191,11 +157,7 @@ mod tests {
     #[test]
     fn the_head_is_understood_in_every_spelling() {
         let block_of = |text| block(text).expect("a COPY block");
-        assert!(
-            block_of("COPY public.empty  FROM stdin;")
-                .columns
-                .is_empty()
-        );
+        assert!(block_of("COPY public.empty  FROM stdin;").columns.is_empty());
         assert!(block_of("copy t from STDIN;").text_format);
         assert!(block_of("COPY t (a) WITH OIDS FROM stdin;").text_format);
         assert!(!block_of("COPY t (a, b) FROM stdin WITH (FORMAT csv);").text_format);

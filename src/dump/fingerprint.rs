@@ -49,10 +49,7 @@ impl Fingerprint {
     /// In SJIS, BIG5, GBK, UHC, GB18030 and JOHAB a backslash can be half a character.
     #[must_use]
     pub fn with_raw_newlines() -> Self {
-        Self {
-            escapes: false,
-            ..Self::new()
-        }
+        Self { escapes: false, ..Self::new() }
     }
 
     /// The right one of the two for rows in `client_encoding`.
@@ -76,8 +73,7 @@ impl Fingerprint {
             if self.row.begun {
                 self.close(row);
             } else {
-                self.total
-                    .add_row(xxh3_128(row.strip_suffix(b"\r").unwrap_or(row)));
+                self.total.add_row(xxh3_128(row.strip_suffix(b"\r").unwrap_or(row)));
             }
             start = end + 1;
         }
@@ -139,9 +135,7 @@ impl Default for Fingerprint {
 
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fingerprint")
-            .field("total", &self.total)
-            .finish_non_exhaustive()
+        f.debug_struct("Fingerprint").field("total", &self.total).finish_non_exhaustive()
     }
 }
 
@@ -179,10 +173,7 @@ impl Add for TableFingerprint {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self {
-            rows: self.rows + other.rows,
-            sum: self.sum.wrapping_add(other.sum),
-        }
+        Self { rows: self.rows + other.rows, sum: self.sum.wrapping_add(other.sum) }
     }
 }
 

@@ -104,11 +104,7 @@ impl Flaw {
         let head = &text[..text.len().min(4 * WIDTH)];
         let head = String::from_utf8_lossy(head);
         let shown = head.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut short: String = shown
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(WIDTH)
-            .collect();
+        let mut short: String = shown.chars().filter(|c| !c.is_control()).take(WIDTH).collect();
         if short.len() < shown.len() || head.len() < text.len() {
             short.push('…');
         }

@@ -9,9 +9,9 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::dump::contents::Contents;
+use crate::dump::item::Facts;
 use crate::dump::items::{Items, ItemsError, Unsound};
 use crate::dump::open::{BackupFile, Compression, RawReader, decompress};
-use crate::dump::item::Facts;
 use crate::dump::plain::Reader;
 
 /// Bytes of the dump in which pg_dump says which versions made it.
@@ -76,7 +76,7 @@ pub fn inspect(
             Err(ItemsError::Unsound(unsound)) => break Some(unsound),
             Err(ItemsError::Disk(error)) => return Err(error.into()),
         }
-        progress(hashing.bytes());
+        progress(hashing.position());
     };
     let (facts, dump_bytes) = (items.facts().clone(), items.bytes());
     let sha256 = hashing.finish(cancel)?;
@@ -99,7 +99,7 @@ impl Hashing {
         Self(Arc::new(Mutex::new(HashState { raw, hasher: Sha256::new(), bytes: 0 })))
     }
 
-    fn bytes(&self) -> u64 {
+    fn position(&self) -> u64 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).bytes
     }
 
@@ -134,7 +134,8 @@ mod tests {
 
     use super::*;
 
-    const DUMP: &[u8] = b"--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.18\n\
+    const DUMP: &[u8] =
+        b"--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.18\n\
         -- Dumped by pg_dump version 15.18\n\nSET client_encoding = 'UTF8';\n\n\
         COPY public.users (id, name) FROM stdin;\n1\tone\n2\ttwo\n\\.\n\n\n\
         SELECT pg_catalog.setval('public.users_id_seq', 2, true);\n\n\

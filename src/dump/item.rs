@@ -161,6 +161,24 @@ pub struct Facts {
     pub statements: u64,
 }
 
+impl Facts {
+    /// The major version of the server that was dumped, else of the pg_dump that did it.
+    #[must_use]
+    pub fn server_major(&self) -> Option<u32> {
+        let version = self.server_version.as_deref().or(self.pg_dump_version.as_deref())?;
+        version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    }
+}
+
+impl fmt::Display for TocEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.schema {
+            Some(schema) => write!(f, "{} {schema}.{}", self.kind, self.name),
+            None => write!(f, "{} {}", self.kind, self.name),
+        }
+    }
+}
+
 /// Bytes of unknown encoding for people to read: UTF-8 when valid, else Latin-1.
 pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {

@@ -6,9 +6,9 @@ use std::io::{self, Read};
 use bytes::BytesMut;
 use thiserror::Error;
 
-use crate::dump::open::{Damage, damage};
 use crate::dump::flaw::Flaw;
 use crate::dump::item::{Facts, Item};
+use crate::dump::open::{Damage, damage};
 use crate::dump::plain::Reader;
 use crate::outcome::grouped;
 

@@ -154,10 +154,7 @@ impl Lexer {
 
     /// Whether the text so far ends inside a literal, a quoted name or a dollar quote.
     pub(super) fn in_quotes(&self) -> bool {
-        matches!(
-            self.state,
-            State::Quote(_) | State::Escaped | State::Name | State::DollarBody
-        )
+        matches!(self.state, State::Quote(_) | State::Escaped | State::Name | State::DollarBody)
     }
 
     /// Reads on in the statement. After [`Stop::End`] the next byte begins a new statement.
@@ -384,9 +381,9 @@ impl Lexer {
     fn quote(&mut self, quote: Quote, input: &[u8]) -> usize {
         let found = match (quote, self.encoding) {
             (Quote::Escape, Encoding::Safe) => memchr2(b'\'', b'\\', input),
-            (Quote::Escape, encoding) => input
-                .iter()
-                .position(|&b| b == b'\'' || b == b'\\' || encoding.leads(b)),
+            (Quote::Escape, encoding) => {
+                input.iter().position(|&b| b == b'\'' || b == b'\\' || encoding.leads(b))
+            }
             _ => memchr(b'\'', input),
         };
         let Some(at) = found else {

@@ -35,9 +35,7 @@ pub(super) fn command(line: &[u8]) -> Option<Command<'_>> {
 
 fn is_plain(text: &[u8]) -> bool {
     !text.is_empty()
-        && text
-            .iter()
-            .all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+        && text.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
 /// `name`, `"name"` or `-reuse-previous=on "dbname='name'"`.

@@ -154,9 +154,9 @@ impl BackupFile {
 
     /// Whether it was written to since it was opened.
     pub fn has_changed(&self) -> bool {
-        self.file.metadata().map_or(true, |now| {
-            now.len() != self.bytes || now.modified().ok() != self.modified
-        })
+        self.file
+            .metadata()
+            .map_or(true, |now| now.len() != self.bytes || now.modified().ok() != self.modified)
     }
 
     /// Tells compression and format from the first bytes, decompressed where need be.
@@ -165,8 +165,7 @@ impl BackupFile {
     /// The outer error when it cannot be read or is of a kind that is not restored here; the
     /// inner one when it is no dump at all, which is a verdict on the backup.
     pub fn sniff(&self) -> Result<Result<Compression, NotADump>, OpenError> {
-        let unreadable =
-            |source| OpenError::Unreadable { path: self.path.clone(), source };
+        let unreadable = |source| OpenError::Unreadable { path: self.path.clone(), source };
         let mut start = [0u8; 512];
         let read = self.file.read_at(&mut start, 0).map_err(unreadable)?;
         let start = &start[..read];
@@ -228,7 +227,10 @@ impl BackupFile {
 }
 
 /// Decompresses what `raw` gives.
-pub fn decompress(raw: impl Read + Send + 'static, compression: Compression) -> Box<dyn Read + Send> {
+pub fn decompress(
+    raw: impl Read + Send + 'static,
+    compression: Compression,
+) -> Box<dyn Read + Send> {
     match compression {
         Compression::None => Box::new(raw),
         Compression::Gzip => Box::new(Gunzip::new(raw)),

@@ -280,10 +280,7 @@ impl Reader {
     /// The meta-command in `self.text`.
     fn meta(&mut self, out: &mut Vec<Item>) -> Result<(), Flaw> {
         let line = self.line;
-        let refusal = |text: &[u8]| Flaw::Restricted {
-            line,
-            text: Flaw::excerpt(text),
-        };
+        let refusal = |text: &[u8]| Flaw::Restricted { line, text: Flaw::excerpt(text) };
         let command = meta::command(&self.text).filter(|_| self.text.len() < LINE_LIMIT);
         let Some(command) = command else {
             return Err(self.meta_command(&self.text));
@@ -343,15 +340,7 @@ impl Reader {
         };
         let (line, offset) = self.began;
         self.place = Place::Gap;
-        self.completed(
-            Statement {
-                text,
-                toc: self.toc.clone(),
-                line,
-                offset,
-            },
-            out,
-        );
+        self.completed(Statement { text, toc: self.toc.clone(), line, offset }, out);
         Ok(used)
     }
 
@@ -417,19 +406,13 @@ impl Reader {
 
     fn refuse_nul(&self, text: &[u8]) -> Result<(), Flaw> {
         match memchr(0, text) {
-            Some(at) => Err(Flaw::NulByte {
-                line: self.line + lines(&text[..at]),
-            }),
+            Some(at) => Err(Flaw::NulByte { line: self.line + lines(&text[..at]) }),
             None => Ok(()),
         }
     }
 
     fn refuse_length(&self, more: usize) -> Result<(), Flaw> {
-        let limit = if self.is_dump() {
-            STATEMENT_LIMIT
-        } else {
-            STRANGE_LIMIT
-        };
+        let limit = if self.is_dump() { STATEMENT_LIMIT } else { STRANGE_LIMIT };
         if self.statement.len() + more > limit {
             return Err(Flaw::StatementTooLong { line: self.began.0 });
         }
@@ -438,10 +421,7 @@ impl Reader {
 
     fn meta_command(&self, text: &[u8]) -> Flaw {
         let text = text.split(|&b| b == b'\n').next().unwrap_or_default();
-        Flaw::MetaCommand {
-            line: self.line,
-            text: Flaw::excerpt(text),
-        }
+        Flaw::MetaCommand { line: self.line, text: Flaw::excerpt(text) }
     }
 
     fn is_dump(&self) -> bool {
@@ -461,10 +441,9 @@ impl Reader {
     fn cut(&self) -> Option<Flaw> {
         let (line, text) = (self.began.0, || Flaw::excerpt(&self.statement));
         match self.place {
-            Place::CopyLine | Place::CopyData => Some(Flaw::CutInCopy {
-                table: self.table.clone(),
-                line,
-            }),
+            Place::CopyLine | Place::CopyData => {
+                Some(Flaw::CutInCopy { table: self.table.clone(), line })
+            }
             Place::Statement if self.lexer.in_quotes() => {
                 Some(Flaw::CutInQuote { line, text: text() })
             }

@@ -35,9 +35,7 @@ pub(super) fn setting(text: &[u8]) -> Option<Setting> {
     Some(if encoding {
         Setting::ClientEncoding(value)
     } else {
-        let off = [
-            "off", "of", "false", "fals", "fal", "fa", "f", "no", "n", "0",
-        ];
+        let off = ["off", "of", "false", "fals", "fal", "fa", "f", "no", "n", "0"];
         Setting::StandardStrings(!off.contains(&value.to_ascii_lowercase().as_str()))
     })
 }
@@ -50,10 +48,7 @@ mod tests {
     fn the_settings_are_read_in_every_spelling() {
         let off = Some(Setting::StandardStrings(false));
         assert_eq!(setting(b"SET standard_conforming_strings = off;"), off);
-        assert_eq!(
-            setting(b"set session Standard_Conforming_Strings to 'OFF' ;"),
-            off
-        );
+        assert_eq!(setting(b"set session Standard_Conforming_Strings to 'OFF' ;"), off);
         let on = Some(Setting::StandardStrings(true));
         assert_eq!(setting(b"SET standard_conforming_strings = on;"), on);
         let latin = Some(Setting::ClientEncoding("LATIN1".into()));

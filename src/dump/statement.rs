@@ -1,6 +1,7 @@
 //! What a statement is, as far as a restore and its checks want to know: leading keywords, setval.
 
 use super::item::{Name, Statement};
+use super::session::{Setting, setting};
 use super::token::{Token, Tokens};
 
 impl Statement {
@@ -26,6 +27,24 @@ impl Statement {
         words.join(" ")
     }
 
+    /// The encoding that `SET client_encoding = 'LATIN1';` sets.
+    #[must_use]
+    pub fn client_encoding(&self) -> Option<String> {
+        match setting(&self.text)? {
+            Setting::ClientEncoding(encoding) => Some(encoding),
+            Setting::StandardStrings(_) => None,
+        }
+    }
+
+    /// Whether it is `SELECT pg_catalog.lo_create('16411');`, as pg_dump makes large objects.
+    #[must_use]
+    pub fn creates_large_object(&self) -> bool {
+        let mut tokens = Tokens::of(&self.text);
+        tokens.take_word("select")
+            && (!tokens.take_word("pg_catalog") || tokens.take_mark(b'.'))
+            && tokens.take_word("lo_create")
+    }
+
     /// The state that `SELECT pg_catalog.setval('public.users_id_seq', 142, true);` sets.
     #[must_use]
     pub fn setval(&self) -> Option<SetVal> {
@@ -46,9 +65,7 @@ impl Statement {
             return None;
         };
         let digits = std::str::from_utf8(digits).ok()?;
-        let value = format!("{}{digits}", if minus { "-" } else { "" })
-            .parse()
-            .ok()?;
+        let value = format!("{}{digits}", if minus { "-" } else { "" }).parse().ok()?;
         let is_called = if tokens.take_mark(b',') {
             let yes = tokens.take_word("true");
             if !yes && !tokens.take_word("false") {
@@ -63,12 +80,7 @@ impl Statement {
         }
         let mut parts = Tokens::of(&path).take_qualified()?;
         let sequence = parts.pop()?.into();
-        Some(SetVal {
-            schema: parts.pop().map(Name::from),
-            sequence,
-            value,
-            is_called,
-        })
+        Some(SetVal { schema: parts.pop().map(Name::from), sequence, value, is_called })
     }
 }
 
@@ -90,12 +102,7 @@ mod tests {
     use super::*;
 
     fn statement(text: &'static str) -> Statement {
-        Statement {
-            text: text.into(),
-            toc: None,
-            line: 1,
-            offset: 0,
-        }
+        Statement { text: text.into(), toc: None, line: 1, offset: 0 }
     }
 
     #[test]
@@ -113,10 +120,7 @@ mod tests {
     #[test]
     fn setval_understands_quoted_names_negative_values_and_false() {
         let text = r#"SELECT pg_catalog.setval('"My ""S"".x"."It''s", y', -5, false);"#;
-        assert_eq!(
-            statement(text).setval().map(|s| s.sequence),
-            Some("It's".into())
-        );
+        assert_eq!(statement(text).setval().map(|s| s.sequence), Some("It's".into()));
         let set = statement(r#"SELECT pg_catalog.setval('"a.b".s', -9223372036854775808, false);"#);
         let set = set.setval().expect("a setval");
         assert_eq!((set.value, set.is_called), (i64::MIN, false));
@@ -127,11 +131,7 @@ mod tests {
 
     #[test]
     fn other_statements_are_no_setval() {
-        for text in [
-            "SELECT 1;",
-            "SELECT setval(a, 1, true);",
-            "SELECT setval('s', 1) + 1;",
-        ] {
+        for text in ["SELECT 1;", "SELECT setval(a, 1, true);", "SELECT setval('s', 1) + 1;"] {
             assert_eq!(statement(text).setval(), None, "{text}");
         }
         assert!(statement("select setval('s', 1);").setval().is_some());

@@ -45,15 +45,11 @@ pub(super) fn comment(text: &[u8]) -> Comment {
     if let Some(version) = after(b"Dumped by pg_dump version ") {
         return Comment::DumpVersion(version);
     }
-    [
-        b"Name: ".as_slice(),
-        b"Data for Name: ",
-        b"Statistics for Name: ",
-    ]
-    .into_iter()
-    .find_map(after)
-    .and_then(|rest| entry(&rest))
-    .map_or(Comment::Other, Comment::Entry)
+    [b"Name: ".as_slice(), b"Data for Name: ", b"Statistics for Name: "]
+        .into_iter()
+        .find_map(after)
+        .and_then(|rest| entry(&rest))
+        .map_or(Comment::Other, Comment::Entry)
 }
 
 /// Reads `users; Type: TABLE; Schema: public; Owner: -[; Tablespace: x]`.
@@ -63,11 +59,7 @@ fn entry(text: &str) -> Option<TocEntry> {
     let (text, owner) = text.rsplit_once("; Owner:")?;
     let (text, schema) = text.rsplit_once("; Schema: ")?;
     let (name, kind) = text.rsplit_once("; Type: ")?;
-    let owner = owner
-        .split("; Tablespace: ")
-        .next()
-        .unwrap_or_default()
-        .trim();
+    let owner = owner.split("; Tablespace: ").next().unwrap_or_default().trim();
     let given = |text: &str| (!text.is_empty() && text != "-").then(|| text.to_owned());
     Some(TocEntry {
         name: name.to_owned(),
@@ -119,10 +111,7 @@ mod tests {
         let entry = entry_of(" Data for Name: users; Type: TABLE DATA; Schema: public; Owner: -");
         let entry = entry.expect("an entry");
         assert_eq!((&*entry.name, &*entry.kind), ("users", "TABLE DATA"));
-        assert_eq!(
-            (entry.schema.as_deref(), entry.owner),
-            (Some("public"), None)
-        );
+        assert_eq!((entry.schema.as_deref(), entry.owner), (Some("public"), None));
     }
 
     #[test]

@@ -128,11 +128,7 @@ impl<'a> Iterator for Tokens<'a> {
             }
             _ => {
                 let continues = |b: &u8| b.is_ascii_alphanumeric() || *b >= 0x80 || *b == b'_';
-                let length = self
-                    .rest
-                    .iter()
-                    .take_while(|b| continues(b) || **b == b'$')
-                    .count();
+                let length = self.rest.iter().take_while(|b| continues(b) || **b == b'$').count();
                 if continues(&first) {
                     let (word, rest) = self.rest.split_at(length);
                     self.rest = rest;

@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::events::Event;
+use crate::events::{CleanupLine, Event};
 use crate::outcome::{CheckResult, RunReport, Section, Status, Verdict, grouped};
 
 const RULE: &str =
@@ -144,7 +144,9 @@ fn transcript(event: &Event) -> String {
         Event::SandboxChecking { name } => {
             vec![String::new(), format!("Checking for existing container: {name}")]
         }
-        Event::SandboxSwept { what } => vec![format!("✓ Removed leftover of an earlier run: {what}")],
+        Event::SandboxSwept { what } => {
+            vec![format!("✓ Removed leftover of an earlier run: {what}")]
+        }
         Event::ImagePulling { image } => vec![format!("Pulling image: {image}...")],
         Event::SandboxStarting { version, why } => {
             vec![format!("Starting PostgreSQL {version} container..."), format!("  {why}")]
@@ -186,6 +188,17 @@ fn transcript(event: &Event) -> String {
         }
         Event::Checked(check) => checked(check),
         Event::VerifyFinished(report) => summary(report),
+        Event::Cleanup(line) => vec![match line {
+            CleanupLine::Kept { name, why } => format!("  keep    {name}  ({why})"),
+            CleanupLine::Removed { name, why, dry_run: false } => {
+                format!("  remove  {name}  ({why})")
+            }
+            CleanupLine::Removed { name, why, dry_run: true } => {
+                format!("  would remove  {name}  ({why})")
+            }
+            CleanupLine::NothingLeft => "No sandbox was left behind".into(),
+            CleanupLine::Sum(sum) => sum.clone(),
+        }],
         Event::SandboxClosing => vec![String::new(), "Cleaning up test container...".into()],
         Event::SandboxClosed => vec!["✓ Container cleaned up".into()],
         Event::SandboxKept { name, connect, remove } => vec![
@@ -296,8 +309,11 @@ fn summary(report: &RunReport) -> Vec<String> {
 
 /// Colours the marks at the start of lines.
 fn coloured(text: &str) -> String {
-    const MARKS: [(&str, &str); 3] =
-        [("✓", "\u{1b}[32m✓\u{1b}[0m"), ("✗", "\u{1b}[31m✗\u{1b}[0m"), ("⚠ ", "\u{1b}[33m⚠\u{1b}[0m ")];
+    const MARKS: [(&str, &str); 3] = [
+        ("✓", "\u{1b}[32m✓\u{1b}[0m"),
+        ("✗", "\u{1b}[31m✗\u{1b}[0m"),
+        ("⚠ ", "\u{1b}[33m⚠\u{1b}[0m "),
+    ];
     let paint = |line: &str| {
         let body = line.trim_start();
         let indent = &line[..line.len() - body.len()];

@@ -13,8 +13,8 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio_postgres::CopyInSink;
 
-use crate::dump::items::{Items, ItemsError, Unsound};
 use crate::dump::item::{CopyBlock, Item, Meta, Statement};
+use crate::dump::items::{Items, ItemsError, Unsound};
 use crate::pg::{self, ConnectInfo, ServerError, Session};
 use crate::restore::tolerate::{self, Rule};
 
@@ -117,13 +117,14 @@ pub async fn load(
     let session = target.connect().await.map_err(|error| server(&error))?;
     let (sender, mut receiver) = mpsc::channel(IN_FLIGHT);
     let reader = tokio::task::spawn_blocking(move || read(stream, &sender));
-    let mut loader = Loader { session, restored: Restored::default(), copy: Copy::Idle, encoding: None };
+    let mut loader =
+        Loader { session, restored: Restored::default(), copy: Copy::Idle, encoding: None };
     let mut bytes = 0;
     while let Some((item, read)) = receiver.recv().await {
         loader.take(item).await?;
         if read != bytes {
             bytes = read;
-            progress(bytes, loader.table());
+            progress(bytes, loader.table().as_deref());
         }
     }
     match reader.await {
@@ -169,9 +170,9 @@ struct Loader {
 }
 
 impl Loader {
-    fn table(&self) -> Option<&str> {
+    fn table(&self) -> Option<String> {
         match &self.copy {
-            Copy::Open { block, .. } => Some(&block.table),
+            Copy::Open { block, .. } => Some(block.display_name()),
             _ => None,
         }
     }

@@ -143,7 +143,10 @@ mod tests {
         let message = "role \"ccc\" does not exist";
         let owner = "ALTER TABLE public.users OWNER TO ccc;";
         assert_eq!(judged(owner, "42704", message), Some(Rule::RoleAbsent));
-        assert_eq!(judged("GRANT ALL ON TABLE a TO ccc;", "42704", message), Some(Rule::RoleAbsent));
+        assert_eq!(
+            judged("GRANT ALL ON TABLE a TO ccc;", "42704", message),
+            Some(Rule::RoleAbsent)
+        );
         let message = "type \"vector\" does not exist";
         assert_eq!(judged("CREATE TABLE a (b vector);", "42704", message), None);
     }

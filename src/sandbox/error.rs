@@ -46,10 +46,7 @@ pub enum SandboxError {
         live: bool,
     },
     /// The server did not get ready.
-    #[error(
-        "PostgreSQL did not get ready in the container {name}: {reason}{}",
-        last_lines(log)
-    )]
+    #[error("PostgreSQL did not get ready in the container {name}: {reason}{}", last_lines(log))]
     NotReady {
         /// The container.
         name: String,
@@ -201,14 +198,8 @@ mod tests {
 
     #[test]
     fn a_busy_port_names_the_container_of_ours_that_has_it() {
-        let error = SandboxError::PortBusy {
-            port: 5433,
-            by: Some("x".into()),
-        };
-        assert_eq!(
-            error.to_string(),
-            "port 5433 on 127.0.0.1 is in use by the container x"
-        );
+        let error = SandboxError::PortBusy { port: 5433, by: Some("x".into()) };
+        assert_eq!(error.to_string(), "port 5433 on 127.0.0.1 is in use by the container x");
         assert!(error.hint().unwrap().contains("--port 0"));
     }
 }

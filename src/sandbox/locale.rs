@@ -33,6 +33,14 @@ impl Default for Locale {
 }
 
 impl Locale {
+    /// The default locale in this encoding; UTF8 where none is known.
+    pub fn of_encoding(encoding: Option<&str>) -> Self {
+        match encoding {
+            Some(encoding) => Self { encoding: encoding.to_owned(), ..Self::default() },
+            None => Self::default(),
+        }
+    }
+
     /// The statements to try in turn, each with what has to be said when it is the one that
     /// worked. `version` is the server's major version.
     pub fn statements(&self, database: &str, version: u32) -> Vec<(String, Option<String>)> {
@@ -42,10 +50,8 @@ impl Locale {
             None if self.is_utf8() => "C.UTF-8",
             None => "C",
         };
-        let mut statements = vec![(
-            self.create(database, collate, ctype, &self.provider_clause(version)),
-            None,
-        )];
+        let mut statements =
+            vec![(self.create(database, collate, ctype, &self.provider_clause(version)), None)];
         let mut fallback = |ctype: &str| {
             let said = self.is_specific().then(|| {
                 format!(
@@ -82,10 +88,9 @@ impl Locale {
             (Some("icu" | "i"), Some(locale)) if version >= 15 => {
                 format!(" LOCALE_PROVIDER icu ICU_LOCALE {}", quote_literal(locale))
             }
-            (Some("builtin" | "b"), Some(locale)) if version >= 17 => format!(
-                " LOCALE_PROVIDER builtin BUILTIN_LOCALE {}",
-                quote_literal(locale)
-            ),
+            (Some("builtin" | "b"), Some(locale)) if version >= 17 => {
+                format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", quote_literal(locale))
+            }
             _ => libc_clause(version),
         }
     }
@@ -111,11 +116,7 @@ impl Locale {
 
 fn libc_clause(version: u32) -> String {
     // The cluster's default need not be libc in an image of its own making.
-    if version >= 15 {
-        " LOCALE_PROVIDER libc".into()
-    } else {
-        String::new()
-    }
+    if version >= 15 { " LOCALE_PROVIDER libc".into() } else { String::new() }
 }
 
 #[cfg(test)]

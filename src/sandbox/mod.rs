@@ -13,6 +13,7 @@ pub mod tuning;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{Event, Events};
+use crate::outcome::SandboxFacts;
 use crate::pg::{self, Address, ConnectInfo};
 
 pub use error::{NoDocker, SandboxError};
@@ -54,21 +55,6 @@ impl Default for Request {
     }
 }
 
-/// What a report says of the sandbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SandboxFacts {
-    /// `docker`.
-    pub engine: &'static str,
-    /// Name of the image.
-    pub image: String,
-    /// The image's repository digest; its id where it has none.
-    pub digest: String,
-    /// Version of the server, such as `15.18 (Debian 15.18-0+deb12u1)`.
-    pub server_version: String,
-    /// Whether the data directory is in memory.
-    pub in_memory: bool,
-}
-
 /// A server that runs, and the guard of all that belongs to it.
 #[derive(Debug)]
 pub struct Sandbox {
@@ -91,16 +77,14 @@ pub async fn start(
     cancel: &CancellationToken,
 ) -> Result<Sandbox, SandboxError> {
     let (container, ready, image, in_memory) = docker::start(request, events, cancel).await?;
-    events.emit(Event::SandboxReady {
-        attempts: ready.attempts,
-    });
+    events.emit(Event::SandboxReady { attempts: ready.attempts });
     Ok(Sandbox {
         container,
         version: major_of(&ready.server_version).unwrap_or(request.version),
         facts: SandboxFacts {
-            engine: "docker",
-            image: image.name,
-            digest: image.digest,
+            engine: "docker".to_owned(),
+            image: Some(image.name),
+            image_digest: Some(image.digest),
             server_version: ready.server_version,
             in_memory,
         },
@@ -138,11 +122,7 @@ impl Sandbox {
             doing: format!("create the database {name}"),
             reason: pg::describe(error),
         };
-        let session = self
-            .connect_info
-            .connect()
-            .await
-            .map_err(|error| failed(&error))?;
+        let session = self.connect_info.connect().await.map_err(|error| failed(&error))?;
         let mut last = None;
         for (statement, said) in locale.statements(name, self.version) {
             match session.batch_execute(&statement).await {

@@ -157,9 +157,7 @@ pub fn random_password() -> std::io::Result<Secret> {
 }
 
 fn line_of(path: &str) -> String {
-    fs::read_to_string(path)
-        .map(|text| text.trim().to_owned())
-        .unwrap_or_default()
+    fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 
 /// When a process started; `None` when it does not exist or is a zombie.
@@ -235,10 +233,7 @@ mod tests {
     #[test]
     fn the_start_time_is_found_behind_any_program_name_and_zombies_are_dead() {
         let tail = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 99";
-        assert_eq!(
-            parse_stat(&format!("7 (a ) b) {tail}")),
-            Some("4242".into())
-        );
+        assert_eq!(parse_stat(&format!("7 (a ) b) {tail}")), Some("4242".into()));
         assert_eq!(parse_stat(&format!("7 (x) Z{}", &tail[1..])), None);
     }
 }

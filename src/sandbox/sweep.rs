@@ -65,9 +65,7 @@ pub enum Which<'a> {
 
 /// What is known of the run behind `thing`.
 pub fn liveness(thing: &Found, found: &[Found], here: &Owner) -> Liveness {
-    let running = found
-        .iter()
-        .any(|other| other.running && other.owner.run == thing.owner.run);
+    let running = found.iter().any(|other| other.running && other.owner.run == thing.owner.run);
     thing.owner.liveness(here, running)
 }
 
@@ -115,9 +113,7 @@ pub async fn sweep_leftovers(events: &Events) -> Result<Swept, SandboxError> {
     let mut swept = Swept::default();
     for thing in removable(&found, &here, Which::All) {
         docker::remove(&engine, thing.kind, &thing.id).await?;
-        events.emit(Event::SandboxSwept {
-            what: thing.to_string(),
-        });
+        events.emit(Event::SandboxSwept { what: thing.to_string() });
         swept.removed.push(thing.to_string());
     }
     for thing in &found {
@@ -126,9 +122,7 @@ pub async fn sweep_leftovers(events: &Events) -> Result<Swept, SandboxError> {
             Liveness::Live => "lives",
             Liveness::Elsewhere => "cannot be seen from here",
         };
-        swept
-            .left
-            .push(format!("{thing}: {}, {why}", described(&thing.owner)));
+        swept.left.push(format!("{thing}: {}, {why}", described(&thing.owner)));
     }
     Ok(swept)
 }
@@ -138,16 +132,8 @@ pub fn described(owner: &Owner) -> String {
     format!(
         "process {} on {}, since {}",
         owner.pid,
-        if owner.host.is_empty() {
-            "an unknown host"
-        } else {
-            &owner.host
-        },
-        if owner.created.is_empty() {
-            "an unknown time"
-        } else {
-            &owner.created
-        }
+        if owner.host.is_empty() { "an unknown host" } else { &owner.host },
+        if owner.created.is_empty() { "an unknown time" } else { &owner.created }
     )
 }
 
@@ -167,11 +153,7 @@ mod tests {
     }
 
     fn dead(run: &str, kept: bool) -> Owner {
-        Owner {
-            run: run.into(),
-            pid: 0,
-            ..Owner::of_this_run(kept).unwrap()
-        }
+        Owner { run: run.into(), pid: 0, ..Owner::of_this_run(kept).unwrap() }
     }
 
     fn names(removable: Vec<&Found>) -> Vec<&str> {
@@ -211,11 +193,7 @@ mod tests {
     #[test]
     fn what_was_started_elsewhere_stays() {
         let here = Owner::of_this_run(false).unwrap();
-        let elsewhere = Owner {
-            host: "another".into(),
-            boot: "another".into(),
-            ..here.clone()
-        };
+        let elsewhere = Owner { host: "another".into(), boot: "another".into(), ..here.clone() };
         let things = [found(Kind::Container, "a", &elsewhere)];
         assert!(removable(&things, &here, Which::All).is_empty());
         assert!(removable(&things, &here, Which::InTheWayOf("a")).is_empty());

@@ -32,19 +32,13 @@ pub fn settings(machine: Machine) -> Vec<(String, String)> {
         ("wal_level", "minimal".to_owned()),
         ("max_wal_senders", "0".to_owned()),
         // WAL takes memory where the data directory does.
-        (
-            "max_wal_size",
-            if machine.in_memory { "512MB" } else { "4GB" }.to_owned(),
-        ),
+        ("max_wal_size", if machine.in_memory { "512MB" } else { "4GB" }.to_owned()),
         ("checkpoint_timeout", "1h".to_owned()),
         ("autovacuum", "off".to_owned()),
         ("shared_buffers", mebibytes(8, 64, 512)),
         ("maintenance_work_mem", mebibytes(16, 64, 512)),
         // Our own connections keep the cores busy; workers beside them only cost.
-        (
-            "max_parallel_maintenance_workers",
-            if machine.cores < 8 { "0" } else { "2" }.to_owned(),
-        ),
+        ("max_parallel_maintenance_workers", if machine.cores < 8 { "0" } else { "2" }.to_owned()),
         ("jit", "off".to_owned()),
         ("max_connections", (machine.cores * 2 + 20).to_string()),
         // A dump may touch thousands of tables in one transaction.
@@ -63,10 +57,7 @@ pub fn settings(machine: Machine) -> Vec<(String, String)> {
     if machine.version >= 14 {
         settings.push(("default_toast_compression", "lz4".to_owned()));
     }
-    settings
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+    settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// `ours` with the operator's settings in place of ours of the same name. The server reads every
@@ -75,11 +66,7 @@ pub fn overridden(
     mut ours: Vec<(String, String)>,
     theirs: &[(String, String)],
 ) -> Vec<(String, String)> {
-    ours.retain(|(name, _)| {
-        !theirs
-            .iter()
-            .any(|(their, _)| their.eq_ignore_ascii_case(name))
-    });
+    ours.retain(|(name, _)| !theirs.iter().any(|(their, _)| their.eq_ignore_ascii_case(name)));
     ours.extend_from_slice(theirs);
     ours
 }
@@ -107,18 +94,11 @@ mod tests {
     const GIB: u64 = 1024 * MIB;
 
     fn machine() -> Machine {
-        Machine {
-            cores: 2,
-            memory: 8 * GIB,
-            in_memory: true,
-            version: 15,
-        }
+        Machine { cores: 2, memory: 8 * GIB, in_memory: true, version: 15 }
     }
 
     fn value(machine: Machine, name: &str) -> Option<String> {
-        settings(machine)
-            .into_iter()
-            .find_map(|(key, value)| (key == name).then_some(value))
+        settings(machine).into_iter().find_map(|(key, value)| (key == name).then_some(value))
     }
 
     #[test]
@@ -132,16 +112,7 @@ mod tests {
 
     #[test]
     fn memory_settings_follow_the_memory_within_bounds() {
-        let with = |memory, name| {
-            value(
-                Machine {
-                    memory,
-                    ..machine()
-                },
-                name,
-            )
-            .unwrap()
-        };
+        let with = |memory, name| value(Machine { memory, ..machine() }, name).unwrap();
         assert_eq!(with(GIB, "shared_buffers"), "128MB");
         assert_eq!(with(100 * MIB, "shared_buffers"), "64MB");
         assert_eq!(with(64 * GIB, "shared_buffers"), "512MB");
@@ -150,15 +121,7 @@ mod tests {
 
     #[test]
     fn versions_get_only_settings_that_they_know() {
-        let old = |version, name| {
-            value(
-                Machine {
-                    version,
-                    ..machine()
-                },
-                name,
-            )
-        };
+        let old = |version, name| value(Machine { version, ..machine() }, name);
         assert_eq!(old(13, "default_toast_compression"), None);
         assert_eq!(old(14, "default_toast_compression"), Some("lz4".into()));
         assert_eq!(old(11, "wal_init_zero"), None);
@@ -166,12 +129,8 @@ mod tests {
 
     #[test]
     fn many_cores_get_parallel_index_builds_back() {
-        let with = |cores| {
-            value(
-                Machine { cores, ..machine() },
-                "max_parallel_maintenance_workers",
-            )
-        };
+        let with =
+            |cores| value(Machine { cores, ..machine() }, "max_parallel_maintenance_workers");
         assert_eq!(with(2).as_deref(), Some("0"));
         assert_eq!(with(16).as_deref(), Some("2"));
     }

@@ -145,12 +145,8 @@ pub fn append(dir: &Path, record: &Record) -> Result<(), StoreError> {
 }
 
 fn write_line(path: &Path, record: &Record) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file =
+        OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
     lock::wait_exclusive(&file)?;
     let mut line = Vec::new();
     if !ends_with_newline(&mut file)? {

@@ -19,10 +19,7 @@ fn records_are_read_as_they_were_written() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(read(dir.path()).unwrap(), History::default());
     let mut full = passed("backup_20260114_143022.sql.gz", 3);
-    full.phases.push(Phase {
-        name: "restore".into(),
-        seconds: 4.25,
-    });
+    full.phases.push(Phase { name: "restore".into(), seconds: 4.25 });
     full.rows = Some(1_265_000);
     full.database = Some("content_creation_crew".into());
     full.failed_checks.push("schema.users".into());
@@ -41,10 +38,7 @@ fn a_damaged_line_and_a_newer_one_are_set_aside() {
         "{good}\n{{\"version\":1,\"wor\n\n\u{0}\u{0}\u{0}\n{{\"version\":2,\"new\":true}}\n[]\n{good}"
     );
     let history = parse(text.as_bytes());
-    assert_eq!(
-        (history.records.len(), history.damaged, history.newer),
-        (2, 3, 1)
-    );
+    assert_eq!((history.records.len(), history.damaged, history.newer), (2, 3, 1));
 }
 
 #[test]
@@ -84,10 +78,7 @@ fn twenty_processes_at_once_lose_no_line() {
     let mut processes: Vec<_> = (0..20)
         .map(|_| {
             Command::new(std::env::current_exe().unwrap())
-                .args([
-                    "--exact",
-                    "store::history::tests::one_of_many_processes_writes_its_lines",
-                ])
+                .args(["--exact", "store::history::tests::one_of_many_processes_writes_its_lines"])
                 .env("CCC_BACKUP_TEST_HISTORY", dir.path())
                 .stdout(std::process::Stdio::null())
                 .spawn()

@@ -30,14 +30,9 @@ pub struct Found {
 /// [`StoreError::DirectoryUnreadable`], of `dir` itself.
 pub fn find_latest(dir: &Path) -> Result<Option<Found>, StoreError> {
     let mut search = Search::default();
-    search
-        .look_into(dir, true)
-        .map_err(|error| StoreError::directory(dir, error))?;
+    search.look_into(dir, true).map_err(|error| StoreError::directory(dir, error))?;
     let not_searched = search.not_searched;
-    Ok(search.newest.map(|found| Found {
-        not_searched,
-        ..found
-    }))
+    Ok(search.newest.map(|found| Found { not_searched, ..found }))
 }
 
 #[derive(Default)]

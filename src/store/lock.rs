@@ -65,13 +65,7 @@ mod tests {
     fn readers_share_a_lock_and_a_writer_does_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
-        let open = || {
-            File::options()
-                .create(true)
-                .append(true)
-                .open(&path)
-                .unwrap()
-        };
+        let open = || File::options().create(true).append(true).open(&path).unwrap();
         let (one, two, three) = (open(), open(), open());
         assert!(try_shared(&one).unwrap() && try_shared(&two).unwrap());
         assert!(!try_exclusive(&three).unwrap());

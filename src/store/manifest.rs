@@ -143,9 +143,7 @@ impl TryFrom<String> for Fingerprint {
         if text.len() != 32 || !text.bytes().all(lower_hex) {
             return Err(format!("{text:?} is not a fingerprint of 32 hex digits"));
         }
-        u128::from_str_radix(&text, 16)
-            .map(Self)
-            .map_err(|error| error.to_string())
+        u128::from_str_radix(&text, 16).map(Self).map_err(|error| error.to_string())
     }
 }
 
@@ -257,13 +255,9 @@ impl Manifest {
             Err(error) => return Err(failed(error).into()),
         };
         let mut bytes = Vec::new();
-        file.take(MAX_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(failed)?;
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > MAX_BYTES {
-            return Err(ManifestError::Damaged(
-                "it is larger than 256 MiB".to_owned(),
-            ));
+            return Err(ManifestError::Damaged("it is larger than 256 MiB".to_owned()));
         }
         Self::parse(&bytes).map(Some)
     }
@@ -280,9 +274,7 @@ impl Manifest {
         let damaged = |error: serde_json::Error| ManifestError::Damaged(error.to_string());
         let Versioned { format_version } = serde_json::from_slice(bytes).map_err(damaged)?;
         if format_version > u64::from(FORMAT_VERSION) {
-            return Err(ManifestError::Newer {
-                found: format_version,
-            });
+            return Err(ManifestError::Newer { found: format_version });
         }
         if format_version != u64::from(FORMAT_VERSION) {
             let message = format!("there is no format version {format_version}");

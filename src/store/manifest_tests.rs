@@ -13,10 +13,7 @@ fn manifest() -> Manifest {
             server_version_num: Some(150_018),
             ..Source::default()
         },
-        pg_dump: PgDump {
-            version: "15.18".into(),
-            args: vec!["--clean".into()],
-        },
+        pg_dump: PgDump { version: "15.18".into(), args: vec!["--clean".into()] },
         file: BackupFile {
             name: "x.sql.gz".into(),
             bytes: 3,
@@ -57,22 +54,14 @@ fn a_manifest_is_read_as_it_was_written() {
     assert!(Manifest::read(&backup).unwrap().is_none());
     manifest().write(&backup, false).unwrap();
     assert_eq!(Manifest::read(&backup).unwrap(), Some(manifest()));
-    assert!(matches!(
-        manifest().write(&backup, false),
-        Err(StoreError::TargetExists(_))
-    ));
+    assert!(matches!(manifest().write(&backup, false), Err(StoreError::TargetExists(_))));
 }
 
 #[test]
 fn a_fingerprint_is_32_hex_digits() {
     let text = serde_json::to_string(&Fingerprint(0xabc)).unwrap();
     assert_eq!(text, format!("\"{}abc\"", "0".repeat(29)));
-    for text in [
-        "abc",
-        &"G".repeat(32),
-        &"A".repeat(32),
-        &format!("+{}", "0".repeat(31)),
-    ] {
+    for text in ["abc", &"G".repeat(32), &"A".repeat(32), &format!("+{}", "0".repeat(31))] {
         let read = altered(|value| value["tables"][0]["fingerprint"] = (*text).into());
         assert!(matches!(read, Err(ManifestError::Damaged(_))), "{text}");
     }
@@ -106,10 +95,7 @@ fn unknown_keys_missing_keys_and_nonsense_are_damage() {
     }
     assert!(altered(|_| ()).is_ok());
     for bytes in [&b""[..], b"{", b"[]", b"\xff\xfe", b"null"] {
-        assert!(matches!(
-            Manifest::parse(bytes),
-            Err(ManifestError::Damaged(_))
-        ));
+        assert!(matches!(Manifest::parse(bytes), Err(ManifestError::Damaged(_))));
     }
 }
 
@@ -124,12 +110,7 @@ fn a_manifest_of_another_file_is_told_by_the_size() {
         error.to_string(),
         "the manifest belongs to another file: x.sql.gz has 4 bytes instead of 3"
     );
-    assert!(
-        belongs("y.sql.gz", 4)
-            .unwrap_err()
-            .to_string()
-            .contains("names x.sql.gz")
-    );
+    assert!(belongs("y.sql.gz", 4).unwrap_err().to_string().contains("names x.sql.gz"));
     assert!(error.proves_bad());
 }
 

@@ -36,11 +36,7 @@ impl Packing {
 
 /// `backup_YYYYMMDD_HHMMSS.sql.gz`, in UTC.
 pub fn default_name(at: DateTime<Utc>, packing: Packing) -> String {
-    format!(
-        "backup_{}.sql{}",
-        at.format("%Y%m%d_%H%M%S"),
-        packing.suffix()
-    )
+    format!("backup_{}.sql{}", at.format("%Y%m%d_%H%M%S"), packing.suffix())
 }
 
 /// The file that is made when `given` is asked for: `x.sql` and `x` become `x.sql.gz` with gzip, and
@@ -107,9 +103,7 @@ fn parse_stamp(stamp: &[u8]) -> Option<DateTime<Utc>> {
         &text[10..12],
         &text[12..]
     );
-    NaiveDateTime::parse_from_str(&spaced, "%Y-%m-%d %H:%M:%S")
-        .ok()
-        .map(|time| time.and_utc())
+    NaiveDateTime::parse_from_str(&spaced, "%Y-%m-%d %H:%M:%S").ok().map(|time| time.and_utc())
 }
 
 /// The time in a name that `create` gives by itself, `backup_YYYYMMDD_HHMMSS` and a known suffix or
@@ -177,11 +171,7 @@ mod tests {
             ("/tmp/x", Packing::None, "/tmp/x.sql"),
         ];
         for (given, packing, expected) in cases {
-            assert_eq!(
-                output_path(Path::new(given), packing),
-                Path::new(expected),
-                "{given}"
-            );
+            assert_eq!(output_path(Path::new(given), packing), Path::new(expected), "{given}");
         }
     }
 

@@ -70,13 +70,9 @@ impl Partial {
     /// [`StoreError::TargetExists`] when the name was taken meanwhile, and what the system refuses.
     /// The partial file is removed then.
     pub fn publish(mut self) -> Result<File, StoreError> {
-        let file = self
-            .file
-            .try_clone()
-            .map_err(|error| StoreError::io("write", &self.path, error))?;
-        self.file
-            .sync_all()
-            .map_err(|error| StoreError::io("write", &self.target, error))?;
+        let file =
+            self.file.try_clone().map_err(|error| StoreError::io("write", &self.path, error))?;
+        self.file.sync_all().map_err(|error| StoreError::io("write", &self.target, error))?;
         let renamed = if self.overwrite {
             std::fs::rename(&self.path, &self.target)
         } else {
@@ -119,20 +115,14 @@ impl Drop for Partial {
 /// As [`Partial::create`] and [`Partial::publish`].
 pub fn write_atomically(target: &Path, bytes: &[u8], overwrite: bool) -> Result<(), StoreError> {
     let mut partial = Partial::create(target, overwrite)?;
-    partial
-        .write_all(bytes)
-        .map_err(|error| StoreError::io("write", target, error))?;
+    partial.write_all(bytes).map_err(|error| StoreError::io("write", target, error))?;
     partial.publish().map(drop)
 }
 
 /// `.<name>.partial` beside the target.
 fn partial_path(target: &Path) -> Result<PathBuf, StoreError> {
     let mut name = std::ffi::OsString::from(".");
-    name.push(
-        target
-            .file_name()
-            .ok_or_else(|| StoreError::NoFileName(target.to_owned()))?,
-    );
+    name.push(target.file_name().ok_or_else(|| StoreError::NoFileName(target.to_owned()))?);
     name.push(".partial");
     Ok(target.with_file_name(name))
 }
@@ -170,12 +160,7 @@ fn refuse_existing(target: &Path, overwrite: bool) -> Result<(), StoreError> {
 /// quicker, so that it is worth another try.
 fn claim(path: &Path) -> Result<Option<File>, StoreError> {
     let failed = |error| StoreError::io("create", path, error);
-    match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-    {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(file) => {
             // Between the two calls another run may have taken it for a stale one.
             let ours = lock::try_exclusive(&file).map_err(failed)?
@@ -210,10 +195,7 @@ fn remove_stale(path: &Path) -> Result<(), StoreError> {
 /// Opens a file or directory for locking; a symbolic link is an error, a FIFO does not block.
 pub(crate) fn open_unfollowed(path: &Path) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits() as i32)
-        .open(path)
+    OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)
 }
 
 /// Renames unless the new name is taken, in one step where the file system can.

@@ -36,13 +36,7 @@ fn a_file_that_is_not_published_is_removed() {
 fn missing_directories_are_made_for_their_owner_only() {
     let dir = tempfile::tempdir().unwrap();
     write_atomically(&dir.path().join("a/b/x.json"), b"{}", false).unwrap();
-    let mode = dir
-        .path()
-        .join("a")
-        .metadata()
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = dir.path().join("a").metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }
 
@@ -66,10 +60,7 @@ fn a_name_taken_while_writing_is_not_replaced() {
     let target = dir.path().join("x");
     let partial = Partial::create(&target, false).unwrap();
     std::fs::write(&target, b"another").unwrap();
-    assert!(matches!(
-        partial.publish(),
-        Err(StoreError::TargetExists(_))
-    ));
+    assert!(matches!(partial.publish(), Err(StoreError::TargetExists(_))));
     assert_eq!(std::fs::read(&target).unwrap(), b"another");
     assert_eq!(names(dir.path()), ["x"]);
 }
@@ -116,11 +107,7 @@ fn of_many_runs_at_once_one_writes_the_file() {
         let runs: Vec<_> = (0..16)
             .map(|_| scope.spawn(|| write_atomically(&target, &[7; 4096], false).is_ok()))
             .collect();
-        runs.into_iter()
-            .filter(|_| true)
-            .map(|run| run.join().unwrap())
-            .filter(|won| *won)
-            .count()
+        runs.into_iter().filter(|_| true).map(|run| run.join().unwrap()).filter(|won| *won).count()
     });
     assert_eq!(won, 1);
     assert_eq!(names(dir.path()), ["x"]);
@@ -147,10 +134,7 @@ fn a_directory_a_path_without_a_name_and_a_file_as_directory_are_refused() {
     assert!(matches!(made, Err(StoreError::NoFileName(_))));
     std::fs::write(dir.path().join("file"), b"").unwrap();
     let made = Partial::create(&dir.path().join("file/x"), false);
-    assert!(
-        matches!(made, Err(StoreError::NotADirectory(_))),
-        "{made:?}"
-    );
+    assert!(matches!(made, Err(StoreError::NotADirectory(_))), "{made:?}");
 }
 
 #[test]

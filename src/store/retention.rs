@@ -29,15 +29,9 @@ pub struct Policy {
 
 impl Policy {
     fn selects(&self) -> bool {
-        [
-            self.keep_last,
-            self.keep_daily,
-            self.keep_weekly,
-            self.keep_monthly,
-            self.keep_yearly,
-        ]
-        .iter()
-        .any(|number| *number > 0)
+        [self.keep_last, self.keep_daily, self.keep_weekly, self.keep_monthly, self.keep_yearly]
+            .iter()
+            .any(|number| *number > 0)
     }
 }
 
@@ -174,9 +168,7 @@ pub struct Plan {
 impl Plan {
     /// What goes.
     pub fn removals(&self) -> impl Iterator<Item = &Decision> {
-        self.decisions
-            .iter()
-            .filter(|decision| matches!(decision.action, Action::Remove(_)))
+        self.decisions.iter().filter(|decision| matches!(decision.action, Action::Remove(_)))
     }
 
     /// Bytes that become free.
@@ -253,20 +245,13 @@ struct Period {
 
 impl Selection {
     fn new(policy: &Policy) -> Self {
-        let period = |limit, reason, start| Period {
-            start,
-            reason,
-            limit,
-            seen: BTreeSet::new(),
-        };
+        let period = |limit, reason, start| Period { start, reason, limit, seen: BTreeSet::new() };
         Self {
             last: policy.keep_last,
             periods: [
                 period(policy.keep_daily, KeepReason::Daily, |day| day),
                 period(policy.keep_weekly, KeepReason::Weekly, |day| {
-                    day.week(chrono::Weekday::Mon)
-                        .checked_first_day()
-                        .unwrap_or(day)
+                    day.week(chrono::Weekday::Mon).checked_first_day().unwrap_or(day)
                 }),
                 period(policy.keep_monthly, KeepReason::Monthly, |day| {
                     day.with_day(1).unwrap_or(day)

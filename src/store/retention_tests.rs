@@ -28,24 +28,15 @@ fn backup(hours: i64) -> Entry {
 }
 
 fn older_than(days: u32) -> Policy {
-    Policy {
-        older_than: Some(DAY * days),
-        ..Policy::default()
-    }
+    Policy { older_than: Some(DAY * days), ..Policy::default() }
 }
 
 fn removed(plan: &Plan) -> Vec<&str> {
-    plan.removals()
-        .map(|decision| decision.entry.name.as_str())
-        .collect()
+    plan.removals().map(|decision| decision.entry.name.as_str()).collect()
 }
 
 fn reason(plan: &Plan, name: &str) -> KeepReason {
-    let decision = plan
-        .decisions
-        .iter()
-        .find(|d| d.entry.name == name)
-        .unwrap();
+    let decision = plan.decisions.iter().find(|d| d.entry.name == name).unwrap();
     match &decision.action {
         Action::Keep(reason) => reason.clone(),
         Action::Remove(_) => panic!("{name} is removed"),
@@ -59,9 +50,7 @@ fn what_is_older_goes_and_what_is_younger_stays() {
     assert_eq!(removed(&plan), ["backup-000744", "backup-000960"]);
     assert_eq!(reason(&plan, "backup-000720"), KeepReason::Young);
     assert_eq!(plan.bytes_freed(), 20);
-    let Action::Remove(why) = &plan.decisions[2].action else {
-        panic!()
-    };
+    let Action::Remove(why) = &plan.decisions[2].action else { panic!() };
     assert_eq!(why.to_string(), "31 days old");
 }
 
@@ -74,10 +63,7 @@ fn the_newest_stays_however_old_it_is() {
 
 #[test]
 fn the_newest_that_passed_verification_stays_however_old_it_is() {
-    let good = |hours| Entry {
-        passed: true,
-        ..backup(hours)
-    };
+    let good = |hours| Entry { passed: true, ..backup(hours) };
     let entries = vec![backup(1), backup(8000), good(9000), good(9100)];
     let plan = plan(now(), entries, &older_than(1));
     assert_eq!(removed(&plan), ["backup-008000", "backup-009100"]);
@@ -86,20 +72,13 @@ fn the_newest_that_passed_verification_stays_however_old_it_is() {
 
 #[test]
 fn what_somebody_else_named_stays() {
-    let plan = plan(
-        now(),
-        vec![entry("before_upgrade.sql", Kind::Foreign)],
-        &older_than(0),
-    );
+    let plan = plan(now(), vec![entry("before_upgrade.sql", Kind::Foreign)], &older_than(0));
     assert_eq!(reason(&plan, "before_upgrade.sql"), KeepReason::NotOurs);
 }
 
 #[test]
 fn what_is_in_use_stays_and_a_stale_partial_file_goes() {
-    let busy = |entry| Entry {
-        busy: true,
-        ..entry
-    };
+    let busy = |entry| Entry { busy: true, ..entry };
     let entries = vec![
         backup(1),
         busy(backup(9000)),
@@ -157,20 +136,9 @@ fn ages_are_read_with_their_unit() {
     assert_eq!(parse_age("12h"), Ok(DAY / 2));
     assert_eq!(parse_age("2w"), Ok(DAY * 14));
     assert_eq!(parse_age("0d"), Ok(Duration::ZERO));
-    for text in [
-        "",
-        "d",
-        "30",
-        "30m",
-        "-3d",
-        "+3d",
-        "3.5d",
-        "30 d",
-        "30D",
-        "ü",
-        "3ü",
-        "99999999999999999w",
-    ] {
+    for text in
+        ["", "d", "30", "30m", "-3d", "+3d", "3.5d", "30 d", "30D", "ü", "3ü", "99999999999999999w"]
+    {
         let error = parse_age(text).unwrap_err();
         assert!(error.hint().unwrap().contains("30d"), "{text}");
     }
@@ -185,11 +153,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
                 1 => Kind::Foreign,
                 _ => Kind::Backup { time },
             };
-            Entry {
-                busy,
-                passed,
-                ..entry(&format!("{number}"), kind)
-            }
+            Entry { busy, passed, ..entry(&format!("{number}"), kind) }
         },
     )
 }

@@ -92,10 +92,7 @@ fn size(path: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(path) else {
         return 0;
     };
-    entries
-        .filter_map(|entry| entry.ok()?.metadata().ok())
-        .map(|metadata| metadata.len())
-        .sum()
+    entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 
 /// Whether somebody holds a lock on it. What cannot be asked counts as busy.
@@ -205,10 +202,7 @@ mod tests {
     use super::*;
 
     fn a_month() -> Policy {
-        Policy {
-            older_than: Some(Duration::from_secs(30 * 86_400)),
-            ..Policy::default()
-        }
+        Policy { older_than: Some(Duration::from_secs(30 * 86_400)), ..Policy::default() }
     }
 
     fn plan_for(dir: &Path, passed: &[&str]) -> Plan {
@@ -235,15 +229,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let manifest = format!("{OLD}.manifest.json");
-        for name in [
-            OLD,
-            &manifest,
-            OLDER,
-            NEW,
-            "README.md",
-            "history.jsonl",
-            "old.sql",
-        ] {
+        for name in [OLD, &manifest, OLDER, NEW, "README.md", "history.jsonl", "old.sql"] {
             write(dir.join(name), b"12345").unwrap();
         }
         std::fs::create_dir(dir.join("database")).unwrap();
@@ -251,17 +237,7 @@ mod tests {
         let removals = apply(&plan_for(dir, &[OLDER]));
         assert_eq!(removals.len(), 1);
         assert_eq!(*removals[0].result.as_ref().unwrap(), 10);
-        assert_eq!(
-            names(dir),
-            [
-                "README.md",
-                OLDER,
-                NEW,
-                "database",
-                "history.jsonl",
-                "old.sql"
-            ]
-        );
+        assert_eq!(names(dir), ["README.md", OLDER, NEW, "database", "history.jsonl", "old.sql"]);
         assert_eq!(names(&dir.join("database")), [OLD]);
     }
 
@@ -274,11 +250,7 @@ mod tests {
         write(dir.join("elsewhere/toc.dat"), b"x").unwrap();
         symlink(dir.join("elsewhere/precious"), dir.join(OLD)).unwrap();
         symlink(dir.join("elsewhere"), dir.join("backup_20250101_000000")).unwrap();
-        symlink(
-            dir.join("elsewhere/precious"),
-            dir.join(format!(".{OLD}.partial")),
-        )
-        .unwrap();
+        symlink(dir.join("elsewhere/precious"), dir.join(format!(".{OLD}.partial"))).unwrap();
         write(dir.join(NEW), b"x").unwrap();
         assert!(apply(&plan_for(dir, &[])).is_empty());
         assert_eq!(names(dir).len(), 5);
@@ -330,20 +302,13 @@ mod tests {
     fn the_partial_files_of_dead_runs_go_and_those_of_live_ones_stay() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
-        for name in [
-            ".manual.sql.gz.partial",
-            ".x.sql.manifest.json.partial",
-            ".notes.partial",
-        ] {
+        for name in [".manual.sql.gz.partial", ".x.sql.manifest.json.partial", ".notes.partial"] {
             write(dir.join(name), b"half").unwrap();
         }
         let live = Partial::create(&dir.join(NEW), false).unwrap();
         let removals = apply(&plan_for(dir, &[]));
         assert!(removals.len() == 2 && removals.iter().all(|removal| removal.result.is_ok()));
-        assert_eq!(
-            names(dir),
-            [format!(".{NEW}.partial"), ".notes.partial".to_owned()]
-        );
+        assert_eq!(names(dir), [format!(".{NEW}.partial"), ".notes.partial".to_owned()]);
         drop(live.publish().unwrap());
     }
 

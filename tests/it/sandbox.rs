@@ -26,15 +26,11 @@ fn request(name: &str) -> Request {
 }
 
 async fn started(request: &Request) -> Sandbox {
-    sandbox::start(request, &Events::silent(), &CancellationToken::new())
-        .await
-        .unwrap()
+    sandbox::start(request, &Events::silent(), &CancellationToken::new()).await.unwrap()
 }
 
 async fn refused(request: &Request) -> SandboxError {
-    sandbox::start(request, &Events::silent(), &CancellationToken::new())
-        .await
-        .unwrap_err()
+    sandbox::start(request, &Events::silent(), &CancellationToken::new()).await.unwrap_err()
 }
 
 fn recorded() -> (Events, Arc<Mutex<Vec<String>>>) {
@@ -87,10 +83,7 @@ async fn answer(info: &ConnectInfo, question: &str) -> String {
 }
 
 fn volumes() -> HashSet<String> {
-    docker_text(&["volume", "ls", "-q"])
-        .lines()
-        .map(str::to_owned)
-        .collect()
+    docker_text(&["volume", "ls", "-q"]).lines().map(str::to_owned).collect()
 }
 
 /// A process number that surely belongs to no process, and labels that name it as owner.
@@ -111,12 +104,7 @@ fn labels_of_a_dead_run(run: &str) -> Vec<String> {
 
 fn docker_with(args: &[&str], labels: &[String], rest: &[&str]) -> String {
     let labels = labels.iter().map(String::as_str);
-    let all: Vec<&str> = args
-        .iter()
-        .copied()
-        .chain(labels)
-        .chain(rest.iter().copied())
-        .collect();
+    let all: Vec<&str> = args.iter().copied().chain(labels).chain(rest.iter().copied()).collect();
     docker_text(&all)
 }
 
@@ -125,9 +113,7 @@ async fn a_sandbox_starts_answers_and_leaves_nothing() {
     let request = request("whole");
     let (events, seen) = recorded();
     let begun = Instant::now();
-    let sandbox = sandbox::start(&request, &events, &CancellationToken::new())
-        .await
-        .unwrap();
+    let sandbox = sandbox::start(&request, &events, &CancellationToken::new()).await.unwrap();
     let version = answer(sandbox.connect_info(), "SHOW server_version").await;
     eprintln!("first query after {:?}", begun.elapsed());
     assert!(version.starts_with("15."), "{version}");
@@ -139,10 +125,7 @@ async fn a_sandbox_starts_answers_and_leaves_nothing() {
     eprintln!("closed after {:?}", closing.elapsed());
     assert_eq!(left(&request.name), Vec::<String>::new());
     let seen = seen.lock().unwrap();
-    let names: Vec<&str> = seen
-        .iter()
-        .map(|text| text.split([' ', '(']).next().unwrap())
-        .collect();
+    let names: Vec<&str> = seen.iter().map(|text| text.split([' ', '(']).next().unwrap()).collect();
     assert_eq!(
         names,
         [
@@ -162,10 +145,7 @@ async fn the_published_port_leads_to_the_same_server_and_is_on_loopback_only() {
     let request = request("port");
     let sandbox = started(&request).await;
     let published = ConnectInfo {
-        address: Address::Tcp {
-            host: "127.0.0.1".into(),
-            port: sandbox.port(),
-        },
+        address: Address::Tcp { host: "127.0.0.1".into(), port: sandbox.port() },
         ..sandbox.connect_info().clone()
     };
     let run = answer(&published, "SHOW ccc_backup.run").await;
@@ -173,10 +153,7 @@ async fn the_published_port_leads_to_the_same_server_and_is_on_loopback_only() {
     let labelled = docker_text(&["inspect", "--format", label, &request.name]);
     assert_eq!(run, labelled.trim());
     let ports = docker_text(&["port", &request.name]);
-    assert_eq!(
-        ports.trim(),
-        format!("5432/tcp -> 127.0.0.1:{}", sandbox.port())
-    );
+    assert_eq!(ports.trim(), format!("5432/tcp -> 127.0.0.1:{}", sandbox.port()));
     sandbox.close(&Events::silent()).await.unwrap();
 }
 
@@ -187,10 +164,7 @@ async fn a_sandbox_that_is_dropped_leaves_nothing() {
     drop(started(&request).await);
     assert_eq!(left(&request.name), Vec::<String>::new());
     let anonymous: Vec<_> = volumes().difference(&before).cloned().collect();
-    assert!(
-        !anonymous.iter().any(|name| name.len() == 64),
-        "{anonymous:?}"
-    );
+    assert!(!anonymous.iter().any(|name| name.len() == 64), "{anonymous:?}");
 }
 
 #[tokio::test]
@@ -263,15 +237,10 @@ async fn what_a_dead_run_left_is_removed_by_the_next() {
     ];
     docker_with(&["run"], &labels, &rest);
     let (events, seen) = recorded();
-    let sandbox = sandbox::start(&request, &events, &CancellationToken::new())
-        .await
-        .unwrap();
+    let sandbox = sandbox::start(&request, &events, &CancellationToken::new()).await.unwrap();
     let there = left(name);
     sandbox.close(&events).await.unwrap();
-    assert!(
-        !there.contains(&network) && !there.contains(&volume),
-        "{there:?}"
-    );
+    assert!(!there.contains(&network) && !there.contains(&volume), "{there:?}");
     let seen = seen.lock().unwrap();
     let swept = seen.iter().filter(|text| text.starts_with("SandboxSwept"));
     assert!(swept.count() >= 3, "{seen:?}");
@@ -289,14 +258,8 @@ async fn a_live_runs_container_is_not_touched() {
         "{error}"
     );
     let swept = sandbox::sweep_leftovers(&Events::silent()).await.unwrap();
-    assert!(
-        swept.left.iter().any(|line| line.contains(&request.name)),
-        "{swept:?}"
-    );
-    assert_eq!(
-        answer(first.connect_info(), "SELECT 'alive'").await,
-        "alive"
-    );
+    assert!(swept.left.iter().any(|line| line.contains(&request.name)), "{swept:?}");
+    assert_eq!(answer(first.connect_info(), "SELECT 'alive'").await, "alive");
     first.close(&Events::silent()).await.unwrap();
 }
 
@@ -335,10 +298,7 @@ async fn an_image_that_does_not_exist_is_missing() {
     let mut request = request("no-image");
     request.image = Some("localhost:1/no/such:image".into());
     let error = refused(&request).await;
-    assert!(
-        matches!(error, SandboxError::ImageMissing { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, SandboxError::ImageMissing { .. }), "{error}");
     assert!(error.hint().unwrap().contains("docker pull"));
     assert_eq!(left(&request.name), Vec::<String>::new());
 }
@@ -415,10 +375,7 @@ async fn the_root_is_read_only_and_no_capability_is_left() {
     assert!(!write.status.success() && !as_root.status.success());
     let status = String::from_utf8(status.stdout).unwrap();
     for set in ["CapPrm", "CapEff", "CapBnd"] {
-        assert!(
-            status.contains(&format!("{set}:\t0000000000000000")),
-            "{status}"
-        );
+        assert!(status.contains(&format!("{set}:\t0000000000000000")), "{status}");
     }
     assert!(status.contains("NoNewPrivs:\t1"));
     assert!(status.trim_end().ends_with("postgres"));
@@ -453,26 +410,14 @@ async fn a_database_gets_the_sources_locale_or_says_that_it_did_not() {
         let question = format!("SELECT datcollate FROM pg_database WHERE datname = '{name}'");
         (said, answer(sandbox.connect_info(), &question).await)
     };
-    assert_eq!(
-        made("restore_test", Locale::default()).await,
-        (None, "C".to_owned())
-    );
-    assert_eq!(
-        made("english", locale("en_US.UTF-8")).await,
-        (None, "en_US.UTF-8".to_owned())
-    );
+    assert_eq!(made("restore_test", Locale::default()).await, (None, "C".to_owned()));
+    assert_eq!(made("english", locale("en_US.UTF-8")).await, (None, "en_US.UTF-8".to_owned()));
     let (said, collate) = made("none", locale("tlh_QO.UTF-8")).await;
     assert!(said.unwrap().contains("tlh_QO.UTF-8"));
     assert_eq!(collate, "C");
-    let latin = Locale {
-        encoding: "LATIN1".into(),
-        ..locale("en_US.UTF-8")
-    };
+    let latin = Locale { encoding: "LATIN1".into(), ..locale("en_US.UTF-8") };
     assert_eq!(made("latin", latin).await.1, "C");
-    let twice = sandbox
-        .create_database("latin", &Locale::default())
-        .await
-        .unwrap_err();
+    let twice = sandbox.create_database("latin", &Locale::default()).await.unwrap_err();
     assert!(twice.to_string().contains("already exists"), "{twice}");
     sandbox.close(&Events::silent()).await.unwrap();
 }
@@ -508,10 +453,7 @@ async fn a_kept_sandbox_runs_on_and_says_how_to_connect() {
     request.keep = true;
     let sandbox = started(&request).await;
     let port = sandbox.port();
-    sandbox
-        .create_database("restore_test", &Locale::default())
-        .await
-        .unwrap();
+    sandbox.create_database("restore_test", &Locale::default()).await.unwrap();
     let lines = Arc::new(Mutex::new(String::new()));
     let sink = Arc::clone(&lines);
     let events = Events::new(move |event| {
@@ -526,13 +468,8 @@ async fn a_kept_sandbox_runs_on_and_says_how_to_connect() {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let network = docker_text(&[
-        "network",
-        "ls",
-        "-q",
-        "--filter",
-        &format!("name={}", request.name),
-    ]);
+    let network =
+        docker_text(&["network", "ls", "-q", "--filter", &format!("name={}", request.name)]);
     docker_text(&["rm", "-f", "-v", &request.name]);
     docker_text(&["network", "rm", network.trim()]);
     assert!(connect.contains(&format!("-p {port} ")), "{connect}");

@@ -95,10 +95,7 @@ impl Chosen {
 
     /// The address in a context's file: `contexts/meta/<sha256 of the name>/meta.json`.
     fn address_of(&self, context: &str) -> Result<String, NoDocker> {
-        let unreadable = |reason: String| NoDocker::Context {
-            name: context.to_owned(),
-            reason,
-        };
+        let unreadable = |reason: String| NoDocker::Context { name: context.to_owned(), reason };
         let dir = self
             .config_dir
             .as_ref()
@@ -150,49 +147,34 @@ impl Engine {
 }
 
 async fn try_connect(endpoint: &Endpoint) -> Result<Docker, NoDocker> {
-    let strange = |reason: String| NoDocker::Strange {
-        endpoint: endpoint.to_string(),
-        reason,
-    };
+    let strange = |reason: String| NoDocker::Strange { endpoint: endpoint.to_string(), reason };
     let connected = match endpoint {
         Endpoint::Unix(path) => {
             // Asked by hand first: the client's errors do not tell these apart.
-            tokio::net::UnixStream::connect(path)
-                .await
-                .map_err(|error| match error.kind() {
-                    ErrorKind::NotFound => NoDocker::NoSocket(path.clone()),
-                    ErrorKind::PermissionDenied => NoDocker::Forbidden(path.clone()),
-                    ErrorKind::ConnectionRefused => NoDocker::Down(endpoint.to_string()),
-                    _ => strange(error.to_string()),
-                })?;
-            Docker::connect_with_unix(
-                &path.to_string_lossy(),
-                REQUEST_TIMEOUT,
-                API_DEFAULT_VERSION,
-            )
+            tokio::net::UnixStream::connect(path).await.map_err(|error| match error.kind() {
+                ErrorKind::NotFound => NoDocker::NoSocket(path.clone()),
+                ErrorKind::PermissionDenied => NoDocker::Forbidden(path.clone()),
+                ErrorKind::ConnectionRefused => NoDocker::Down(endpoint.to_string()),
+                _ => strange(error.to_string()),
+            })?;
+            Docker::connect_with_unix(&path.to_string_lossy(), REQUEST_TIMEOUT, API_DEFAULT_VERSION)
         }
         Endpoint::Tcp(address) => {
             Docker::connect_with_http(address, REQUEST_TIMEOUT, API_DEFAULT_VERSION)
         }
     };
     let docker = connected.map_err(|error| strange(error.to_string()))?;
-    docker
-        .negotiate_version()
-        .await
-        .map_err(|error| match error {
-            bollard::errors::Error::HyperLegacyError { err } if err.is_connect() => {
-                NoDocker::Down(endpoint.to_string())
-            }
-            other => strange(other.to_string()),
-        })
+    docker.negotiate_version().await.map_err(|error| match error {
+        bollard::errors::Error::HyperLegacyError { err } if err.is_connect() => {
+            NoDocker::Down(endpoint.to_string())
+        }
+        other => strange(other.to_string()),
+    })
 }
 
 /// An engine's refusal, in its own words.
 pub fn refused(doing: &str, error: &bollard::errors::Error) -> SandboxError {
-    SandboxError::Engine {
-        doing: doing.to_owned(),
-        reason: message_of(error),
-    }
+    SandboxError::Engine { doing: doing.to_owned(), reason: message_of(error) }
 }
 
 /// The engine's own words, without the client's around them.
@@ -229,20 +211,13 @@ mod tests {
             context: Some("b".into()),
             config_dir: None,
         };
-        assert_eq!(
-            chosen.endpoint(),
-            Ok(Endpoint::Unix(PathBuf::from("/run/a.sock")))
-        );
+        assert_eq!(chosen.endpoint(), Ok(Endpoint::Unix(PathBuf::from("/run/a.sock"))));
     }
 
     #[test]
     fn the_current_context_names_the_engine() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(
-            dir.path().join("config.json"),
-            r#"{"currentContext": "desktop"}"#,
-        )
-        .unwrap();
+        std::fs::write(dir.path().join("config.json"), r#"{"currentContext": "desktop"}"#).unwrap();
         // sha256("desktop")
         let digest = Sha256::digest(b"desktop");
         let folder: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -253,31 +228,16 @@ mod tests {
             r#"{"Name": "desktop", "Endpoints": {"docker": {"Host": "unix:///run/d.sock"}}}"#,
         )
         .unwrap();
-        let chosen = Chosen {
-            config_dir: Some(dir.path().to_owned()),
-            ..Chosen::default()
-        };
-        assert_eq!(
-            chosen.endpoint(),
-            Ok(Endpoint::Unix(PathBuf::from("/run/d.sock")))
-        );
-        let missing = Chosen {
-            context: Some("other".into()),
-            ..chosen
-        };
+        let chosen = Chosen { config_dir: Some(dir.path().to_owned()), ..Chosen::default() };
+        assert_eq!(chosen.endpoint(), Ok(Endpoint::Unix(PathBuf::from("/run/d.sock"))));
+        let missing = Chosen { context: Some("other".into()), ..chosen };
         assert!(matches!(missing.endpoint(), Err(NoDocker::Context { .. })));
     }
 
     #[test]
     fn without_any_of_them_it_is_the_default_socket() {
-        assert_eq!(
-            Chosen::default().endpoint(),
-            Ok(Endpoint::Unix(PathBuf::from(DEFAULT_SOCKET)))
-        );
-        assert!(matches!(
-            Endpoint::parse("ssh://host"),
-            Err(NoDocker::Unsupported(_))
-        ));
+        assert_eq!(Chosen::default().endpoint(), Ok(Endpoint::Unix(PathBuf::from(DEFAULT_SOCKET))));
+        assert!(matches!(Endpoint::parse("ssh://host"), Err(NoDocker::Unsupported(_))));
     }
 
     #[tokio::test]
@@ -285,10 +245,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("docker.sock");
         let connect = || Engine::connect_to(Endpoint::Unix(path.clone()));
-        assert_eq!(
-            connect().await.err(),
-            Some(NoDocker::NoSocket(path.clone()))
-        );
+        assert_eq!(connect().await.err(), Some(NoDocker::NoSocket(path.clone())));
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(matches!(connect().await.err(), Some(NoDocker::Down(_))));
     }

@@ -35,12 +35,7 @@ pub struct Guard {
 impl Guard {
     /// A guard for a run that has made nothing yet.
     pub fn new(engine: Engine, owner: Owner) -> Self {
-        Self {
-            engine,
-            owner,
-            requests: Arc::default(),
-            armed: true,
-        }
+        Self { engine, owner, requests: Arc::default(), armed: true }
     }
 
     /// Runs a request that makes something, to its end even when the caller goes away.
@@ -63,9 +58,7 @@ impl Guard {
             request.await
         });
         let outcome = task.await.unwrap_or_else(|error| {
-            Err(bollard::errors::Error::IOError {
-                err: std::io::Error::other(error),
-            })
+            Err(bollard::errors::Error::IOError { err: std::io::Error::other(error) })
         });
         tracing::debug!(doing, took = ?begun.elapsed(), "asked the engine");
         outcome
@@ -96,13 +89,9 @@ impl Drop for Guard {
         let requests = Arc::clone(&self.requests);
         // The runtime that we are dropped in may be the one that is being shut down.
         let worker = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
-                let engine = Engine::connect_to(endpoint)
-                    .await
-                    .map_err(SandboxError::from)?;
+                let engine = Engine::connect_to(endpoint).await.map_err(SandboxError::from)?;
                 let work = remove_until_quiet(&engine, &run, &requests);
                 tokio::time::timeout(DROP_DEADLINE, work)
                     .await

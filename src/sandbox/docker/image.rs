@@ -74,11 +74,7 @@ pub async fn find(
     };
     match built {
         Some(image) => {
-            tracing::info!(
-                image = wanted,
-                reason,
-                "not pulled; the image built here serves"
-            );
+            tracing::info!(image = wanted, reason, "not pulled; the image built here serves");
             Ok(image)
         }
         None => Err(SandboxError::ImageMissing {
@@ -106,10 +102,7 @@ async fn inspect(docker: &Docker, name: &str, why: &str) -> Result<Option<Image>
     Ok(Some(Image {
         name: name.to_owned(),
         digest,
-        volumes: found
-            .config
-            .and_then(|config| config.volumes)
-            .unwrap_or_default(),
+        volumes: found.config.and_then(|config| config.volumes).unwrap_or_default(),
         why: format!("image {name}, {why}"),
     }))
 }
@@ -121,10 +114,8 @@ async fn pull(
     events: &Events,
     patience: Duration,
 ) -> Result<(), String> {
-    let options = CreateImageOptions {
-        from_image: Some(with_tag(image)),
-        ..CreateImageOptions::default()
-    };
+    let options =
+        CreateImageOptions { from_image: Some(with_tag(image)), ..CreateImageOptions::default() };
     let mut news = docker.create_image(Some(options), None, None);
     let mut announced = false;
     loop {
@@ -141,9 +132,7 @@ async fn pull(
         // Only now is it known that there is something to pull.
         if !announced {
             announced = true;
-            events.emit(Event::ImagePulling {
-                image: image.to_owned(),
-            });
+            events.emit(Event::ImagePulling { image: image.to_owned() });
         }
         let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
         if let Some(detail) = info.progress_detail
@@ -162,11 +151,7 @@ async fn pull(
 /// The engine pulls every tag of a name that has none.
 fn with_tag(image: &str) -> String {
     let last = image.rsplit('/').next().unwrap_or(image);
-    if last.contains([':', '@']) {
-        image.to_owned()
-    } else {
-        format!("{image}:latest")
-    }
+    if last.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") }
 }
 
 #[cfg(test)]

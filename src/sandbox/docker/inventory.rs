@@ -36,10 +36,7 @@ pub async fn of_run(engine: &Engine, run: &str) -> Result<Vec<Found>, SandboxErr
 }
 
 async fn labelled(engine: &Engine, label: &str) -> Result<Vec<Found>, SandboxError> {
-    let filters = Some(HashMap::from([(
-        "label".to_owned(),
-        vec![label.to_owned()],
-    )]));
+    let filters = Some(HashMap::from([("label".to_owned(), vec![label.to_owned()])]));
     let docker = &engine.docker;
     let (containers, networks, volumes) = tokio::try_join!(
         docker.list_containers(Some(ListContainersOptions {
@@ -47,9 +44,7 @@ async fn labelled(engine: &Engine, label: &str) -> Result<Vec<Found>, SandboxErr
             filters: filters.clone(),
             ..ListContainersOptions::default()
         })),
-        docker.list_networks(Some(ListNetworksOptions {
-            filters: filters.clone(),
-        })),
+        docker.list_networks(Some(ListNetworksOptions { filters: filters.clone() })),
         docker.list_volumes(Some(ListVolumesOptions { filters })),
     )
     .map_err(|error| refused("list what ccc-backup left", &error))?;
@@ -62,11 +57,7 @@ async fn labelled(engine: &Engine, label: &str) -> Result<Vec<Found>, SandboxErr
             name: name.trim_start_matches('/').to_owned(),
             owner: Owner::from_labels(&container.labels.unwrap_or_default())?,
             running: container.state == Some(ContainerSummaryStateEnum::RUNNING),
-            port: container
-                .ports
-                .unwrap_or_default()
-                .iter()
-                .find_map(|port| port.public_port),
+            port: container.ports.unwrap_or_default().iter().find_map(|port| port.public_port),
         })
     });
     let networks = networks.into_iter().filter_map(|network| {
@@ -79,20 +70,16 @@ async fn labelled(engine: &Engine, label: &str) -> Result<Vec<Found>, SandboxErr
             port: None,
         })
     });
-    let volumes = volumes
-        .volumes
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|volume| {
-            Some(Found {
-                kind: Kind::Volume,
-                owner: Owner::from_labels(&volume.labels)?,
-                id: volume.name.clone(),
-                name: volume.name,
-                running: false,
-                port: None,
-            })
-        });
+    let volumes = volumes.volumes.unwrap_or_default().into_iter().filter_map(|volume| {
+        Some(Found {
+            kind: Kind::Volume,
+            owner: Owner::from_labels(&volume.labels)?,
+            id: volume.name.clone(),
+            name: volume.name,
+            running: false,
+            port: None,
+        })
+    });
     Ok(containers.chain(networks).chain(volumes).collect())
 }
 
@@ -101,11 +88,7 @@ async fn labelled(engine: &Engine, label: &str) -> Result<Vec<Found>, SandboxErr
 /// # Errors
 /// [`SandboxError::Engine`].
 pub async fn exists(engine: &Engine, name: &str) -> Result<bool, SandboxError> {
-    match engine
-        .docker
-        .inspect_container(name, None::<InspectContainerOptions>)
-        .await
-    {
+    match engine.docker.inspect_container(name, None::<InspectContainerOptions>).await {
         Ok(_) => Ok(true),
         Err(error) if status_of(&error) == Some(404) => Ok(false),
         Err(error) => Err(refused(&format!("look for the container {name}"), &error)),
@@ -121,11 +104,7 @@ pub async fn remove(engine: &Engine, kind: Kind, id: &str) -> Result<(), Sandbox
         let docker = &engine.docker;
         let outcome = match kind {
             Kind::Container => {
-                let options = RemoveContainerOptions {
-                    force: true,
-                    v: true,
-                    link: false,
-                };
+                let options = RemoveContainerOptions { force: true, v: true, link: false };
                 docker.remove_container(id, Some(options)).await
             }
             Kind::Network => docker.remove_network(id).await,

@@ -72,12 +72,7 @@ impl Container {
         let end = ready::exit_of(docker, &self.id);
         let end = tokio::time::timeout(END_TIMEOUT, end).await.ok()?;
         let lines = ready::last_lines(docker, &self.id).await;
-        Some(
-            std::iter::once(end)
-                .chain(lines)
-                .collect::<Vec<_>>()
-                .join("\n    "),
-        )
+        Some(std::iter::once(end).chain(lines).collect::<Vec<_>>().join("\n    "))
     }
 }
 
@@ -87,20 +82,13 @@ pub async fn start(
     events: &Events,
     cancel: &CancellationToken,
 ) -> Result<(Container, Ready, Image, bool), SandboxError> {
-    events.emit(Event::SandboxChecking {
-        name: request.name.clone(),
-    });
+    events.emit(Event::SandboxChecking { name: request.name.clone() });
     let engine = Engine::connect().await?;
     let guard = Guard::new(engine, this_run(request.keep)?);
     match start_guarded(&guard, request, events, cancel).await {
         Ok((id, port, ready, image, in_memory)) => {
             let name = request.name.clone();
-            let container = Container {
-                name,
-                port,
-                id,
-                guard,
-            };
+            let container = Container { name, port, id, guard };
             Ok((container, ready, image, in_memory))
         }
         Err(error) => {
@@ -145,12 +133,7 @@ async fn start_guarded(
     let in_memory = matches!(storage, Storage::Memory { .. });
     let settings = tuning::settings(tuning::Machine {
         cores: info.ncpu.and_then(|n| usize::try_from(n).ok()).unwrap_or(1),
-        memory: memory
-            - if in_memory {
-                tuning::memory_limit(memory)
-            } else {
-                0
-            },
+        memory: memory - if in_memory { tuning::memory_limit(memory) } else { 0 },
         in_memory,
         version: request.version,
     });
@@ -172,18 +155,10 @@ async fn start_guarded(
     let id = make_container(guard, request, &plan).await?;
     uncancelled(cancel)?;
     start_container(guard, &id, &password, request.port).await?;
-    events.emit(Event::SandboxStarted {
-        name: request.name.clone(),
-    });
+    events.emit(Event::SandboxStarted { name: request.name.clone() });
     events.emit(Event::SandboxWaiting);
     let (ways, port) = ways(guard, &id, &name, &password).await?;
-    let awaited = Awaited {
-        docker,
-        id: &id,
-        name: &request.name,
-        run: &guard.owner.run,
-        ways,
-    };
+    let awaited = Awaited { docker, id: &id, name: &request.name, run: &guard.owner.run, ways };
     let ready = ready::wait(awaited, cancel).await?;
     Ok((id, port, ready, image, in_memory))
 }
@@ -200,9 +175,7 @@ async fn claim(guard: &Guard, request: &Request, events: &Events) -> Result<(), 
     let engine = &guard.engine;
     let name = &request.name;
     let (found, taken) = tokio::try_join!(inventory(engine), inventory::exists(engine, name))?;
-    let namesake = found
-        .iter()
-        .find(|thing| thing.kind == Kind::Container && thing.name == *name);
+    let namesake = found.iter().find(|thing| thing.kind == Kind::Container && thing.name == *name);
     match namesake {
         None if taken => return Err(SandboxError::NameTaken { name: name.clone() }),
         None => {}
@@ -210,9 +183,7 @@ async fn claim(guard: &Guard, request: &Request, events: &Events) -> Result<(), 
     }
     for thing in removable(&found, &guard.owner, Which::InTheWayOf(name)) {
         remove(engine, thing.kind, &thing.id).await?;
-        events.emit(Event::SandboxSwept {
-            what: thing.to_string(),
-        });
+        events.emit(Event::SandboxSwept { what: thing.to_string() });
     }
     // Asked now because it is quick and its answer is sure; the engine's own is understood, too.
     if request.port != 0
@@ -239,37 +210,20 @@ fn in_use(thing: &Found, liveness: Liveness) -> Result<(), SandboxError> {
 fn port_busy(port: u16, found: &[Found]) -> SandboxError {
     SandboxError::PortBusy {
         port,
-        by: found
-            .iter()
-            .find(|thing| thing.port == Some(port))
-            .map(|thing| thing.name.clone()),
+        by: found.iter().find(|thing| thing.port == Some(port)).map(|thing| thing.name.clone()),
     }
 }
 
 async fn make_network(guard: &Guard, name: &str) -> Result<(), SandboxError> {
-    let (docker, body) = (
-        guard.engine.docker.clone(),
-        spec::network(name, &guard.owner.labels()),
-    );
-    let made = guard.make("create the network", async move {
-        docker.create_network(body).await
-    });
-    made.await
-        .map(drop)
-        .map_err(refusing(&format!("create the network {name}")))
+    let (docker, body) = (guard.engine.docker.clone(), spec::network(name, &guard.owner.labels()));
+    let made = guard.make("create the network", async move { docker.create_network(body).await });
+    made.await.map(drop).map_err(refusing(&format!("create the network {name}")))
 }
 
 async fn make_volume(guard: &Guard, name: &str) -> Result<(), SandboxError> {
-    let (docker, body) = (
-        guard.engine.docker.clone(),
-        spec::volume(name, &guard.owner.labels()),
-    );
-    let made = guard.make("create the volume", async move {
-        docker.create_volume(body).await
-    });
-    made.await
-        .map(drop)
-        .map_err(refusing(&format!("create the volume {name}")))
+    let (docker, body) = (guard.engine.docker.clone(), spec::volume(name, &guard.owner.labels()));
+    let made = guard.make("create the volume", async move { docker.create_volume(body).await });
+    made.await.map(drop).map_err(refusing(&format!("create the volume {name}")))
 }
 
 async fn make_container(
@@ -290,15 +244,11 @@ async fn make_container(
     };
     let mut made = create().await;
     // Someone took the name since we asked for it: say who, or if it is free again, take it.
-    if made
-        .as_ref()
-        .is_err_and(|error| engine::status_of(error) == Some(409))
-    {
+    if made.as_ref().is_err_and(|error| engine::status_of(error) == Some(409)) {
         claim(guard, request, &Events::silent()).await?;
         made = create().await;
     }
-    made.map(|made| made.id)
-        .map_err(refusing(&format!("create the container {name}")))
+    made.map(|made| made.id).map_err(refusing(&format!("create the container {name}")))
 }
 
 /// Starts it and hands it the password on its stdin.
@@ -309,11 +259,8 @@ async fn start_container(
     port: u16,
 ) -> Result<(), SandboxError> {
     let docker = guard.engine.docker.clone();
-    let attach = AttachContainerOptions {
-        stream: true,
-        stdin: true,
-        ..AttachContainerOptions::default()
-    };
+    let attach =
+        AttachContainerOptions { stream: true, stdin: true, ..AttachContainerOptions::default() };
     let mut attached = docker
         .attach_container(id, Some(attach))
         .await
@@ -321,9 +268,7 @@ async fn start_container(
     let started = {
         let id = id.to_owned();
         guard.make("start the container", async move {
-            docker
-                .start_container(&id, None::<StartContainerOptions>)
-                .await
+            docker.start_container(&id, None::<StartContainerOptions>).await
         })
     };
     if let Err(error) = started.await {
@@ -400,10 +345,7 @@ async fn ways(
 /// Memory that a server may use, in bytes: what is free here, when the engine is here, but never
 /// more than what the engine has.
 fn free_memory(local: bool, info: &SystemInfo) -> u64 {
-    let engines = info
-        .mem_total
-        .and_then(|bytes| u64::try_from(bytes).ok())
-        .unwrap_or(0);
+    let engines = info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
     let free = if local { available_memory() } else { None };
     free.unwrap_or(engines / 2).min(engines)
 }
@@ -411,9 +353,7 @@ fn free_memory(local: bool, info: &SystemInfo) -> u64 {
 /// `MemAvailable` of /proc/meminfo, in bytes.
 fn available_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kibibytes * 1024)
 }
@@ -428,18 +368,13 @@ mod tests {
             "driver failed programming external connectivity on endpoint x: Bind for \
              127.0.0.1:5433 failed: port is already allocated"
         ));
-        assert!(is_about_the_port(
-            "listen tcp4 127.0.0.1:5433: bind: address already in use"
-        ));
+        assert!(is_about_the_port("listen tcp4 127.0.0.1:5433: bind: address already in use"));
         assert!(!is_about_the_port("no space left on device"));
     }
 
     #[test]
     fn a_remote_engines_memory_is_its_own() {
-        let info = SystemInfo {
-            mem_total: Some(8 << 30),
-            ..SystemInfo::default()
-        };
+        let info = SystemInfo { mem_total: Some(8 << 30), ..SystemInfo::default() };
         assert_eq!(free_memory(false, &info), 4 << 30);
         assert!(free_memory(true, &info) <= 8 << 30);
     }

@@ -58,9 +58,7 @@ pub struct Awaited<'a> {
 /// [`SandboxError::NotReady`] when the container exits or the time is over,
 /// [`SandboxError::Interrupted`].
 pub async fn wait(awaited: Awaited<'_>, cancel: &CancellationToken) -> Result<Ready, SandboxError> {
-    let Awaited {
-        docker, id, name, ..
-    } = awaited;
+    let Awaited { docker, id, name, .. } = awaited;
     let mut last_refusal = String::new();
     let reason = tokio::select! {
         biased;
@@ -76,11 +74,7 @@ pub async fn wait(awaited: Awaited<'_>, cancel: &CancellationToken) -> Result<Re
             }
         }
     };
-    Err(SandboxError::NotReady {
-        name: name.to_owned(),
-        reason,
-        log: last_lines(docker, id).await,
-    })
+    Err(SandboxError::NotReady { name: name.to_owned(), reason, log: last_lines(docker, id).await })
 }
 
 async fn poll(awaited: Awaited<'_>, last_refusal: &mut String) -> Ready {
@@ -91,11 +85,7 @@ async fn poll(awaited: Awaited<'_>, last_refusal: &mut String) -> Ready {
         let started = Instant::now();
         match attempt(&ways[way], awaited.run).await {
             Ok(server_version) => {
-                return Ready {
-                    connect_info: ways.swap_remove(way),
-                    attempts,
-                    server_version,
-                };
+                return Ready { connect_info: ways.swap_remove(way), attempts, server_version };
             }
             Err(reason) => *last_refusal = format!("{}: {reason}", shown(&ways[way].address)),
         }
@@ -154,18 +144,13 @@ async fn attempt(way: &ConnectInfo, run: &str) -> Result<String, String> {
 
 /// Waits for the container's end and says how it came.
 pub async fn exit_of(docker: &Docker, id: &str) -> String {
-    let options = WaitContainerOptions {
-        condition: "not-running".into(),
-    };
+    let options = WaitContainerOptions { condition: "not-running".into() };
     let mut waiting = std::pin::pin!(docker.wait_container(id, Some(options)));
     let code = match waiting.next().await {
         Some(Ok(response)) => response.status_code,
         Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => code,
         Some(Err(error)) => {
-            return format!(
-                "the container is out of sight ({})",
-                super::message_of(&error)
-            );
+            return format!("the container is out of sight ({})", super::message_of(&error));
         }
         None => return "the container is out of sight".into(),
     };
@@ -194,10 +179,6 @@ pub async fn last_lines(docker: &Docker, id: &str) -> Vec<String> {
     let logs = docker.logs(id, Some(options));
     let read = logs.filter_map(|item| async move { item.ok() });
     let read = read.map(|output| output.to_string()).collect::<String>();
-    let text = tokio::time::timeout(ATTEMPT_TIMEOUT, read)
-        .await
-        .unwrap_or_default();
-    text.lines()
-        .map(|line| line.trim_end().to_owned())
-        .collect()
+    let text = tokio::time::timeout(ATTEMPT_TIMEOUT, read).await.unwrap_or_default();
+    text.lines().map(|line| line.trim_end().to_owned()).collect()
 }

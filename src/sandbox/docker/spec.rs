@@ -58,10 +58,7 @@ pub fn network(name: &str, labels: &HashMap<String, String>) -> NetworkCreateReq
     NetworkCreateRequest {
         name: name.to_owned(),
         driver: Some("bridge".into()),
-        options: Some(strings([(
-            "com.docker.network.bridge.enable_ip_masquerade",
-            "false",
-        )])),
+        options: Some(strings([("com.docker.network.bridge.enable_ip_masquerade", "false")])),
         labels: Some(labels.clone()),
         ..NetworkCreateRequest::default()
     }
@@ -192,9 +189,7 @@ fn data_mount(image: &Image) -> &str {
 }
 
 fn strings<const N: usize>(pairs: [(&str, &str); N]) -> HashMap<String, String> {
-    pairs
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
 #[cfg(test)]
@@ -222,9 +217,7 @@ mod tests {
     #[test]
     fn every_declared_volume_is_covered_so_that_none_is_made_anonymously() {
         let storage = Storage::Memory { limit: 1 << 30 };
-        let host = body(&["/var/lib/postgresql", "/extra"], &storage)
-            .host_config
-            .unwrap();
+        let host = body(&["/var/lib/postgresql", "/extra"], &storage).host_config.unwrap();
         let tmpfs = host.tmpfs.unwrap();
         assert_eq!(tmpfs["/var/lib/postgresql"], "mode=1777,size=1073741824");
         assert_eq!(tmpfs["/extra"], "mode=1777");
@@ -232,9 +225,8 @@ mod tests {
 
     #[test]
     fn a_volume_is_mounted_where_the_image_has_its_data() {
-        let host = body(&["/var/lib/postgresql/data"], &Storage::Volume("v".into()))
-            .host_config
-            .unwrap();
+        let host =
+            body(&["/var/lib/postgresql/data"], &Storage::Volume("v".into())).host_config.unwrap();
         let mount = &host.mounts.unwrap()[0];
         assert_eq!(mount.target.as_deref(), Some("/var/lib/postgresql/data"));
         assert!(!host.tmpfs.unwrap().contains_key("/var/lib/postgresql/data"));
@@ -243,9 +235,7 @@ mod tests {
     #[test]
     fn the_port_is_published_on_loopback_only() {
         let host = body(&[], &Storage::Volume("v".into())).host_config.unwrap();
-        let binding = &host.port_bindings.unwrap()[SERVER_PORT_KEY]
-            .clone()
-            .unwrap()[0];
+        let binding = &host.port_bindings.unwrap()[SERVER_PORT_KEY].clone().unwrap()[0];
         assert_eq!(binding.host_ip.as_deref(), Some("127.0.0.1"));
         assert_eq!(binding.host_port.as_deref(), Some("5433"));
     }

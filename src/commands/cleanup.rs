@@ -1,0 +1,80 @@
+//! `cleanup`: removes old backups by a plan that is shown with its reasons, and what dead runs
+//! left of their sandboxes.
+
+use anyhow::Context;
+use chrono::Utc;
+
+use crate::events::{CleanupLine, Event, Events};
+use crate::outcome::grouped;
+use crate::sandbox;
+use crate::settings::CleanupSettings;
+use crate::store::retention::{self, Action, Decision, Policy};
+use crate::store::{history, sweep};
+
+/// Cleans up, and returns the exit code: 0, or 2 when something could not be removed.
+///
+/// # Errors
+/// When the directory or the Docker Engine cannot be asked.
+pub async fn run(settings: &CleanupSettings, events: &Events) -> anyhow::Result<u8> {
+    if settings.sandbox {
+        let swept = sandbox::sweep_leftovers(events).await?;
+        if swept.removed.is_empty() {
+            events.emit(Event::Cleanup(CleanupLine::NothingLeft));
+        }
+        for left in swept.left {
+            events.emit(Event::Warning(format!("left alone: {left}")));
+        }
+    }
+    match settings.older_than {
+        Some(older_than) => {
+            let policy = Policy { older_than: Some(older_than), ..Policy::default() };
+            remove_old(settings, &policy, events)
+        }
+        None => Ok(0),
+    }
+}
+
+fn remove_old(settings: &CleanupSettings, policy: &Policy, events: &Events) -> anyhow::Result<u8> {
+    let dir = &settings.backup_dir;
+    let history = history::read(dir)?;
+    if history.damaged > 0 {
+        let text = format!("{} lines of the history cannot be read", history.damaged);
+        events.emit(Event::Warning(text));
+    }
+    let passed = history::passed_backups(&history.records);
+    let entries = sweep::scan(dir, &passed).context("the backups cannot be listed")?;
+    let plan = retention::plan(Utc::now(), entries, policy);
+    for decision in &plan.decisions {
+        events.emit(Event::Cleanup(line(decision, settings.dry_run)));
+    }
+    let (mut count, mut bytes) = (plan.removals().count(), plan.bytes_freed());
+    let kept = plan.decisions.len() - count;
+    let mut failed = 0;
+    if !settings.dry_run {
+        (count, bytes) = (0, 0);
+        for removal in sweep::apply(&plan) {
+            match removal.result {
+                Ok(freed) => (count, bytes) = (count + 1, bytes + freed),
+                Err(error) => {
+                    failed += 1;
+                    events.emit(Event::Warning(format!("not removed: {error}")));
+                }
+            }
+        }
+    }
+    let verb = if settings.dry_run { "Would remove" } else { "Removed" };
+    events.emit(Event::Cleanup(CleanupLine::Sum(format!(
+        "{verb}: {} ({} bytes), kept: {kept}",
+        count,
+        grouped(bytes)
+    ))));
+    Ok(if failed == 0 { 0 } else { 2 })
+}
+
+fn line(decision: &Decision, dry_run: bool) -> CleanupLine {
+    let name = decision.entry.name.clone();
+    match &decision.action {
+        Action::Keep(why) => CleanupLine::Kept { name, why: why.to_string() },
+        Action::Remove(why) => CleanupLine::Removed { name, why: why.to_string(), dry_run },
+    }
+}
