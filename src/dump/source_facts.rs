@@ -42,7 +42,7 @@ pub struct SourceFacts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Facts {
     /// It answered.
-    Known(SourceFacts),
+    Known(Box<SourceFacts>),
     /// It could not be asked; the backup can be made without.
     Unknown {
         /// Why.
@@ -101,7 +101,7 @@ pub async fn source_facts(
         };
     }
     match parse(&stdout) {
-        Some(facts) => Ok(Facts::Known(facts)),
+        Some(facts) => Ok(Facts::Known(Box::new(facts))),
         None => unknown("psql's answer could not be understood".to_owned()),
     }
 }
