@@ -78,9 +78,9 @@ pub fn time_in_name(name: &str) -> Option<DateTime<Utc>> {
     let bytes = name.as_bytes();
     (0..bytes.len().saturating_sub(14)).find_map(|start| {
         let digit_at = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
-        let alone = !(start > 0 && digit_at(start - 1)) && !digit_at(start + 15);
+        let longer = (start > 0 && digit_at(start - 1)) || digit_at(start + 15);
         let stamp = bytes.get(start..start + 15)?;
-        alone.then(|| parse_stamp(stamp)).flatten()
+        if longer { None } else { parse_stamp(stamp) }
     })
 }
 

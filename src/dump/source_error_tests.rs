@@ -1,0 +1,123 @@
+use std::process::ExitStatus;
+
+use super::*;
+
+fn of(stderr: &str) -> SourceError {
+    ended(1 << 8, stderr)
+}
+
+fn ended(status: i32, stderr: &str) -> SourceError {
+    let ended = Ended {
+        status: ExitStatus::from_raw(status),
+        stderr: stderr.lines().map(str::to_owned).collect(),
+    };
+    SourceError::from_tool("pg_dump", ended)
+}
+
+const TO: &str = r#"pg_dump: error: connection to server at "db" (10.0.0.1), port 5432 failed: "#;
+
+#[test]
+fn what_pg_dump_says_is_put_in_words() {
+    use SourceError as E;
+    type Is = fn(&SourceError) -> bool;
+    let cases: &[(&str, Is)] = &[
+        (
+            "Connection refused\n\tIs the server running on that host?",
+            |e| matches!(e, E::Unreachable { .. }),
+        ),
+        (
+            "FATAL:  password authentication failed for user \"x\"",
+            |e| matches!(e, E::Authentication { .. }),
+        ),
+        (
+            "FATAL:  no pg_hba.conf entry for host \"10.0.0.2\", SSL off",
+            |e| matches!(e, E::Authentication { .. }),
+        ),
+        ("fe_sendauth: no password supplied", |e| {
+            matches!(e, E::NoPassword { .. })
+        }),
+        ("FATAL:  database \"x\" does not exist", |e| {
+            matches!(e, E::NoDatabase { .. })
+        }),
+        ("FATAL:  role \"x\" does not exist", |e| {
+            matches!(e, E::NoRole { .. })
+        }),
+        ("server does not support SSL, but SSL was required", |e| {
+            matches!(e, E::Tls { .. })
+        }),
+        ("SSL error: certificate verify failed", |e| {
+            matches!(e, E::Tls { .. })
+        }),
+        ("FATAL:  the database system is starting up", |e| {
+            matches!(e, E::Refused { .. })
+        }),
+        ("FATAL:  sorry, too many clients already", |e| {
+            matches!(e, E::Refused { .. })
+        }),
+        ("timeout expired", |e| matches!(e, E::Unreachable { .. })),
+        ("FATAL:  Passwort-Authentifizierung fehlgeschlagen", |e| {
+            matches!(e, E::Failed { .. })
+        }),
+    ];
+    for (text, is) in cases {
+        let error = of(&format!("{TO}{text}"));
+        assert!(is(&error), "{text}: {error:?}");
+        assert!(!error.to_string().contains("pg_dump: error"), "{error}");
+        assert!(!error.stderr().is_empty());
+        assert!(
+            error.hint().is_some() || matches!(error, E::Failed { .. }),
+            "{text}"
+        );
+    }
+    let cases: &[(&str, Is)] = &[
+        (
+            "pg_dump: error: could not translate host name \"x\" to address: unknown",
+            |e| matches!(e, E::Unreachable { .. }),
+        ),
+        (
+            "pg_dump: error: query failed: ERROR:  permission denied for table users",
+            |e| matches!(e, E::Permission { .. }),
+        ),
+        (
+            "pg_dump: error: Dumping the contents of table \"a\" failed: PQgetResult() failed.\n\
+          pg_dump: detail: Error message from server: FATAL:  terminating connection due to \
+          administrator command",
+            |e| matches!(e, E::Lost { .. }),
+        ),
+        ("pg_dump: error: no matching tables were found", |e| {
+            matches!(e, E::Failed { .. })
+        }),
+        ("", |e| matches!(e, E::Failed { .. })),
+    ];
+    for (text, is) in cases {
+        let error = of(text);
+        assert!(is(&error), "{text}: {error:?}");
+    }
+}
+
+#[test]
+fn an_old_pg_dump_is_named_with_both_versions_and_the_way_out() {
+    let newer = "pg_dump: error: aborting because of server version mismatch\n\
+                 pg_dump: detail: server version: 17.2 (Debian 17.2-1); pg_dump version: 15.18 (X)";
+    let older = "pg_dump: error: server version: 17.2; pg_dump version: 15.18\n\
+                 pg_dump: error: aborting because of server version mismatch";
+    for text in [newer, older] {
+        let error = of(text);
+        assert_eq!(
+            error.to_string(),
+            "pg_dump 15.18 is older than the server, which is PostgreSQL 17.2"
+        );
+        let hint = error.hint().unwrap();
+        assert!(
+            hint.contains("postgresql-client-17") && hint.contains("--pg-dump"),
+            "{hint}"
+        );
+    }
+}
+
+#[test]
+fn a_signal_is_named() {
+    let error = ended(9, "");
+    assert_eq!(error.to_string(), "pg_dump was ended by signal 9");
+    assert!(error.hint().unwrap().contains("memory"));
+}

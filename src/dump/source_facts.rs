@@ -1,0 +1,137 @@
+//! What the source says of itself, asked once with psql.
+
+use serde::Deserialize;
+
+use super::client_tools::PgDump;
+use super::source::SourceSettings;
+use super::source_error::SourceError;
+use crate::process::{Captured, Invocation};
+
+/// What the source says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SourceFacts {
+    /// Host, or directory of the socket, that libpq chose.
+    #[serde(default)]
+    pub host: String,
+    /// Port that libpq chose.
+    #[serde(default)]
+    pub port: String,
+    /// The database.
+    pub database: String,
+    /// The role.
+    pub user: String,
+    /// Version of the server, such as `15.18`.
+    pub server_version: String,
+    /// The same as a number, such as `150018`.
+    pub server_version_num: u32,
+    /// Encoding of the database, such as `UTF8`.
+    pub encoding: String,
+    /// Its collation.
+    pub collate: Option<String>,
+    /// Its character classes.
+    pub ctype: Option<String>,
+    /// `libc`, `icu` or `builtin`.
+    pub locale_provider: String,
+    /// The locale of the providers `icu` and `builtin`.
+    pub locale: Option<String>,
+    /// Its size on the server in bytes.
+    pub database_bytes: Option<u64>,
+}
+
+/// The answer of a source that was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Facts {
+    /// It answered.
+    Known(Box<SourceFacts>),
+    /// It could not be asked; the backup can be made without.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One row of JSON. The provider came with PostgreSQL 15, its locale with 15 (`daticulocale`) and
+/// 17 (`datlocale`); `to_jsonb` of the row knows whichever there is.
+const QUERY: &str = "
+select json_build_object(
+    'database', current_database(),
+    'user', current_user,
+    'server_version', split_part(current_setting('server_version'), ' ', 1),
+    'server_version_num', current_setting('server_version_num')::int,
+    'encoding', pg_encoding_to_char(d.encoding),
+    'collate', d.datcollate,
+    'ctype', d.datctype,
+    'locale_provider', case coalesce(to_jsonb(d)->>'datlocprovider', 'c')
+        when 'i' then 'icu' when 'b' then 'builtin' else 'libc' end,
+    'locale', coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale'),
+    'database_bytes', case when has_database_privilege(d.oid, 'connect')
+        then pg_database_size(d.oid) end)
+from pg_catalog.pg_database d
+where d.datname = current_database()";
+
+/// Asks the source.
+///
+/// # Errors
+/// [`SourceError`] when the source cannot be reached, as pg_dump would find too. Without psql, or
+/// when the answer cannot be understood, the facts are [`Facts::Unknown`].
+pub async fn source_facts(
+    settings: &SourceSettings,
+    pg_dump: &PgDump,
+) -> Result<Facts, SourceError> {
+    let unknown = |reason: String| Ok(Facts::Unknown { reason });
+    let Some(psql) = pg_dump.psql() else {
+        return unknown("psql was not found".to_owned());
+    };
+    let invocation = settings
+        .apply(Invocation::new(psql))
+        .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1"])
+        .args(["-c", r"\echo :HOST", "-c", r"\echo :PORT", "-c", QUERY])
+        .env("PGCLIENTENCODING", crate::secret::Secret::new("UTF8"));
+    let captured = match invocation.capture().await {
+        Ok(captured) => captured,
+        Err(error) => return unknown(error.to_string()),
+    };
+    let Captured { stdout, ended } = captured;
+    if !ended.status.success() {
+        return match SourceError::from_tool("psql", ended) {
+            SourceError::Failed { message, .. } | SourceError::Permission { message, .. } => {
+                unknown(message)
+            }
+            error => Err(error),
+        };
+    }
+    match parse(&stdout) {
+        Some(facts) => Ok(Facts::Known(Box::new(facts))),
+        None => unknown("psql's answer could not be understood".to_owned()),
+    }
+}
+
+/// Host, port, and a line of JSON.
+fn parse(stdout: &[u8]) -> Option<SourceFacts> {
+    let text = std::str::from_utf8(stdout).ok()?;
+    let (host, rest) = text.split_once('\n')?;
+    let (port, json) = rest.split_once('\n')?;
+    let facts: SourceFacts = serde_json::from_str(json).ok()?;
+    Some(SourceFacts {
+        host: host.to_owned(),
+        port: port.to_owned(),
+        ..facts
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_is_two_lines_and_a_row() {
+        let row = r#"{"database":"d","user":"u","server_version":"15.18","server_version_num":150018,
+            "encoding":"UTF8","collate":"C","ctype":"C","locale_provider":"libc","locale":null,
+            "database_bytes":null}"#;
+        let facts = parse(format!("db\n5432\n{row}\n").as_bytes()).unwrap();
+        assert_eq!((facts.host.as_str(), facts.port.as_str()), ("db", "5432"));
+        assert_eq!(facts.server_version_num, 150_018);
+        assert_eq!(parse(b""), None);
+        assert_eq!(parse(b"db\n5432\n{}"), None);
+    }
+}
