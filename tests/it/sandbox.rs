@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 const IMAGE: &str = "ccc-backup/postgres:15";
 const MIB: u64 = 1024 * 1024;
 
+/// Held by tests that sweep everything, and by those that make something to be swept.
+static SWEEPING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 fn request(name: &str) -> Request {
     Request {
         port: 0,
@@ -93,16 +96,22 @@ fn volumes() -> HashSet<String> {
         .collect()
 }
 
-/// A process number that surely belongs to no process, and labels that name it as owner.
+/// Labels of a run whose process number surely belongs to no process. It was told to keep what it
+/// made, so that no other test's start removes that.
 fn labels_of_a_dead_run(run: &str) -> Vec<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    labels_of_a_run(run, boot.trim())
+}
+
+fn labels_of_a_run(run: &str, boot: &str) -> Vec<String> {
     let pidns = std::fs::read_link("/proc/self/ns/pid").unwrap();
     [
         format!("io.ccc-backup.run={run}"),
         "io.ccc-backup.pid=0".to_owned(),
         "io.ccc-backup.started=1".to_owned(),
-        format!("io.ccc-backup.boot={}", boot.trim()),
+        format!("io.ccc-backup.boot={boot}"),
         format!("io.ccc-backup.pidns={}", pidns.display()),
+        "io.ccc-backup.kept=true".to_owned(),
     ]
     .into_iter()
     .flat_map(|label| ["--label".to_owned(), label])
@@ -242,6 +251,7 @@ async fn a_container_that_is_not_ours_is_not_touched() {
 #[tokio::test]
 async fn what_a_dead_run_left_is_removed_by_the_next() {
     let request = request("leftover");
+    let _alone = SWEEPING.lock().await;
     let name = request.name.as_str();
     let (network, volume) = (format!("{name}-0a"), format!("{name}-0a-volume"));
     let labels = labels_of_a_dead_run(&format!("0a{}", std::process::id()));
@@ -279,8 +289,39 @@ async fn what_a_dead_run_left_is_removed_by_the_next() {
 }
 
 #[tokio::test]
+async fn a_container_of_a_run_on_another_host_is_not_touched() {
+    let request = request("elsewhere");
+    let labels = labels_of_a_run(&format!("0b{}", std::process::id()), "another-boot");
+    docker_with(&["create", "--name", &request.name], &labels, &[IMAGE]);
+    let error = refused(&request).await;
+    let there = left(&request.name);
+    docker_text(&["rm", "-v", &request.name]);
+    assert!(
+        matches!(error, SandboxError::NameInUse { live: false, .. }),
+        "{error}"
+    );
+    assert!(error.hint().unwrap().contains("docker rm -f"));
+    assert_eq!(there, std::slice::from_ref(&request.name));
+}
+
+#[tokio::test]
+async fn the_operator_sweeps_what_was_kept_and_what_is_dead() {
+    let name = request("swept").name;
+    let labels = labels_of_a_dead_run(&format!("0c{}", std::process::id()));
+    let _alone = SWEEPING.lock().await;
+    docker_with(&["create", "--name", &name], &labels, &[IMAGE]);
+    let swept = sandbox::sweep_leftovers(&Events::silent()).await.unwrap();
+    assert!(
+        swept.removed.contains(&format!("container {name}")),
+        "{swept:?}"
+    );
+    assert_eq!(left(&name), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_live_runs_container_is_not_touched() {
     let request = request("live");
+    let _alone = SWEEPING.lock().await;
     let first = started(&request).await;
     let error = refused(&request).await;
     assert!(
@@ -381,6 +422,44 @@ async fn the_password_is_in_no_inspection_log_list_of_processes_or_file() {
     assert!(!places.iter().any(|text| text.contains(&password)));
 }
 
+/// What an image's build may do once, so that no start has to.
+const MAKE_CLUSTER: &str = "
+    mkdir /usr/share/ccc-backup && install -d -o postgres /tmp/made
+    setpriv --reuid postgres --regid postgres --clear-groups \\
+        initdb -N -U postgres -E UTF8 --locale=C -D /tmp/made/cluster
+    tar -C /tmp/made/cluster -cf /usr/share/ccc-backup/cluster.tar .
+    chmod 644 /usr/share/ccc-backup/cluster.tar";
+
+#[tokio::test]
+async fn an_image_that_brings_a_cluster_starts_from_it() {
+    let mut request = request("cluster");
+    let maker = format!("{}-maker", request.name);
+    let image = format!("{}:15", request.name);
+    let run = ["run", "--name", &maker, "--user", "0", "--entrypoint", "sh"];
+    let run: Vec<&str> = run
+        .into_iter()
+        .chain([IMAGE, "-ec", MAKE_CLUSTER])
+        .collect();
+    docker_text(&run);
+    docker_text(&["commit", &maker, &image]);
+    docker_text(&["rm", "-v", &maker]);
+    request.image = Some(image.clone());
+    let sandbox = started(&request).await;
+    let log = inside(&request.name, "ls /tmp/initdb.log");
+    let password = sandbox.connect_info().password.expose().to_owned();
+    let stored = "SELECT rolpassword LIKE 'SCRAM-SHA-256$%' FROM pg_authid WHERE rolname = user";
+    let session = sandbox.connect_info().connect().await.unwrap();
+    let scram: bool = session.query_one(stored, &[]).await.unwrap().get(0);
+    let logs = docker(&["logs", &request.name]);
+    sandbox.close(&Events::silent()).await.unwrap();
+    docker_text(&["image", "rm", &image]);
+    assert!(!log.status.success(), "initdb ran");
+    assert!(scram);
+    for stream in [logs.stdout, logs.stderr] {
+        assert!(!String::from_utf8_lossy(&stream).contains(&password));
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_password_is_refused() {
     let sandbox = started(&request("wrong-password")).await;
@@ -394,13 +473,30 @@ async fn a_wrong_password_is_refused() {
 async fn there_is_no_way_out_of_the_container() {
     let request = request("no-way-out");
     let sandbox = started(&request).await;
-    // 1.1.1.1 answers wherever there is a way to it; a name is asked of the engine's resolver.
-    let outside = "timeout 3 bash -c 'exec 3<>/dev/tcp/1.1.1.1/443'";
-    let name = "timeout 3 getent ahosts example.org";
-    let (outside, name) = (inside(&request.name, outside), inside(&request.name, name));
+    let try_host = |host: &str| {
+        let line = format!("psql -w -c 'SELECT 1' 'host={host} user=postgres connect_timeout=2'");
+        String::from_utf8(inside(&request.name, &line).stderr).unwrap()
+    };
+    // Its own name is answered by the engine's resolver, so that the means of the test work.
+    let itself = try_host(&request.name);
+    let (address, name) = (try_host("1.1.1.1"), try_host("example.org"));
+    let network = format!("{}-", request.name);
+    let listed = [
+        "network",
+        "ls",
+        "-q",
+        "--filter",
+        &format!("name={network}"),
+    ];
+    let options = docker_text(&["network", "inspect", docker_text(&listed).trim()]);
     sandbox.close(&Events::silent()).await.unwrap();
-    assert!(!outside.status.success());
-    assert!(!name.status.success());
+    assert!(itself.contains("no password supplied"), "{itself}");
+    assert!(
+        address.contains("timeout expired") || address.contains("unreachable"),
+        "{address}"
+    );
+    assert!(name.contains("could not translate host name"), "{name}");
+    assert!(options.contains("\"com.docker.network.bridge.enable_ip_masquerade\": \"false\""));
 }
 
 #[tokio::test]
