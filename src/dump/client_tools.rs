@@ -44,15 +44,8 @@ impl PgDump {
         let text = String::from_utf8_lossy(&captured.stdout);
         let line = text.lines().next().unwrap_or_default();
         match parse_version(line, "pg_dump") {
-            Some((version, major)) => Ok(Self {
-                path,
-                version,
-                major,
-            }),
-            None => Err(SourceError::NotPgDump {
-                path,
-                says: line.to_owned(),
-            }),
+            Some((version, major)) => Ok(Self { path, version, major }),
+            None => Err(SourceError::NotPgDump { path, says: line.to_owned() }),
         }
     }
 
@@ -90,9 +83,7 @@ fn newest_below(base: &Path, name: &str) -> Option<PathBuf> {
         let tool = entry.path().join("bin").join(name);
         is_program(&tool).then_some((number, tool))
     });
-    candidates
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, tool)| tool)
+    candidates.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, tool)| tool)
 }
 
 fn is_program(path: &Path) -> bool {
@@ -123,10 +114,7 @@ mod tests {
     fn versions_of_releases_and_betas_are_read() {
         let read = |line| parse_version(line, "pg_dump");
         let of = |text: &str, major| Some((text.to_owned(), major));
-        assert_eq!(
-            read("pg_dump (PostgreSQL) 15.18 (Debian 15.18-0)"),
-            of("15.18", 15)
-        );
+        assert_eq!(read("pg_dump (PostgreSQL) 15.18 (Debian 15.18-0)"), of("15.18", 15));
         assert_eq!(read("pg_dump (PostgreSQL) 18beta1"), of("18beta1", 18));
         assert_eq!(read("pg_dump (PostgreSQL) 19devel"), of("19devel", 19));
         assert_eq!(read("psql (PostgreSQL) 15.18"), None);
@@ -163,12 +151,7 @@ mod tests {
         let found = PgDump::find(Some(Path::new("/no/such/pg_dump"))).await;
         let error = found.unwrap_err();
         assert_eq!(error.to_string(), "pg_dump not found: /no/such/pg_dump");
-        assert!(
-            error
-                .hint()
-                .unwrap()
-                .contains("apt install postgresql-client")
-        );
+        assert!(error.hint().unwrap().contains("apt install postgresql-client"));
     }
 
     #[tokio::test]
@@ -177,12 +160,7 @@ mod tests {
         let path = dir.path().join("pg_dump");
         program(&path, "#!/bin/sh\necho hello\n");
         let error = PgDump::find(Some(&path)).await.unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .ends_with("it says \"hello\" for its version"),
-            "{error}"
-        );
+        assert!(error.to_string().ends_with("it says \"hello\" for its version"), "{error}");
         program(&path, "#!/bin/sh\necho 'pg_dump (PostgreSQL) 16.4'\n");
         assert_eq!(PgDump::find(Some(&path)).await.unwrap().major, 16);
     }

@@ -37,11 +37,7 @@ impl DumpRequest {
         arguments.extend(["--clean", "--if-exists"]);
         let mut arguments: Vec<_> = arguments.into_iter().map(OsString::from).collect();
         // pg_dump refuses --clean where there is nothing to create.
-        if self
-            .extra_args
-            .iter()
-            .any(|arg| arg == "-a" || arg == "--data-only")
-        {
+        if self.extra_args.iter().any(|arg| arg == "-a" || arg == "--data-only") {
             arguments.retain(|arg| arg != "--clean" && arg != "--if-exists");
         }
         arguments.extend(self.extra_args.iter().cloned());

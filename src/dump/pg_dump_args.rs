@@ -46,16 +46,12 @@ pub fn check(arguments: &[OsString]) -> Result<(), SourceError> {
 /// Checks one argument; says whether the next is its value.
 fn check_one(argument: &OsStr) -> Result<bool, SourceError> {
     let bytes = argument.as_encoded_bytes();
-    let refused = |name: String, why| SourceError::Argument {
-        argument: name,
-        why,
-    };
+    let refused = |name: String, why| SourceError::Argument { argument: name, why };
     if let Some(long) = bytes.strip_prefix(b"--") {
         let name = long.split(|byte| *byte == b'=').next().unwrap_or(long);
         let whole = name.len() == long.len();
-        let forbidden = LONG
-            .iter()
-            .find(|(full, _)| !name.is_empty() && full.as_bytes().starts_with(name));
+        let forbidden =
+            LONG.iter().find(|(full, _)| !name.is_empty() && full.as_bytes().starts_with(name));
         return match forbidden {
             Some((full, why)) => Err(refused(format!("--{full}"), *why)),
             None if name.is_empty() => Err(refused("--".to_owned(), CONNECTS)),
@@ -111,9 +107,7 @@ fn takes_value(name: &[u8]) -> bool {
         "table-and-children",
     ];
     NAMES.iter().any(|full| full.as_bytes() == name)
-        || NAMES
-            .iter()
-            .any(|full| name.len() > 2 && full.as_bytes().starts_with(name))
+        || NAMES.iter().any(|full| name.len() > 2 && full.as_bytes().starts_with(name))
 }
 
 #[cfg(test)]
@@ -133,13 +127,7 @@ mod tests {
         let good: [&[&str]; 9] = [
             &[],
             &["--inserts", "--rows-per-insert=100"],
-            &[
-                "-t",
-                "users",
-                "--table",
-                "-odd-name",
-                "--exclude-table-data=logs",
-            ],
+            &["-t", "users", "--table", "-odd-name", "--exclude-table-data=logs"],
             &["-tusers", "-nfoo", "-Offile"],
             &["--schema-only", "--no-comments", "-v"],
             &["--exclude-schema", "file"],
@@ -175,11 +163,7 @@ mod tests {
             (&["-t", "users", "shop"], "shop"),
         ];
         for (arguments, expected) in bad {
-            assert_eq!(
-                refused(arguments).as_deref(),
-                Some(expected),
-                "{arguments:?}"
-            );
+            assert_eq!(refused(arguments).as_deref(), Some(expected), "{arguments:?}");
         }
     }
 }

@@ -17,11 +17,7 @@ fn request(dir: &Path, script: &str) -> DumpRequest {
             password: Some(Secret::new("p'a s%s@ü")),
             ..SourceSettings::default()
         },
-        pg_dump: PgDump {
-            path,
-            version: "15.18".into(),
-            major: 15,
-        },
+        pg_dump: PgDump { path, version: "15.18".into(), major: 15 },
         extra_args: Vec::new(),
         keep_owner: false,
     }
@@ -42,20 +38,11 @@ fn a_dump_is_plain_and_without_owners_unless_they_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let mut request = request(dir.path(), "");
     request.extra_args.push("--inserts".into());
-    let expected = [
-        "--format=plain",
-        "--no-owner",
-        "--no-acl",
-        "--clean",
-        "--if-exists",
-        "--inserts",
-    ];
+    let expected =
+        ["--format=plain", "--no-owner", "--no-acl", "--clean", "--if-exists", "--inserts"];
     assert_eq!(request.arguments(), expected);
     request.keep_owner = true;
-    assert_eq!(
-        request.arguments(),
-        ["--format=plain", "--clean", "--if-exists", "--inserts"]
-    );
+    assert_eq!(request.arguments(), ["--format=plain", "--clean", "--if-exists", "--inserts"]);
     request.extra_args.push("-a".into());
     assert_eq!(request.arguments(), ["--format=plain", "--inserts", "-a"]);
     request.extra_args.push("-Fc".into());
@@ -72,10 +59,7 @@ async fn the_stream_is_whole_and_the_password_travels_by_environment_only() {
     assert_eq!(lines.next(), Some("db"));
     assert_eq!(lines.next(), Some("p'a s%s@ü"));
     let arguments = lines.next().unwrap();
-    assert!(
-        arguments.starts_with("--no-password --format=plain"),
-        "{arguments}"
-    );
+    assert!(arguments.starts_with("--no-password --format=plain"), "{arguments}");
     assert!(!arguments.contains("p'a"));
     assert_eq!(lines.count(), 200_000);
     assert_eq!(ended.unwrap(), ["careful"]);
@@ -87,15 +71,9 @@ async fn a_pg_dump_that_fails_after_some_output_is_an_error() {
     let script = "echo half; echo 'pg_dump: error: permission denied for table x' >&2; exit 1";
     let (text, ended) = run(&request(dir.path(), script)).await;
     assert_eq!(text, "half\n");
-    assert!(
-        matches!(ended, Err(SourceError::Permission { .. })),
-        "{ended:?}"
-    );
+    assert!(matches!(ended, Err(SourceError::Permission { .. })), "{ended:?}");
     let (_, ended) = run(&request(dir.path(), "kill -9 $$")).await;
-    assert!(
-        matches!(ended, Err(SourceError::Killed { signal: 9, .. })),
-        "{ended:?}"
-    );
+    assert!(matches!(ended, Err(SourceError::Killed { signal: 9, .. })), "{ended:?}");
 }
 
 #[tokio::test]

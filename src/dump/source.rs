@@ -56,10 +56,8 @@ impl SourceSettings {
     /// The same; `service` says whether the environment names a libpq service.
     fn apply_where(&self, tool: Invocation, service: bool) -> Invocation {
         // The tools' messages are read by us.
-        let mut tool = tool
-            .env("LC_ALL", Secret::new("C"))
-            .env_remove("LANGUAGE")
-            .arg("--no-password");
+        let mut tool =
+            tool.env("LC_ALL", Secret::new("C")).env_remove("LANGUAGE").arg("--no-password");
         if self.host.is_some() && !self.parameters.contains_key("hostaddr") {
             // It would win over the host that was asked for.
             tool = tool.env_remove("PGHOSTADDR");
@@ -111,10 +109,7 @@ pub fn is_parameter(name: &str) -> bool {
 /// The environment variable of a libpq parameter. Source: PostgreSQL 18, 32.15 "Environment
 /// Variables".
 fn variable(name: &str) -> Option<&'static str> {
-    VARIABLES
-        .iter()
-        .find(|(parameter, _)| *parameter == name)
-        .map(|(_, variable)| *variable)
+    VARIABLES.iter().find(|(parameter, _)| *parameter == name).map(|(_, variable)| *variable)
 }
 
 /// Parameters without a variable; none of them is a secret.
@@ -200,9 +195,7 @@ mod tests {
         let mut settings = settings();
         let value = Secret::new("60");
         settings.parameters.insert("keepalives_idle".into(), value);
-        settings
-            .parameters
-            .insert("sslmode".into(), Secret::new("require"));
+        settings.parameters.insert("sslmode".into(), Secret::new("require"));
         let expected = "--dbname=keepalives_idle='60'";
         assert_eq!(args(&settings, false), ["--no-password", expected]);
     }

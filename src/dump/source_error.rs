@@ -150,21 +150,13 @@ impl SourceError {
     pub fn from_tool(tool: &'static str, ended: Ended) -> Self {
         let stderr = ended.stderr;
         if let Some(signal) = ended.status.signal() {
-            return Self::Killed {
-                tool,
-                signal,
-                stderr,
-            };
+            return Self::Killed { tool, signal, stderr };
         }
         let all = stderr.join("\n");
         let has = |texts: &[&str]| texts.iter().any(|text| all.contains(text));
         let message = message(&stderr, tool);
         if let Some((server, pg_dump)) = versions(&all) {
-            return Self::TooOld {
-                pg_dump,
-                server,
-                stderr,
-            };
+            return Self::TooOld { pg_dump, server, stderr };
         }
         if has(&["no password supplied"]) {
             Self::NoPassword { stderr }
@@ -188,12 +180,7 @@ impl SourceError {
         } else if has(CONNECTING) && !has(&["FATAL:"]) {
             Self::Unreachable { message, stderr }
         } else {
-            Self::Failed {
-                tool,
-                status: ended.status.to_string(),
-                message,
-                stderr,
-            }
+            Self::Failed { tool, status: ended.status.to_string(), message, stderr }
         }
     }
 
@@ -328,9 +315,7 @@ fn versions(all: &str) -> Option<(String, String)> {
     let (_, rest) = all.split_once("server version: ")?;
     let (server, rest) = rest.split_once("; pg_dump version: ")?;
     let word = |text: &str| text.split_whitespace().next().map(str::to_owned);
-    all.contains("server version mismatch")
-        .then_some(())
-        .and(word(server).zip(word(rest)))
+    all.contains("server version mismatch").then_some(()).and(word(server).zip(word(rest)))
 }
 
 #[cfg(test)]

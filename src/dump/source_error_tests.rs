@@ -21,72 +21,46 @@ fn what_pg_dump_says_is_put_in_words() {
     use SourceError as E;
     type Is = fn(&SourceError) -> bool;
     let cases: &[(&str, Is)] = &[
-        (
-            "Connection refused\n\tIs the server running on that host?",
-            |e| matches!(e, E::Unreachable { .. }),
-        ),
-        (
-            "FATAL:  password authentication failed for user \"x\"",
-            |e| matches!(e, E::Authentication { .. }),
-        ),
-        (
-            "FATAL:  no pg_hba.conf entry for host \"10.0.0.2\", SSL off",
-            |e| matches!(e, E::Authentication { .. }),
-        ),
-        ("fe_sendauth: no password supplied", |e| {
-            matches!(e, E::NoPassword { .. })
+        ("Connection refused\n\tIs the server running on that host?", |e| {
+            matches!(e, E::Unreachable { .. })
         }),
-        ("FATAL:  database \"x\" does not exist", |e| {
-            matches!(e, E::NoDatabase { .. })
+        ("FATAL:  password authentication failed for user \"x\"", |e| {
+            matches!(e, E::Authentication { .. })
         }),
-        ("FATAL:  role \"x\" does not exist", |e| {
-            matches!(e, E::NoRole { .. })
+        ("FATAL:  no pg_hba.conf entry for host \"10.0.0.2\", SSL off", |e| {
+            matches!(e, E::Authentication { .. })
         }),
-        ("server does not support SSL, but SSL was required", |e| {
-            matches!(e, E::Tls { .. })
-        }),
-        ("SSL error: certificate verify failed", |e| {
-            matches!(e, E::Tls { .. })
-        }),
-        ("FATAL:  the database system is starting up", |e| {
-            matches!(e, E::Refused { .. })
-        }),
-        ("FATAL:  sorry, too many clients already", |e| {
-            matches!(e, E::Refused { .. })
-        }),
+        ("fe_sendauth: no password supplied", |e| matches!(e, E::NoPassword { .. })),
+        ("FATAL:  database \"x\" does not exist", |e| matches!(e, E::NoDatabase { .. })),
+        ("FATAL:  role \"x\" does not exist", |e| matches!(e, E::NoRole { .. })),
+        ("server does not support SSL, but SSL was required", |e| matches!(e, E::Tls { .. })),
+        ("SSL error: certificate verify failed", |e| matches!(e, E::Tls { .. })),
+        ("FATAL:  the database system is starting up", |e| matches!(e, E::Refused { .. })),
+        ("FATAL:  sorry, too many clients already", |e| matches!(e, E::Refused { .. })),
         ("timeout expired", |e| matches!(e, E::Unreachable { .. })),
-        ("FATAL:  Passwort-Authentifizierung fehlgeschlagen", |e| {
-            matches!(e, E::Failed { .. })
-        }),
+        ("FATAL:  Passwort-Authentifizierung fehlgeschlagen", |e| matches!(e, E::Failed { .. })),
     ];
     for (text, is) in cases {
         let error = of(&format!("{TO}{text}"));
         assert!(is(&error), "{text}: {error:?}");
         assert!(!error.to_string().contains("pg_dump: error"), "{error}");
         assert!(!error.stderr().is_empty());
-        assert!(
-            error.hint().is_some() || matches!(error, E::Failed { .. }),
-            "{text}"
-        );
+        assert!(error.hint().is_some() || matches!(error, E::Failed { .. }), "{text}");
     }
     let cases: &[(&str, Is)] = &[
-        (
-            "pg_dump: error: could not translate host name \"x\" to address: unknown",
-            |e| matches!(e, E::Unreachable { .. }),
-        ),
-        (
-            "pg_dump: error: query failed: ERROR:  permission denied for table users",
-            |e| matches!(e, E::Permission { .. }),
-        ),
+        ("pg_dump: error: could not translate host name \"x\" to address: unknown", |e| {
+            matches!(e, E::Unreachable { .. })
+        }),
+        ("pg_dump: error: query failed: ERROR:  permission denied for table users", |e| {
+            matches!(e, E::Permission { .. })
+        }),
         (
             "pg_dump: error: Dumping the contents of table \"a\" failed: PQgetResult() failed.\n\
           pg_dump: detail: Error message from server: FATAL:  terminating connection due to \
           administrator command",
             |e| matches!(e, E::Lost { .. }),
         ),
-        ("pg_dump: error: no matching tables were found", |e| {
-            matches!(e, E::Failed { .. })
-        }),
+        ("pg_dump: error: no matching tables were found", |e| matches!(e, E::Failed { .. })),
         ("", |e| matches!(e, E::Failed { .. })),
     ];
     for (text, is) in cases {
@@ -108,10 +82,7 @@ fn an_old_pg_dump_is_named_with_both_versions_and_the_way_out() {
             "pg_dump 15.18 is older than the server, which is PostgreSQL 17.2"
         );
         let hint = error.hint().unwrap();
-        assert!(
-            hint.contains("postgresql-client-17") && hint.contains("--pg-dump"),
-            "{hint}"
-        );
+        assert!(hint.contains("postgresql-client-17") && hint.contains("--pg-dump"), "{hint}");
     }
 }
 

@@ -112,11 +112,7 @@ fn parse(stdout: &[u8]) -> Option<SourceFacts> {
     let (host, rest) = text.split_once('\n')?;
     let (port, json) = rest.split_once('\n')?;
     let facts: SourceFacts = serde_json::from_str(json).ok()?;
-    Some(SourceFacts {
-        host: host.to_owned(),
-        port: port.to_owned(),
-        ..facts
-    })
+    Some(SourceFacts { host: host.to_owned(), port: port.to_owned(), ..facts })
 }
 
 #[cfg(test)]

@@ -84,11 +84,7 @@ pub fn parse_database_url(url: &str) -> Result<SourceSettings, UrlError> {
             None => pair.to_owned(),
         };
         let (name, value) = pair.split_once('=').unwrap_or((&pair, ""));
-        set(
-            &mut settings,
-            decode(name, "query")?,
-            decode(value, "query")?,
-        )?;
+        set(&mut settings, decode(name, "query")?, decode(value, "query")?)?;
     }
     Ok(settings)
 }
@@ -130,18 +126,14 @@ fn set(settings: &mut SourceSettings, name: String, value: String) -> Result<(),
                 "false" | "0" | "off" => "disable".to_owned(),
                 _ => value,
             };
-            settings
-                .parameters
-                .insert("sslmode".to_owned(), mode.into());
+            settings.parameters.insert("sslmode".to_owned(), mode.into());
         }
         known if is_parameter(known) => {
             settings.parameters.insert(name, value.into());
         }
         // To leave out what secures the connection would connect less securely than was asked for.
         other
-            if ["ssl", "gss", "krb", "pass", "auth"]
-                .iter()
-                .any(|part| other.starts_with(part)) =>
+            if ["ssl", "gss", "krb", "pass", "auth"].iter().any(|part| other.starts_with(part)) =>
         {
             return Err(UrlError::Parameter(name));
         }
@@ -189,14 +181,8 @@ mod tests {
         let s = parse_database_url(url).unwrap();
         let or = |text: Option<String>| text.unwrap_or("-".into());
         let password = s.password.map(|password| password.expose().to_owned());
-        let mut shown = [
-            or(s.username),
-            or(password),
-            or(s.host),
-            or(s.port),
-            or(s.dbname),
-        ]
-        .join(" ");
+        let mut shown =
+            [or(s.username), or(password), or(s.host), or(s.port), or(s.dbname)].join(" ");
         for (name, value) in &s.parameters {
             shown += &format!(" {name}={}", value.expose());
         }
@@ -209,29 +195,17 @@ mod tests {
             ("postgresql://u:p@h:5433/d", "u p h 5433 d"),
             ("postgres://u@h/d", "u - h - d"),
             ("postgresql+psycopg2://u:p%40%2F%25@h/d", "u p@/% h - d"),
-            (
-                "postgresql+asyncpg://u:p@h/d?ssl=true",
-                "u p h - d sslmode=require",
-            ),
+            ("postgresql+asyncpg://u:p@h/d?ssl=true", "u p h - d sslmode=require"),
             ("postgresql://", "- - - - -"),
             ("postgresql:///d", "- - - - d"),
-            (
-                "postgresql:///d?host=/run/postgresql",
-                "- - /run/postgresql - d",
-            ),
+            ("postgresql:///d?host=/run/postgresql", "- - /run/postgresql - d"),
             ("postgresql://%2Frun%2Fpg/d", "- - /run/pg - d"),
             ("postgresql://u:p@[::1]:5433/d", "u p ::1 5433 d"),
             ("postgresql://a:1,b/d", "- - a,b 1, d"),
             ("postgresql://u:p@ss:w@h/d", "u p@ss:w h - d"),
             ("postgresql://u:p+q@h/d", "u p+q h - d"),
-            (
-                "postgresql://h/d?sslmode=verify-full&user=u",
-                "u - h - d sslmode=verify-full",
-            ),
-            (
-                "postgresql+psycopg://h/d?options=-c+a%3Db",
-                "- - h - d options=-c a=b",
-            ),
+            ("postgresql://h/d?sslmode=verify-full&user=u", "u - h - d sslmode=verify-full"),
+            ("postgresql+psycopg://h/d?options=-c+a%3Db", "- - h - d options=-c a=b"),
             ("postgresql://h/%C3%9Cbung", "- - h - Übung"),
         ];
         for (url, expected) in cases {
@@ -251,32 +225,14 @@ mod tests {
             ("mysql://u:hunter2@h/d", UrlError::NotPostgres),
             ("hunter2", UrlError::NotPostgres),
             ("host=h password=hunter2", UrlError::NotPostgres),
-            (
-                "postgresql://u:hunter2%zz@h/d",
-                UrlError::Encoding("password"),
-            ),
-            (
-                "postgresql://u:hunter2%2@h/d",
-                UrlError::Encoding("password"),
-            ),
-            (
-                "postgresql://u:hunter2%00@h/d",
-                UrlError::Encoding("password"),
-            ),
-            (
-                "postgresql://u:hunter2%ff@h/d",
-                UrlError::Encoding("password"),
-            ),
+            ("postgresql://u:hunter2%zz@h/d", UrlError::Encoding("password")),
+            ("postgresql://u:hunter2%2@h/d", UrlError::Encoding("password")),
+            ("postgresql://u:hunter2%00@h/d", UrlError::Encoding("password")),
+            ("postgresql://u:hunter2%ff@h/d", UrlError::Encoding("password")),
             ("postgresql://u:hunter2@h:port/d", UrlError::Port),
             ("postgresql://u:hunter2@[::1/d", UrlError::Bracket),
-            (
-                "postgresql://h/d?sslmod=x",
-                UrlError::Parameter("sslmod".into()),
-            ),
-            (
-                "postgresql://h/d?sslpassword=hunter2",
-                UrlError::Parameter("sslpassword".into()),
-            ),
+            ("postgresql://h/d?sslmod=x", UrlError::Parameter("sslmod".into())),
+            ("postgresql://h/d?sslpassword=hunter2", UrlError::Parameter("sslpassword".into())),
         ];
         for (url, expected) in cases {
             let error = parse_database_url(url).unwrap_err();

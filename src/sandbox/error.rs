@@ -163,6 +163,13 @@ impl SandboxError {
                  disk space can be the reason"
                     .into(),
             ),
+            // The engine has room for some thirty networks.
+            Self::Engine { reason, .. } if reason.contains("address pool") => {
+                Some("remove networks that nobody uses: docker network prune".into())
+            }
+            Self::Engine { reason, .. } if reason.contains("no space left") => {
+                Some("make room where Docker keeps its data: docker system df".into())
+            }
             Self::Interrupted | Self::Server { .. } | Self::Engine { .. } => None,
         }
     }

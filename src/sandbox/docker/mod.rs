@@ -1,5 +1,6 @@
 //! The sandbox as a container. These files alone know bollard.
 
+mod claim;
 mod engine;
 mod guard;
 mod image;
@@ -7,7 +8,6 @@ mod inventory;
 mod ready;
 mod spec;
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use bollard::models::SystemInfo;
@@ -22,9 +22,9 @@ use crate::pg::{Address, ConnectInfo};
 use crate::secret::Secret;
 
 use super::error::SandboxError;
-use super::owner::{Liveness, Owner, random_password};
-use super::sweep::{Found, Kind, Which, described, liveness, removable};
+use super::owner::{Owner, random_password};
 use super::{Request, tuning};
+use claim::{claim, is_about_the_port, port_busy};
 use guard::{Guard, refusing};
 use image::Image;
 use ready::{Awaited, Ready};
@@ -170,50 +170,6 @@ fn uncancelled(cancel: &CancellationToken) -> Result<(), SandboxError> {
     Ok(())
 }
 
-/// Makes sure that name and port can be had; what dead runs left in their way is removed.
-async fn claim(guard: &Guard, request: &Request, events: &Events) -> Result<(), SandboxError> {
-    let engine = &guard.engine;
-    let name = &request.name;
-    let (found, taken) = tokio::try_join!(inventory(engine), inventory::exists(engine, name))?;
-    let namesake = found.iter().find(|thing| thing.kind == Kind::Container && thing.name == *name);
-    match namesake {
-        None if taken => return Err(SandboxError::NameTaken { name: name.clone() }),
-        None => {}
-        Some(thing) => in_use(thing, liveness(thing, &found, &guard.owner))?,
-    }
-    for thing in removable(&found, &guard.owner, Which::InTheWayOf(name)) {
-        remove(engine, thing.kind, &thing.id).await?;
-        events.emit(Event::SandboxSwept { what: thing.to_string() });
-    }
-    // Asked now because it is quick and its answer is sure; the engine's own is understood, too.
-    if request.port != 0
-        && engine.endpoint.is_local()
-        && let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, request.port))
-        && error.kind() == std::io::ErrorKind::AddrInUse
-    {
-        return Err(port_busy(request.port, &found));
-    }
-    Ok(())
-}
-
-fn in_use(thing: &Found, liveness: Liveness) -> Result<(), SandboxError> {
-    if liveness == Liveness::Dead {
-        return Ok(());
-    }
-    Err(SandboxError::NameInUse {
-        name: thing.name.clone(),
-        owner: described(&thing.owner),
-        live: liveness == Liveness::Live,
-    })
-}
-
-fn port_busy(port: u16, found: &[Found]) -> SandboxError {
-    SandboxError::PortBusy {
-        port,
-        by: found.iter().find(|thing| thing.port == Some(port)).map(|thing| thing.name.clone()),
-    }
-}
-
 async fn make_network(guard: &Guard, name: &str) -> Result<(), SandboxError> {
     let (docker, body) = (guard.engine.docker.clone(), spec::network(name, &guard.owner.labels()));
     let made = guard.make("create the network", async move { docker.create_network(body).await });
@@ -291,12 +247,6 @@ async fn start_container(
     Ok(())
 }
 
-/// Docker's words for a port that something has: "port is already allocated" (by a container),
-/// "address already in use" (by anything else).
-fn is_about_the_port(message: &str) -> bool {
-    message.contains("port is already allocated") || message.contains("address already in use")
-}
-
 /// The ways to the server, the shortest first, and its port on 127.0.0.1.
 async fn ways(
     guard: &Guard,
@@ -361,16 +311,6 @@ fn available_memory() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dockers_words_for_a_busy_port_are_understood() {
-        assert!(is_about_the_port(
-            "driver failed programming external connectivity on endpoint x: Bind for \
-             127.0.0.1:5433 failed: port is already allocated"
-        ));
-        assert!(is_about_the_port("listen tcp4 127.0.0.1:5433: bind: address already in use"));
-        assert!(!is_about_the_port("no space left on device"));
-    }
 
     #[test]
     fn a_remote_engines_memory_is_its_own() {

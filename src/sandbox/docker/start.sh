@@ -16,11 +16,21 @@ if ! mkdir -p "$PGDATA"; then
     echo "ccc-backup: $(id -un) may not write to $PGDATA in this image" >&2
     exit 73
 fi
-printf '%s\n' "$password" >/tmp/password
+# An image of our own may bring what its initdb made (initdb -N -U postgres -E UTF8 --locale=C):
+# unpacking it takes a fifth of the time.
+cluster=/usr/share/ccc-backup/cluster.tar
+if [ -r "$cluster" ]; then
+    tar -xf "$cluster" -C "$PGDATA"
+    printf "ALTER ROLE postgres PASSWORD '%s'\n" "$password" |
+        postgres --single -F -c password_encryption=scram-sha-256 -c log_min_messages=fatal \
+            -D "$PGDATA" postgres >/dev/null
+else
+    printf '%s\n' "$password" >/tmp/password
+    initdb -D "$PGDATA" -N -U postgres --pwfile=/tmp/password --auth-local=trust \
+        --auth-host=scram-sha-256 -E UTF8 --locale=C >/tmp/initdb.log 2>&1 ||
+        { rm -f /tmp/password; cat /tmp/initdb.log >&2; exit 1; }
+    rm -f /tmp/password
+fi
 password=
-initdb -D "$PGDATA" -N -U postgres --pwfile=/tmp/password --auth-local=trust \
-    --auth-host=scram-sha-256 -E UTF8 --locale=C >/tmp/initdb.log 2>&1 ||
-    { rm -f /tmp/password; cat /tmp/initdb.log >&2; exit 1; }
-rm -f /tmp/password
-echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
+printf '%s\n' 'local all all trust' 'host all all all scram-sha-256' >"$PGDATA/pg_hba.conf"
 exec postgres -D "$PGDATA" "$@" </dev/null

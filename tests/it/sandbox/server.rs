@@ -1,0 +1,135 @@
+//! The server in it: image, settings, storage, locales, and how its end is told.
+
+use ccc_backup::events::Events;
+use ccc_backup::sandbox::Locale;
+use ccc_backup::sandbox::SandboxError;
+use std::time::Duration;
+use std::time::Instant;
+
+use super::{IMAGE, answer, docker, docker_text, inside, left, refused, request, started};
+
+/// What an image's build may do once, so that no start has to.
+const MAKE_CLUSTER: &str = "
+    mkdir /usr/share/ccc-backup && install -d -o postgres /tmp/made
+    setpriv --reuid postgres --regid postgres --clear-groups \\
+        initdb -N -U postgres -E UTF8 --locale=C -D /tmp/made/cluster
+    tar -C /tmp/made/cluster -cf /usr/share/ccc-backup/cluster.tar .
+    chmod 644 /usr/share/ccc-backup/cluster.tar";
+
+#[tokio::test]
+async fn an_image_that_does_not_exist_is_missing() {
+    let mut request = request("no-image");
+    request.image = Some("localhost:1/no/such:image".into());
+    let error = refused(&request).await;
+    assert!(matches!(error, SandboxError::ImageMissing { .. }), "{error}");
+    assert!(error.hint().unwrap().contains("docker pull"));
+    assert_eq!(left(&request.name), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_is_noticed_at_once_and_its_words_are_shown() {
+    let mut request = request("broken");
+    request.settings = vec![("shared_buffers".into(), "lots".into())];
+    let begun = Instant::now();
+    let error = refused(&request).await;
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(
+        matches!(&error, SandboxError::NotReady { log, .. }
+            if log.iter().any(|line| line.contains("shared_buffers"))),
+        "{error}"
+    );
+    assert_eq!(left(&request.name), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_image_that_brings_a_cluster_starts_from_it() {
+    let mut request = request("cluster");
+    let maker = format!("{}-maker", request.name);
+    let image = format!("{}:15", request.name);
+    let run = ["run", "--name", &maker, "--user", "0", "--entrypoint", "sh"];
+    let run: Vec<&str> = run.into_iter().chain([IMAGE, "-ec", MAKE_CLUSTER]).collect();
+    docker_text(&run);
+    docker_text(&["commit", &maker, &image]);
+    docker_text(&["rm", "-v", &maker]);
+    request.image = Some(image.clone());
+    let sandbox = started(&request).await;
+    let log = inside(&request.name, "ls /tmp/initdb.log");
+    let password = sandbox.connect_info().password.expose().to_owned();
+    let stored = "SELECT rolpassword LIKE 'SCRAM-SHA-256$%' FROM pg_authid WHERE rolname = user";
+    let session = sandbox.connect_info().connect().await.unwrap();
+    let scram: bool = session.query_one(stored, &[]).await.unwrap().get(0);
+    let logs = docker(&["logs", &request.name]);
+    sandbox.close(&Events::silent()).await.unwrap();
+    docker_text(&["image", "rm", &image]);
+    assert!(!log.status.success(), "initdb ran");
+    assert!(scram);
+    for stream in [logs.stdout, logs.stderr] {
+        assert!(!String::from_utf8_lossy(&stream).contains(&password));
+    }
+}
+
+#[tokio::test]
+async fn data_that_does_not_fit_in_memory_goes_to_a_volume_that_is_removed() {
+    let mut request = request("volume");
+    request.data_bytes = None;
+    let sandbox = started(&request).await;
+    assert!(!sandbox.facts().in_memory);
+    let session = sandbox.connect_info().connect().await.unwrap();
+    session
+        .batch_execute("CREATE TABLE t AS SELECT generate_series(1, 1000) AS n; CHECKPOINT")
+        .await
+        .unwrap();
+    assert_eq!(left(&request.name).len(), 3);
+    sandbox.close(&Events::silent()).await.unwrap();
+    assert_eq!(left(&request.name), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_database_gets_the_sources_locale_or_says_that_it_did_not() {
+    let sandbox = started(&request("locale")).await;
+    let locale = |name: &str| Locale {
+        collate: Some(name.into()),
+        ctype: Some(name.into()),
+        ..Locale::default()
+    };
+    let made = async |name: &str, locale: Locale| {
+        let said = sandbox.create_database(name, &locale).await.unwrap();
+        let question = format!("SELECT datcollate FROM pg_database WHERE datname = '{name}'");
+        (said, answer(sandbox.connect_info(), &question).await)
+    };
+    assert_eq!(made("restore_test", Locale::default()).await, (None, "C".to_owned()));
+    assert_eq!(made("english", locale("en_US.UTF-8")).await, (None, "en_US.UTF-8".to_owned()));
+    let (said, collate) = made("none", locale("tlh_QO.UTF-8")).await;
+    assert!(said.unwrap().contains("tlh_QO.UTF-8"));
+    assert_eq!(collate, "C");
+    let latin = Locale { encoding: "LATIN1".into(), ..locale("en_US.UTF-8") };
+    assert_eq!(made("latin", latin).await.1, "C");
+    let twice = sandbox.create_database("latin", &Locale::default()).await.unwrap_err();
+    assert!(twice.to_string().contains("already exists"), "{twice}");
+    sandbox.close(&Events::silent()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_end_of_a_container_is_diagnosed() {
+    let request = request("killed");
+    let sandbox = started(&request).await;
+    assert_eq!(sandbox.diagnose().await, None);
+    docker_text(&["kill", &request.name]);
+    let diagnosis = sandbox.diagnose().await.unwrap();
+    assert!(diagnosis.contains("137"), "{diagnosis}");
+    sandbox.close(&Events::silent()).await.unwrap();
+    assert_eq!(left(&request.name), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_crashed_backend_ends_the_sandbox_and_is_diagnosed() {
+    let request = request("crashed");
+    let sandbox = started(&request).await;
+    let crash = "SELECT pg_backend_pid()::text";
+    let session = sandbox.connect_info().connect().await.unwrap();
+    let pid: String = session.query_one(crash, &[]).await.unwrap().get(0);
+    inside(&request.name, &format!("kill -9 {pid}"));
+    let diagnosis = sandbox.diagnose().await.unwrap();
+    sandbox.close(&Events::silent()).await.unwrap();
+    assert!(diagnosis.contains("signal 9"), "{diagnosis}");
+}
