@@ -1,6 +1,7 @@
 //! The bytes of a dump: where they come from, how they are packed, what they say.
 
 pub mod copy;
+mod encoding;
 pub mod fingerprint;
 pub mod flaw;
 pub mod item;
