@@ -1,6 +1,7 @@
 //! The reader on text: each rule of psql's lexer and of pg_dump's output by name.
 
 mod flaws;
+mod pg_dump;
 mod properties;
 
 use bytes::Bytes;
