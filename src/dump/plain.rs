@@ -96,6 +96,8 @@ impl Reader {
 
     /// Feeds the next bytes of the dump; appends what they complete to `out`.
     ///
+    /// Items are slices of `chunk` where they can be, so keeping one keeps the chunk.
+    ///
     /// # Errors
     ///
     /// The text cannot be a dump. `out` then holds the items before the flaw, and every later
@@ -314,11 +316,10 @@ impl Reader {
 
     /// Of a file that nothing calls a dump, say that rather than what is odd in it.
     fn judged(&self, flaw: Flaw) -> Flaw {
-        match flaw {
-            Flaw::MetaCommand { .. } | Flaw::Restricted { .. } => flaw,
-            _ if self.is_dump() => flaw,
-            _ => Flaw::NotADump { lines: self.line },
+        if self.is_dump() {
+            return flaw;
         }
+        Flaw::NotADump { line: self.line }
     }
 
     /// What is wrong with an end here.
@@ -334,7 +335,7 @@ impl Reader {
             }
             Place::Statement => Some(Flaw::CutInStatement { line, text: text() }),
             Place::BlockComment(_) => Some(Flaw::CutInComment { line }),
-            _ if !self.is_dump() => Some(Flaw::NotADump { lines: self.line }),
+            _ if !self.is_dump() => Some(Flaw::NotADump { line: self.line }),
             _ if !self.facts.trailer => Some(Flaw::NoTrailer { line: self.line }),
             _ if self.restriction.is_some() => Some(Flaw::NoUnrestrict { line: self.line }),
             _ => None,

@@ -125,7 +125,7 @@ fn a_cut_dump_says_where_it_was_cut() {
 #[test]
 fn a_file_of_another_kind_is_called_so() {
     let page = format!("<!DOCTYPE html>\n{}", "<p>it's".repeat(500_000));
-    for text in ["", "hello", "SELECT 1;", "\0\0", TAIL, &page] {
+    for text in ["", "hello", "SELECT 1;", "\0\0", "\\i x\n", TAIL, &page] {
         let (_, result, _) = read_by(text.as_bytes(), 4096);
         assert!(matches!(result, Err(Flaw::NotADump { .. })), "{result:?}");
     }
