@@ -268,22 +268,28 @@ impl Lexer {
             (b"u" | b"U", b'&') => return self.state = State::UnicodePrefix,
             _ => {}
         }
+        if self.opening != Opening::Other {
+            self.opening = self.opened_by(word, after);
+        }
+    }
+
+    fn opened_by(&mut self, word: &[u8], after: After) -> Opening {
         let is = |keyword: &str| word.eq_ignore_ascii_case(keyword.as_bytes());
-        let routine = is_routine(word);
-        self.opening = match self.opening {
-            Opening::Other => Opening::Other,
+        match self.opening {
+            Opening::Start if is("create") => Opening::Create,
+            Opening::Create if is("or") => Opening::Or,
+            Opening::Or if is("replace") => Opening::Replace,
+            Opening::Create | Opening::Replace if is("function") || is("procedure") => {
+                Opening::Routine
+            }
             Opening::Routine => {
                 if self.parens == 0 {
                     self.routine_word(word, after);
                 }
                 Opening::Routine
             }
-            Opening::Start if is("create") => Opening::Create,
-            Opening::Create if is("or") => Opening::Or,
-            Opening::Or if is("replace") => Opening::Replace,
-            Opening::Create | Opening::Replace if routine => Opening::Routine,
             _ => Opening::Other,
-        };
+        }
     }
 
     /// Counts what opens and closes a body of SQL statements.
@@ -385,8 +391,4 @@ impl Lexer {
             None => input.len(),
         }
     }
-}
-
-fn is_routine(word: &[u8]) -> bool {
-    word.eq_ignore_ascii_case(b"function") || word.eq_ignore_ascii_case(b"procedure")
 }
