@@ -12,6 +12,8 @@ use memchr::memchr_iter;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
+use super::encoding::Encoding;
+
 /// Takes in the rows of a table in pieces cut anywhere.
 pub struct Fingerprint {
     total: TableFingerprint,
@@ -55,7 +57,6 @@ impl Fingerprint {
     /// The right one of the two for rows in `client_encoding`.
     #[must_use]
     pub fn for_encoding(client_encoding: Option<&str>) -> Self {
-        use super::lexer::Encoding;
         match client_encoding.map(Encoding::named) {
             None | Some(Encoding::Safe) => Self::new(),
             Some(Encoding::Sjis | Encoding::Wide) => Self::with_raw_newlines(),

@@ -38,12 +38,10 @@ pub enum Flaw {
         line: u64,
     },
     /// Nothing says that this is a dump.
-    #[error(
-        "the file is not a dump: no \"PostgreSQL database dump\" comment in its {lines} lines of text"
-    )]
+    #[error("the file is no plain dump: no \"PostgreSQL database dump\" comment up to line {line}")]
     NotADump {
-        /// Lines looked at.
-        lines: u64,
+        /// Where reading ended.
+        line: u64,
     },
     /// pg_dump's last comment is missing.
     #[error(

@@ -5,7 +5,16 @@
 //! business. It differs from psql where psql fails on what pg_dump writes: only `BEGIN ATOMIC`
 //! opens a body (`CREATE FUNCTION begin()` is legal), and `:name` is never a variable.
 
+mod class;
+mod comment;
+mod dollar;
+
 use memchr::{memchr, memchr2};
+
+use super::encoding::Encoding;
+use class::{CLASS, CONTINUES, Class};
+
+pub(super) use comment::BlockComment;
 
 /// Why [`Lexer::scan`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,40 +99,6 @@ pub(super) struct Lexer {
     matched: usize,
     standard_strings: bool,
     encoding: Encoding,
-}
-
-/// Whether the second byte of a character can look like ASCII.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
-    /// No: UTF8, LATIN1, the EUC family, every server encoding.
-    Safe,
-    /// SJIS, where 0xA1 to 0xDF are characters of one byte.
-    Sjis,
-    /// BIG5, GBK, UHC, GB18030, JOHAB.
-    Wide,
-}
-
-impl Encoding {
-    /// Of a name as `SET client_encoding` takes it.
-    pub(super) fn named(name: &str) -> Self {
-        let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-        match plain.to_ascii_lowercase().as_str() {
-            "sjis" | "shiftjis" | "mskanji" | "win932" | "windows932" | "shiftjis2004" => {
-                Self::Sjis
-            }
-            "big5" | "win950" | "windows950" | "gbk" | "win936" | "windows936" | "uhc"
-            | "win949" | "windows949" | "gb18030" | "johab" => Self::Wide,
-            _ => Self::Safe,
-        }
-    }
-
-    fn leads(self, byte: u8) -> bool {
-        match self {
-            Self::Safe => false,
-            Self::Sjis => byte >= 0x80 && !(0xA1..=0xDF).contains(&byte),
-            Self::Wide => byte >= 0x80,
-        }
-    }
 }
 
 impl Lexer {
@@ -290,22 +265,28 @@ impl Lexer {
             (b"u" | b"U", b'&') => return self.state = State::UnicodePrefix,
             _ => {}
         }
+        if self.opening != Opening::Other {
+            self.opening = self.opened_by(word, after);
+        }
+    }
+
+    fn opened_by(&mut self, word: &[u8], after: After) -> Opening {
         let is = |keyword: &str| word.eq_ignore_ascii_case(keyword.as_bytes());
-        let routine = is_routine(word);
-        self.opening = match self.opening {
-            Opening::Other => Opening::Other,
+        match self.opening {
+            Opening::Start if is("create") => Opening::Create,
+            Opening::Create if is("or") => Opening::Or,
+            Opening::Or if is("replace") => Opening::Replace,
+            Opening::Create | Opening::Replace if is("function") || is("procedure") => {
+                Opening::Routine
+            }
             Opening::Routine => {
                 if self.parens == 0 {
                     self.routine_word(word, after);
                 }
                 Opening::Routine
             }
-            Opening::Start if is("create") => Opening::Create,
-            Opening::Create if is("or") => Opening::Or,
-            Opening::Or if is("replace") => Opening::Replace,
-            Opening::Create | Opening::Replace if routine => Opening::Routine,
             _ => Opening::Other,
-        };
+        }
     }
 
     /// Counts what opens and closes a body of SQL statements.
@@ -407,140 +388,4 @@ impl Lexer {
             None => input.len(),
         }
     }
-
-    /// Between the dollars of what may become a dollar quote.
-    fn dollar_tag(&mut self, byte: u8) -> usize {
-        let starts = CLASS[usize::from(byte)] == Class::Letter;
-        if byte == b'$' {
-            self.matched = 0;
-            self.state = State::DollarBody;
-            1
-        } else if starts || (!self.tag.is_empty() && byte.is_ascii_digit()) {
-            self.tag.push(byte);
-            1
-        } else if self.tag.is_empty() {
-            self.state = State::Plain;
-            0
-        } else {
-            // Not a tag: psql reads the letters again as a word.
-            self.word.clear();
-            self.word.extend(self.tag.iter().take(WORD + 1));
-            self.state = State::Word;
-            0
-        }
-    }
-
-    /// Looks for `$tag$`. A tag has no dollar in it, so a mismatch can only begin anew at a dollar.
-    fn dollar_body(&mut self, input: &[u8]) -> usize {
-        let mut at = 0;
-        while at < input.len() {
-            if self.matched == 0 {
-                let Some(dollar) = memchr(b'$', &input[at..]) else {
-                    return input.len();
-                };
-                self.matched = 1;
-                at += dollar + 1;
-                continue;
-            }
-            let byte = input[at];
-            at += 1;
-            match self.tag.get(self.matched - 1) {
-                None if byte == b'$' => {
-                    self.state = State::Plain;
-                    return at;
-                }
-                Some(&expected) if byte == expected => self.matched += 1,
-                _ => self.matched = usize::from(byte == b'$'),
-            }
-        }
-        at
-    }
 }
-
-fn is_routine(word: &[u8]) -> bool {
-    word.eq_ignore_ascii_case(b"function") || word.eq_ignore_ascii_case(b"procedure")
-}
-
-/// Inside `/* … */`, which nest.
-#[derive(Debug, Default)]
-pub(super) struct BlockComment {
-    /// Comments open inside the first.
-    depth: u32,
-    /// A `*` or `/` that may pair with the next byte, else 0.
-    last: u8,
-}
-
-impl BlockComment {
-    /// The bytes up to and with the final `*/`; none when it is not in `input`.
-    pub(super) fn scan(&mut self, input: &[u8]) -> Option<usize> {
-        let mut at = 0;
-        while at < input.len() {
-            if self.last == 0 {
-                at += memchr2(b'*', b'/', &input[at..])?;
-            }
-            let byte = input[at];
-            at += 1;
-            match (std::mem::replace(&mut self.last, 0), byte) {
-                (b'*', b'/') if self.depth == 0 => return Some(at),
-                (b'*', b'/') => self.depth -= 1,
-                (b'/', b'*') => self.depth += 1,
-                (_, b'*' | b'/') => self.last = byte,
-                _ => {}
-            }
-        }
-        None
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Other,
-    Space,
-    Newline,
-    Letter,
-    Open,
-    Close,
-    Semicolon,
-    Backslash,
-    Quote,
-    NameQuote,
-    Dollar,
-    Dash,
-    Slash,
-}
-
-const CLASS: [Class; 256] = {
-    let mut table = [Class::Other; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = match byte as u8 {
-            b' ' | b'\t' | 0x0B | 0x0C => Class::Space,
-            b'\n' | b'\r' => Class::Newline,
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80..=0xFF => Class::Letter,
-            b'(' => Class::Open,
-            b')' => Class::Close,
-            b';' => Class::Semicolon,
-            b'\\' => Class::Backslash,
-            b'\'' => Class::Quote,
-            b'"' => Class::NameQuote,
-            b'$' => Class::Dollar,
-            b'-' => Class::Dash,
-            b'/' => Class::Slash,
-            _ => Class::Other,
-        };
-        byte += 1;
-    }
-    table
-};
-
-/// Bytes that go on with a word that a letter began.
-const CONTINUES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] =
-            matches!(CLASS[byte], Class::Letter | Class::Dollar) || (byte as u8).is_ascii_digit();
-        byte += 1;
-    }
-    table
-};

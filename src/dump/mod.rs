@@ -5,6 +5,7 @@ pub mod codec;
 pub mod compress;
 pub mod contents;
 pub mod copy;
+mod encoding;
 pub mod fingerprint;
 pub mod flaw;
 pub mod inspect;

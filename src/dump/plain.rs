@@ -4,21 +4,22 @@
 //! are hints, except for those that say that this is a dump and that it is complete. Memory is
 //! bounded by the longest statement; COPY data pass through as slices of what was fed.
 //!
-//! The reader alternates between four places: the gap between statements (here), a statement
+//! The reader alternates between four places: the gap between statements (`gap`), a statement
 //! (`lexer`), the end of a COPY statement's line, and COPY data (`copy`).
+
+mod gap;
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter};
 
 use super::copy::{HELD, Terminator, copy_from_stdin};
+use super::encoding::Encoding;
 use super::flaw::Flaw;
-use super::item::{Facts, Item, Meta, Statement, TocEntry};
-use super::lexer::{BlockComment, Encoding, Lexer, Stop};
-use super::meta::{self, Command};
+use super::item::{Facts, Item, Statement, TocEntry};
+use super::lexer::{BlockComment, Lexer, Stop};
 use super::session::{Setting, setting};
-use super::toc::{self, Comment};
 
 /// The longest statement a PostgreSQL server accepts, in bytes.
 const STATEMENT_LIMIT: usize = 0x3fff_ffff;
@@ -95,6 +96,8 @@ impl Reader {
 
     /// Feeds the next bytes of the dump; appends what they complete to `out`.
     ///
+    /// Items are slices of `chunk` where they can be, so keeping one keeps the chunk.
+    ///
     /// # Errors
     ///
     /// The text cannot be a dump. `out` then holds the items before the flaw, and every later
@@ -123,11 +126,10 @@ impl Reader {
     /// It ends where a dump cannot: it is cut, or is none.
     pub fn finish(&mut self, out: &mut Vec<Item>) -> Result<(), Flaw> {
         if self.flaw.is_none() {
-            if matches!(self.place, Place::Meta) {
-                // An editor may have taken the last newline. Cut, it is judged by what is missing.
-                let _ = self.meta(out);
-            }
-            self.flaw = self.cut().map(|flaw| self.judged(flaw));
+            // An editor may have taken the last newline. Cut, it is judged by what is missing.
+            let open = matches!(self.place, Place::Meta);
+            let refused = if open { self.meta(out).err() } else { None };
+            self.flaw = self.cut().or(refused).map(|flaw| self.judged(flaw));
         }
         self.flaw.clone().map_or(Ok(()), Err)
     }
@@ -171,7 +173,7 @@ impl Reader {
                 self.place = Place::Gap;
                 Ok(0)
             }
-            Place::Gap => self.gap(input),
+            Place::Gap => Ok(self.gap(input)),
             Place::Dash | Place::Slash => Ok(self.comment_or_operator(input[0])),
             Place::LineComment => self.line_comment(input),
             Place::BlockComment(_) => self.block_comment(input),
@@ -190,130 +192,6 @@ impl Reader {
         }
     }
 
-    /// Space between statements, up to what is none.
-    fn gap(&mut self, input: &[u8]) -> Result<usize, Flaw> {
-        let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | 0x0B | 0x0C | b';');
-        let Some(at) = input.iter().position(|b| !blank(b)) else {
-            return Ok(input.len());
-        };
-        if at > 0 {
-            return Ok(at);
-        }
-        self.text.clear();
-        self.alone = self.line_start;
-        self.began = (self.line, self.offset);
-        self.place = match input[0] {
-            b'-' => Place::Dash,
-            b'/' => Place::Slash,
-            b'\\' => Place::Meta,
-            _ => Place::Statement,
-        };
-        match self.place {
-            Place::Dash | Place::Slash => Ok(1),
-            Place::Meta if !self.alone => Err(self.meta_command(input)),
-            _ => Ok(0),
-        }
-    }
-
-    /// After a dash or a slash, by the next byte.
-    fn comment_or_operator(&mut self, next: u8) -> usize {
-        let dash = matches!(self.place, Place::Dash);
-        if dash && next == b'-' {
-            self.place = Place::LineComment;
-            return 1;
-        }
-        if !dash && next == b'*' {
-            self.place = Place::BlockComment(BlockComment::default());
-            return 1;
-        }
-        // No statement begins so, but the server shall say it.
-        let operator = if dash { b"-" } else { b"/" };
-        self.lexer.scan(operator);
-        self.statement.extend_from_slice(operator);
-        self.place = Place::Statement;
-        0
-    }
-
-    fn line_comment(&mut self, input: &[u8]) -> Result<usize, Flaw> {
-        let end = memchr2(b'\n', b'\r', input);
-        let text = &input[..end.unwrap_or(input.len())];
-        self.refuse_nul(text)?;
-        self.keep(text);
-        if end.is_some() {
-            self.place = Place::Gap;
-            if self.alone {
-                self.noted(toc::comment(&self.text));
-            }
-        }
-        Ok(text.len())
-    }
-
-    fn noted(&mut self, comment: Comment) {
-        self.facts.note(&comment);
-        match comment {
-            Comment::Entry(entry) => self.toc = Some(Arc::new(entry)),
-            Comment::Header | Comment::ClusterHeader => self.toc = None,
-            _ => {}
-        }
-    }
-
-    fn block_comment(&mut self, input: &[u8]) -> Result<usize, Flaw> {
-        let Place::BlockComment(comment) = &mut self.place else {
-            return Ok(0);
-        };
-        let end = comment.scan(input);
-        let used = end.unwrap_or(input.len());
-        self.refuse_nul(&input[..used])?;
-        if end.is_some() {
-            self.place = Place::Gap;
-        }
-        Ok(used)
-    }
-
-    /// Keeps the text of a comment or meta-command, the beginning of it if it is long.
-    fn keep(&mut self, text: &[u8]) -> usize {
-        let room = LINE_LIMIT.saturating_sub(self.text.len());
-        self.text.extend_from_slice(&text[..text.len().min(room)]);
-        text.len()
-    }
-
-    /// The meta-command in `self.text`.
-    fn meta(&mut self, out: &mut Vec<Item>) -> Result<(), Flaw> {
-        let line = self.line;
-        let refusal = |text: &[u8]| Flaw::Restricted { line, text: Flaw::excerpt(text) };
-        let command = meta::command(&self.text).filter(|_| self.text.len() < LINE_LIMIT);
-        let Some(command) = command else {
-            return Err(self.meta_command(&self.text));
-        };
-        let meta = match (command, &self.restriction) {
-            (Command::Restrict(key), None) => {
-                self.restriction = Some(key.to_vec());
-                Meta::Restrict
-            }
-            (Command::Unrestrict(key), Some(given)) if key == given => {
-                self.restriction = None;
-                Meta::Unrestrict
-            }
-            (Command::Plain(meta), None) => meta,
-            _ => return Err(refusal(&self.text)),
-        };
-        match &meta {
-            Meta::Unrestrict => {}
-            Meta::Restrict => self.facts.trailer = false,
-            Meta::Connect { .. } => {
-                self.facts.trailer = false;
-                self.toc = None;
-                self.lexer.set_standard_strings(true);
-            }
-            Meta::Encoding(name) => {
-                self.facts.trailer = false;
-                self.set_encoding(name.clone());
-            }
-        }
-        out.push(Item::Meta(meta));
-        Ok(())
-    }
-
     fn statement(&mut self, chunk: &Bytes, at: usize, out: &mut Vec<Item>) -> Result<usize, Flaw> {
         let input = &chunk[at..];
         let stop = self.lexer.scan(input);
@@ -325,11 +203,10 @@ impl Reader {
         };
         self.refuse_nul(&input[..used])?;
         if let Stop::Backslash(_) = stop {
-            let mut flaw = self.meta_command(&input[used..]);
-            if let Flaw::MetaCommand { line, .. } = &mut flaw {
-                *line += lines(&input[..used]);
-            }
-            return Err(flaw);
+            self.text.clear();
+            self.alone = false;
+            self.place = Place::Meta;
+            return Ok(used);
         }
         self.refuse_length(used)?;
         let text = if self.statement.is_empty() {
@@ -340,7 +217,15 @@ impl Reader {
         };
         let (line, offset) = self.began;
         self.place = Place::Gap;
-        self.completed(Statement { text, toc: self.toc.clone(), line, offset }, out);
+        self.completed(
+            Statement {
+                text,
+                toc: self.toc.clone(),
+                line,
+                offset,
+            },
+            out,
+        );
         Ok(used)
     }
 
@@ -406,22 +291,23 @@ impl Reader {
 
     fn refuse_nul(&self, text: &[u8]) -> Result<(), Flaw> {
         match memchr(0, text) {
-            Some(at) => Err(Flaw::NulByte { line: self.line + lines(&text[..at]) }),
+            Some(at) => Err(Flaw::NulByte {
+                line: self.line + lines(&text[..at]),
+            }),
             None => Ok(()),
         }
     }
 
     fn refuse_length(&self, more: usize) -> Result<(), Flaw> {
-        let limit = if self.is_dump() { STATEMENT_LIMIT } else { STRANGE_LIMIT };
+        let limit = if self.is_dump() {
+            STATEMENT_LIMIT
+        } else {
+            STRANGE_LIMIT
+        };
         if self.statement.len() + more > limit {
             return Err(Flaw::StatementTooLong { line: self.began.0 });
         }
         Ok(())
-    }
-
-    fn meta_command(&self, text: &[u8]) -> Flaw {
-        let text = text.split(|&b| b == b'\n').next().unwrap_or_default();
-        Flaw::MetaCommand { line: self.line, text: Flaw::excerpt(text) }
     }
 
     fn is_dump(&self) -> bool {
@@ -430,26 +316,26 @@ impl Reader {
 
     /// Of a file that nothing calls a dump, say that rather than what is odd in it.
     fn judged(&self, flaw: Flaw) -> Flaw {
-        match flaw {
-            Flaw::MetaCommand { .. } | Flaw::Restricted { .. } => flaw,
-            _ if self.is_dump() => flaw,
-            _ => Flaw::NotADump { lines: self.line },
+        if self.is_dump() {
+            return flaw;
         }
+        Flaw::NotADump { line: self.line }
     }
 
     /// What is wrong with an end here.
     fn cut(&self) -> Option<Flaw> {
         let (line, text) = (self.began.0, || Flaw::excerpt(&self.statement));
         match self.place {
-            Place::CopyLine | Place::CopyData => {
-                Some(Flaw::CutInCopy { table: self.table.clone(), line })
-            }
+            Place::CopyLine | Place::CopyData => Some(Flaw::CutInCopy {
+                table: self.table.clone(),
+                line,
+            }),
             Place::Statement if self.lexer.in_quotes() => {
                 Some(Flaw::CutInQuote { line, text: text() })
             }
             Place::Statement => Some(Flaw::CutInStatement { line, text: text() }),
             Place::BlockComment(_) => Some(Flaw::CutInComment { line }),
-            _ if !self.is_dump() => Some(Flaw::NotADump { lines: self.line }),
+            _ if !self.is_dump() => Some(Flaw::NotADump { line: self.line }),
             _ if !self.facts.trailer => Some(Flaw::NoTrailer { line: self.line }),
             _ if self.restriction.is_some() => Some(Flaw::NoUnrestrict { line: self.line }),
             _ => None,

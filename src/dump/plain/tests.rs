@@ -1,5 +1,7 @@
 //! The reader on text: each rule of psql's lexer and of pg_dump's output by name.
 
+mod flaws;
+mod pg_dump;
 mod properties;
 
 use bytes::Bytes;
@@ -59,15 +61,14 @@ fn statements(body: impl AsRef<[u8]>) -> Vec<String> {
     items(body).into_iter().map(text).collect()
 }
 
-/// The flaw of a body between header and trailer.
-fn flaw(body: &str) -> Flaw {
-    let (_, result, _) = read(format!("{HEAD}{body}\n{TAIL}").as_bytes());
-    result.expect_err("a flaw")
-}
-
 fn copy(items: &[Item]) -> (&CopyBlock, &[u8]) {
     match items {
-        [Item::CopyStart(block), Item::CopyData(data), Item::CopyEnd, ..] => (block, data),
+        [
+            Item::CopyStart(block),
+            Item::CopyData(data),
+            Item::CopyEnd,
+            ..,
+        ] => (block, data),
         [Item::CopyStart(block), Item::CopyEnd, ..] => (block, b""),
         other => panic!("not a COPY block: {other:?}"),
     }
@@ -75,7 +76,10 @@ fn copy(items: &[Item]) -> (&CopyBlock, &[u8]) {
 
 /// Each of these is one statement and must be followed by another.
 fn assert_one_statement(text: &str) {
-    assert_eq!(statements(format!("{text}\nSELECT 'next';")), [text, "SELECT 'next';"]);
+    assert_eq!(
+        statements(format!("{text}\nSELECT 'next';")),
+        [text, "SELECT 'next';"]
+    );
 }
 
 #[test]
@@ -99,7 +103,10 @@ fn comment_marks_are_seen_inside_operators() {
 
 #[test]
 fn a_line_comment_ends_at_a_carriage_return_too() {
-    assert_eq!(statements("SELECT 1 -- x\r;SELECT 2;"), ["SELECT 1 -- x\r;", "SELECT 2;"]);
+    assert_eq!(
+        statements("SELECT 1 -- x\r;SELECT 2;"),
+        ["SELECT 1 -- x\r;", "SELECT 2;"]
+    );
 }
 
 #[test]
@@ -112,9 +119,18 @@ fn dollar_quotes_end_only_at_their_own_tag() {
 
 #[test]
 fn a_dollar_in_a_name_or_before_a_digit_begins_no_quote() {
-    assert_eq!(statements("SELECT a$b$; SELECT c$b$;"), ["SELECT a$b$;", "SELECT c$b$;"]);
-    assert_eq!(statements("SELECT $1; SELECT $1$a$;$a$;"), ["SELECT $1;", "SELECT $1$a$;$a$;"]);
-    assert_eq!(statements("SELECT $a; SELECT $ ;"), ["SELECT $a;", "SELECT $ ;"]);
+    assert_eq!(
+        statements("SELECT a$b$; SELECT c$b$;"),
+        ["SELECT a$b$;", "SELECT c$b$;"]
+    );
+    assert_eq!(
+        statements("SELECT $1; SELECT $1$a$;$a$;"),
+        ["SELECT $1;", "SELECT $1$a$;$a$;"]
+    );
+    assert_eq!(
+        statements("SELECT $a; SELECT $ ;"),
+        ["SELECT $a;", "SELECT $ ;"]
+    );
     assert_one_statement(r"SELECT $e'\'; ';");
 }
 
@@ -150,7 +166,11 @@ fn semicolons_in_parentheses_end_nothing() {
 
 #[test]
 fn sql_bodies_end_at_their_own_end() {
-    for create in ["CREATE FUNCTION", "create or replace procedure", "CREATE OR REPLACE FUNCTION"] {
+    for create in [
+        "CREATE FUNCTION",
+        "create or replace procedure",
+        "CREATE OR REPLACE FUNCTION",
+    ] {
         assert_one_statement(&format!(
             "{create} f(a integer) LANGUAGE sql\n BEGIN ATOMIC\n INSERT INTO t VALUES (1);\n \
              SELECT CASE WHEN (a = 1) THEN CASE a WHEN 1 THEN 2 END ELSE 3 END AS \"end\";\nEND;"
@@ -187,7 +207,11 @@ fn reconnecting_makes_strings_standard_again() {
 #[test]
 fn a_character_whose_second_byte_is_a_backslash_escapes_nothing() {
     let set = b"SET client_encoding = 'SJIS';\n".to_vec();
-    let body = [&set[..], b"SELECT E'\x95\\', E'\xB1\\';', '\x95\\';SELECT 2;"].concat();
+    let body = [
+        &set[..],
+        b"SELECT E'\x95\\', E'\xB1\\';', '\x95\\';SELECT 2;",
+    ]
+    .concat();
     assert_eq!(items(body).len(), 3);
 }
 
@@ -205,10 +229,19 @@ fn empty_statements_are_left_out() {
 #[test]
 fn a_statement_knows_its_line_its_offset_and_the_comment_above_it() {
     let toc = "--\n-- Name: t; Type: TABLE; Schema: s; Owner: -\n--\n\n";
-    let items = items(format!("SELECT 1;\n{toc}CREATE\nTABLE t (); ALTER TABLE t;"));
-    let Item::Statement(first) = &items[0] else { panic!() };
-    assert_eq!((first.line, first.offset, &first.toc), (5, HEAD.len() as u64, &None));
-    let Item::Statement(last) = &items[2] else { panic!() };
+    let items = items(format!(
+        "SELECT 1;\n{toc}CREATE\nTABLE t (); ALTER TABLE t;"
+    ));
+    let Item::Statement(first) = &items[0] else {
+        panic!()
+    };
+    assert_eq!(
+        (first.line, first.offset, &first.toc),
+        (5, HEAD.len() as u64, &None)
+    );
+    let Item::Statement(last) = &items[2] else {
+        panic!()
+    };
     assert_eq!(last.line, 11);
     assert_eq!(last.toc.as_ref().map(|toc| &*toc.kind), Some("TABLE"));
 }
@@ -224,7 +257,11 @@ fn what_a_literal_quotes_is_not_taken_for_a_comment_a_copy_or_an_end() {
     let text = format!("{HEAD}{body}");
     let (items, result, facts) = read(text.as_bytes());
     assert_eq!(items.len(), 4);
-    assert!(items.iter().all(|item| matches!(item, Item::Statement(s) if s.toc.is_none())));
+    assert!(
+        items
+            .iter()
+            .all(|item| matches!(item, Item::Statement(s) if s.toc.is_none()))
+    );
     assert!(matches!(result, Err(Flaw::NoTrailer { .. })));
     assert_eq!((facts.pg_dump_version, facts.copy_blocks), (None, 0));
 }
@@ -241,7 +278,10 @@ fn what_a_row_spells_is_not_taken_for_an_end() {
 fn the_head_of_a_copy_block_may_span_lines() {
     let items = items("COPY public.\"a\nb;'\" (\"c\n\"\"d\",\n e) FROM stdin;\n1\t2\n\\.\n");
     let (block, data) = copy(&items);
-    assert_eq!((block.table.text(), data), ("a\nb;'".into(), &b"1\t2\n"[..]));
+    assert_eq!(
+        (block.table.text(), data),
+        ("a\nb;'".into(), &b"1\t2\n"[..])
+    );
     assert_eq!(block.columns, ["c\n\"d", "e"]);
 }
 
@@ -254,7 +294,10 @@ fn a_table_without_columns_has_empty_rows() {
 #[test]
 fn a_table_without_rows_has_no_data() {
     assert_eq!(items("COPY t (a) FROM stdin;\n\\.\n").len(), 2);
-    assert_eq!(items("COPY t (a) FROM stdin WITH (FORMAT csv);\n\\.\n").len(), 2);
+    assert_eq!(
+        items("COPY t (a) FROM stdin WITH (FORMAT csv);\n\\.\n").len(),
+        2
+    );
 }
 
 #[test]
@@ -280,135 +323,11 @@ fn bytes_of_every_encoding_pass_unchanged() {
     let items =
         items(b"SELECT 'caf\xE9' AS caf\xE9;\nCOPY t\xFF (\"\xE9\") FROM stdin;\n\xFF\xFE\n\\.\n");
     let (block, data) = copy(&items[1..]);
-    assert_eq!((block.table.as_bytes(), data), (&b"t\xFF"[..], &b"\xFF\xFE\n"[..]));
+    assert_eq!(
+        (block.table.as_bytes(), data),
+        (&b"t\xFF"[..], &b"\xFF\xFE\n"[..])
+    );
     assert_eq!(block.columns[0].to_string(), "é");
-}
-
-#[test]
-fn the_header_says_who_wrote_the_dump_and_the_settings_in_which_encoding() {
-    let text = "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc123\n\n\
-        -- Dumped from database version 15.18 (Debian 15.18-0+deb12u1)\n\
-        -- Dumped by pg_dump version 16.4\n\nSET client_encoding = 'LATIN1';\n\
-        --\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict abc123\n\n";
-    let (items, result, facts) = read(text.as_bytes());
-    assert_eq!(result, Ok(()));
-    assert_eq!(items.len(), 3);
-    assert_eq!(facts.server_version.as_deref(), Some("15.18 (Debian 15.18-0+deb12u1)"));
-    assert_eq!(facts.pg_dump_version.as_deref(), Some("16.4"));
-    assert_eq!(facts.client_encoding.as_deref(), Some("LATIN1"));
-    assert_eq!((facts.statements, facts.copy_blocks), (1, 0));
-}
-
-#[test]
-fn a_cluster_dump_ends_at_its_own_trailer_only() {
-    let head = "--\n-- PostgreSQL database cluster dump\n--\n\n\\restrict a\nCREATE ROLE x;\n\\unrestrict a\n";
-    let inner = format!("\\connect template1\n{HEAD}SELECT 1;\n{TAIL}");
-    let (_, cut, _) = read(format!("{head}{inner}").as_bytes());
-    assert!(matches!(cut, Err(Flaw::NoTrailer { .. })), "{cut:?}");
-    let tail = "--\n-- PostgreSQL database cluster dump complete\n--\n\n";
-    let (items, whole, facts) = read(format!("{head}{inner}{tail}").as_bytes());
-    assert_eq!((whole, items.len()), (Ok(()), 5));
-    assert!(facts.cluster && facts.header);
-}
-
-#[test]
-fn nothing_but_comments_may_follow_the_trailer() {
-    for (after, accepted) in [
-        ("-- x\n\n/* y */\n", true),
-        ("SELECT 1;\n", false),
-        ("COPY t (a) FROM stdin;\n\\.\n", false),
-        ("\\connect x\n", false),
-        (HEAD, false),
-        ("-- Name: x; Type: TABLE; Schema: y; Owner: z\n", false),
-    ] {
-        let (_, result, facts) = read(format!("{HEAD}{TAIL}{after}").as_bytes());
-        assert_eq!((result.is_ok(), facts.trailer), (accepted, accepted), "{after}");
-    }
-}
-
-#[test]
-fn a_missing_unrestrict_shows_that_the_end_was_cut() {
-    let text = format!("{HEAD}\\restrict k\n{TAIL}");
-    assert!(matches!(read(text.as_bytes()).1, Err(Flaw::NoUnrestrict { .. })));
-    assert_eq!(read(format!("{text}\\unrestrict k").as_bytes()).1, Ok(()));
-}
-
-#[test]
-fn commands_that_pg_dump_does_not_write_are_refused_with_their_line() {
-    let refused = |line, text: &str| Flaw::MetaCommand { line, text: text.to_owned() };
-    assert_eq!(flaw("\\! id"), refused(5, "\\! id"));
-    assert_eq!(flaw("SELECT 1\n\n\\gexec"), refused(7, "\\gexec"));
-    assert_eq!(flaw("SELECT 1; \\connect x"), refused(5, "\\connect x"));
-    assert_eq!(flaw("\\."), refused(5, "\\."));
-    for text in ["\\! id", "SELECT 1 \\! id"] {
-        let (_, result, _) = read(format!("{HEAD}{TAIL}{text}").as_bytes());
-        assert_eq!(result, Err(refused(9, "\\! id")));
-    }
-    let text = flaw("\\! id").to_string();
-    assert_eq!(text, "line 5 has a psql command that pg_dump does not write there: \\! id");
-}
-
-#[test]
-fn a_restricted_dump_has_no_command_but_its_own_unrestrict() {
-    for body in ["\\restrict a\n\\connect x", "\\restrict a\n\\unrestrict b", "\\unrestrict a"] {
-        assert!(matches!(flaw(body), Flaw::Restricted { .. }), "{body}");
-    }
-}
-
-#[test]
-fn a_cut_dump_says_where_it_was_cut() {
-    let cut = |text: &str| {
-        let (_, result, _) = read(format!("{HEAD}{text}").as_bytes());
-        result.expect_err("a flaw").to_string()
-    };
-    assert_eq!(
-        cut("COPY s.t (a) FROM stdin;\n1\n2\n"),
-        "the dump ends inside the data of table s.t, which begin on line 5: it is cut"
-    );
-    assert!(cut("COPY s.t (a) FROM stdin;").contains("table s.t"));
-    assert!(cut("COPY s.t (a) FROM stdin;\n\\.").contains("table s.t"));
-    assert_eq!(
-        cut("\nCREATE TABLE\n t ("),
-        "the dump ends inside the statement that begins on line 6 (CREATE TABLE t (): it is cut"
-    );
-    assert!(cut("SELECT 'a;\n").contains("inside quotes in the statement"));
-    assert!(cut("SELECT $a$;\n").contains("inside quotes in the statement"));
-    assert!(cut("SELECT \"a;\n").contains("inside quotes in the statement"));
-    assert!(cut("/* a").contains("comment that begins on line 5"));
-    assert!(cut("SELECT 1;\n").contains("ends on line 6 without"));
-}
-
-#[test]
-fn a_file_of_another_kind_is_called_so() {
-    let page = format!("<!DOCTYPE html>\n{}", "<p>it's".repeat(500_000));
-    for text in ["", "hello", "SELECT 1;", "\0\0", TAIL, &page] {
-        let (_, result, _) = read_by(text.as_bytes(), 4096);
-        assert!(matches!(result, Err(Flaw::NotADump { .. })), "{result:?}");
-    }
-}
-
-#[test]
-fn a_nul_byte_outside_copy_data_is_refused_with_its_line() {
-    for body in ["SELECT\n'\0';", "\n\0", "--\n-- \0", "/*\n\0*/"] {
-        assert_eq!(flaw(body), Flaw::NulByte { line: 6 }, "{body:?}");
-    }
-}
-
-#[test]
-fn text_after_a_copy_statement_is_refused() {
-    assert_eq!(flaw("COPY t FROM stdin; SELECT 1;\n\\."), Flaw::TextAfterCopy { line: 5 });
-    assert_eq!(items("COPY t FROM stdin; \t\n\\.\n").len(), 2);
-}
-
-#[test]
-fn the_items_before_a_flaw_are_given_and_the_flaw_stays() {
-    let (mut reader, mut items) = (Reader::new(), Vec::new());
-    let text = format!("{HEAD}SELECT 1;\n\\! id\nSELECT 2;");
-    let first = reader.feed(text.into(), &mut items).expect_err("a flaw");
-    assert_eq!(items.len(), 1);
-    assert_eq!(reader.feed(Bytes::from_static(b"\n"), &mut items), Err(first.clone()));
-    assert_eq!(reader.finish(&mut items), Err(first));
-    assert!(reader.facts().header);
 }
 
 #[test]

@@ -1,0 +1,162 @@
+//! What a dump says about itself, and what it must not be: cut, strange, dangerous.
+
+use super::*;
+
+/// The flaw of a body between header and trailer.
+fn flaw(body: &str) -> Flaw {
+    let (_, result, _) = read(format!("{HEAD}{body}\n{TAIL}").as_bytes());
+    result.expect_err("a flaw")
+}
+
+#[test]
+fn the_header_says_who_wrote_the_dump_and_the_settings_in_which_encoding() {
+    let text = "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc123\n\n\
+        -- Dumped from database version 15.18 (Debian 15.18-0+deb12u1)\n\
+        -- Dumped by pg_dump version 16.4\n\nSET client_encoding = 'LATIN1';\n\
+        --\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict abc123\n\n";
+    let (items, result, facts) = read(text.as_bytes());
+    assert_eq!(result, Ok(()));
+    assert_eq!(items.len(), 3);
+    assert_eq!(
+        facts.server_version.as_deref(),
+        Some("15.18 (Debian 15.18-0+deb12u1)")
+    );
+    assert_eq!(facts.pg_dump_version.as_deref(), Some("16.4"));
+    assert_eq!(facts.client_encoding.as_deref(), Some("LATIN1"));
+    assert_eq!((facts.statements, facts.copy_blocks), (1, 0));
+}
+
+#[test]
+fn a_cluster_dump_ends_at_its_own_trailer_only() {
+    let head = "--\n-- PostgreSQL database cluster dump\n--\n\n\\restrict a\nCREATE ROLE x;\n\\unrestrict a\n";
+    let inner = format!("\\connect template1\n{HEAD}SELECT 1;\n{TAIL}");
+    let (_, cut, _) = read(format!("{head}{inner}").as_bytes());
+    assert!(matches!(cut, Err(Flaw::NoTrailer { .. })), "{cut:?}");
+    let tail = "--\n-- PostgreSQL database cluster dump complete\n--\n\n";
+    let (items, whole, facts) = read(format!("{head}{inner}{tail}").as_bytes());
+    assert_eq!((whole, items.len()), (Ok(()), 5));
+    assert!(facts.cluster && facts.header);
+}
+
+#[test]
+fn nothing_but_comments_may_follow_the_trailer() {
+    for (after, accepted) in [
+        ("-- x\n\n/* y */\n", true),
+        ("SELECT 1;\n", false),
+        ("COPY t (a) FROM stdin;\n\\.\n", false),
+        ("\\connect x\n", false),
+        (HEAD, false),
+        ("-- Name: x; Type: TABLE; Schema: y; Owner: z\n", false),
+    ] {
+        let (_, result, facts) = read(format!("{HEAD}{TAIL}{after}").as_bytes());
+        assert_eq!(
+            (result.is_ok(), facts.trailer),
+            (accepted, accepted),
+            "{after}"
+        );
+    }
+}
+
+#[test]
+fn a_missing_unrestrict_shows_that_the_end_was_cut() {
+    let text = format!("{HEAD}\\restrict k\n{TAIL}");
+    assert!(matches!(
+        read(text.as_bytes()).1,
+        Err(Flaw::NoUnrestrict { .. })
+    ));
+    assert_eq!(read(format!("{text}\\unrestrict k").as_bytes()).1, Ok(()));
+}
+
+#[test]
+fn commands_that_pg_dump_does_not_write_are_refused_with_their_line() {
+    let refused = |line, text: &str| Flaw::MetaCommand {
+        line,
+        text: text.to_owned(),
+    };
+    assert_eq!(flaw("\\! id"), refused(5, "\\! id"));
+    assert_eq!(flaw("SELECT 1\n\n\\gexec"), refused(7, "\\gexec"));
+    assert_eq!(flaw("SELECT 1; \\connect x"), refused(5, "\\connect x"));
+    assert_eq!(flaw("\\."), refused(5, "\\."));
+    for text in ["\\! id", "SELECT 1 \\! id"] {
+        let (_, result, _) = read(format!("{HEAD}{TAIL}{text}").as_bytes());
+        assert_eq!(result, Err(refused(9, "\\! id")));
+    }
+    let text = flaw("\\! id").to_string();
+    assert_eq!(
+        text,
+        "line 5 has a psql command that pg_dump does not write there: \\! id"
+    );
+}
+
+#[test]
+fn a_restricted_dump_has_no_command_but_its_own_unrestrict() {
+    for body in [
+        "\\restrict a\n\\connect x",
+        "\\restrict a\n\\unrestrict b",
+        "\\unrestrict a",
+    ] {
+        assert!(matches!(flaw(body), Flaw::Restricted { .. }), "{body}");
+    }
+}
+
+#[test]
+fn a_cut_dump_says_where_it_was_cut() {
+    let cut = |text: &str| {
+        let (_, result, _) = read(format!("{HEAD}{text}").as_bytes());
+        result.expect_err("a flaw").to_string()
+    };
+    assert_eq!(
+        cut("COPY s.t (a) FROM stdin;\n1\n2\n"),
+        "the dump ends inside the data of table s.t, which begin on line 5: it is cut"
+    );
+    assert!(cut("COPY s.t (a) FROM stdin;").contains("table s.t"));
+    assert!(cut("COPY s.t (a) FROM stdin;\n\\.").contains("table s.t"));
+    assert_eq!(
+        cut("\nCREATE TABLE\n t ("),
+        "the dump ends inside the statement that begins on line 6 (CREATE TABLE t (): it is cut"
+    );
+    assert!(cut("SELECT 'a;\n").contains("inside quotes in the statement"));
+    assert!(cut("SELECT $a$;\n").contains("inside quotes in the statement"));
+    assert!(cut("SELECT \"a;\n").contains("inside quotes in the statement"));
+    assert!(cut("/* a").contains("comment that begins on line 5"));
+    assert!(cut("SELECT 1;\n").contains("ends on line 6 without"));
+}
+
+#[test]
+fn a_file_of_another_kind_is_called_so() {
+    let page = format!("<!DOCTYPE html>\n{}", "<p>it's".repeat(500_000));
+    for text in ["", "hello", "SELECT 1;", "\0\0", "\\i x\n", TAIL, &page] {
+        let (_, result, _) = read_by(text.as_bytes(), 4096);
+        assert!(matches!(result, Err(Flaw::NotADump { .. })), "{result:?}");
+    }
+}
+
+#[test]
+fn a_nul_byte_outside_copy_data_is_refused_with_its_line() {
+    for body in ["SELECT\n'\0';", "\n\0", "--\n-- \0", "/*\n\0*/"] {
+        assert_eq!(flaw(body), Flaw::NulByte { line: 6 }, "{body:?}");
+    }
+}
+
+#[test]
+fn text_after_a_copy_statement_is_refused() {
+    assert_eq!(
+        flaw("COPY t FROM stdin; SELECT 1;\n\\."),
+        Flaw::TextAfterCopy { line: 5 }
+    );
+    assert_eq!(items("COPY t FROM stdin; \t\n\\.\n").len(), 2);
+}
+
+#[test]
+fn the_items_before_a_flaw_are_given_and_the_flaw_stays() {
+    let (mut reader, mut items) = (Reader::new(), Vec::new());
+    let text = format!("{HEAD}SELECT 1;\n\\! id\nSELECT 2;");
+    let first = reader.feed(text.into(), &mut items).expect_err("a flaw");
+    assert_eq!(items.len(), 1);
+    assert_eq!(
+        reader.feed(Bytes::from_static(b"\n"), &mut items),
+        Err(first.clone())
+    );
+    assert_eq!(reader.finish(&mut items), Err(first));
+    assert!(reader.facts().header);
+}
