@@ -1,6 +1,7 @@
 //! The command line: clap types and nothing else. One definition feeds parsing, `--help`, the man
 //! page and the completions.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -161,7 +162,7 @@ pub struct CreateArgs {
     pub force: bool,
     /// More arguments for pg_dump, after `--`
     #[arg(last = true, value_name = "PG_DUMP_ARGS")]
-    pub pg_dump_args: Vec<String>,
+    pub pg_dump_args: Vec<OsString>,
 }
 
 /// Options of `verify`.

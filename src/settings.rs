@@ -1,13 +1,18 @@
 //! Flags and environment, resolved to plain settings. The engines never see clap or the
 //! environment of the tool.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::checks::{AppTable, ccc_tables};
-use crate::cli::{CleanupArgs, PostgresVersion, VerifyArgs};
+use crate::cli::{CleanupArgs, CreateArgs, PostgresVersion, VerifyArgs};
+use crate::dump::codec::Codec;
+use crate::dump::source::SourceSettings;
+use crate::dump::source_url::parse_database_url;
+use crate::secret::Secret;
 
 /// A setting that makes no sense. The exit code is 2.
 #[derive(Debug, Error)]
@@ -101,5 +106,198 @@ pub fn cleanup(args: &CleanupArgs) -> CleanupSettings {
         backup_dir: args.backup_dir.clone(),
         dry_run: args.dry_run,
         sandbox: args.sandbox,
+    }
+}
+
+/// Looks up an environment variable.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The process's environment; an empty variable counts as unset.
+pub fn process_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Settings of `create`.
+#[derive(Debug, Clone)]
+pub struct CreateSettings {
+    /// The file asked for; without one, it is named by the time.
+    pub output: Option<PathBuf>,
+    /// Directory of the backups.
+    pub backup_dir: PathBuf,
+    /// The source; what is open in it is left to libpq.
+    pub source: SourceSettings,
+    /// The pg_dump to use; without one, it is looked for.
+    pub pg_dump: Option<PathBuf>,
+    /// Whether owners and grants are dumped.
+    pub keep_owner: bool,
+    /// How the file is packed.
+    pub codec: Codec,
+    /// Whether the output may be overwritten.
+    pub force: bool,
+    /// More arguments for pg_dump.
+    pub pg_dump_args: Vec<OsString>,
+    /// What is worth a word before the work.
+    pub warnings: Vec<String>,
+}
+
+/// Resolves `create`. Each part of the connection is taken from the first that has it: flags, the
+/// URL of `--database-url`, `DB_*`, `DATABASE_URL`, libpq's own environment, the defaults.
+///
+/// # Errors
+/// When a URL or a method of compression cannot be understood.
+pub fn create(
+    args: &CreateArgs,
+    environment: Environment,
+) -> Result<CreateSettings, SettingsError> {
+    let flags = SourceSettings {
+        host: args.host.clone(),
+        port: args.port.map(|port| port.to_string()),
+        dbname: args.dbname.clone(),
+        username: args.username.clone(),
+        ..SourceSettings::default()
+    };
+    let db = SourceSettings {
+        host: environment("DB_HOST"),
+        port: environment("DB_PORT"),
+        dbname: environment("DB_NAME"),
+        username: environment("DB_USER"),
+        password: environment("DB_PASSWORD").map(Secret::new),
+        ..SourceSettings::default()
+    };
+    let source = flags
+        .or(url(args.database_url.clone(), "--database-url")?)
+        .or(db)
+        .or(url(environment("DATABASE_URL"), "DATABASE_URL")?);
+    let source = or_defaults(source, environment);
+    let warnings = source
+        .ignored
+        .iter()
+        .map(|name| format!("the URL's parameter {name} is not one of libpq's and was left out"))
+        .collect();
+    Ok(CreateSettings {
+        output: args.output.clone(),
+        backup_dir: args.backup_dir.clone(),
+        source,
+        pg_dump: args.pg_dump.clone(),
+        keep_owner: args.keep_owner,
+        codec: codec(&args.compress)?,
+        force: args.force,
+        pg_dump_args: args.pg_dump_args.clone(),
+        warnings,
+    })
+}
+
+fn url(text: Option<String>, from: &str) -> Result<SourceSettings, SettingsError> {
+    let Some(text) = text else { return Ok(SourceSettings::default()) };
+    parse_database_url(&text).map_err(|error| SettingsError {
+        message: format!("{from}: {error}"),
+        hint: error.hint().unwrap_or_default(),
+    })
+}
+
+/// The defaults, where neither we nor libpq's environment say anything. A libpq service says
+/// everything by itself.
+fn or_defaults(source: SourceSettings, environment: Environment) -> SourceSettings {
+    if environment("PGSERVICE").is_some() || source.parameters.contains_key("service") {
+        return source;
+    }
+    let default = |variable: &str, value: &str| {
+        Some(environment(variable).unwrap_or_else(|| value.to_owned()))
+    };
+    let hostaddr = environment("PGHOSTADDR").or_else(|| {
+        source.parameters.get("hostaddr").map(|address| address.expose().to_owned())
+    });
+    source.or(SourceSettings {
+        host: default("PGHOST", hostaddr.as_deref().unwrap_or("localhost")),
+        port: default("PGPORT", "5432"),
+        dbname: default("PGDATABASE", "content_creation_crew"),
+        username: default("PGUSER", "postgres"),
+        ..SourceSettings::default()
+    })
+}
+
+/// Reads `gzip`, `gzip:9` or `none`.
+fn codec(text: &str) -> Result<Codec, SettingsError> {
+    let wrong = || SettingsError {
+        message: format!("--compress {text} is not a method"),
+        hint: "use gzip, gzip:1 to gzip:9, or none".to_owned(),
+    };
+    match text.split_once(':') {
+        None if text == "gzip" => Ok(Codec::default()),
+        None if text == "none" => Ok(Codec::None),
+        Some(("gzip", level)) => match level.parse() {
+            Ok(level @ 1..=9) => Ok(Codec::Gzip { level }),
+            _ => Err(wrong()),
+        },
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn created(
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<CreateSettings, SettingsError> {
+        let cli = Cli::parse_from(["ccc-backup", "create"].iter().chain(flags));
+        let Command::Create(args) = cli.command else { panic!("not create") };
+        create(&args, &|name| {
+            environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn shown(settings: &CreateSettings) -> String {
+        let source = &settings.source;
+        let text = |field: &Option<String>| field.clone().unwrap_or_else(|| "-".to_owned());
+        let password = source.password.as_ref().map_or("-", Secret::expose);
+        format!(
+            "{}:{} {} {} {password}",
+            text(&source.host),
+            text(&source.port),
+            text(&source.dbname),
+            text(&source.username)
+        )
+    }
+
+    #[test]
+    fn each_part_of_the_connection_comes_from_the_strongest_source() {
+        let url = ("DATABASE_URL", "postgresql+psycopg2://u3:p3@h3:3/d3");
+        let db = ("DB_HOST", "h2");
+        let flag_url = "--database-url=postgresql://u1@h1/d1";
+        let cases: [(&[&str], &[(&str, &str)], &str); 7] = [
+            (&[], &[], "localhost:5432 content_creation_crew postgres -"),
+            (&[], &[("PGHOST", "h4"), ("PGUSER", "u4")], "h4:5432 content_creation_crew u4 -"),
+            (&[], &[url, ("PGHOST", "h4")], "h3:3 d3 u3 p3"),
+            (&[], &[url, db, ("DB_PASSWORD", "p2")], "h2:3 d3 u3 p2"),
+            (&[flag_url], &[url, db], "h1:3 d1 u1 p3"),
+            (&["--host=h0", "--port=7", flag_url], &[url, db], "h0:7 d1 u1 p3"),
+            (&[], &[("PGSERVICE", "s")], "-:- - - -"),
+        ];
+        for (flags, environment, expected) in cases {
+            assert_eq!(shown(&created(flags, environment).unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn a_wrong_url_is_named_without_its_password() {
+        let wrong = [("DATABASE_URL", "mysql://u:hunter2@h/d")];
+        let error = created(&[], &wrong).unwrap_err();
+        assert!(error.to_string().starts_with("DATABASE_URL: "), "{error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn compression_is_a_method_and_a_level() {
+        assert_eq!(codec("gzip").unwrap(), Codec::Gzip { level: 6 });
+        assert_eq!(codec("gzip:9").unwrap(), Codec::Gzip { level: 9 });
+        assert_eq!(codec("none").unwrap(), Codec::None);
+        for wrong in ["gzip:0", "gzip:10", "gzip:", "lz4", "none:1"] {
+            assert!(codec(wrong).is_err(), "{wrong}");
+        }
     }
 }

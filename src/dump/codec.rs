@@ -102,10 +102,25 @@ struct Gzip {
 
 impl Gzip {
     fn new(level: u8) -> Result<Self, CodecError> {
-        let known =
-            (1..=9).contains(&level).then(|| CompressionLvl::new(i32::from(level)).ok()).flatten();
-        let known = known.ok_or(CodecError::Level { format: "gzip", level })?;
-        Ok(Self { compressor: Compressor::new(known), scratch: Vec::new() })
+        // A level promises a file no larger than gzip's of that number. On dumps libdeflate's 6 can
+        // be 4 % larger than gzip's; its 7 is smaller, and still faster than the others' 6.
+        let own = match level {
+            1..=5 => Some(level),
+            6..=8 => Some(level + 1),
+            // Its 10 takes five times as long for a third of a percent.
+            9 => Some(9),
+            _ => None,
+        };
+        let known = own
+            .and_then(|own| CompressionLvl::new(i32::from(own)).ok())
+            .ok_or(CodecError::Level {
+                format: "gzip",
+                level,
+            })?;
+        Ok(Self {
+            compressor: Compressor::new(known),
+            scratch: Vec::new(),
+        })
     }
 }
 
@@ -118,7 +133,10 @@ impl Encoder for Gzip {
         let written = self
             .compressor
             .gzip_compress(piece, &mut self.scratch)
-            .map_err(|_| CodecError::Refused { format: "gzip", bytes: piece.len() })?;
+            .map_err(|_| CodecError::Refused {
+                format: "gzip",
+                bytes: piece.len(),
+            })?;
         piece.clear();
         piece.extend_from_slice(&self.scratch[..written]);
         Ok(())

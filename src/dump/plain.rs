@@ -217,15 +217,7 @@ impl Reader {
         };
         let (line, offset) = self.began;
         self.place = Place::Gap;
-        self.completed(
-            Statement {
-                text,
-                toc: self.toc.clone(),
-                line,
-                offset,
-            },
-            out,
-        );
+        self.completed(Statement { text, toc: self.toc.clone(), line, offset }, out);
         Ok(used)
     }
 
@@ -291,19 +283,13 @@ impl Reader {
 
     fn refuse_nul(&self, text: &[u8]) -> Result<(), Flaw> {
         match memchr(0, text) {
-            Some(at) => Err(Flaw::NulByte {
-                line: self.line + lines(&text[..at]),
-            }),
+            Some(at) => Err(Flaw::NulByte { line: self.line + lines(&text[..at]) }),
             None => Ok(()),
         }
     }
 
     fn refuse_length(&self, more: usize) -> Result<(), Flaw> {
-        let limit = if self.is_dump() {
-            STATEMENT_LIMIT
-        } else {
-            STRANGE_LIMIT
-        };
+        let limit = if self.is_dump() { STATEMENT_LIMIT } else { STRANGE_LIMIT };
         if self.statement.len() + more > limit {
             return Err(Flaw::StatementTooLong { line: self.began.0 });
         }
@@ -326,10 +312,9 @@ impl Reader {
     fn cut(&self) -> Option<Flaw> {
         let (line, text) = (self.began.0, || Flaw::excerpt(&self.statement));
         match self.place {
-            Place::CopyLine | Place::CopyData => Some(Flaw::CutInCopy {
-                table: self.table.clone(),
-                line,
-            }),
+            Place::CopyLine | Place::CopyData => {
+                Some(Flaw::CutInCopy { table: self.table.clone(), line })
+            }
             Place::Statement if self.lexer.in_quotes() => {
                 Some(Flaw::CutInQuote { line, text: text() })
             }

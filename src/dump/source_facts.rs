@@ -36,6 +36,12 @@ pub struct SourceFacts {
     pub locale: Option<String>,
     /// Its size on the server in bytes.
     pub database_bytes: Option<u64>,
+    /// `TimeZone` of a session like pg_dump's.
+    pub time_zone: String,
+    /// `bytea_output` of a session like pg_dump's.
+    pub bytea_output: String,
+    /// Constraints not validated, indexes not valid, materialized views not populated.
+    pub unsound: Vec<String>,
 }
 
 /// The answer of a source that was asked.

@@ -80,6 +80,13 @@ pub struct Source {
     pub locale: Option<String>,
     /// Size of the database on its server in bytes.
     pub database_bytes: Option<u64>,
+    /// `TimeZone` of the dumping session: how `timestamptz` is written in the dump.
+    pub time_zone: Option<String>,
+    /// `bytea_output` of the dumping session: `hex` or `escape`.
+    pub bytea_output: Option<String>,
+    /// Constraints not validated, indexes not valid, materialized views not populated; absent
+    /// where the source was not asked.
+    pub unsound: Option<Vec<String>>,
 }
 
 /// What dumped the database.

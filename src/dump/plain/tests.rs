@@ -63,12 +63,7 @@ fn statements(body: impl AsRef<[u8]>) -> Vec<String> {
 
 fn copy(items: &[Item]) -> (&CopyBlock, &[u8]) {
     match items {
-        [
-            Item::CopyStart(block),
-            Item::CopyData(data),
-            Item::CopyEnd,
-            ..,
-        ] => (block, data),
+        [Item::CopyStart(block), Item::CopyData(data), Item::CopyEnd, ..] => (block, data),
         [Item::CopyStart(block), Item::CopyEnd, ..] => (block, b""),
         other => panic!("not a COPY block: {other:?}"),
     }
@@ -76,10 +71,7 @@ fn copy(items: &[Item]) -> (&CopyBlock, &[u8]) {
 
 /// Each of these is one statement and must be followed by another.
 fn assert_one_statement(text: &str) {
-    assert_eq!(
-        statements(format!("{text}\nSELECT 'next';")),
-        [text, "SELECT 'next';"]
-    );
+    assert_eq!(statements(format!("{text}\nSELECT 'next';")), [text, "SELECT 'next';"]);
 }
 
 #[test]
@@ -103,10 +95,7 @@ fn comment_marks_are_seen_inside_operators() {
 
 #[test]
 fn a_line_comment_ends_at_a_carriage_return_too() {
-    assert_eq!(
-        statements("SELECT 1 -- x\r;SELECT 2;"),
-        ["SELECT 1 -- x\r;", "SELECT 2;"]
-    );
+    assert_eq!(statements("SELECT 1 -- x\r;SELECT 2;"), ["SELECT 1 -- x\r;", "SELECT 2;"]);
 }
 
 #[test]
@@ -119,18 +108,9 @@ fn dollar_quotes_end_only_at_their_own_tag() {
 
 #[test]
 fn a_dollar_in_a_name_or_before_a_digit_begins_no_quote() {
-    assert_eq!(
-        statements("SELECT a$b$; SELECT c$b$;"),
-        ["SELECT a$b$;", "SELECT c$b$;"]
-    );
-    assert_eq!(
-        statements("SELECT $1; SELECT $1$a$;$a$;"),
-        ["SELECT $1;", "SELECT $1$a$;$a$;"]
-    );
-    assert_eq!(
-        statements("SELECT $a; SELECT $ ;"),
-        ["SELECT $a;", "SELECT $ ;"]
-    );
+    assert_eq!(statements("SELECT a$b$; SELECT c$b$;"), ["SELECT a$b$;", "SELECT c$b$;"]);
+    assert_eq!(statements("SELECT $1; SELECT $1$a$;$a$;"), ["SELECT $1;", "SELECT $1$a$;$a$;"]);
+    assert_eq!(statements("SELECT $a; SELECT $ ;"), ["SELECT $a;", "SELECT $ ;"]);
     assert_one_statement(r"SELECT $e'\'; ';");
 }
 
@@ -166,11 +146,7 @@ fn semicolons_in_parentheses_end_nothing() {
 
 #[test]
 fn sql_bodies_end_at_their_own_end() {
-    for create in [
-        "CREATE FUNCTION",
-        "create or replace procedure",
-        "CREATE OR REPLACE FUNCTION",
-    ] {
+    for create in ["CREATE FUNCTION", "create or replace procedure", "CREATE OR REPLACE FUNCTION"] {
         assert_one_statement(&format!(
             "{create} f(a integer) LANGUAGE sql\n BEGIN ATOMIC\n INSERT INTO t VALUES (1);\n \
              SELECT CASE WHEN (a = 1) THEN CASE a WHEN 1 THEN 2 END ELSE 3 END AS \"end\";\nEND;"
@@ -207,11 +183,7 @@ fn reconnecting_makes_strings_standard_again() {
 #[test]
 fn a_character_whose_second_byte_is_a_backslash_escapes_nothing() {
     let set = b"SET client_encoding = 'SJIS';\n".to_vec();
-    let body = [
-        &set[..],
-        b"SELECT E'\x95\\', E'\xB1\\';', '\x95\\';SELECT 2;",
-    ]
-    .concat();
+    let body = [&set[..], b"SELECT E'\x95\\', E'\xB1\\';', '\x95\\';SELECT 2;"].concat();
     assert_eq!(items(body).len(), 3);
 }
 
@@ -229,19 +201,10 @@ fn empty_statements_are_left_out() {
 #[test]
 fn a_statement_knows_its_line_its_offset_and_the_comment_above_it() {
     let toc = "--\n-- Name: t; Type: TABLE; Schema: s; Owner: -\n--\n\n";
-    let items = items(format!(
-        "SELECT 1;\n{toc}CREATE\nTABLE t (); ALTER TABLE t;"
-    ));
-    let Item::Statement(first) = &items[0] else {
-        panic!()
-    };
-    assert_eq!(
-        (first.line, first.offset, &first.toc),
-        (5, HEAD.len() as u64, &None)
-    );
-    let Item::Statement(last) = &items[2] else {
-        panic!()
-    };
+    let items = items(format!("SELECT 1;\n{toc}CREATE\nTABLE t (); ALTER TABLE t;"));
+    let Item::Statement(first) = &items[0] else { panic!() };
+    assert_eq!((first.line, first.offset, &first.toc), (5, HEAD.len() as u64, &None));
+    let Item::Statement(last) = &items[2] else { panic!() };
     assert_eq!(last.line, 11);
     assert_eq!(last.toc.as_ref().map(|toc| &*toc.kind), Some("TABLE"));
 }
@@ -257,11 +220,7 @@ fn what_a_literal_quotes_is_not_taken_for_a_comment_a_copy_or_an_end() {
     let text = format!("{HEAD}{body}");
     let (items, result, facts) = read(text.as_bytes());
     assert_eq!(items.len(), 4);
-    assert!(
-        items
-            .iter()
-            .all(|item| matches!(item, Item::Statement(s) if s.toc.is_none()))
-    );
+    assert!(items.iter().all(|item| matches!(item, Item::Statement(s) if s.toc.is_none())));
     assert!(matches!(result, Err(Flaw::NoTrailer { .. })));
     assert_eq!((facts.pg_dump_version, facts.copy_blocks), (None, 0));
 }
@@ -278,10 +237,7 @@ fn what_a_row_spells_is_not_taken_for_an_end() {
 fn the_head_of_a_copy_block_may_span_lines() {
     let items = items("COPY public.\"a\nb;'\" (\"c\n\"\"d\",\n e) FROM stdin;\n1\t2\n\\.\n");
     let (block, data) = copy(&items);
-    assert_eq!(
-        (block.table.text(), data),
-        ("a\nb;'".into(), &b"1\t2\n"[..])
-    );
+    assert_eq!((block.table.text(), data), ("a\nb;'".into(), &b"1\t2\n"[..]));
     assert_eq!(block.columns, ["c\n\"d", "e"]);
 }
 
@@ -294,10 +250,7 @@ fn a_table_without_columns_has_empty_rows() {
 #[test]
 fn a_table_without_rows_has_no_data() {
     assert_eq!(items("COPY t (a) FROM stdin;\n\\.\n").len(), 2);
-    assert_eq!(
-        items("COPY t (a) FROM stdin WITH (FORMAT csv);\n\\.\n").len(),
-        2
-    );
+    assert_eq!(items("COPY t (a) FROM stdin WITH (FORMAT csv);\n\\.\n").len(), 2);
 }
 
 #[test]
@@ -323,10 +276,7 @@ fn bytes_of_every_encoding_pass_unchanged() {
     let items =
         items(b"SELECT 'caf\xE9' AS caf\xE9;\nCOPY t\xFF (\"\xE9\") FROM stdin;\n\xFF\xFE\n\\.\n");
     let (block, data) = copy(&items[1..]);
-    assert_eq!(
-        (block.table.as_bytes(), data),
-        (&b"t\xFF"[..], &b"\xFF\xFE\n"[..])
-    );
+    assert_eq!((block.table.as_bytes(), data), (&b"t\xFF"[..], &b"\xFF\xFE\n"[..]));
     assert_eq!(block.columns[0].to_string(), "é");
 }
 

@@ -25,7 +25,9 @@ async fn a_sandbox_starts_answers_and_leaves_nothing() {
     eprintln!("first query after {:?}", begun.elapsed());
     assert!(version.starts_with("15."), "{version}");
     assert_eq!(sandbox.facts().server_version, version);
-    assert!(sandbox.facts().image_digest.as_deref().is_some_and(|digest| digest.starts_with("sha256:")));
+    assert!(
+        sandbox.facts().image_digest.as_deref().is_some_and(|digest| digest.starts_with("sha256:"))
+    );
     assert!(sandbox.facts().in_memory);
     let closing = Instant::now();
     sandbox.close(&events).await.unwrap();

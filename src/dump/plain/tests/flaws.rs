@@ -17,10 +17,7 @@ fn the_header_says_who_wrote_the_dump_and_the_settings_in_which_encoding() {
     let (items, result, facts) = read(text.as_bytes());
     assert_eq!(result, Ok(()));
     assert_eq!(items.len(), 3);
-    assert_eq!(
-        facts.server_version.as_deref(),
-        Some("15.18 (Debian 15.18-0+deb12u1)")
-    );
+    assert_eq!(facts.server_version.as_deref(), Some("15.18 (Debian 15.18-0+deb12u1)"));
     assert_eq!(facts.pg_dump_version.as_deref(), Some("16.4"));
     assert_eq!(facts.client_encoding.as_deref(), Some("LATIN1"));
     assert_eq!((facts.statements, facts.copy_blocks), (1, 0));
@@ -49,30 +46,20 @@ fn nothing_but_comments_may_follow_the_trailer() {
         ("-- Name: x; Type: TABLE; Schema: y; Owner: z\n", false),
     ] {
         let (_, result, facts) = read(format!("{HEAD}{TAIL}{after}").as_bytes());
-        assert_eq!(
-            (result.is_ok(), facts.trailer),
-            (accepted, accepted),
-            "{after}"
-        );
+        assert_eq!((result.is_ok(), facts.trailer), (accepted, accepted), "{after}");
     }
 }
 
 #[test]
 fn a_missing_unrestrict_shows_that_the_end_was_cut() {
     let text = format!("{HEAD}\\restrict k\n{TAIL}");
-    assert!(matches!(
-        read(text.as_bytes()).1,
-        Err(Flaw::NoUnrestrict { .. })
-    ));
+    assert!(matches!(read(text.as_bytes()).1, Err(Flaw::NoUnrestrict { .. })));
     assert_eq!(read(format!("{text}\\unrestrict k").as_bytes()).1, Ok(()));
 }
 
 #[test]
 fn commands_that_pg_dump_does_not_write_are_refused_with_their_line() {
-    let refused = |line, text: &str| Flaw::MetaCommand {
-        line,
-        text: text.to_owned(),
-    };
+    let refused = |line, text: &str| Flaw::MetaCommand { line, text: text.to_owned() };
     assert_eq!(flaw("\\! id"), refused(5, "\\! id"));
     assert_eq!(flaw("SELECT 1\n\n\\gexec"), refused(7, "\\gexec"));
     assert_eq!(flaw("SELECT 1; \\connect x"), refused(5, "\\connect x"));
@@ -82,19 +69,12 @@ fn commands_that_pg_dump_does_not_write_are_refused_with_their_line() {
         assert_eq!(result, Err(refused(9, "\\! id")));
     }
     let text = flaw("\\! id").to_string();
-    assert_eq!(
-        text,
-        "line 5 has a psql command that pg_dump does not write there: \\! id"
-    );
+    assert_eq!(text, "line 5 has a psql command that pg_dump does not write there: \\! id");
 }
 
 #[test]
 fn a_restricted_dump_has_no_command_but_its_own_unrestrict() {
-    for body in [
-        "\\restrict a\n\\connect x",
-        "\\restrict a\n\\unrestrict b",
-        "\\unrestrict a",
-    ] {
+    for body in ["\\restrict a\n\\connect x", "\\restrict a\n\\unrestrict b", "\\unrestrict a"] {
         assert!(matches!(flaw(body), Flaw::Restricted { .. }), "{body}");
     }
 }
@@ -140,10 +120,7 @@ fn a_nul_byte_outside_copy_data_is_refused_with_its_line() {
 
 #[test]
 fn text_after_a_copy_statement_is_refused() {
-    assert_eq!(
-        flaw("COPY t FROM stdin; SELECT 1;\n\\."),
-        Flaw::TextAfterCopy { line: 5 }
-    );
+    assert_eq!(flaw("COPY t FROM stdin; SELECT 1;\n\\."), Flaw::TextAfterCopy { line: 5 });
     assert_eq!(items("COPY t FROM stdin; \t\n\\.\n").len(), 2);
 }
 
@@ -153,10 +130,7 @@ fn the_items_before_a_flaw_are_given_and_the_flaw_stays() {
     let text = format!("{HEAD}SELECT 1;\n\\! id\nSELECT 2;");
     let first = reader.feed(text.into(), &mut items).expect_err("a flaw");
     assert_eq!(items.len(), 1);
-    assert_eq!(
-        reader.feed(Bytes::from_static(b"\n"), &mut items),
-        Err(first.clone())
-    );
+    assert_eq!(reader.feed(Bytes::from_static(b"\n"), &mut items), Err(first.clone()));
     assert_eq!(reader.finish(&mut items), Err(first));
     assert!(reader.facts().header);
 }

@@ -19,10 +19,7 @@ fn pg_dump_is_read_as_psql_reads_it() {
     assert_eq!(rows(&items), [2, 0, 3, 1, 10]);
 
     let (items, result, facts) = read(INSERTS);
-    assert_eq!(
-        (result, facts.statements, facts.copy_blocks),
-        (Ok(()), 82, 0)
-    );
+    assert_eq!((result, facts.statements, facts.copy_blocks), (Ok(()), 82, 0));
     assert_eq!(items.len(), 84);
 }
 
@@ -57,10 +54,7 @@ fn every_comment_of_pg_dump_names_the_object_of_its_statement() {
 fn pg_dump_cut_anywhere_is_never_accepted() {
     for text in [COPIES, INSERTS] {
         let text = text.trim_ascii_end();
-        for cut in (0..text.len())
-            .step_by(11)
-            .chain(text.len() - 200..text.len())
-        {
+        for cut in (0..text.len()).step_by(11).chain(text.len() - 200..text.len()) {
             let (_, result, _) = read_by(&text[..cut], usize::MAX);
             assert!(result.is_err(), "cut at {cut}");
         }

@@ -54,10 +54,7 @@ fn piece() -> impl Strategy<Value = String> {
             "CASE", "COPY", "t.\"a\"", "::", "é", "U", "1.5", "(a;b)", "((;)())",
         ])
         .prop_map(str::to_owned),
-        (
-            prop::sample::select(vec!["", "U&", "N", "ab", "e$"]),
-            inside()
-        )
+        (prop::sample::select(vec!["", "U&", "N", "ab", "e$"]), inside())
             .prop_map(|(prefix, text)| format!("{prefix}'{}''{text}'", text)),
         (prop::sample::select(vec!["E", "e", "1-E"]), inside())
             .prop_map(|(prefix, text)| format!("{prefix}'{}\\''''", text.replace('\\', "\\\\"))),
@@ -71,14 +68,12 @@ fn piece() -> impl Strategy<Value = String> {
 }
 
 fn statement() -> impl Strategy<Value = String> {
-    let routine = (
-        prop::sample::select(vec!["CREATE FUNCTION", "create or replace procedure"]),
-        pieces(),
-    )
-        .prop_map(|(create, body)| {
-            let body = body.replace("END ", "").replace("CASE ", "CASE x END ");
-            format!("{create} f() BEGIN /* */ ATOMIC {body}; SELECT CASE x; END; {body}; END")
-        });
+    let routine =
+        (prop::sample::select(vec!["CREATE FUNCTION", "create or replace procedure"]), pieces())
+            .prop_map(|(create, body)| {
+                let body = body.replace("END ", "").replace("CASE ", "CASE x END ");
+                format!("{create} f() BEGIN /* */ ATOMIC {body}; SELECT CASE x; END; {body}; END")
+            });
     prop_oneof![
         9 => pieces().prop_map(|body| format!("ALTER {body}")),
         1 => routine,
@@ -92,9 +87,8 @@ fn pieces() -> impl Strategy<Value = String> {
 
 /// A row in COPY's text format; never the terminator.
 fn row() -> impl Strategy<Value = String> {
-    let parts = [
-        "\\\\", "\\N", "\\.", "\\n", "\t", "1", "é", ".", "--", "'", ";", "\\.\r", "\\\\.",
-    ];
+    let parts =
+        ["\\\\", "\\N", "\\.", "\\n", "\t", "1", "é", ".", "--", "'", ";", "\\.\r", "\\\\."];
     proptest::collection::vec(prop::sample::select(parts.to_vec()), 0..6)
         .prop_map(|parts| parts.concat())
         .prop_filter("the terminator", |row| row != "\\." && row != "\\.\r")
@@ -125,8 +119,7 @@ fn written(parts: &[Part]) -> String {
             Part::Statement(statement) => text.extend([statement.as_str(), "\n"]),
             Part::Copy(head, rows) => {
                 text.extend([head, "\n"]);
-                rows.iter()
-                    .for_each(|row| text.extend([row.as_str(), "\n"]));
+                rows.iter().for_each(|row| text.extend([row.as_str(), "\n"]));
                 text.push_str("\\.\n");
             }
             Part::Space(space) => text.push_str(space),
