@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use ccc_backup::cli::{Cli, Command, GlobalArgs};
-use ccc_backup::commands::{self, Stop};
+use ccc_backup::commands::{self, Failure, Stop};
 use ccc_backup::events::Events;
 use ccc_backup::report::console::{self, Console};
 use ccc_backup::settings::{self, SettingsError};
@@ -28,13 +28,18 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    ExitCode::from(run(cli).unwrap_or_else(|error| {
-        console::error(
-            &format!("{error:#}"),
-            error.downcast_ref().map(|e: &SettingsError| e.hint.as_str()),
-        );
-        CANNOT_TELL
-    }))
+    ExitCode::from(run(cli).unwrap_or_else(|error| report(&error)))
+}
+
+/// Says what went wrong, and gives the exit code for it.
+fn report(error: &anyhow::Error) -> u8 {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        console::error(&failure.cause, &failure.notes, failure.hint.as_deref());
+        return failure.exit;
+    }
+    let hint = error.downcast_ref().map(|error: &SettingsError| error.hint.as_str());
+    console::error(&format!("{error:#}"), &[], hint);
+    CANNOT_TELL
 }
 
 fn run(cli: Cli) -> anyhow::Result<u8> {
@@ -63,7 +68,11 @@ async fn dispatch(
     stop: &Stop,
 ) -> anyhow::Result<u8> {
     match command {
-        Command::Create(_) => Ok(2),
+        Command::Create(args) => {
+            let settings = settings::create(&args, &settings::process_environment)?;
+            commands::create::run(&settings, events, stop).await?;
+            Ok(0)
+        }
         Command::Verify(args) => {
             let settings = settings::verify(&args);
             Ok(commands::verify::run(&settings, events, stop).await.verdict().exit_code())
@@ -115,6 +124,7 @@ fn watch_signals(stop: &Stop) -> std::io::Result<()> {
                 if stop.token().is_cancelled() {
                     console::error(
                         "interrupted twice: leaving without cleaning up",
+                        &[],
                         Some("remove what is left with `ccc-backup cleanup --sandbox`"),
                     );
                     std::process::exit(i32::from(CANNOT_TELL));

@@ -122,6 +122,31 @@ pub fn quote_literal(text: &str) -> String {
     }
 }
 
+/// Constraints that are not validated, indexes that are not valid, materialized views that are
+/// not populated, one row each: what it is, and its name.
+///
+/// PostgreSQL 18 lists NOT NULL constraints among the others, and has constraints that are not
+/// enforced; those are never validated, by design.
+pub const UNSOUND: &str = "\
+SELECT 'constraint', pg_catalog.format('%s on %I.%I', c.conname, n.nspname, t.relname)
+FROM pg_catalog.pg_constraint c
+JOIN pg_catalog.pg_class t ON t.oid = c.conrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+WHERE NOT c.convalidated
+  AND coalesce((pg_catalog.to_jsonb(c) ->> 'conenforced')::boolean, true)
+UNION ALL
+SELECT 'index', pg_catalog.format('%I.%I', n.nspname, i.relname)
+FROM pg_catalog.pg_index x
+JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = i.relnamespace
+WHERE NOT x.indisvalid AND n.nspname NOT LIKE 'pg\\_%'
+UNION ALL
+SELECT 'materialized view', pg_catalog.format('%I.%I', n.nspname, m.relname)
+FROM pg_catalog.pg_class m
+JOIN pg_catalog.pg_namespace n ON n.oid = m.relnamespace
+WHERE m.relkind = 'm' AND NOT m.relispopulated
+ORDER BY 1, 2";
+
 /// What the server said of an error, field by field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerError {

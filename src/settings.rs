@@ -2,7 +2,7 @@
 //! environment of the tool.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -13,6 +13,7 @@ use crate::dump::codec::Codec;
 use crate::dump::source::SourceSettings;
 use crate::dump::source_url::parse_database_url;
 use crate::secret::Secret;
+use crate::store::naming::directory_of;
 
 /// A setting that makes no sense. The exit code is 2.
 #[derive(Debug, Error)]
@@ -58,7 +59,7 @@ pub fn verify(args: &VerifyArgs) -> VerifySettings {
     let backup_dir = args.backup_dir.clone().unwrap_or_else(|| BACKUP_DIR.into());
     // The history of a file lies beside it, unless a backup directory is named.
     let history_dir = match (&args.backup_dir, &args.file) {
-        (None, Some(file)) => directory_of(file),
+        (None, Some(file)) => directory_of(file).to_owned(),
         _ => backup_dir.clone(),
     };
     VerifySettings {
@@ -76,13 +77,6 @@ pub fn verify(args: &VerifyArgs) -> VerifySettings {
         content: !args.no_content,
         tables: ccc_tables(),
         timeout: args.timeout,
-    }
-}
-
-fn directory_of(file: &Path) -> PathBuf {
-    match file.parent() {
-        Some(parent) if parent != Path::new("") => parent.to_owned(),
-        _ => PathBuf::from("."),
     }
 }
 
@@ -204,9 +198,8 @@ fn or_defaults(source: SourceSettings, environment: Environment) -> SourceSettin
     let default = |variable: &str, value: &str| {
         Some(environment(variable).unwrap_or_else(|| value.to_owned()))
     };
-    let hostaddr = environment("PGHOSTADDR").or_else(|| {
-        source.parameters.get("hostaddr").map(|address| address.expose().to_owned())
-    });
+    let hostaddr = environment("PGHOSTADDR")
+        .or_else(|| source.parameters.get("hostaddr").map(|address| address.expose().to_owned()));
     source.or(SourceSettings {
         host: default("PGHOST", hostaddr.as_deref().unwrap_or("localhost")),
         port: default("PGPORT", "5432"),

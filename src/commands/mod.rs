@@ -1,8 +1,11 @@
 //! The commands: thin orchestration. Here, and only here, the engines meet.
 
 pub mod cleanup;
+pub mod create;
+mod record;
 pub mod verify;
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
@@ -32,3 +35,24 @@ impl Stop {
         self.reason.get().cloned().unwrap_or_else(|| "interrupted".to_owned())
     }
 }
+
+/// Why a command did not do what was asked, for people and for the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: u8,
+    /// One sentence that names the cause.
+    pub cause: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// What a tool said about it, line by line.
+    pub notes: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.cause)
+    }
+}
+
+impl std::error::Error for Failure {}

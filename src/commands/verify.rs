@@ -8,18 +8,17 @@ use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
 use crate::checks::{self, AppTable};
-use crate::commands::Stop;
+use crate::commands::{Stop, record};
 use crate::dump::inspect::{self, InspectError, Inspection};
 use crate::dump::item::Facts;
 use crate::dump::open::{BackupFile, Compression};
 use crate::events::{Event, Events};
-use crate::outcome::{CheckResult, Defect, Obstacle, RunReport, Section, Status};
+use crate::outcome::{CheckResult, Defect, Obstacle, RunReport, Section};
 use crate::pg::Session;
 use crate::restore::load::{self, Restored};
 use crate::sandbox::{self, Sandbox, SandboxError};
 use crate::settings::VerifySettings;
-use crate::store::history::{self, Record, Work};
-use crate::store::latest;
+use crate::store::{history, latest};
 
 /// The database that the backup is restored into.
 const DATABASE: &str = "restore_test";
@@ -49,32 +48,12 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
     }
     run.report.seconds = clock.elapsed().as_secs_f64();
     let (report, sandbox) = (Arc::new(run.report), run.sandbox);
-    if let Err(error) = history::append(&settings.history_dir, &record(&report)) {
+    if let Err(error) = history::append(&settings.history_dir, &record::verification(&report)) {
         events.emit(Event::Warning(format!("the history was not written: {error}")));
     }
     events.emit(Event::VerifyFinished(Arc::clone(&report)));
     leave(settings, events, sandbox).await;
     report
-}
-
-/// The line of the history for a verification.
-fn record(report: &RunReport) -> Record {
-    let name = report.backup.file_name().unwrap_or_default().to_string_lossy();
-    let mut record = Record::new(Work::Verify, name, report.started_at, report.verdict());
-    record.seconds = report.seconds;
-    record.phases.clone_from(&report.phases);
-    record.file_bytes = Some(report.backup_bytes);
-    record.rows = report.rows;
-    record.checks = Some(report.checks.len() as u64);
-    let failed = report.checks.iter().filter(|check| check.status == Status::Failed);
-    record.failed_checks = failed.map(|check| check.id.clone()).collect();
-    if let Some(sandbox) = &report.sandbox {
-        record.engine = Some(sandbox.engine.clone());
-        record.image.clone_from(&sandbox.image);
-        record.image_digest.clone_from(&sandbox.image_digest);
-        record.server_version = Some(sandbox.server_version.clone());
-    }
-    record
 }
 
 /// Asks to stop when the time is up.

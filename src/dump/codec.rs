@@ -113,14 +113,8 @@ impl Gzip {
         };
         let known = own
             .and_then(|own| CompressionLvl::new(i32::from(own)).ok())
-            .ok_or(CodecError::Level {
-                format: "gzip",
-                level,
-            })?;
-        Ok(Self {
-            compressor: Compressor::new(known),
-            scratch: Vec::new(),
-        })
+            .ok_or(CodecError::Level { format: "gzip", level })?;
+        Ok(Self { compressor: Compressor::new(known), scratch: Vec::new() })
     }
 }
 
@@ -133,10 +127,7 @@ impl Encoder for Gzip {
         let written = self
             .compressor
             .gzip_compress(piece, &mut self.scratch)
-            .map_err(|_| CodecError::Refused {
-                format: "gzip",
-                bytes: piece.len(),
-            })?;
+            .map_err(|_| CodecError::Refused { format: "gzip", bytes: piece.len() })?;
         piece.clear();
         piece.extend_from_slice(&self.scratch[..written]);
         Ok(())

@@ -23,5 +23,6 @@ pub mod source_error;
 pub mod source_facts;
 pub mod source_url;
 pub mod statement;
+pub mod stream;
 mod toc;
 mod token;

@@ -58,6 +58,9 @@ impl SourceSettings {
         // The tools' messages are read by us.
         let mut tool =
             tool.env("LC_ALL", Secret::new("C")).env_remove("LANGUAGE").arg("--no-password");
+        // Times with a zone are written in UTC, so that they can be compared without knowing how
+        // the source is set up. They are the same times.
+        tool = tool.env("PGTZ", Secret::new("UTC"));
         if self.host.is_some() && !self.parameters.contains_key("hostaddr") {
             // It would win over the host that was asked for.
             tool = tool.env_remove("PGHOSTADDR");

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::client_tools::PgDump;
 use super::source::SourceSettings;
 use super::source_error::SourceError;
+use crate::pg::UNSOUND;
 use crate::process::{Captured, Invocation};
 
 /// What the source says of itself.
@@ -57,7 +58,7 @@ pub enum Facts {
 }
 
 /// One row of JSON. The provider came with PostgreSQL 15, its locale with 15 (`daticulocale`) and
-/// 17 (`datlocale`); `to_jsonb` of the row knows whichever there is.
+/// 17 (`datlocale`); `to_jsonb` of the row knows whichever there is. [`UNSOUND`] is put in.
 const QUERY: &str = "
 select json_build_object(
     'database', current_database(),
@@ -71,7 +72,10 @@ select json_build_object(
         when 'i' then 'icu' when 'b' then 'builtin' else 'libc' end,
     'locale', coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale'),
     'database_bytes', case when has_database_privilege(d.oid, 'connect')
-        then pg_database_size(d.oid) end)
+        then pg_database_size(d.oid) end,
+    'time_zone', current_setting('TimeZone'),
+    'bytea_output', current_setting('bytea_output'),
+    'unsound', (select coalesce(json_agg(u.kind || ' ' || u.name), '[]') from (@UNSOUND@) u (kind, name)))
 from pg_catalog.pg_database d
 where d.datname = current_database()";
 
@@ -91,7 +95,14 @@ pub async fn source_facts(
     let invocation = settings
         .apply(Invocation::new(psql))
         .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1"])
-        .args(["-c", r"\echo :HOST", "-c", r"\echo :PORT", "-c", QUERY])
+        .args([
+            "-c",
+            r"\echo :HOST",
+            "-c",
+            r"\echo :PORT",
+            "-c",
+            &QUERY.replace("@UNSOUND@", UNSOUND),
+        ])
         .env("PGCLIENTENCODING", crate::secret::Secret::new("UTF8"));
     let captured = match invocation.capture().await {
         Ok(captured) => captured,
@@ -129,7 +140,7 @@ mod tests {
     fn the_answer_is_two_lines_and_a_row() {
         let row = r#"{"database":"d","user":"u","server_version":"15.18","server_version_num":150018,
             "encoding":"UTF8","collate":"C","ctype":"C","locale_provider":"libc","locale":null,
-            "database_bytes":null}"#;
+            "database_bytes":null,"time_zone":"UTC","bytea_output":"hex","unsound":[]}"#;
         let facts = parse(format!("db\n5432\n{row}\n").as_bytes()).unwrap();
         assert_eq!((facts.host.as_str(), facts.port.as_str()), ("db", "5432"));
         assert_eq!(facts.server_version_num, 150_018);

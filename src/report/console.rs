@@ -61,9 +61,12 @@ impl Console {
     }
 }
 
-/// Prints an error and its hint on stderr.
-pub fn error(message: &str, hint: Option<&str>) {
+/// Prints an error on stderr, what a tool said about it, and what to do next.
+pub fn error(message: &str, notes: &[String], hint: Option<&str>) {
     aside(&format!("error: {message}"));
+    for note in notes {
+        aside(&format!("  {note}"));
+    }
     if let Some(hint) = hint {
         aside(&format!("hint: {hint}"));
     }

@@ -61,6 +61,14 @@ pub fn output_path(given: &Path, packing: Packing) -> PathBuf {
     given.with_file_name(made)
 }
 
+/// The directory of a file; `.` for a bare name.
+pub fn directory_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// `<file>.manifest.json`.
 pub fn manifest_path(backup: &Path) -> PathBuf {
     let mut path = backup.as_os_str().to_owned();

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use super::error::StoreError;
 use super::lock;
+use super::naming::directory_of;
 
 /// A stale partial file can be replaced by two runs at once; each tries this often.
 const ATTEMPTS: u32 = 16;
@@ -37,7 +38,7 @@ impl Partial {
     /// run writes the same file, and what the system refuses.
     pub fn create(target: &Path, overwrite: bool) -> Result<Self, StoreError> {
         let path = partial_path(target)?;
-        make_directory(parent(target))?;
+        make_directory(directory_of(target))?;
         refuse_existing(target, overwrite)?;
         for _ in 0..ATTEMPTS {
             if let Some(file) = claim(&path)? {
@@ -84,7 +85,7 @@ impl Partial {
             _ => StoreError::io("rename a file to", &self.target, error),
         })?;
         self.published = true;
-        sync_directory(parent(&self.target))?;
+        sync_directory(directory_of(&self.target))?;
         Ok(file)
     }
 }
@@ -125,14 +126,6 @@ fn partial_path(target: &Path) -> Result<PathBuf, StoreError> {
     name.push(target.file_name().ok_or_else(|| StoreError::NoFileName(target.to_owned()))?);
     name.push(".partial");
     Ok(target.with_file_name(name))
-}
-
-/// The directory of a path; `.` for a bare name.
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 fn make_directory(path: &Path) -> Result<(), StoreError> {

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
-use thiserror::Error;
 
 /// What is to be kept. With none of the `keep_*` set, what is not older than `older_than` is kept;
 /// with any of them, also what they select. Without `older_than`, only what they select is kept,
@@ -278,39 +277,6 @@ impl Selection {
         }
         reason
     }
-}
-
-/// An age that could not be understood.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not an age")]
-pub struct AgeError(String);
-
-impl AgeError {
-    /// What to do next.
-    pub fn hint(&self) -> Option<String> {
-        Some("give a number and a unit: 12h (hours), 30d (days) or 2w (weeks)".to_owned())
-    }
-}
-
-/// Reads an age such as `12h`, `30d`, `2w`.
-///
-/// # Errors
-/// [`AgeError`] for everything else, `30` without a unit too.
-pub fn parse_age(text: &str) -> Result<Duration, AgeError> {
-    let refused = || AgeError(text.to_owned());
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let hours: u64 = match &text[digits.len()..] {
-        "h" => 1,
-        "d" => 24,
-        "w" => 7 * 24,
-        _ => return Err(refused()),
-    };
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(refused());
-    }
-    let number: u64 = digits.parse().map_err(|_| refused())?;
-    let seconds = number.checked_mul(hours * 3600).ok_or_else(refused)?;
-    Ok(Duration::from_secs(seconds))
 }
 
 #[cfg(test)]

@@ -1,0 +1,230 @@
+//! `create`: pg_dump's stream, counted, fingerprinted and compressed on its way, published whole
+//! or not at all, with its manifest.
+
+use std::fs::File;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+
+use crate::commands::record::{self, Made};
+use crate::commands::{Failure, Stop};
+use crate::dump::client_tools::PgDump;
+use crate::dump::codec::Codec;
+use crate::dump::compress::{CompressError, Compressor};
+use crate::dump::pg_dump::DumpRequest;
+use crate::dump::source_error::SourceError;
+use crate::dump::source_facts;
+use crate::dump::stream::{self, StreamError, Streamed};
+use crate::events::{Event, Events, Progress};
+use crate::outcome::{Verdict, grouped};
+use crate::settings::{CreateSettings, process_environment};
+use crate::store::error::StoreError;
+use crate::store::history;
+use crate::store::manifest::Manifest;
+use crate::store::naming::{self, Packing};
+use crate::store::publish::Partial;
+
+/// Makes a backup.
+///
+/// # Errors
+/// [`Failure`] with exit code 1 when the backup could not be made, 2 when the settings or the
+/// environment do not allow it, or the run was interrupted.
+pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Result<(), Failure> {
+    let (started_at, clock) = (Utc::now(), Instant::now());
+    for warning in &settings.warnings {
+        events.emit(Event::Warning(warning.clone()));
+    }
+    let target = target(settings, started_at);
+    let made = make(settings, &target, started_at, events, stop).await;
+    let verdict = match &made {
+        Ok(_) => Verdict::Passed,
+        Err(failure) if failure.exit == 1 => Verdict::Failed,
+        Err(_) => Verdict::NotVerified,
+    };
+    let seconds = clock.elapsed().as_secs_f64();
+    let line = record::history(&target, started_at, seconds, verdict, made.as_ref().ok());
+    if let Err(error) = history::append(naming::directory_of(&target), &line) {
+        // Where the backup itself could not be made, that is what has to be said.
+        if made.is_ok() {
+            events.emit(Event::Warning(format!("the history was not written: {error}")));
+        }
+    }
+    made.map(drop)
+}
+
+/// The file to be made.
+fn target(settings: &CreateSettings, now: DateTime<Utc>) -> PathBuf {
+    let packing = match settings.codec {
+        Codec::None => Packing::None,
+        Codec::Gzip { .. } => Packing::Gzip,
+    };
+    match &settings.output {
+        Some(output) => naming::output_path(output, packing),
+        None => settings.backup_dir.join(naming::default_name(now, packing)),
+    }
+}
+
+async fn make(
+    settings: &CreateSettings,
+    target: &Path,
+    started_at: DateTime<Utc>,
+    events: &Events,
+    stop: &Stop,
+) -> Result<Manifest, Failure> {
+    events.emit(Event::CreateStarted {
+        database: settings.source.dbname.clone().unwrap_or_else(|| "as libpq says".to_owned()),
+        host: shown_host(settings),
+        output: target.to_owned(),
+    });
+    let pg_dump = PgDump::find(settings.pg_dump.as_deref()).await.map_err(Failure::from)?;
+    let partial = Partial::create(target, settings.force)?;
+    let facts = tokio::select! {
+        biased;
+        () = stop.token().cancelled() => return Err(interrupted(stop)),
+        facts = source_facts::source_facts(&settings.source, &pg_dump) => facts?,
+    };
+    let request = DumpRequest {
+        settings: settings.source.clone(),
+        pg_dump,
+        extra_args: settings.pg_dump_args.clone(),
+        keep_owner: settings.keep_owner,
+    };
+    let (streamed, warnings) = dump(&request, settings.codec, partial, events, stop).await?;
+    for line in warnings {
+        events.emit(Event::Warning(line));
+    }
+    let made = Made { settings, request: &request, facts, target, started_at };
+    publish(&made, streamed, settings.force, events)
+}
+
+/// Runs pg_dump into the partial file, and gives its warnings.
+async fn dump(
+    request: &DumpRequest,
+    codec: Codec,
+    partial: Partial,
+    events: &Events,
+    stop: &Stop,
+) -> Result<(Streamed<Partial>, Vec<String>), Failure> {
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let compressor = Compressor::new(partial, codec, threads).map_err(StreamError::Sink)?;
+    let (pipe, process) = request.start()?;
+    let streaming = {
+        let events = events.clone();
+        tokio::task::spawn_blocking(move || {
+            stream::stream(pipe, compressor, &|done| {
+                let (work, total, current) = ("dumping", None, None);
+                events.emit(Event::Progress(Progress { work, done, total, current }));
+            })
+        })
+    };
+    tokio::pin!(streaming);
+    let streamed = tokio::select! {
+        biased;
+        () = stop.token().cancelled() => {
+            // Its end closes the pipe; the thread then lets go of the partial file.
+            process.kill().await;
+            drop(streaming.await);
+            return Err(interrupted(stop));
+        }
+        streamed = &mut streaming => streamed,
+    };
+    let streamed = streamed.map_err(|error| Failure {
+        exit: 1,
+        cause: format!("the dump was not read to its end: {error}"),
+        hint: Some("this is a defect of ccc-backup: please report it".to_owned()),
+        notes: Vec::new(),
+    })?;
+    // A full disk ends pg_dump too: then the disk is what has to be named.
+    let streamed = streamed?;
+    let warnings = process.finish().await?;
+    Ok((streamed, warnings))
+}
+
+/// Gives the file its name, then writes its manifest.
+fn publish(
+    made: &Made,
+    streamed: Streamed<Partial>,
+    force: bool,
+    events: &Events,
+) -> Result<Manifest, Failure> {
+    let Streamed { compressed, contents, facts, not_understood } = streamed;
+    let manifest = record::manifest(made, &compressed, &contents, &facts, not_understood.as_ref());
+    if force {
+        // The manifest of the file that is being replaced must not stand beside the new one.
+        let _ = std::fs::remove_file(naming::manifest_path(made.target));
+    }
+    let published: File = compressed.sink.publish()?;
+    for reason in &manifest.not_recorded {
+        events.emit(Event::Warning(format!("not recorded: {reason}")));
+    }
+    manifest.write(made.target, true)?;
+    // Until here the lock on the file kept every clean-up away from it.
+    drop(published);
+    let rows: u64 = manifest.tables.iter().map(|table| table.rows).sum();
+    events.emit(Event::Created {
+        file: made.target.to_owned(),
+        dump_bytes: compressed.bytes_in,
+        file_bytes: compressed.bytes_out,
+        compressed: made.settings.codec != Codec::None,
+        contents: (!manifest.tables.is_empty())
+            .then(|| format!("{} tables, {} rows", manifest.tables.len(), grouped(rows))),
+    });
+    Ok(manifest)
+}
+
+/// `host:port` as the transcript shows it; libpq's own settings where ours say nothing.
+fn shown_host(settings: &CreateSettings) -> String {
+    match (&settings.source.host, &settings.source.port) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        _ => match process_environment("PGSERVICE") {
+            Some(service) => format!("service {service}"),
+            None => "as libpq says".to_owned(),
+        },
+    }
+}
+
+fn interrupted(stop: &Stop) -> Failure {
+    Failure { exit: 2, cause: stop.reason(), hint: None, notes: Vec::new() }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        let environment = matches!(
+            error,
+            SourceError::PgDumpNotFound(_)
+                | SourceError::NotPgDump { .. }
+                | SourceError::Process(_)
+                | SourceError::Argument { .. }
+        );
+        Self {
+            exit: if environment { 2 } else { 1 },
+            cause: format!("no backup was made: {error}"),
+            hint: error.hint(),
+            notes: error.stderr().to_vec(),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self {
+            exit: if matches!(error, StoreError::DiskFull(_)) { 1 } else { 2 },
+            cause: format!("no backup was made: {error}"),
+            hint: error.hint(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl From<StreamError> for Failure {
+    fn from(error: StreamError) -> Self {
+        let hint = match &error {
+            StreamError::Sink(error) => CompressError::hint(error),
+            StreamError::Pipe(_) => None,
+        };
+        let cause = format!("no backup was made: {error}");
+        Self { exit: 1, cause, hint, notes: Vec::new() }
+    }
+}

@@ -1,0 +1,193 @@
+//! What is put on record: the manifest of a backup, and the lines of the history.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
+use crate::dump::compress::Compressed;
+use crate::dump::contents::Contents;
+use crate::dump::item::{Facts, Name};
+use crate::dump::items::Unsound;
+use crate::dump::pg_dump::DumpRequest;
+use crate::dump::source_facts::Facts as SourceFacts;
+use crate::outcome::{RunReport, Status, Verdict};
+use crate::settings::CreateSettings;
+use crate::store::history::{Record, Work};
+use crate::store::manifest::{
+    BackupFile, FORMAT_VERSION, Fingerprint, LargeObjects, Manifest, PgDump, Sequence, Source,
+    Table,
+};
+
+/// How a backup was made.
+#[derive(Debug)]
+pub struct Made<'a> {
+    /// By which settings.
+    pub settings: &'a CreateSettings,
+    /// By which call of pg_dump.
+    pub request: &'a DumpRequest,
+    /// What the source said of itself.
+    pub facts: SourceFacts,
+    /// Into which file.
+    pub target: &'a Path,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+}
+
+/// The manifest of a backup whose bytes went by.
+pub fn manifest<W>(
+    made: &Made,
+    compressed: &Compressed<W>,
+    contents: &Contents,
+    facts: &Facts,
+    not_understood: Option<&Unsound>,
+) -> Manifest {
+    Manifest {
+        format_version: FORMAT_VERSION,
+        tool: concat!("ccc-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
+        created_at: made.started_at,
+        source: source(made, facts),
+        pg_dump: PgDump {
+            version: made.request.pg_dump.version.clone(),
+            args: made
+                .request
+                .arguments()
+                .iter()
+                .map(|arg| arg.to_string_lossy().into_owned())
+                .collect(),
+        },
+        file: BackupFile {
+            name: name_of(made.target),
+            bytes: compressed.bytes_out,
+            sha256: compressed.sha256_hex(),
+            uncompressed_bytes: compressed.bytes_in,
+            compression: made.settings.codec.name().to_owned(),
+        },
+        tables: tables(contents),
+        sequences: sequences(contents),
+        large_objects: LargeObjects { count: contents.large_objects, bytes: None },
+        alembic_revision: contents.alembic_revisions().map(|revisions| revisions.join(", ")),
+        not_recorded: not_recorded(&made.facts, contents, not_understood),
+        index: None,
+    }
+}
+
+fn source(made: &Made, facts: &Facts) -> Source {
+    match &made.facts {
+        SourceFacts::Known(known) => Source {
+            host: Some(known.host.clone()).filter(|host| !host.is_empty()),
+            port: Some(known.port.clone()).filter(|port| !port.is_empty()),
+            database: Some(known.database.clone()),
+            user: Some(known.user.clone()),
+            server_version: Some(known.server_version.clone()),
+            server_version_num: Some(known.server_version_num),
+            encoding: Some(known.encoding.clone()),
+            collate: known.collate.clone(),
+            ctype: known.ctype.clone(),
+            locale_provider: Some(known.locale_provider.clone()),
+            locale: known.locale.clone(),
+            database_bytes: known.database_bytes,
+            time_zone: Some(known.time_zone.clone()),
+            bytea_output: Some(known.bytea_output.clone()),
+            unsound: Some(known.unsound.clone()),
+        },
+        SourceFacts::Unknown { .. } => Source {
+            host: made.settings.source.host.clone(),
+            port: made.settings.source.port.clone(),
+            database: made.settings.source.dbname.clone(),
+            user: made.settings.source.username.clone(),
+            server_version: facts.server_version.clone(),
+            encoding: facts.client_encoding.clone(),
+            ..Source::default()
+        },
+    }
+}
+
+fn tables(contents: &Contents) -> Vec<Table> {
+    let table = |table: &crate::dump::contents::TableContents| Table {
+        schema: table.schema.as_ref().map(text).unwrap_or_default(),
+        name: text(&table.name),
+        columns: table.columns.iter().map(text).collect(),
+        rows: table.fingerprint.rows,
+        fingerprint: Fingerprint(table.fingerprint.sum),
+    };
+    contents.tables.iter().map(table).collect()
+}
+
+fn sequences(contents: &Contents) -> Vec<Sequence> {
+    let sequence = |set: &crate::dump::statement::SetVal| Sequence {
+        schema: set.schema.as_ref().map(text).unwrap_or_default(),
+        name: text(&set.sequence),
+        last_value: set.value,
+        is_called: set.is_called,
+    };
+    contents.sequences.iter().map(sequence).collect()
+}
+
+fn text(name: &Name) -> String {
+    name.text().into_owned()
+}
+
+fn not_recorded(
+    facts: &SourceFacts,
+    contents: &Contents,
+    not_understood: Option<&Unsound>,
+) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if let SourceFacts::Unknown { reason } = facts {
+        reasons.push(format!("the source's version, encoding and locale: {reason}"));
+    }
+    if contents.inserts > 0 {
+        reasons.push("rows and contents of tables dumped as INSERT statements".to_owned());
+    }
+    if let Some(unsound) = not_understood {
+        reasons.push(format!("what follows the place where the dump is not understood: {unsound}"));
+    }
+    reasons
+}
+
+/// The line of the history for a backup that was made, or was not.
+pub fn history(
+    target: &Path,
+    started_at: DateTime<Utc>,
+    seconds: f64,
+    verdict: Verdict,
+    manifest: Option<&Manifest>,
+) -> Record {
+    let mut record = Record::new(Work::Create, name_of(target), started_at, verdict);
+    record.seconds = seconds;
+    if let Some(manifest) = manifest {
+        record.database.clone_from(&manifest.source.database);
+        record.server_version.clone_from(&manifest.source.server_version);
+        record.pg_dump_version = Some(manifest.pg_dump.version.clone());
+        record.file_bytes = Some(manifest.file.bytes);
+        record.dump_bytes = Some(manifest.file.uncompressed_bytes);
+        record.sha256 = Some(manifest.file.sha256.clone());
+        record.tables = Some(manifest.tables.len() as u64);
+        record.rows = Some(manifest.tables.iter().map(|table| table.rows).sum());
+    }
+    record
+}
+
+/// The line of the history for a verification.
+pub fn verification(report: &RunReport) -> Record {
+    let name = name_of(&report.backup);
+    let mut record = Record::new(Work::Verify, name, report.started_at, report.verdict());
+    record.seconds = report.seconds;
+    record.phases.clone_from(&report.phases);
+    record.file_bytes = Some(report.backup_bytes);
+    record.rows = report.rows;
+    record.checks = Some(report.checks.len() as u64);
+    let failed = report.checks.iter().filter(|check| check.status == Status::Failed);
+    record.failed_checks = failed.map(|check| check.id.clone()).collect();
+    if let Some(sandbox) = &report.sandbox {
+        record.engine = Some(sandbox.engine.clone());
+        record.image.clone_from(&sandbox.image);
+        record.image_digest.clone_from(&sandbox.image_digest);
+        record.server_version = Some(sandbox.server_version.clone());
+    }
+    record
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
