@@ -5,4 +5,5 @@
     reason = "a test ends where something unforeseen happens, and says what it measured"
 )]
 
+mod docs;
 mod sandbox;
