@@ -1,6 +1,8 @@
 //! A dump as a list: its statements, and where the rows of its COPY blocks are. With it a restore
 //! can go to any table at once, and knows what comes after the rows before it has read them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::dump::item::{CopyBlock, Item, Meta, Statement};
@@ -28,7 +30,7 @@ pub enum Entry {
 /// The list of a dump.
 #[derive(Debug, Default)]
 pub struct Script {
-    entries: Vec<Entry>,
+    entries: Arc<Vec<Entry>>,
     kept: usize,
     overflown: bool,
 }
@@ -42,20 +44,20 @@ impl Script {
         match item {
             Item::Statement(statement) => {
                 let statement = self.keep(statement);
-                self.entries.push(Entry::Statement(statement));
+                self.entries_mut().push(Entry::Statement(statement));
             }
             Item::CopyStart(block) => {
                 let statement = self.keep(&block.statement);
                 let block = CopyBlock { statement, ..block.clone() };
-                self.entries.push(Entry::Copy { block, bytes: 0 });
+                self.entries_mut().push(Entry::Copy { block, bytes: 0 });
             }
             Item::CopyData(data) => {
-                if let Some(Entry::Copy { bytes, .. }) = self.entries.last_mut() {
+                if let Some(Entry::Copy { bytes, .. }) = self.entries_mut().last_mut() {
                     *bytes += data.len() as u64;
                 }
             }
             Item::CopyEnd => {}
-            Item::Meta(meta) => self.entries.push(Entry::Meta(meta.clone())),
+            Item::Meta(meta) => self.entries_mut().push(Entry::Meta(meta.clone())),
         }
         if self.kept > MOST_BYTES {
             *self = Self { overflown: true, ..Self::default() };
@@ -63,8 +65,13 @@ impl Script {
     }
 
     /// The entries; `None` when there were more than are kept.
-    pub fn entries(&self) -> Option<&[Entry]> {
-        (!self.overflown).then_some(&self.entries)
+    pub fn entries(&self) -> Option<Arc<Vec<Entry>>> {
+        (!self.overflown).then(|| Arc::clone(&self.entries))
+    }
+
+    /// Nobody else has them while the dump is being read.
+    fn entries_mut(&mut self) -> &mut Vec<Entry> {
+        Arc::make_mut(&mut self.entries)
     }
 
     /// A copy of its own: the reader's text is a part of a much larger piece of the dump.

@@ -57,6 +57,16 @@ impl Statement {
     }
 }
 
+impl Statement {
+    /// Whether it ends a transaction, or is none that begins one.
+    #[must_use]
+    pub fn ends_transaction(&self) -> bool {
+        let begins = ["BEGIN", "START", "SAVEPOINT", "RELEASE"];
+        matches!(self.subject(), Subject::Transaction)
+            && !begins.iter().any(|keyword| self.starts_with(&[keyword]))
+    }
+}
+
 /// `CREATE [UNIQUE] INDEX name ON [ONLY] table …`
 fn create(mut tokens: Tokens) -> Option<Subject> {
     if tokens.take_word("database") || tokens.take_word("tablespace") {
