@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Flags of other programs that the documents mention: pg_dump's and cargo's.
-const OTHERS: [&str; 3] = ["--table", "--release", "--test"];
+const OTHERS: [&str; 3] = ["--exclude-table-data", "--release", "--test"];
 
 #[test]
 fn the_manual_page_in_docs_is_the_one_that_the_program_prints() {
