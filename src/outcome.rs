@@ -20,6 +20,8 @@ pub enum Section {
     Migrations,
     /// What was restored is what was dumped.
     Contents,
+    /// The file is the one that was written.
+    File,
 }
 
 /// How one check ended.

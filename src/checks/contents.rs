@@ -7,37 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::TryStreamExt;
 use tokio::task::JoinSet;
 
-use super::CheckError;
+use super::rendering::Rendering;
+use super::{Answer, CheckError, ask};
 use crate::dump::contents::TableContents;
 use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
 use crate::outcome::{CheckResult, Section, Status, grouped};
 use crate::pg::{self, ConnectInfo, ServerError, Session};
-
-/// The session settings under which values were written as text. pg_dump fixes the others itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rendering {
-    /// The dump's client encoding.
-    pub encoding: String,
-    /// `TimeZone`: how `timestamptz` is written.
-    pub time_zone: String,
-    /// `bytea_output`: `hex` or `escape`.
-    pub bytea_output: String,
-}
-
-impl Rendering {
-    /// As pg_dump's own session: its settings, then those that the source had.
-    /// Source: PostgreSQL 15, `pg_dump.c`, `setup_connection`.
-    async fn apply(&self, session: &Session) -> Result<(), CheckError> {
-        let sql = format!(
-            "SET DateStyle = ISO; SET IntervalStyle = postgres; SET extra_float_digits = 3; \
-             SET synchronize_seqscans = off; SET search_path = ''; SET row_security = off; \
-             SET statement_timeout = 0; SET TimeZone = {}; SET bytea_output = {}",
-            pg::quote_literal(&self.time_zone),
-            pg::quote_literal(&self.bytea_output),
-        );
-        session.batch_execute(&sql).await.map_err(|error| CheckError(pg::describe(&error)))
-    }
-}
 
 /// What was found of a table in the restored database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +60,31 @@ pub async fn read_back(
     }
     all.sort_by_key(|(index, _)| *index);
     Ok(all.into_iter().map(|(_, found)| found).collect())
+}
+
+/// Counts the rows of `tables` without reading their values; the sums are left zero.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn count(session: &Session, tables: &[TableContents]) -> Result<Vec<Found>, CheckError> {
+    let mut found = Vec::with_capacity(tables.len());
+    for table in tables {
+        // As for COPY: a partitioned table with its partitions, another without its children.
+        let sql = format!(
+            "SELECT count(*) FROM {} t WHERE t.tableoid = {name}::regclass OR EXISTS \
+             (SELECT FROM pg_catalog.pg_class WHERE oid = {name}::regclass AND relkind = 'p')",
+            table.quoted(),
+            name = pg::quote_literal(&table.quoted()),
+        );
+        found.push(match ask(session, &sql).await? {
+            Answer::Refused(refusal) => Found::Refused(refusal),
+            Answer::Rows(rows) => {
+                let rows: i64 = rows.first().map_or(0, |row| row.get(0));
+                Found::Rows(TableFingerprint { rows: rows.unsigned_abs(), sum: 0 })
+            }
+        });
+    }
+    Ok(found)
 }
 
 async fn read_table(

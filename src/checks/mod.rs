@@ -2,9 +2,12 @@
 //!
 //! A check that finds the backup bad is a failed result. An `Err` means that it could not be told.
 
+pub mod checksum;
 pub mod contents;
 pub mod data;
+pub mod large_objects;
 pub mod migrations;
+pub mod rendering;
 pub mod schema;
 pub mod sequences;
 pub mod soundness;
@@ -19,6 +22,13 @@ use crate::pg::{self, ServerError, Session};
 #[derive(Debug, Error)]
 #[error("the restored database could not be asked: {0}")]
 pub struct CheckError(String);
+
+impl CheckError {
+    /// The error behind a driver's error.
+    pub fn of(error: &tokio_postgres::Error) -> Self {
+        Self(pg::describe(error))
+    }
+}
 
 /// A table the application needs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,92 @@ use super::{Answer, CheckError, ask};
 use crate::outcome::{CheckResult, Section, Status};
 use crate::pg::{self, Session};
 
+/// The state of a sequence.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct State {
+    /// `schema.sequence`.
+    pub sequence: String,
+    /// The last value.
+    pub last_value: i64,
+    /// Whether the next value comes after the last one.
+    pub is_called: bool,
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let called = if self.is_called { "called" } else { "not called" };
+        write!(f, "{} ({called})", self.last_value)
+    }
+}
+
+/// The states of all sequences of the restored database, sorted.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn states(session: &Session) -> Result<Vec<State>, CheckError> {
+    let sql = "SELECT n.nspname, s.relname FROM pg_catalog.pg_class s \
+               JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace WHERE s.relkind = 'S'";
+    let mut states = Vec::new();
+    for row in rows(session, sql).await? {
+        let (schema, name): (String, String) = (row.get(0), row.get(1));
+        let sql =
+            format!("SELECT last_value, is_called FROM {}", pg::quote_qualified(&schema, &name));
+        states.extend(rows(session, &sql).await?.first().map(|state| State {
+            sequence: format!("{schema}.{name}"),
+            last_value: state.get(0),
+            is_called: state.get(1),
+        }));
+    }
+    states.sort();
+    Ok(states)
+}
+
+async fn rows(session: &Session, sql: &str) -> Result<Vec<tokio_postgres::Row>, CheckError> {
+    match ask(session, sql).await? {
+        Answer::Rows(rows) => Ok(rows),
+        Answer::Refused(refusal) => Err(CheckError(refusal.message)),
+    }
+}
+
+/// Whether every sequence has the state that the dump sets, and the manifest's where there is one.
+pub fn judge_states(
+    restored: &[State],
+    in_dump: &[State],
+    in_manifest: Option<&[State]>,
+) -> CheckResult {
+    let mut wrong = Vec::new();
+    let mut compare = |expected: &[State], found: &[State], by: &str| {
+        for state in expected {
+            match found.iter().find(|found| found.sequence == state.sequence) {
+                Some(found) if found == state => {}
+                Some(found) => wrong.push(format!(
+                    "{}: expected {state} by the {by}, found {found}",
+                    state.sequence
+                )),
+                None => wrong
+                    .push(format!("{}: expected {state} by the {by}, found none", state.sequence)),
+            }
+        }
+    };
+    if let Some(recorded) = in_manifest {
+        compare(recorded, in_dump, "manifest");
+    }
+    compare(in_dump, restored, "dump");
+    let id = "contents.sequence_states";
+    match wrong.first() {
+        None => {
+            let title = format!("Sequences match the backup ({})", in_dump.len());
+            CheckResult::new(id, Section::Contents, Status::Passed, title)
+        }
+        Some(first) => {
+            let title = format!("Sequences do not match the backup: {first}");
+            let mut result = CheckResult::new(id, Section::Contents, Status::Failed, title);
+            result.details.extend(wrong.into_iter().skip(1));
+            result
+        }
+    }
+}
+
 /// A sequence that feeds a column, and how far both are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feed {
@@ -68,12 +154,8 @@ ORDER BY 1, 2, 3, 4, 5";
 /// # Errors
 /// When the server cannot be asked.
 pub async fn feeds(session: &Session) -> Result<Vec<Feed>, CheckError> {
-    let rows = match ask(session, FEEDS).await? {
-        Answer::Rows(rows) => rows,
-        Answer::Refused(refusal) => return Err(CheckError(refusal.message)),
-    };
-    let mut feeds = Vec::with_capacity(rows.len());
-    for row in rows {
+    let mut feeds = Vec::new();
+    for row in rows(session, FEEDS).await? {
         let [sequence_schema, sequence, schema, table, column]: [String; 5] =
             std::array::from_fn(|index| row.get(index));
         let increment: i64 = row.get(5);
@@ -84,11 +166,7 @@ pub async fn feeds(session: &Session) -> Result<Vec<Feed>, CheckError> {
             pg::quote_qualified(&schema, &table),
             pg::quote_qualified(&sequence_schema, &sequence),
         );
-        let state = match ask(session, &sql).await? {
-            Answer::Rows(rows) => rows,
-            Answer::Refused(refusal) => return Err(CheckError(refusal.message)),
-        };
-        feeds.extend(state.first().map(|state| Feed {
+        feeds.extend(rows(session, &sql).await?.first().map(|state| Feed {
             sequence: format!("{sequence_schema}.{sequence}"),
             column: format!("{schema}.{table}.{column}"),
             last_value: state.get(0),
@@ -138,6 +216,22 @@ mod tests {
     fn feed(last_value: i64, is_called: bool, increment: i64, furthest: Option<i64>) -> Feed {
         let (sequence, column) = ("public.a_id_seq".to_owned(), "public.a.id".to_owned());
         Feed { sequence, column, last_value, is_called, increment, furthest }
+    }
+
+    #[test]
+    fn a_lost_or_altered_setval_fails_and_the_same_states_pass() {
+        let state = |last_value, is_called| State {
+            sequence: "public.a_id_seq".to_owned(),
+            last_value,
+            is_called,
+        };
+        let (good, other) = ([state(5, true)], [state(5, false)]);
+        assert_eq!(judge_states(&good, &good, Some(&good)).status, Status::Passed);
+        assert_eq!(judge_states(&good, &[], None).status, Status::Passed);
+        assert_eq!(judge_states(&good, &[], Some(&good)).status, Status::Failed);
+        assert_eq!(judge_states(&other, &good, None).status, Status::Failed);
+        assert_eq!(judge_states(&good, &good, Some(&other)).status, Status::Failed);
+        assert_eq!(judge_states(&[], &good, None).status, Status::Failed);
     }
 
     #[test]

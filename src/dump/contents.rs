@@ -5,6 +5,7 @@
 use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
 use crate::dump::item::{CopyBlock, Item, Name, Statement};
 use crate::dump::statement::SetVal;
+use crate::dump::times::Samples;
 use crate::pg;
 
 /// Bytes of the `alembic_version` table that are kept to read the revision from.
@@ -54,6 +55,8 @@ pub struct Contents {
     pub large_objects: u64,
     /// `INSERT` statements: rows that carry no fingerprint.
     pub inserts: u64,
+    /// Some of the values with a time zone, as they are written.
+    pub times: Samples,
     alembic: Option<Vec<u8>>,
     open: Option<Open>,
 }
@@ -78,6 +81,7 @@ impl Contents {
             Item::CopyData(data) => {
                 if let Some(open) = &mut self.open {
                     open.fingerprint.update(data);
+                    self.times.look_at(data);
                     open.bytes += data.len() as u64;
                     if open.is_alembic {
                         let kept = self.alembic.get_or_insert_default();

@@ -24,5 +24,6 @@ pub mod source_facts;
 pub mod source_url;
 pub mod statement;
 pub mod stream;
+pub mod times;
 mod toc;
 mod token;

@@ -152,6 +152,11 @@ impl BackupFile {
         self.bytes
     }
 
+    /// The file itself, to lock it.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Whether it was written to since it was opened.
     pub fn has_changed(&self) -> bool {
         self.file

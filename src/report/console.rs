@@ -67,7 +67,8 @@ impl Console {
 /// Prints an error on stderr, what a tool said about it, and what to do next.
 pub fn error(message: &str, notes: &[String], hint: Option<&str>) {
     aside(&format!("error: {message}"));
-    for note in notes {
+    // One line of a tool is in the message already.
+    for note in notes.iter().filter(|_| notes.len() > 1) {
         aside(&format!("  {note}"));
     }
     if let Some(hint) = hint {
@@ -193,6 +194,7 @@ fn transcript(event: &Event) -> String {
                 Section::Data => "data integrity",
                 Section::Migrations => "migrations",
                 Section::Contents => "contents against the backup",
+                Section::File => "backup file",
             };
             vec![String::new(), format!("Verifying {what}...")]
         }

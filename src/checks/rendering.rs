@@ -1,0 +1,87 @@
+//! How a dump's session wrote values as text. Equal values are written in several ways: a time in
+//! several zones, bytes in hex or escaped. A dump of ours names its session's; for another's, the
+//! ways it may have used are found and tried.
+
+use super::{Answer, CheckError, ask};
+use crate::dump::times::Samples;
+use crate::pg::{self, Session};
+
+/// Zones tried at the most; those that fit the samples rarely differ on the rest.
+const MOST_ZONES: usize = 8;
+
+/// The session settings under which values were written as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendering {
+    /// The dump's client encoding.
+    pub encoding: String,
+    /// `TimeZone`: how `timestamptz` is written.
+    pub time_zone: String,
+    /// `bytea_output`: `hex` or `escape`.
+    pub bytea_output: String,
+}
+
+impl Rendering {
+    /// Sets a session up as pg_dump sets up its own, and as the source's was.
+    /// Source: PostgreSQL 15, `pg_dump.c`, `setup_connection`.
+    ///
+    /// # Errors
+    /// When the server cannot be asked.
+    pub async fn apply(&self, session: &Session) -> Result<(), CheckError> {
+        let sql = format!(
+            "SET DateStyle = ISO; SET IntervalStyle = postgres; SET extra_float_digits = 3; \
+             SET synchronize_seqscans = off; SET search_path = ''; SET row_security = off; \
+             SET statement_timeout = 0; SET TimeZone = {}; SET bytea_output = {}",
+            pg::quote_literal(&self.time_zone),
+            pg::quote_literal(&self.bytea_output),
+        );
+        session.batch_execute(&sql).await.map_err(|error| CheckError(pg::describe(&error)))
+    }
+
+    /// The other ways in which the session may have written the same values.
+    ///
+    /// # Errors
+    /// When the server cannot be asked.
+    pub async fn alternatives(
+        &self,
+        session: &Session,
+        samples: &Samples,
+    ) -> Result<Vec<Self>, CheckError> {
+        let mut zones = vec![self.time_zone.clone()];
+        if !samples.is_empty() {
+            zones.extend(zones_of(session, samples).await?);
+        }
+        let mut all = Vec::new();
+        for bytea_output in ["hex", "escape"] {
+            for time_zone in &zones {
+                let other = Self {
+                    encoding: self.encoding.clone(),
+                    time_zone: time_zone.clone(),
+                    bytea_output: bytea_output.to_owned(),
+                };
+                if other != *self && !all.contains(&other) {
+                    all.push(other);
+                }
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// The zones in which every sample has the offset that it is written with.
+async fn zones_of(session: &Session, samples: &Samples) -> Result<Vec<String>, CheckError> {
+    let list: Vec<String> = samples.iter().map(pg::quote_literal).collect();
+    let sql = format!(
+        "SELECT n.name FROM pg_catalog.pg_timezone_names n \
+         WHERE n.name NOT LIKE 'posix/%' AND NOT EXISTS ( \
+             SELECT FROM unnest(ARRAY[{}]) s (written) \
+             WHERE s.written::timestamptz AT TIME ZONE n.name \
+                <> pg_catalog.regexp_replace(s.written, '[+-][0-9:]+$', '')::timestamp) \
+         ORDER BY n.name !~ '/', n.name LIMIT {MOST_ZONES}",
+        list.join(", ")
+    );
+    match ask(session, &sql).await? {
+        Answer::Rows(rows) => Ok(rows.iter().map(|row| row.get(0)).collect()),
+        // A sample that is no time after all: then there is nothing to go by.
+        Answer::Refused(_) => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,259 @@
+//! Checks the restored database: the application's tables, then everything against the backup.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{DATABASE, Run};
+use crate::checks::contents::{self, Compared, Found};
+use crate::checks::rendering::Rendering;
+use crate::checks::sequences::{self, State};
+use crate::checks::{self, CheckError, large_objects, migrations, soundness};
+use crate::dump::contents::{Contents, TableContents};
+use crate::dump::fingerprint::TableFingerprint;
+use crate::dump::inspect::Inspection;
+use crate::events::{Event, Progress};
+use crate::outcome::{CheckResult, Obstacle, Section};
+use crate::pg::{ConnectInfo, Session};
+use crate::store::manifest::Manifest;
+
+impl Run<'_> {
+    /// Runs the checks on the restored database.
+    pub(super) async fn check(&mut self, inspection: &Inspection) -> Result<(), Obstacle> {
+        let Some(sandbox) = &self.sandbox else { return Ok(()) };
+        let clock = Instant::now();
+        let target = sandbox.connect_info().database(DATABASE);
+        let token = self.stop.token().clone();
+        let checking = async {
+            let session = target.connect().await.map_err(|error| CheckError::of(&error))?;
+            self.application(&session).await?;
+            self.against_the_backup(&session, &target, inspection).await
+        };
+        let checked = tokio::select! {
+            biased;
+            () = token.cancelled() => return Err(self.interrupted()),
+            checked = checking => checked,
+        };
+        self.report.phase("checks", clock.elapsed());
+        match checked {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.cut_short(&error).await),
+        }
+    }
+
+    /// The application's checks, section by section, in the order of the report.
+    async fn application(&mut self, session: &Session) -> Result<(), CheckError> {
+        let tables = &self.settings.tables;
+        self.events.emit(Event::SectionStarted(Section::Schema));
+        for table in tables {
+            self.note(checks::schema::check(session, table).await?);
+        }
+        self.events.emit(Event::SectionStarted(Section::Data));
+        for table in tables.iter().filter(|table| table.counted) {
+            self.note(checks::data::check(session, table).await?);
+        }
+        self.events.emit(Event::SectionStarted(Section::Migrations));
+        self.note(migrations::check(session).await?);
+        Ok(())
+    }
+
+    /// What was restored against the dump, and against the manifest where there is one.
+    async fn against_the_backup(
+        &mut self,
+        session: &Session,
+        target: &ConnectInfo,
+        inspection: &Inspection,
+    ) -> Result<(), CheckError> {
+        self.events.emit(Event::SectionStarted(Section::Contents));
+        let dump = &inspection.contents;
+        self.tables(session, target, dump, inspection.facts.client_encoding.as_deref()).await?;
+        self.sequences(session, dump).await?;
+        let recorded = self.manifest.as_ref().map(|manifest| manifest.large_objects.count);
+        if dump.large_objects > 0 || recorded.is_some_and(|count| count > 0) {
+            self.note(large_objects::check(session, dump.large_objects, recorded).await?);
+        }
+        let known = self.manifest.as_ref().and_then(|manifest| manifest.source.unsound.as_deref());
+        let sound = soundness::check(session, known).await?;
+        self.note(sound);
+        if let Some(manifest) = &self.manifest
+            && let Some(recorded) = manifest.alembic_revision.as_deref()
+        {
+            let restored = migrations::revisions(session).await?.unwrap_or_default().join(", ");
+            self.note(migrations::judge_recorded(&restored, recorded));
+        }
+        if dump.inserts > 0 {
+            self.report.not_proven.push(
+                "rows and contents of tables that the dump fills by INSERT statements".to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    /// Rows and contents of every table.
+    async fn tables(
+        &mut self,
+        session: &Session,
+        target: &ConnectInfo,
+        dump: &Contents,
+        encoding: Option<&str>,
+    ) -> Result<(), CheckError> {
+        let rendering = self.rendering(encoding);
+        let found = if self.settings.content {
+            let mut found = self.read_back(target, &dump.tables, &rendering).await?;
+            self.retry_renderings(session, target, dump, &rendering, &mut found).await?;
+            found
+        } else {
+            self.report
+                .not_proven
+                .push("contents of the restored rows: left out by --no-content".to_owned());
+            contents::count(session, &dump.tables).await?
+        };
+        let manifest = self.manifest.as_ref();
+        let compared: Vec<Compared> = dump
+            .tables
+            .iter()
+            .zip(&found)
+            .map(|(table, found)| Compared {
+                name: table.display_name(),
+                dump: table.fingerprint,
+                manifest: manifest.and_then(|manifest| recorded(manifest, table)),
+                found,
+            })
+            .collect();
+        let not_in_dump = manifest.map(|manifest| lost_tables(manifest, dump)).unwrap_or_default();
+        let rows = contents::judge_rows(&compared, &not_in_dump, manifest.is_some());
+        let values = self.settings.content.then(|| contents::judge_contents(&compared));
+        self.note(rows);
+        if let Some(values) = values {
+            self.note(values);
+        }
+        Ok(())
+    }
+
+    async fn read_back(
+        &self,
+        target: &ConnectInfo,
+        tables: &[TableContents],
+        rendering: &Rendering,
+    ) -> Result<Vec<Found>, CheckError> {
+        let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+        let (events, total) = (self.events.clone(), tables.len() as u64);
+        let progress = move |done: usize| {
+            events.emit(Event::Progress(Progress {
+                work: "comparing",
+                done: done as u64,
+                total: Some(total),
+                current: None,
+            }));
+        };
+        contents::read_back(target, tables, rendering, jobs, Arc::new(progress)).await
+    }
+
+    /// Tables whose values differ are read again in the other ways in which the dump's session may
+    /// have written them. Equal in one of them is equal.
+    async fn retry_renderings(
+        &self,
+        session: &Session,
+        target: &ConnectInfo,
+        dump: &Contents,
+        rendering: &Rendering,
+        found: &mut [Found],
+    ) -> Result<(), CheckError> {
+        let differs = |index: usize, found: &Found| {
+            let expected = dump.tables[index].fingerprint;
+            matches!(found, Found::Rows(found) if found.rows == expected.rows && *found != expected)
+        };
+        if !found.iter().enumerate().any(|(index, found)| differs(index, found)) {
+            return Ok(());
+        }
+        for other in rendering.alternatives(session, &dump.times).await? {
+            let open: Vec<usize> =
+                (0..found.len()).filter(|index| differs(*index, &found[*index])).collect();
+            if open.is_empty() {
+                break;
+            }
+            let tables: Vec<_> = open.iter().map(|index| dump.tables[*index].clone()).collect();
+            let again = self.read_back(target, &tables, &other).await?;
+            for (index, again) in open.into_iter().zip(again) {
+                if again == Found::Rows(dump.tables[index].fingerprint) {
+                    tracing::debug!(table = dump.tables[index].display_name(), ?other, "equal");
+                    found[index] = again;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn sequences(&mut self, session: &Session, dump: &Contents) -> Result<(), CheckError> {
+        let in_dump: Vec<State> = dump
+            .sequences
+            .iter()
+            .map(|set| State {
+                sequence: match &set.schema {
+                    Some(schema) => format!("{schema}.{}", set.sequence),
+                    None => set.sequence.to_string(),
+                },
+                last_value: set.value,
+                is_called: set.is_called,
+            })
+            .collect();
+        let recorded: Option<Vec<State>> = self.manifest.as_ref().map(|manifest| {
+            let state = |sequence: &crate::store::manifest::Sequence| State {
+                sequence: format!("{}.{}", sequence.schema, sequence.name),
+                last_value: sequence.last_value,
+                is_called: sequence.is_called,
+            };
+            manifest.sequences.iter().map(state).collect()
+        });
+        let restored = sequences::states(session).await?;
+        self.note(sequences::judge_states(&restored, &in_dump, recorded.as_deref()));
+        let feeds = sequences::feeds(session).await?;
+        let was_so = |feed: &sequences::Feed| {
+            recorded.iter().flatten().any(|state| {
+                state.sequence == feed.sequence
+                    && state.last_value == feed.last_value
+                    && state.is_called == feed.is_called
+            })
+        };
+        self.note(sequences::judge_feeds(&feeds, was_so));
+        Ok(())
+    }
+
+    /// How the dump's session wrote its values, as far as it is known.
+    fn rendering(&self, encoding: Option<&str>) -> Rendering {
+        let source = self.manifest.as_ref().map(|manifest| &manifest.source);
+        let setting = |value: Option<&String>, default: &str| {
+            value.cloned().unwrap_or_else(|| default.to_owned())
+        };
+        Rendering {
+            encoding: encoding.unwrap_or("UTF8").to_owned(),
+            time_zone: setting(source.and_then(|source| source.time_zone.as_ref()), "UTC"),
+            bytea_output: setting(source.and_then(|source| source.bytea_output.as_ref()), "hex"),
+        }
+    }
+
+    /// Shows a check's result and keeps it.
+    pub(super) fn note(&mut self, check: CheckResult) {
+        self.events.emit(Event::Checked(check.clone()));
+        self.report.checks.push(check);
+    }
+}
+
+/// The manifest's record of a table.
+fn recorded(manifest: &Manifest, table: &TableContents) -> Option<TableFingerprint> {
+    let schema = table.schema.as_ref().map(|schema| schema.text()).unwrap_or_default();
+    let record = manifest
+        .tables
+        .iter()
+        .find(|record| record.schema == schema && record.name == table.name.text())?;
+    Some(TableFingerprint { rows: record.rows, sum: record.fingerprint.0 })
+}
+
+/// Tables of the manifest that the dump does not have.
+fn lost_tables(manifest: &Manifest, dump: &Contents) -> Vec<String> {
+    let in_dump: Vec<String> = dump.tables.iter().map(TableContents::display_name).collect();
+    let name = |table: &crate::store::manifest::Table| match table.schema.as_str() {
+        "" => table.name.clone(),
+        schema => format!("{schema}.{}", table.name),
+    };
+    manifest.tables.iter().map(name).filter(|name| !in_dump.contains(name)).collect()
+}

@@ -1,0 +1,221 @@
+//! `verify`: reads the backup, restores it into a throwaway PostgreSQL, checks what came back.
+
+mod checking;
+mod reading;
+mod restoring;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::commands::{Stop, record};
+use crate::dump::inspect::InspectError;
+use crate::dump::open::BackupFile;
+use crate::events::{Event, Events};
+use crate::outcome::{Defect, Obstacle, RunReport};
+use crate::sandbox::{Sandbox, SandboxError};
+use crate::settings::VerifySettings;
+use crate::store::manifest::Manifest;
+use crate::store::{history, latest, lock};
+use chrono::Utc;
+
+/// The database that the backup is restored into.
+const DATABASE: &str = "restore_test";
+/// Verifies one backup and tells what was found; cleans up whatever happens.
+pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc<RunReport> {
+    let clock = Instant::now();
+    let mut run = Run {
+        settings,
+        events,
+        stop,
+        report: RunReport::begin(
+            settings.file.clone().unwrap_or_else(|| settings.backup_dir.clone()),
+            Utc::now(),
+        ),
+        sandbox: None,
+        manifest: None,
+        opened: false,
+    };
+    if let Some(limit) = settings.timeout {
+        limit_time(limit, stop.clone());
+    }
+    if let Err(obstacle) = run.steps().await {
+        run.report.obstacle = Some(obstacle);
+    }
+    run.report.seconds = clock.elapsed().as_secs_f64();
+    let (report, sandbox, opened) = (Arc::new(run.report), run.sandbox, run.opened);
+    if opened
+        && let Err(error) = history::append(&settings.history_dir, &record::verification(&report))
+    {
+        events.emit(Event::Warning(format!("the history was not written: {error}")));
+    }
+    events.emit(Event::VerifyFinished(Arc::clone(&report)));
+    leave(settings, events, sandbox).await;
+    report
+}
+
+/// Asks to stop when the time is up.
+fn limit_time(limit: Duration, stop: Stop) {
+    tokio::spawn(async move {
+        tokio::time::sleep(limit).await;
+        stop.because(format!("timed out after {} s (--timeout)", limit.as_secs()));
+    });
+}
+
+/// Removes the sandbox, or keeps it for the operator.
+async fn leave(settings: &VerifySettings, events: &Events, sandbox: Option<Sandbox>) {
+    let Some(sandbox) = sandbox else { return };
+    if settings.keep {
+        sandbox.keep(DATABASE, events);
+    } else if let Err(error) = sandbox.close(events).await {
+        events.emit(Event::Warning(format!("the sandbox was not cleaned up: {error}")));
+    }
+}
+
+struct Run<'a> {
+    settings: &'a VerifySettings,
+    events: &'a Events,
+    stop: &'a Stop,
+    report: RunReport,
+    sandbox: Option<Sandbox>,
+    manifest: Option<Manifest>,
+    /// Whether there was a backup at all; what was not there has no history.
+    opened: bool,
+}
+
+impl Run<'_> {
+    /// The steps, in order. An `Err` is what stood in the way; what speaks against the backup is
+    /// in the report.
+    async fn steps(&mut self) -> Result<(), Obstacle> {
+        let path = self.find()?;
+        self.report.backup.clone_from(&path);
+        self.events.emit(Event::VerifyStarted { backup: path.clone() });
+        let file = BackupFile::open(&path).map_err(|error| obstacle(&error, error.hint()))?;
+        self.opened = true;
+        // Held to the end, so that no clean-up removes what is being verified.
+        match lock::try_shared(file.file()) {
+            Ok(false) => return Err(being_written(&path)),
+            Ok(true) => {}
+            Err(error) => tracing::debug!(%error, "the backup cannot be locked"),
+        }
+        self.report.backup_bytes = file.bytes();
+        self.events.emit(Event::BackupFound { bytes: file.bytes() });
+        let compression = match file.sniff().map_err(|error| obstacle(&error, error.hint()))? {
+            Ok(compression) => compression,
+            Err(not_a_dump) => {
+                self.report.defects.push(Defect {
+                    cause: not_a_dump.to_string(),
+                    hint: Some("look at the job that wrote it, and use an older backup".into()),
+                });
+                return Ok(());
+            }
+        };
+        if !self.read_manifest(&file)? {
+            return Ok(());
+        }
+        let Some(inspection) = self.read_and_start(&file, compression).await? else {
+            return Ok(());
+        };
+        self.restore(&file, compression, &inspection).await?;
+        self.check(&inspection).await?;
+        if file.has_changed() {
+            return Err(changed());
+        }
+        Ok(())
+    }
+
+    /// Reads the manifest beside the backup. `false` when it proves the backup bad.
+    fn read_manifest(&mut self, file: &BackupFile) -> Result<bool, Obstacle> {
+        let read = Manifest::read(file.path()).and_then(|manifest| match manifest {
+            Some(manifest) => {
+                manifest.check_belongs(file.path(), file.bytes()).map(|()| Some(manifest))
+            }
+            None => Ok(None),
+        });
+        match read {
+            Ok(manifest) => {
+                let missing = "no manifest: the file itself is not proven to be the one that was \
+                               written";
+                let open = manifest.as_ref().map_or(vec![missing.to_owned()], |manifest| {
+                    let reason = |reason: &String| format!("not recorded by create: {reason}");
+                    manifest.not_recorded.iter().map(reason).collect()
+                });
+                self.report.not_proven.extend(open);
+                self.manifest = manifest;
+                Ok(true)
+            }
+            Err(error) if error.proves_bad() => {
+                self.report.defects.push(Defect { cause: error.to_string(), hint: error.hint() });
+                Ok(false)
+            }
+            Err(error) => Err(Obstacle { cause: error.to_string(), hint: error.hint() }),
+        }
+    }
+
+    /// The backup that is meant.
+    fn find(&self) -> Result<PathBuf, Obstacle> {
+        if let Some(file) = &self.settings.file {
+            return Ok(file.clone());
+        }
+        let dir = &self.settings.backup_dir;
+        match latest::find_latest(dir) {
+            Ok(Some(found)) => Ok(found.path),
+            Ok(None) => Err(Obstacle {
+                cause: format!("No backup found in {}", dir.display()),
+                hint: Some("make one with `ccc-backup create`, or name --backup-dir".into()),
+            }),
+            Err(error) => Err(Obstacle { cause: error.to_string(), hint: error.hint() }),
+        }
+    }
+}
+
+impl Run<'_> {
+    fn interrupted(&self) -> Obstacle {
+        Obstacle { cause: self.stop.reason(), hint: Some("run it again".into()) }
+    }
+
+    fn unread(&self, error: &InspectError) -> Obstacle {
+        match error {
+            InspectError::Interrupted => self.interrupted(),
+            InspectError::Disk(_) => obstacle(error, "check the disk that holds the backup"),
+        }
+    }
+
+    fn no_sandbox(&self, error: &SandboxError) -> Obstacle {
+        match error {
+            SandboxError::Interrupted => self.interrupted(),
+            _ => Obstacle { cause: error.to_string(), hint: error.hint() },
+        }
+    }
+
+    /// What to say when the server went away: what became of its container, where that is known.
+    async fn cut_short(&self, error: &dyn std::fmt::Display) -> Obstacle {
+        let diagnosis = match &self.sandbox {
+            Some(sandbox) => sandbox.diagnose().await,
+            None => None,
+        };
+        let cause = match diagnosis {
+            Some(diagnosis) => format!("{error}; {diagnosis}"),
+            None => error.to_string(),
+        };
+        Obstacle { cause, hint: Some("run it again; --log-file FILE keeps the details".into()) }
+    }
+}
+
+fn obstacle(error: &dyn std::fmt::Display, hint: &str) -> Obstacle {
+    Obstacle { cause: error.to_string(), hint: Some(hint.to_owned()) }
+}
+
+fn being_written(path: &Path) -> Obstacle {
+    Obstacle {
+        cause: format!("{} is being written or removed by another run", path.display()),
+        hint: Some("verify it again when that run is done".into()),
+    }
+}
+
+fn changed() -> Obstacle {
+    Obstacle {
+        cause: "the backup file was changed while it was read".into(),
+        hint: Some("verify it again when whatever writes it is done".into()),
+    }
+}

@@ -1,0 +1,133 @@
+//! Reads the backup to its end while the sandbox starts.
+
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Run, changed, obstacle};
+use crate::checks::checksum;
+use crate::dump::inspect::{self, InspectError, Inspection};
+use crate::dump::item::Facts;
+use crate::dump::open::{BackupFile, Compression};
+use crate::events::{Event, Events, Progress};
+use crate::outcome::{Defect, Obstacle, Status};
+use crate::sandbox;
+
+/// How much larger than its backup file a database is taken to be, before anything is known.
+const GROWTH: u64 = 16;
+/// The major version taken where the dump does not say.
+const DEFAULT_VERSION: u32 = 15;
+
+impl Run<'_> {
+    /// Reads the backup to its end while the sandbox starts. `None` when the backup is bad.
+    ///
+    /// What can be known without a server is found whether or not there is one: a backup that is
+    /// cut off is bad, also where no Docker answers.
+    pub(super) async fn read_and_start(
+        &mut self,
+        file: &BackupFile,
+        compression: Compression,
+    ) -> Result<Option<Inspection>, Obstacle> {
+        let facts = inspect::preamble(file, compression);
+        let version = self.version(&facts);
+        let request = self.sandbox_request(version, file.bytes());
+        let clock = Instant::now();
+        let reading = {
+            let (file, cancel, events) =
+                (file.clone(), self.stop.token().clone(), self.events.clone());
+            tokio::task::spawn_blocking(move || read(&file, compression, &cancel, &events))
+        };
+        let enough = self.stop.token().child_token();
+        let starting = sandbox::start(&request, self.events, &enough);
+        tokio::pin!(reading, starting);
+        let (inspected, started) = tokio::select! {
+            inspected = &mut reading => {
+                if !matches!(&inspected, Ok(Ok(inspection)) if inspection.unsound.is_none()) {
+                    enough.cancel();
+                }
+                (inspected, starting.await)
+            }
+            started = &mut starting => (reading.await, started),
+        };
+        self.report.phase("read and start", clock.elapsed());
+        if let Ok(sandbox) = &started {
+            self.report.sandbox = Some(sandbox.facts().clone());
+        }
+        let started = started.map(|sandbox| self.sandbox = Some(sandbox));
+        let inspection = inspected
+            .map_err(|error| obstacle(&error, "this is a defect of ccc-backup: please report it"))?
+            .map_err(|error| self.unread(&error))?;
+        if let Some(unsound) = &inspection.unsound {
+            if file.has_changed() {
+                return Err(changed());
+            }
+            self.report.defects.push(Defect::new(
+                unsound.to_string(),
+                "this file cannot be restored whole: use an older backup, and look at the job \
+                 that wrote it",
+            ));
+            return Ok(None);
+        }
+        let checksum = self
+            .manifest
+            .as_ref()
+            .map(|manifest| checksum::judge(&inspection.sha256, &manifest.file.sha256));
+        if let Some(check) = checksum.clone().filter(|check| check.status == Status::Failed) {
+            if file.has_changed() {
+                return Err(changed());
+            }
+            self.note(check);
+            return Ok(None);
+        }
+        started.map_err(|error| self.no_sandbox(&error))?;
+        self.report.rows = Some(inspection.contents.rows());
+        self.events.emit(Event::BackupRead {
+            tables: inspection.contents.tables.len(),
+            rows: inspection.contents.rows(),
+            bytes: inspection.dump_bytes,
+        });
+        if let Some(check) = checksum {
+            self.note(check);
+        }
+        Ok(Some(inspection))
+    }
+
+    /// The sandbox for a backup of this size.
+    fn sandbox_request(&self, version: u32, file_bytes: u64) -> sandbox::Request {
+        sandbox::Request {
+            version,
+            image: self.settings.image.clone(),
+            port: self.settings.port,
+            name: self.settings.container_name.clone(),
+            keep: self.settings.keep,
+            data_bytes: Some(file_bytes.saturating_mul(GROWTH)),
+            settings: Vec::new(),
+        }
+    }
+
+    /// The major version to restore into.
+    fn version(&self, facts: &Facts) -> u32 {
+        if let Some(version) = self.settings.version {
+            return version;
+        }
+        let of_dump = facts.server_major();
+        if of_dump.is_none() {
+            let text = format!("the dump does not say its version; taking {DEFAULT_VERSION}");
+            self.events.emit(Event::Warning(text));
+        }
+        of_dump.unwrap_or(DEFAULT_VERSION)
+    }
+}
+
+/// Reads the whole backup on a thread of its own.
+fn read(
+    file: &BackupFile,
+    compression: Compression,
+    cancel: &CancellationToken,
+    events: &Events,
+) -> Result<Inspection, InspectError> {
+    let total = Some(file.bytes());
+    inspect::inspect(file, compression, cancel, &|done| {
+        events.emit(Event::Progress(Progress { work: "reading", done, total, current: None }));
+    })
+}

@@ -1,0 +1,106 @@
+//! Restores the dump into a new database of the sandbox.
+
+use std::time::Instant;
+
+use super::{DATABASE, Run, changed};
+use crate::dump::inspect::Inspection;
+use crate::dump::open::{BackupFile, Compression};
+use crate::events::{Event, Progress};
+use crate::outcome::{Defect, Obstacle};
+use crate::restore::load::{self, Restored};
+use crate::sandbox::Locale;
+
+impl Run<'_> {
+    /// Restores the dump into a new database of the sandbox.
+    pub(super) async fn restore(
+        &mut self,
+        file: &BackupFile,
+        compression: Compression,
+        inspection: &Inspection,
+    ) -> Result<(), Obstacle> {
+        let Some(sandbox) = &self.sandbox else { return Ok(()) };
+        let database = DATABASE.to_owned();
+        self.events.emit(Event::RestoreStarted { database: database.clone() });
+        self.events.emit(Event::DatabaseCreating { database });
+        let locale = self.locale(inspection);
+        let replaced = sandbox
+            .create_database(DATABASE, &locale)
+            .await
+            .map_err(|error| self.no_sandbox(&error))?;
+        if let Some(announcement) = replaced {
+            self.report.warnings.push(announcement.clone());
+            self.events.emit(Event::Warning(announcement));
+        }
+        self.events.emit(Event::Restoring);
+        let clock = Instant::now();
+        let target = sandbox.connect_info().database(DATABASE);
+        let events = self.events.clone();
+        let total = inspection.dump_bytes;
+        let progress = move |done, table: Option<&str>| {
+            events.emit(Event::Progress(Progress {
+                work: "restoring",
+                done,
+                total: Some(total),
+                current: table.map(str::to_owned),
+            }));
+        };
+        let loaded = tokio::select! {
+            biased;
+            () = self.stop.token().cancelled() => return Err(self.interrupted()),
+            loaded = load::load(file.stream(compression), &target, &progress) => loaded,
+        };
+        self.report.phase("restore", clock.elapsed());
+        match loaded {
+            Ok(restored) => {
+                self.restored(&restored, file)?;
+                Ok(())
+            }
+            Err(error) => Err(self.cut_short(&error).await),
+        }
+    }
+
+    /// Notes what the restore found.
+    fn restored(&mut self, restored: &Restored, file: &BackupFile) -> Result<(), Obstacle> {
+        let errors: Vec<String> = restored.errors.iter().map(ToString::to_string).collect();
+        let tolerated = restored.tolerated.values().sum();
+        self.events.emit(Event::RestoreFinished { errors, tolerated });
+        for (rule, count) in &restored.tolerated {
+            self.report.warnings.push(format!("{count} × {rule}"));
+        }
+        if restored.unsound.is_some() && file.has_changed() {
+            return Err(changed());
+        }
+        if let Some(unsound) = &restored.unsound {
+            self.report.defects.push(Defect { cause: unsound.to_string(), hint: None });
+        }
+        if let Some(first) = restored.errors.first() {
+            let (cause, hint) = match first.missing_extension() {
+                Some(extension) => (
+                    format!("the backup needs the extension {extension}, which the image lacks"),
+                    format!("use an image that has {extension}: --image IMAGE"),
+                ),
+                None => (
+                    format!("restore error: {}", first.to_string().lines().next().unwrap_or("")),
+                    "the log has every error: --log-file FILE".to_owned(),
+                ),
+            };
+            self.report.defects.push(Defect::new(cause, hint));
+        }
+        Ok(())
+    }
+
+    /// The locale of the new database: the manifest's, else C in the dump's encoding.
+    fn locale(&self, inspection: &Inspection) -> Locale {
+        let of_dump = Locale::of_encoding(inspection.facts.client_encoding.as_deref());
+        let Some(source) = self.manifest.as_ref().map(|manifest| &manifest.source) else {
+            return of_dump;
+        };
+        Locale {
+            encoding: source.encoding.clone().unwrap_or(of_dump.encoding),
+            collate: source.collate.clone(),
+            ctype: source.ctype.clone(),
+            provider: source.locale_provider.clone(),
+            provider_locale: source.locale.clone(),
+        }
+    }
+}
