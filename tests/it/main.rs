@@ -7,6 +7,9 @@
 
 mod cleanup;
 mod command_line;
+mod create;
+mod create_fails;
+mod create_under_way;
 mod interruption;
 mod kept;
 mod sandbox;
