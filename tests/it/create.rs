@@ -9,7 +9,7 @@ use crate::support::docker::image;
 use crate::support::dumps::AS_CREATE_DOES;
 use crate::support::source::{connection, source};
 use crate::support::transcript::assert_has_every_line;
-use crate::support::{Outcome, Place, ccc, database, text};
+use crate::support::{Outcome, Place, ccc, database, text, unchanged_database};
 
 /// SPEC's transcript of a backup.
 const SPECIFICATION: &str = include_str!("transcripts/create.txt");
@@ -41,7 +41,7 @@ fn without_key(dump: &str) -> Vec<&str> {
 
 #[test]
 fn the_transcript_of_a_backup_has_every_line_of_the_specification_in_its_order() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let outcome = created(&mut place.create(&database));
     let ours = outcome.stdout.replace(&format!("127.0.0.1:{}", source().port), "localhost:5432");
     let ours = ours.replace(&database.name, "content_creation_crew").replace(".sql.gz", ".sql");
@@ -51,7 +51,7 @@ fn the_transcript_of_a_backup_has_every_line_of_the_specification_in_its_order()
 #[test]
 fn full_verification_workflow() {
     image();
-    let (place, database) = (Place::new(), database());
+    let (place, database) = (Place::new(), unchanged_database());
     created(&mut place.create(&database));
     let outcome = place.outcome(place.verify().arg("--latest"));
     outcome.passed().says("Failed: 0");
@@ -64,7 +64,7 @@ fn full_verification_workflow() {
 
 #[test]
 fn the_file_holds_what_pg_dump_writes_and_is_named_by_the_time_in_utc() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let before = chrono::Utc::now().format("backup_%Y%m%d_%H%M%S").to_string();
     created(place.create(&database).env("TZ", "Pacific/Kiritimati"));
     let after = chrono::Utc::now().format("backup_%Y%m%d_%H%M%S").to_string();
@@ -86,7 +86,7 @@ fn the_file_holds_what_pg_dump_writes_and_is_named_by_the_time_in_utc() {
 
 #[test]
 fn backups_and_manifests_are_readable_by_their_owner_only() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     created(&mut place.create(&database));
     for name in place.names("backups") {
         let path = place.dir().join("backups").join(&name);
@@ -99,7 +99,7 @@ fn backups_and_manifests_are_readable_by_their_owner_only() {
 
 #[test]
 fn the_output_is_named_as_asked_with_the_suffix_that_it_has() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     for (args, file) in [
         (&["manual.sql"][..], "manual.sql.gz"),
         (&["manual2.sql.gz"], "manual2.sql.gz"),
@@ -123,7 +123,7 @@ fn the_output_is_named_as_asked_with_the_suffix_that_it_has() {
 
 #[test]
 fn the_backup_directory_comes_from_its_flag_else_from_the_environment() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     created(place.create(&database).env("CCC_BACKUP_DIR", "from_environment"));
     created(place.create(&database).env("CCC_BACKUP_DIR", "unused").args(["--backup-dir", "a/b"]));
     assert_eq!(place.names("."), ["a", "from_environment"]);
@@ -132,7 +132,7 @@ fn the_backup_directory_comes_from_its_flag_else_from_the_environment() {
 
 #[test]
 fn the_manifest_says_what_is_in_the_backup() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     created(place.create(&database).arg("a.sql"));
     let manifest = manifest(&place, "a.sql.gz");
     assert_eq!(manifest["source"]["database"], database.name.as_str());
@@ -155,7 +155,7 @@ fn the_manifest_says_what_is_in_the_backup() {
 
 #[test]
 fn what_follows_two_dashes_goes_to_pg_dump_and_into_the_manifest() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     created(place.create(&database).args(["a.sql", "--", "--table=public.users"]));
     let manifest = manifest(&place, "a.sql.gz");
     let tables = manifest["tables"].as_array().unwrap();
@@ -179,14 +179,14 @@ fn owners_and_privileges_are_left_out_unless_asked_for() {
 
 #[test]
 fn backup_create_is_another_spelling() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     created(place.ccc().args(["backup", "create", "a.sql"]).envs(connection(&database)));
     assert!(place.dir().join("a.sql.gz").exists());
 }
 
 #[test]
 fn quiet_prints_nothing_when_all_went_well() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     assert_eq!(created(place.create(&database).args(["a.sql", "--quiet"])).stdout, "");
 }
 
@@ -205,7 +205,7 @@ fn force_replaces_a_backup_and_its_manifest() {
 #[test]
 fn flags_win_over_db_variables_over_the_url_over_libpqs_own() {
     let place = Place::without_docker();
-    let (right, database) = (source().port.to_string(), database());
+    let (right, database) = (source().port.to_string(), unchanged_database());
     let url = |port: &str| {
         let (password, name) = (&source().password, &database.name);
         format!("postgresql+psycopg2://postgres:{password}@127.0.0.1:{port}/{name}")
@@ -232,7 +232,7 @@ fn flags_win_over_db_variables_over_the_url_over_libpqs_own() {
 
 #[test]
 fn a_password_file_and_a_service_file_are_libpqs_own_business() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let (port, name) = (source().port, &database.name);
     let line = format!("127.0.0.1:{port}:{name}:postgres:{}\n", source().password);
     let passwords = place.file(".pgpass", line.as_bytes());

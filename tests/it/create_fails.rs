@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::source::{connection, free_port, source};
-use crate::support::{BINARY, Database, Outcome, Place, clean_environment, database, text};
+use crate::support::{
+    BINARY, Database, Outcome, Place, clean_environment, database, text, unchanged_database,
+};
 
 /// Runs `create`, which must fail with this code, cause and hint, and leave nothing but the history.
 #[track_caller]
@@ -45,7 +47,7 @@ fn assert_no_backup(dir: &Path) {
 
 #[test]
 fn a_wrong_password_is_said_to_be_one() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let mut command = place.create(&database);
     let outcome = refused(
         &place,
@@ -63,7 +65,7 @@ fn a_wrong_password_is_said_to_be_one() {
 
 #[test]
 fn a_password_that_is_missing_is_not_asked_for() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let mut command = place.create(&database);
     command.env_remove("DB_PASSWORD").env("HOME", place.dir());
     refused(&place, &mut command, 1, "asks for a password, and none was given", "DB_PASSWORD");
@@ -71,7 +73,7 @@ fn a_password_that_is_missing_is_not_asked_for() {
 
 #[test]
 fn a_database_that_is_missing_is_named() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let mut command = place.create(&database);
     refused(
         &place,
@@ -84,7 +86,7 @@ fn a_database_that_is_missing_is_named() {
 
 #[test]
 fn a_role_that_is_missing_is_named() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let mut command = place.create(&database);
     let outcome = refused(&place, command.args(["--username", "nosuch"]), 1, "nosuch", "DB_USER");
     assert!(!outcome.stdout.contains("created"), "{outcome}");
@@ -92,7 +94,7 @@ fn a_role_that_is_missing_is_named() {
 
 #[test]
 fn a_server_that_is_down_is_named() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let port = free_port().to_string();
     let mut command = place.create(&database);
     let outcome = refused(
@@ -110,7 +112,7 @@ fn a_server_that_is_down_is_named() {
 
 #[test]
 fn a_role_that_may_not_read_everything_makes_no_backup() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let role = format!("reader_of_{}", database.name);
     database.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD '{}'", source().password));
     let mut command = place.create(&database);
@@ -125,7 +127,7 @@ fn a_role_that_may_not_read_everything_makes_no_backup() {
 
 #[test]
 fn an_output_that_exists_is_not_touched_without_force() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let before = place.file("kept/a.txt.gz", b"precious");
     let mut command = place.create(&database);
     let outcome = Outcome::of(&command.arg("kept/a.txt.gz").output().unwrap());
@@ -138,7 +140,7 @@ fn an_output_that_exists_is_not_touched_without_force() {
 
 #[test]
 fn an_output_that_is_a_directory_is_refused_with_force_too() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     std::fs::create_dir(place.dir().join("a.gz")).unwrap();
     for args in [&["a.gz"][..], &["a.gz", "--force"]] {
         let mut command = place.create(&database);
@@ -148,7 +150,7 @@ fn an_output_that_is_a_directory_is_refused_with_force_too() {
 
 #[test]
 fn a_directory_that_may_not_be_written_is_named() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let binary = place.dir().join("ccc-backup");
     std::fs::copy(BINARY, &binary).unwrap();
     std::fs::create_dir(place.dir().join("locked")).unwrap();
@@ -182,7 +184,7 @@ fn created_on_a_disk(place: &Place, database: &Database, options: &str) -> Outco
 
 #[test]
 fn a_full_disk_leaves_nothing_and_is_named() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let outcome = created_on_a_disk(&place, &database, "size=40k");
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(
@@ -196,7 +198,7 @@ fn a_full_disk_leaves_nothing_and_is_named() {
 
 #[test]
 fn a_read_only_file_system_is_named() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let outcome = created_on_a_disk(&place, &database, "ro");
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(outcome.stderr.contains("read-only file system"), "{outcome}");
@@ -222,7 +224,7 @@ fn a_source_that_goes_away_makes_no_backup() {
 
 #[test]
 fn a_pg_dump_that_is_older_than_the_server_is_said_to_be_so() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     // The words of pg_dump 13 for this server; no machine has every version.
     let old = place.file(
         "old/pg_dump",
@@ -245,7 +247,7 @@ fn a_pg_dump_that_is_older_than_the_server_is_said_to_be_so() {
 
 #[test]
 fn a_pg_dump_that_is_not_there_or_is_none_is_an_error_of_the_environment() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let mut command = place.create(&database);
     refused(
         &place,
@@ -266,7 +268,7 @@ fn a_pg_dump_that_is_not_there_or_is_none_is_an_error_of_the_environment() {
 
 #[test]
 fn arguments_that_would_break_the_backup_are_not_passed_on() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     for argument in ["--file=elsewhere.sql", "--format=custom", "--dbname=other", "-W"] {
         let mut command = place.create(&database);
         refused(
@@ -281,7 +283,7 @@ fn arguments_that_would_break_the_backup_are_not_passed_on() {
 
 #[test]
 fn pg_dumps_own_words_are_shown_when_it_fails() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let mut command = place.create(&database);
     let outcome = Outcome::of(&command.args(["--", "--table=nosuch"]).output().unwrap());
     assert_eq!(outcome.code, 1, "{outcome}");
@@ -291,7 +293,7 @@ fn pg_dumps_own_words_are_shown_when_it_fails() {
 
 #[test]
 fn a_setting_that_makes_no_sense_is_refused() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let mut command = place.create(&database);
     refused(&place, command.args(["--compress", "lzma"]), 2, "--compress lzma", "gzip:9");
     let mut command = place.create(&database);
@@ -306,7 +308,7 @@ fn a_setting_that_makes_no_sense_is_refused() {
 
 #[test]
 fn the_history_notes_what_could_not_be_made() {
-    let (place, database) = (Place::without_docker(), database());
+    let (place, database) = (Place::without_docker(), unchanged_database());
     let output = place.create(&database).args(["--dbname", "nosuch"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let history = std::fs::read_to_string(place.dir().join("backups/history.jsonl")).unwrap();

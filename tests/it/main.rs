@@ -7,6 +7,7 @@
 
 mod cleanup;
 mod command_line;
+mod compose;
 mod create;
 mod create_fails;
 mod create_under_way;
@@ -18,3 +19,4 @@ mod verify_bad_backup;
 mod verify_cannot_tell;
 mod verify_good;
 mod verify_latest;
+mod verify_manifest;

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use crate::support::dumps::{AS_CREATE_DOES, gzipped, rows, with_sql_first};
 use crate::support::transcript::{assert_has_every_line, redacted};
-use crate::support::{Outcome, Place, database, good_dump};
+use crate::support::{Outcome, Place, database, good_dump, unchanged_database};
 
 /// SPEC's transcript of a good run, with the file that this test gives.
 const SPECIFICATION: &str = include_str!("transcripts/verify.txt");
@@ -113,7 +113,7 @@ fn a_gzip_file_of_several_members_is_read_to_its_end() {
 #[test]
 fn every_way_in_which_pg_dump_writes_plain_sql_passes() {
     let place = Place::new();
-    let database = database();
+    let database = unchanged_database();
     for flags in [
         &[][..],
         &["--clean"],

@@ -18,7 +18,7 @@ use assert_cmd::Command;
 pub use dumps::good_dump;
 pub use place::{Outcome, Place};
 pub use running::Running;
-pub use source::{Database, database};
+pub use source::{Database, database, unchanged_database};
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_ccc-backup");

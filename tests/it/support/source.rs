@@ -104,6 +104,12 @@ pub fn database() -> Database {
     Database { name }
 }
 
+/// A copy for tests that do not change it, nor lock anything in it.
+pub fn unchanged_database() -> &'static Database {
+    static DATABASE: OnceLock<Database> = OnceLock::new();
+    DATABASE.get_or_init(database)
+}
+
 impl Database {
     /// Runs SQL in it; gives the rows, unaligned.
     pub fn sql(&self, sql: &str) -> String {
