@@ -37,10 +37,7 @@ pub async fn run(settings: &CleanupSettings, events: &Events) -> anyhow::Result<
 fn remove_old(settings: &CleanupSettings, policy: &Policy, events: &Events) -> anyhow::Result<u8> {
     let dir = &settings.backup_dir;
     let history = history::read(dir)?;
-    if history.damaged > 0 {
-        let text = format!("{} lines of the history cannot be read", history.damaged);
-        events.emit(Event::Warning(text));
-    }
+    history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
     let passed = history::passed_backups(&history.records);
     let entries = sweep::scan(dir, &passed).context("the backups cannot be listed")?;
     let plan = retention::plan(Utc::now(), entries, policy);
