@@ -84,7 +84,7 @@ async fn dispatch(
         }
         Command::Cleanup(args) => {
             let settings = settings::cleanup(&args);
-            commands::cleanup::run(&settings, events).await
+            Ok(commands::cleanup::run(&settings, events).await?)
         }
         Command::List(args) => {
             console.answer(&commands::list::run(&settings::list(&args), events)?);
