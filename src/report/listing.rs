@@ -91,20 +91,19 @@ pub fn runs_text(
     if records.is_empty() {
         return format!("No runs on record in {}\n", dir.display());
     }
-    let heads = ["STARTED (UTC)", "RUN", "RESULT", "TIME", "RESTORE", "BACKUP"];
+    let heads = ["STARTED (UTC)", "RUN", "TIME", "RESTORE", "BACKUP"];
     let mut rows = vec![heads.map(str::to_owned)];
     rows.extend(records.iter().rev().take(limit).map(|record| {
         let restored = record.restore_seconds().map_or_else(|| "-".to_owned(), duration);
         [
             record.started_at.format("%Y-%m-%d %H:%M").to_string(),
-            if record.work == Work::Create { "create" } else { "verify" }.to_owned(),
             result(record).to_owned(),
             duration(record.seconds),
             restored,
             printable(&record.backup),
         ]
     }));
-    let mut text = table(&rows, [Left, Left, Left, Right, Right, Left]);
+    let mut text = table(&rows, [Left, Left, Right, Right, Left]);
     if records.len() > limit {
         text += &format!("… and {} earlier: --limit\n", records.len() - limit);
     }
@@ -114,11 +113,12 @@ pub fn runs_text(
 
 fn result(record: &Record) -> &'static str {
     match (record.work, record.verdict) {
-        (Work::Create, Verdict::Passed) => "made",
-        (Work::Create, Verdict::NotVerified) => "not made",
-        (Work::Verify, Verdict::Passed) => "passed",
-        (Work::Verify, Verdict::NotVerified) => "not told",
-        (_, Verdict::Failed) => "FAILED",
+        (Work::Create, Verdict::Passed) => "create made",
+        (Work::Create, Verdict::Failed) => "create FAILED",
+        (Work::Create, Verdict::NotVerified) => "create not made",
+        (Work::Verify, Verdict::Passed) => "verify passed",
+        (Work::Verify, Verdict::Failed) => "verify FAILED",
+        (Work::Verify, Verdict::NotVerified) => "verify not told",
     }
 }
 

@@ -37,8 +37,7 @@ fn who_only_makes_backups_has_no_metrics_of_verifications_and_the_other_way_roun
     assert!(made.contains("backup_last_success_timestamp{database=\"a\"} 0\n"), "{made}");
     assert!(!made.contains("verification") && !made.contains("size"), "{made}");
     let verified = text(&[record(Work::Verify, Verdict::NotVerified, "a")]);
-    let unverified =
-        "backup_verification_success_total{database=\"a\",status=\"unverified\"} 1\n";
+    let unverified = "backup_verification_success_total{database=\"a\",status=\"unverified\"} 1\n";
     assert!(verified.contains(unverified), "{verified}");
     assert!(!verified.contains("backup_attempts_total"), "{verified}");
 }

@@ -22,10 +22,7 @@ fn a_damaged_line_and_a_newer_one_are_set_aside() {
     let history = parse(text.as_bytes());
     assert_eq!((history.records.len(), history.damaged, history.newer), (2, 3, 1));
     let said = history.set_aside().unwrap();
-    assert_eq!(
-        said,
-        "set aside in the history: 3 damaged lines, 1 line of a newer ccc-backup"
-    );
+    assert_eq!(said, "set aside in the history: 3 damaged lines, 1 line of a newer ccc-backup");
     assert_eq!(parse(good.as_bytes()).set_aside(), None);
 }
 

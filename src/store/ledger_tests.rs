@@ -108,7 +108,6 @@ fn twenty_processes_at_once_lose_no_line() {
     assert_eq!(passed_in_all(dir.path()), 200);
 }
 
-
 #[test]
 fn the_counts_do_not_fall_when_the_history_is_shortened_or_removed() {
     let dir = tempfile::tempdir().unwrap();

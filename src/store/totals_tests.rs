@@ -14,8 +14,9 @@ fn run(number: u64, work: Work, verdict: Verdict) -> Record {
 
 fn restored(number: u64, verdict: Verdict, seconds: f64) -> Record {
     let mut record = run(number, Work::Verify, verdict);
-    record.phases =
-        [("restore", seconds), ("checks", 1.0)].map(|(name, seconds)| Phase { name: name.into(), seconds }).to_vec();
+    record.phases = [("restore", seconds), ("checks", 1.0)]
+        .map(|(name, seconds)| Phase { name: name.into(), seconds })
+        .to_vec();
     record
 }
 
@@ -27,7 +28,8 @@ fn of_ccc(totals: &Totals) -> DatabaseTotals {
 fn an_attempt_without_a_backup_is_a_failure_whatever_the_reason() {
     let mut made = run(3, Work::Create, Verdict::Passed);
     (made.file_bytes, made.rows) = (Some(10), Some(5));
-    let failed = [run(1, Work::Create, Verdict::Failed), run(2, Work::Create, Verdict::NotVerified)];
+    let failed =
+        [run(1, Work::Create, Verdict::Failed), run(2, Work::Create, Verdict::NotVerified)];
     let mut totals = Totals::of(&failed);
     let backups = of_ccc(&totals).backups.unwrap();
     assert_eq!((backups.attempts(), backups.failed, backups.failures_since_success), (2, 2, 2));
@@ -82,11 +84,8 @@ fn a_database_that_is_not_known_is_called_so() {
 }
 
 fn any_run() -> impl Strategy<Value = Record> {
-    let verdict = prop_oneof![
-        Just(Verdict::Passed),
-        Just(Verdict::Failed),
-        Just(Verdict::NotVerified)
-    ];
+    let verdict =
+        prop_oneof![Just(Verdict::Passed), Just(Verdict::Failed), Just(Verdict::NotVerified)];
     (any::<bool>(), verdict, 0.0..10_000.0).prop_map(|(create, verdict, seconds)| match create {
         true => run(0, Work::Create, verdict),
         false => restored(0, verdict, seconds),
