@@ -74,16 +74,26 @@ async fn dispatch(
     match command {
         Command::Create(args) => {
             let settings = settings::create(&args, &settings::process_environment)?;
+            commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
             commands::create::run(&settings, events, stop).await?;
             Ok(0)
         }
         Command::Verify(args) => {
             let settings = settings::verify(&args);
+            commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
             Ok(commands::verify::run(&settings, events, stop).await.verdict().exit_code())
         }
         Command::Cleanup(args) => {
             let settings = settings::cleanup(&args);
             Ok(commands::cleanup::run(&settings, events).await?)
+        }
+        Command::List(args) => {
+            console.answer(&commands::list::run(&settings::list(&args), events)?);
+            Ok(0)
+        }
+        Command::History(args) => {
+            console.answer(&commands::history::run(&settings::history(&args), events)?);
+            Ok(0)
         }
         Command::Backup { command } => {
             Box::pin(dispatch(command.into(), console, events, stop)).await

@@ -14,6 +14,7 @@ mod create_under_way;
 mod docs;
 mod interruption;
 mod kept;
+mod monitoring;
 mod sandbox;
 mod support;
 mod verify_bad_backup;
