@@ -12,8 +12,8 @@ use crate::outcome::{CheckResult, RunReport, Section, Status, Verdict, grouped};
 const RULE: &str =
     "================================================================================";
 /// What to do about a check that failed.
-const LOOK_INSIDE: &str =
-    "--no-cleanup keeps the restored database to look into; an older backup may be whole";
+const LOOK_INSIDE: &str = "take another copy of the backup, or an older one; --no-cleanup keeps the \
+                           restored database to look into";
 const SHORT_RULE: &str = "==========================================";
 
 /// Prints events as they come.
