@@ -220,6 +220,7 @@ pub fn create(
         .or(db)
         .or(url(environment("DATABASE_URL"), "DATABASE_URL")?);
     let source = or_defaults(source, environment);
+    check_port(source.port.as_deref())?;
     let warnings = source
         .ignored
         .iter()
@@ -237,6 +238,21 @@ pub fn create(
         metrics_file: metrics_file(&args.metrics),
         warnings,
     })
+}
+
+/// A port is a number; several hosts have several, separated by commas.
+fn check_port(port: Option<&str>) -> Result<(), SettingsError> {
+    let numbers = |ports: &str| {
+        ports.split(',').all(|port| port.is_empty() || port.trim().parse::<u16>().is_ok())
+    };
+    match port.filter(|port| !numbers(port)) {
+        None => Ok(()),
+        Some(port) => Err(SettingsError {
+            message: format!("the port {port} is not a number from 1 to 65535"),
+            hint: "check --port, DB_PORT, DATABASE_URL and PGPORT; PostgreSQL's own is 5432"
+                .to_owned(),
+        }),
+    }
 }
 
 fn url(text: Option<String>, from: &str) -> Result<SourceSettings, SettingsError> {
@@ -341,6 +357,16 @@ mod tests {
         let error = created(&[], &wrong).unwrap_err();
         assert!(error.to_string().starts_with("DATABASE_URL: "), "{error}");
         assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_port_is_a_number_or_one_for_each_host() {
+        for good in ["5432", "5432,5433", "5432,"] {
+            assert!(created(&[], &[("DB_PORT", good)]).is_ok(), "{good}");
+        }
+        for wrong in ["abc", "70000", "-1", "5432,x"] {
+            assert!(created(&[], &[("PGPORT", wrong)]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -80,6 +80,10 @@ async fn make(
         output: target.to_owned(),
     });
     let pg_dump = PgDump::find(settings.pg_dump.as_deref()).await.map_err(Failure::from)?;
+    // Meant as the place for a backup, most likely, and not as the beginning of its name.
+    if let Some(directory) = settings.output.as_ref().filter(|output| output.is_dir()) {
+        return Err(StoreError::TargetIsDirectory(directory.clone()).into());
+    }
     let partial = Partial::create(target, settings.force)?;
     let facts = tokio::select! {
         biased;
@@ -160,7 +164,12 @@ fn publish(
     for reason in &manifest.not_recorded {
         events.emit(Event::Warning(format!("not recorded: {reason}")));
     }
-    manifest.write(made.target, true)?;
+    manifest.write(made.target, true).map_err(|error| Failure {
+        exit: 1,
+        cause: format!("{} was made, but not its manifest: {error}", made.target.display()),
+        hint: error.hint(),
+        notes: Vec::new(),
+    })?;
     // Until here the lock on the file kept every clean-up away from it.
     drop(published);
     let rows: u64 = manifest.tables.iter().map(|table| table.rows).sum();
@@ -187,7 +196,8 @@ fn shown_host(settings: &CreateSettings) -> String {
 }
 
 fn interrupted(stop: &Stop) -> Failure {
-    Failure { exit: 2, cause: stop.reason(), hint: None, notes: Vec::new() }
+    let hint = Some("run it again; what was written of the backup is removed".to_owned());
+    Failure { exit: 2, cause: stop.reason(), hint, notes: Vec::new() }
 }
 
 impl From<SourceError> for Failure {

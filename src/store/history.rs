@@ -169,7 +169,12 @@ pub fn read(dir: &Path) -> Result<History, StoreError> {
     let path = history_path(dir);
     match std::fs::read(&path) {
         Ok(bytes) => Ok(parse(&bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(History::default()),
+        // Whoever lists the directory says what is wrong with it.
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(History::default())
+        }
         Err(error) => Err(StoreError::io("read", &path, error)),
     }
 }

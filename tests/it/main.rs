@@ -11,6 +11,7 @@ mod compose;
 mod create;
 mod create_fails;
 mod create_under_way;
+mod docs;
 mod interruption;
 mod kept;
 mod monitoring;

@@ -161,7 +161,15 @@ impl Run<'_> {
         }
         let dir = &self.settings.backup_dir;
         match latest::find_latest(dir) {
-            Ok(Some(found)) => Ok(found.path),
+            Ok(Some(found)) => {
+                for dir in &found.not_searched {
+                    self.events.emit(Event::Warning(format!(
+                        "{} cannot be read; a newer backup may be in it",
+                        dir.display()
+                    )));
+                }
+                Ok(found.path)
+            }
             Ok(None) => Err(Obstacle {
                 cause: format!("No backup found in {}", dir.display()),
                 hint: Some("make one with `ccc-backup create`, or name --backup-dir".into()),
