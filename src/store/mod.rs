@@ -8,6 +8,7 @@ pub mod manifest;
 pub mod naming;
 pub mod publish;
 pub mod retention;
+mod seal;
 pub mod sweep;
 
 pub use error::StoreError;
