@@ -2,7 +2,8 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use ccc_backup::cli::{Cli, Command, GlobalArgs};
 use ccc_backup::commands::{self, Failure, Stop};
@@ -17,6 +18,8 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 /// Exit code for wrong usage and for what could not be told.
 const CANNOT_TELL: u8 = 2;
+/// Signals within this time of the first are its echo.
+const ECHO: Duration = Duration::from_millis(300);
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -110,18 +113,21 @@ fn events_to(console: &Arc<Console>, stop: &Stop) -> Events {
     })
 }
 
-/// The first signal asks to stop; the second leaves at once.
+/// The first signal asks to stop; a second one leaves at once. What comes right after the first is
+/// the same one again: `timeout` and some supervisors send it to the process and to its group.
 fn watch_signals(stop: &Stop) -> std::io::Result<()> {
+    let first = Arc::new(OnceLock::new());
     for (kind, name) in [
         (SignalKind::interrupt(), "SIGINT"),
         (SignalKind::terminate(), "SIGTERM"),
         (SignalKind::hangup(), "SIGHUP"),
     ] {
         let mut signals = signal(kind)?;
-        let stop = stop.clone();
+        let (stop, first) = (stop.clone(), Arc::clone(&first));
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
-                if stop.token().is_cancelled() {
+                let since = first.get_or_init(Instant::now).elapsed();
+                if stop.token().is_cancelled() && since > ECHO {
                     console::error(
                         "interrupted twice: leaving without cleaning up",
                         &[],

@@ -18,7 +18,7 @@ use memchr::{memchr, memchr_iter};
 use super::copy::{HELD, Terminator, copy_from_stdin};
 use super::encoding::{self, Encoding};
 use super::flaw::Flaw;
-use super::item::{Facts, Item, Statement, TocEntry};
+use super::item::{CopyBlock, Facts, Item, Statement, TocEntry};
 use super::lexer::{BlockComment, Lexer, Stop};
 use super::session::{Setting, setting};
 use entries::Entries;
@@ -46,6 +46,8 @@ pub struct Reader {
     alone: bool,
     /// The table whose data are read.
     table: String,
+    /// The COPY block whose statement was read, until the line of it ends.
+    block: Option<CopyBlock>,
     terminator: Terminator,
     toc: Option<Arc<TocEntry>>,
     entries: Entries,
@@ -86,6 +88,7 @@ impl Reader {
             text: Vec::new(),
             alone: false,
             table: String::new(),
+            block: None,
             terminator: Terminator::new(),
             toc: None,
             entries: Entries::default(),
@@ -191,7 +194,7 @@ impl Reader {
                 None => Ok(self.keep(input)),
             },
             Place::Statement => self.statement(chunk, at, out),
-            Place::CopyLine => self.copy_line(input),
+            Place::CopyLine => self.copy_line(input, out),
             Place::CopyData => Ok(self.copy_data(chunk, at, out)),
         }
     }
@@ -235,7 +238,7 @@ impl Reader {
                     self.terminator = Terminator::new();
                     self.place = Place::CopyLine;
                     self.facts.copy_blocks += 1;
-                    out.push(Item::CopyStart(block));
+                    self.block = Some(block);
                     return Ok(());
                 }
                 Err(statement) => statement,
@@ -269,12 +272,15 @@ impl Reader {
     }
 
     /// What is left of the line of a COPY statement.
-    fn copy_line(&mut self, input: &[u8]) -> Result<usize, Flaw> {
+    fn copy_line(&mut self, input: &[u8], out: &mut Vec<Item>) -> Result<usize, Flaw> {
         let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\r');
         match input.iter().position(|b| !blank(b)) {
             None => Ok(input.len()),
             Some(at) if input[at] == b'\n' => {
                 self.place = Place::CopyData;
+                let data_offset = self.offset + at as u64 + 1;
+                let block = self.block.take().map(|block| CopyBlock { data_offset, ..block });
+                out.extend(block.map(Item::CopyStart));
                 Ok(at + 1)
             }
             Some(_) => Err(Flaw::TextAfterCopy { line: self.line }),
