@@ -5,4 +5,18 @@
     reason = "a test ends where something unforeseen happens, and says what it measured"
 )]
 
+mod cleanup;
+mod command_line;
+mod compose;
+mod create;
+mod create_fails;
+mod create_under_way;
+mod interruption;
+mod kept;
 mod sandbox;
+mod support;
+mod verify_bad_backup;
+mod verify_cannot_tell;
+mod verify_good;
+mod verify_latest;
+mod verify_manifest;
