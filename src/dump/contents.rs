@@ -175,3 +175,51 @@ impl Contents {
 fn translated(name: &Name, encoding: Option<&str>) -> Name {
     Name::from(&*encoding::decode(name.as_bytes(), encoding))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dump::plain::Reader;
+
+    fn contents(dump: &[u8]) -> Contents {
+        let (mut reader, mut items) = (Reader::new(), Vec::new());
+        let whole = [b"-- PostgreSQL database dump\n", dump].concat();
+        reader.feed(whole.into(), &mut items).unwrap();
+        let mut contents = Contents::default();
+        items
+            .iter()
+            .for_each(|item| contents.take(item, reader.facts().client_encoding.as_deref()));
+        contents
+    }
+
+    #[test]
+    fn names_without_schema_are_in_the_first_schema_of_the_search_path() {
+        let found = contents(
+            b"SET search_path = shop, pg_catalog;\nCOPY a (b) FROM stdin;\n1\n\\.\n\
+              SELECT pg_catalog.setval('s', 1, true);\n\
+              SET search_path = public, pg_catalog;\nCOPY a (b) FROM stdin;\n1\n\\.\n",
+        );
+        let names: Vec<String> = found.tables.iter().map(TableContents::display_name).collect();
+        assert_eq!(names, ["shop.a", "public.a"]);
+        assert_eq!(found.sequences[0].schema, Some("shop".into()));
+    }
+
+    #[test]
+    fn names_are_translated_from_the_encoding_of_the_dump() {
+        let found = contents(
+            b"SET client_encoding = 'LATIN2';\nCOPY public.\xb3 (\xb1) FROM stdin;\n\\.\n\
+              SELECT pg_catalog.setval('public.\xb3_\xb1_seq', 1, true);\n",
+        );
+        let table = &found.tables[0];
+        assert_eq!((table.display_name().as_str(), &*table.columns[0].text()), ("public.ł", "ą"));
+        assert_eq!(found.sequences[0].sequence, "ł_ą_seq");
+    }
+
+    #[test]
+    fn the_statements_that_begin_copy_blocks_are_among_the_statements() {
+        let found = contents(b"SET a = b;\nCOPY a (b) FROM stdin;\n1\n\\.\n");
+        let kinds: Vec<_> =
+            found.statements.by_kind().into_iter().map(|of| (of.kind, of.count)).collect();
+        assert_eq!(kinds, [("COPY".to_owned(), 1), ("SET".to_owned(), 1)]);
+    }
+}
