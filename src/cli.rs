@@ -202,6 +202,15 @@ pub struct VerifyArgs {
     /// Give up after this time, such as 30m; the verdict is then NOT VERIFIED
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub timeout: Option<std::time::Duration>,
+    /// Fail when the restore takes longer than this, such as 45m (recovery time objective)
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub rto: Option<std::time::Duration>,
+    /// Write the whole result to FILE as JSON (docs/report.schema.json)
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Write the checks to FILE as JUnit XML, for CI
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
 }
 
 /// Options of `cleanup`.

@@ -52,6 +52,8 @@ pub struct VerifySettings {
     pub tables: Vec<AppTable>,
     /// Give up after this time.
     pub timeout: Option<Duration>,
+    /// A slower restore is a failed check.
+    pub rto: Option<Duration>,
 }
 
 /// Resolves `verify`.
@@ -77,6 +79,7 @@ pub fn verify(args: &VerifyArgs) -> VerifySettings {
         content: !args.no_content,
         tables: ccc_tables(),
         timeout: args.timeout,
+        rto: args.rto,
     }
 }
 

@@ -95,7 +95,7 @@ fn asides(event: &Event, quiet: bool) -> Vec<String> {
 fn quiet(event: &Event) -> String {
     match event {
         Event::VerifyFinished(report) => {
-            let cause = causes(report).into_iter().next();
+            let cause = report.causes().into_iter().next();
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
             format!("{}{cause}\n", headline(report.verdict()))
         }
@@ -183,6 +183,7 @@ fn transcript(event: &Event) -> String {
         Event::RestoreFinished { errors, tolerated } => restored(errors, *tolerated),
         Event::SectionStarted(section) => {
             let what = match section {
+                Section::Restore => "restore time",
                 Section::Schema => "database schema",
                 Section::Data => "data integrity",
                 Section::Migrations => "migrations",
@@ -212,7 +213,7 @@ fn transcript(event: &Event) -> String {
             format!("  Connect: {connect}"),
             format!("  Remove:  {remove}"),
         ],
-        Event::Progress(_) | Event::Warning(_) => Vec::new(),
+        Event::Progress(_) | Event::Warning(_) | Event::Error { .. } => Vec::new(),
     };
     lines.into_iter().map(|line| line + "\n").collect()
 }
@@ -269,19 +270,6 @@ fn headline(verdict: Verdict) -> &'static str {
     }
 }
 
-/// Why the verdict is not "passed", most telling first.
-fn causes(report: &RunReport) -> Vec<String> {
-    let defects = report.defects.iter().map(|defect| defect.cause.clone());
-    let failed = report.checks.iter().filter(|check| check.status == Status::Failed);
-    let obstacle = report.obstacle.iter().map(|obstacle| obstacle.cause.clone());
-    let unrun = report.checks.iter().filter(|check| check.status == Status::NotRun);
-    defects
-        .chain(failed.map(|check| check.title.clone()))
-        .chain(obstacle)
-        .chain(unrun.map(|check| format!("not checked: {}", check.title)))
-        .collect()
-}
-
 fn summary(report: &RunReport) -> Vec<String> {
     let mut lines = vec![
         String::new(),
@@ -301,10 +289,10 @@ fn summary(report: &RunReport) -> Vec<String> {
     lines.extend([String::new(), headline(report.verdict()).into()]);
     match report.verdict() {
         Verdict::Passed => lines.push("Backup can be restored successfully".into()),
-        Verdict::Failed => lines.extend(causes(report)),
+        Verdict::Failed => lines.extend(report.causes()),
         Verdict::NotVerified => {
             lines.push("It could not be told whether the backup is good".into());
-            lines.extend(causes(report));
+            lines.extend(report.causes());
         }
     }
     lines.extend(report.not_proven.iter().map(|what| format!("Not proven: {what}")));

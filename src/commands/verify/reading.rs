@@ -9,7 +9,7 @@ use crate::checks::checksum;
 use crate::dump::inspect::{self, InspectError, Inspection};
 use crate::dump::item::Facts;
 use crate::dump::open::{BackupFile, Compression};
-use crate::events::{Event, Events, Progress};
+use crate::events::{Event, Events, Progress, Work};
 use crate::outcome::{Defect, Obstacle, Status};
 use crate::sandbox;
 
@@ -128,6 +128,6 @@ fn read(
 ) -> Result<Inspection, InspectError> {
     let total = Some(file.bytes());
     inspect::inspect(file, compression, cancel, &|done| {
-        events.emit(Event::Progress(Progress { work: "reading", done, total, current: None }));
+        events.emit(Event::Progress(Progress { work: Work::Reading, done, total, current: None }));
     })
 }

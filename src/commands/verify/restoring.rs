@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use super::{DATABASE, Run, changed};
+use crate::checks::restore_time;
 use crate::dump::inspect::Inspection;
 use crate::dump::open::{BackupFile, Compression};
-use crate::events::{Event, Progress};
-use crate::outcome::{Defect, Obstacle};
+use crate::events::{Event, Progress, Work};
+use crate::outcome::{Defect, Obstacle, RESTORE, Section};
 use crate::restore::load::{self, Restored};
 use crate::sandbox::Locale;
 
@@ -38,7 +39,7 @@ impl Run<'_> {
         let total = inspection.dump_bytes;
         let progress = move |done, table: Option<&str>| {
             events.emit(Event::Progress(Progress {
-                work: "restoring",
+                work: Work::Restoring,
                 done,
                 total: Some(total),
                 current: table.map(str::to_owned),
@@ -46,17 +47,25 @@ impl Run<'_> {
         };
         let loaded = tokio::select! {
             biased;
-            () = self.stop.token().cancelled() => return Err(self.interrupted()),
-            loaded = load::load(file.stream(compression), &target, &progress) => loaded,
+            () = self.stop.token().cancelled() => None,
+            loaded = load::load(file.stream(compression), &target, &progress) => Some(loaded),
         };
-        self.report.phase("restore", clock.elapsed());
-        match loaded {
-            Ok(restored) => {
-                self.restored(&restored, file)?;
-                Ok(())
-            }
-            Err(error) => Err(self.cut_short(&error).await),
-        }
+        self.report.phase(RESTORE, clock.elapsed());
+        let outcome = match loaded {
+            None => Err(self.interrupted()),
+            Some(Ok(restored)) => self.restored(&restored, file),
+            Some(Err(error)) => Err(self.cut_short(&error).await),
+        };
+        self.judge_restore_time();
+        outcome
+    }
+
+    /// Holds the restore to the time that it may take.
+    fn judge_restore_time(&mut self) {
+        let Some(allowed) = self.settings.rto else { return };
+        let took = self.report.restore_time().unwrap_or_default();
+        self.events.emit(Event::SectionStarted(Section::Restore));
+        self.note(restore_time::judge(took, allowed, self.report.restored));
     }
 
     /// Notes what the restore found.
@@ -86,6 +95,7 @@ impl Run<'_> {
             };
             self.report.defects.push(Defect::new(cause, hint));
         }
+        self.report.restored = restored.errors.is_empty() && restored.unsound.is_none();
         Ok(())
     }
 
