@@ -82,7 +82,7 @@ async fn dispatch(
         }
         Command::Cleanup(args) => {
             let settings = settings::cleanup(&args);
-            commands::cleanup::run(&settings, events).await
+            Ok(commands::cleanup::run(&settings, events).await?)
         }
         Command::Backup { command } => {
             Box::pin(dispatch(command.into(), console, events, stop)).await

@@ -123,6 +123,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_the_sinks_error() {
+        #[derive(Debug)]
         struct Full;
         impl Write for Full {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {

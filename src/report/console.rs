@@ -11,6 +11,9 @@ use crate::outcome::{CheckResult, RunReport, Section, Status, Verdict, grouped};
 
 const RULE: &str =
     "================================================================================";
+/// What to do about a check that failed.
+const LOOK_INSIDE: &str =
+    "--no-cleanup keeps the restored database to look into; an older backup may be whole";
 const SHORT_RULE: &str = "==========================================";
 
 /// Prints events as they come.
@@ -85,7 +88,11 @@ fn asides(event: &Event, quiet: bool) -> Vec<String> {
         Event::VerifyFinished(report) if !quiet => {
             let hints = report.defects.iter().filter_map(|defect| defect.hint.as_ref());
             let hints = hints.chain(report.obstacle.iter().filter_map(|it| it.hint.as_ref()));
-            hints.map(|hint| format!("hint: {hint}")).collect()
+            let mut lines: Vec<String> = hints.map(|hint| format!("hint: {hint}")).collect();
+            if lines.is_empty() && report.count(Status::Failed) > 0 {
+                lines.push(format!("hint: {LOOK_INSIDE}"));
+            }
+            lines
         }
         _ => Vec::new(),
     }

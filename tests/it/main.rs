@@ -5,4 +5,13 @@
     reason = "a test ends where something unforeseen happens, and says what it measured"
 )]
 
+mod cleanup;
+mod command_line;
+mod interruption;
+mod kept;
 mod sandbox;
+mod support;
+mod verify_bad_backup;
+mod verify_cannot_tell;
+mod verify_good;
+mod verify_latest;
