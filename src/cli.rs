@@ -74,6 +74,22 @@ pub struct GlobalArgs {
     /// Write detailed diagnostics to FILE as well
     #[arg(long, value_name = "FILE", global = true)]
     pub log_file: Option<PathBuf>,
+    /// Progress on stderr: bars on a terminal, or a plain line every ten seconds
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = ProgressArg::Auto, global = true)]
+    pub progress: ProgressArg,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressArg {
+    /// Bars where stderr is a terminal, else nothing
+    Auto,
+    /// Bars, also with --verbose; only on a terminal
+    Bar,
+    /// A line every ten seconds
+    Plain,
+    /// Nothing
+    None,
 }
 
 /// The commands.

@@ -83,6 +83,26 @@ pub fn verify(args: &VerifyArgs) -> VerifySettings {
     }
 }
 
+/// Where the reports of a verification go.
+#[derive(Debug, Clone, Default)]
+pub struct ReportSettings {
+    /// The report as JSON.
+    pub json: Option<PathBuf>,
+    /// The checks as JUnit XML.
+    pub junit: Option<PathBuf>,
+    /// GitHub's step summary, which is appended to.
+    pub step_summary: Option<PathBuf>,
+}
+
+/// Resolves where the reports of `verify` go.
+pub fn reports(args: &VerifyArgs, environment: Environment) -> ReportSettings {
+    ReportSettings {
+        json: args.report.clone(),
+        junit: args.junit.clone(),
+        step_summary: environment("GITHUB_STEP_SUMMARY").map(PathBuf::from),
+    }
+}
+
 /// Settings of `cleanup`.
 #[derive(Debug, Clone)]
 pub struct CleanupSettings {

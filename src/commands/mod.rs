@@ -3,6 +3,7 @@
 pub mod cleanup;
 pub mod create;
 mod record;
+pub mod reports;
 pub mod verify;
 
 use std::fmt;
