@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::outcome::{RunReport, Status, Verdict, grouped, spoken};
+use crate::outcome::{RunReport, Status, Verdict, spoken};
 
 /// The step summary, in Markdown.
 pub fn summary(report: &RunReport) -> Vec<u8> {
@@ -77,10 +77,21 @@ fn closing(report: &RunReport) -> &'static str {
 
 /// The file and what was done with it, in one line.
 fn facts(report: &RunReport) -> String {
-    let total = report.checks.len() as u64;
-    let passed = report.count(Status::Passed) as u64;
+    let counted = [
+        (Status::Passed, "passed"),
+        (Status::Warned, "worth a look"),
+        (Status::Failed, "failed"),
+        (Status::NotRun, "not run"),
+    ]
+    .map(|(status, words)| (report.count(status), words));
+    let counted = counted.iter().filter(|(count, _)| *count > 0);
+    let mut counted: Vec<String> =
+        counted.map(|(count, words)| format!("{count} {words}")).collect();
+    if counted.is_empty() {
+        counted.push("none".to_owned());
+    }
     let mut text = escaped(&report.backup.to_string_lossy());
-    let _ = write!(text, ": {} of {} checks passed", grouped(passed), grouped(total));
+    let _ = write!(text, ": checks: {}", counted.join(", "));
     if let (true, Some(time), Some(sandbox)) =
         (report.restored, report.restore_time(), &report.sandbox)
     {
@@ -151,7 +162,21 @@ mod tests {
     #[test]
     fn annotations_name_what_is_wrong_and_what_is_worth_a_look() {
         let all = samples::all().map(|(name, report)| format!("{name}\n{}", annotations(&report)));
-        insta::assert_snapshot!(all.join("\n"), @r"");
+        insta::assert_snapshot!(all.join("\n"), @r#"
+        passed
+        ::warning title=Backup verification::1 sequence is behind its column
+        ::warning title=Backup verification::2 × role does not exist
+
+        failed
+        ::error title=Backup verification failed::restore error: line 7, TABLE <b>: syntax error at or near "x" (SQLSTATE 42601)
+        ::error title=Backup verification failed::Users: relation "users" does not exist
+        ::warning title=Backup verification::1 sequence is behind its column
+        ::warning title=Backup verification::2 × role does not exist
+
+        not_verified
+        ::error title=Backup not verified::no Docker Engine answers
+        ::error title=Backup not verified::not checked: Restore time: nothing was restored (--rto)
+        "#);
     }
 
     #[test]

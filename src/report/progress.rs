@@ -209,7 +209,7 @@ impl Task {
             && rate > 0
             && total > done
         {
-            words.push(format!("{} left", spoken(Duration::from_secs((total - done) / rate + 1))));
+            words.push(format!("{} left", left((total - done).div_ceil(rate))));
         }
         words.extend(self.current.clone().filter(|_| work != Work::Pulling));
         format!("{}: {}", name(work), words.join(", "))
@@ -257,6 +257,14 @@ fn name(work: Work) -> &'static str {
 fn style(template: &str) -> ProgressStyle {
     let style = ProgressStyle::with_template(template);
     style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("##-")
+}
+
+/// A guess at a time to come: in whole seconds.
+fn left(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        _ => spoken(Duration::from_secs(seconds)),
+    }
 }
 
 /// Units in a second, on the whole.
@@ -307,7 +315,16 @@ mod tests {
             progress(Work::Restoring, 0, Some(500 * MIB), None),
             progress(Work::Comparing, 7, Some(18), None),
         ];
-        insta::assert_snapshot!(lines.iter().map(words).collect::<Vec<_>>().join("\n"), @r"");
+        insta::assert_snapshot!(lines.iter().map(words).collect::<Vec<_>>().join("\n"), @r#"
+        dumping: 120.0 MiB, 12.0 MiB/s
+        dumping: 120.0 MiB, from a database of 480.0 MiB, 12.0 MiB/s
+        pulling image: 50 % of 120.0 MiB, 6.0 MiB/s, 10 s left
+        reading: 25 % of 40.0 MiB, 1.0 MiB/s, 30 s left
+        restoring: 90 % of 500.0 MiB, 45.0 MiB/s, 2 s left, public.users
+        restoring: 100 % of 500.0 MiB, 50.0 MiB/s
+        restoring: 0 % of 500.0 MiB
+        comparing: 7 of 18 tables
+        "#);
     }
 
     #[test]
@@ -360,7 +377,7 @@ mod tests {
         assert_eq!(term.contents(), "", "work that ends soon has no bar");
         std::thread::sleep(SOON);
         bars.update(&half);
-        let bar = "############------------ reading: 50 % of 40.0 MiB";
+        let bar = "#############----------- reading: 50 % of 40.0 MiB";
         assert!(term.contents().starts_with(bar), "{}", term.contents());
         bars.suspend(|| {
             assert_eq!(term.contents(), "");

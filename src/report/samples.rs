@@ -41,6 +41,12 @@ pub fn failed() -> RunReport {
         "restore error: line 7, TABLE <b>: syntax error at or near \"x\" (SQLSTATE 42601)",
         "the log has every error: --log-file FILE",
     )];
+    report.checks[1] = CheckResult::new(
+        "restore.rto",
+        Section::Restore,
+        Status::NotRun,
+        "Restore time: the restore did not come to its end (--rto 45 min)",
+    );
     report.checks[3] = CheckResult::new(
         "data.users",
         Section::Data,

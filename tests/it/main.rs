@@ -9,6 +9,7 @@ mod cleanup;
 mod command_line;
 mod interruption;
 mod kept;
+mod reports;
 mod sandbox;
 mod support;
 mod verify_bad_backup;
