@@ -170,6 +170,7 @@ mod tests {
         failed
         ::error title=Backup verification failed::restore error: line 7, TABLE <b>: syntax error at or near "x" (SQLSTATE 42601)
         ::error title=Backup verification failed::Users: relation "users" does not exist
+        ::error title=Backup verification failed::not checked: Restore time: the restore did not come to its end (--rto 45 min)
         ::warning title=Backup verification::1 sequence is behind its column
         ::warning title=Backup verification::2 × role does not exist
 
