@@ -285,7 +285,8 @@ mod tests {
         let url = ("DATABASE_URL", "postgresql+psycopg2://u3:p3@h3:3/d3");
         let db = ("DB_HOST", "h2");
         let flag_url = "--database-url=postgresql://u1@h1/d1";
-        let cases: [(&[&str], &[(&str, &str)], &str); 7] = [
+        type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+        let cases: [Case; 7] = [
             (&[], &[], "localhost:5432 content_creation_crew postgres -"),
             (&[], &[("PGHOST", "h4"), ("PGUSER", "u4")], "h4:5432 content_creation_crew u4 -"),
             (&[], &[url, ("PGHOST", "h4")], "h3:3 d3 u3 p3"),

@@ -128,6 +128,7 @@ impl Bars {
                 let kind = if share.is_some() { "{bar:24}" } else { "{spinner}" };
                 let bar = self.screen.add(ProgressBar::no_length());
                 bar.set_style(style(&format!("{kind} {{wide_msg}}")));
+                bar.set_message(words.clone());
                 bar.enable_steady_tick(TICK);
                 task.bar.insert(bar)
             }
