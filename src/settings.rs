@@ -48,6 +48,8 @@ pub struct VerifySettings {
     pub keep: bool,
     /// Compare the contents of the restored rows.
     pub content: bool,
+    /// Connections to restore and compare over.
+    pub jobs: usize,
     /// The application's tables.
     pub tables: Vec<AppTable>,
     /// Give up after this time.
@@ -77,6 +79,7 @@ pub fn verify(args: &VerifyArgs) -> VerifySettings {
         container_name: args.container_name.clone(),
         keep: args.no_cleanup,
         content: !args.no_content,
+        jobs: args.jobs.map_or_else(cores, usize::from),
         tables: ccc_tables(),
         timeout: args.timeout,
         rto: args.rto,
@@ -101,6 +104,10 @@ pub fn reports(args: &VerifyArgs, environment: Environment) -> ReportSettings {
         junit: args.junit.clone(),
         step_summary: environment("GITHUB_STEP_SUMMARY").map(PathBuf::from),
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Settings of `cleanup`.

@@ -1,14 +1,17 @@
 //! Restores the dump into a new database of the sandbox.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{DATABASE, Run, changed};
 use crate::checks::restore_time;
 use crate::dump::inspect::Inspection;
 use crate::dump::open::{BackupFile, Compression};
+use crate::dump::seek::Seekable;
 use crate::events::{Event, Progress, Work};
 use crate::outcome::{Defect, Obstacle, RESTORE, Section};
-use crate::restore::load::{self, Restored};
+use crate::pg::ConnectInfo;
+use crate::restore::{LoadError, Restored, load, parallel};
 use crate::sandbox::Locale;
 
 impl Run<'_> {
@@ -35,20 +38,10 @@ impl Run<'_> {
         self.events.emit(Event::Restoring);
         let clock = Instant::now();
         let target = sandbox.connect_info().database(DATABASE);
-        let events = self.events.clone();
-        let total = inspection.dump_bytes;
-        let progress = move |done, table: Option<&str>| {
-            events.emit(Event::Progress(Progress {
-                work: Work::Restoring,
-                done,
-                total: Some(total),
-                current: table.map(str::to_owned),
-            }));
-        };
         let loaded = tokio::select! {
             biased;
             () = self.stop.token().cancelled() => None,
-            loaded = load::load(file.stream(compression), &target, &progress) => Some(loaded),
+            loaded = self.load(file, compression, inspection, &target) => Some(loaded),
         };
         self.report.phase(RESTORE, clock.elapsed());
         let outcome = match loaded {
@@ -66,6 +59,31 @@ impl Run<'_> {
         let took = self.report.restore_time().unwrap_or_default();
         self.events.emit(Event::SectionStarted(Section::Restore));
         self.note(restore_time::judge(took, allowed, self.report.restored));
+    }
+
+    /// Restores over several connections where that is possible, else over one as it is read.
+    async fn load(
+        &self,
+        file: &BackupFile,
+        compression: Compression,
+        inspection: &Inspection,
+        target: &ConnectInfo,
+    ) -> Result<Restored, LoadError> {
+        let (events, total) = (self.events.clone(), Some(inspection.dump_bytes));
+        let progress = move |done: u64, table: &str| {
+            let current = Some(table.to_owned()).filter(|table| !table.is_empty());
+            let work = Work::Restoring;
+            events.emit(Event::Progress(Progress { work, done, total, current }));
+        };
+        let bytes = inspection.dump_bytes;
+        let source = Seekable::new(file, compression, inspection.marks.clone(), bytes);
+        match (source, inspection.script.entries()) {
+            (Some(source), Some(entries)) if self.settings.jobs > 1 => {
+                let jobs = self.settings.jobs;
+                parallel::load(&source, entries, target, jobs, Arc::new(progress)).await
+            }
+            _ => load::load(file.stream(compression), target, &progress).await,
+        }
     }
 
     /// Notes what the restore found.
