@@ -14,8 +14,8 @@ use crate::outcome::{Status, Verdict};
 /// The target of what is printed, in the log.
 pub const LOG_TARGET: &str = "transcript";
 /// What to do about a check that failed.
-const LOOK_INSIDE: &str =
-    "--no-cleanup keeps the restored database to look into; an older backup may be whole";
+const LOOK_INSIDE: &str = "take another copy of the backup, or an older one; --no-cleanup keeps the \
+                           restored database to look into";
 
 /// How events are printed.
 #[derive(Debug, Clone, Copy)]

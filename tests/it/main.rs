@@ -7,6 +7,10 @@
 
 mod cleanup;
 mod command_line;
+mod compose;
+mod create;
+mod create_fails;
+mod create_under_way;
 mod interruption;
 mod kept;
 mod reports;
@@ -16,3 +20,4 @@ mod verify_bad_backup;
 mod verify_cannot_tell;
 mod verify_good;
 mod verify_latest;
+mod verify_manifest;
