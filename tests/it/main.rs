@@ -5,6 +5,7 @@
     reason = "a test ends where something unforeseen happens, and says what it measured"
 )]
 
+mod architecture;
 mod cleanup;
 mod command_line;
 mod compose;
