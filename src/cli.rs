@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 const EXAMPLES: &str = "\
@@ -13,6 +14,8 @@ Examples:
   ccc-backup verify --latest                 restore and check the newest backup
   ccc-backup verify backups/manual.sql.gz    restore and check this one
   ccc-backup cleanup --older-than 30d        remove old backups, never the last good one
+  ccc-backup list                            the backups, and whether they were verified
+  ccc-backup history                         the runs, and how long restores take
 
 Exit codes of verify:
   0  PASSED        the backup was restored and every check passed
@@ -77,6 +80,22 @@ pub struct GlobalArgs {
     /// Write detailed diagnostics to FILE as well
     #[arg(long, value_name = "FILE", global = true, display_order = 903)]
     pub log_file: Option<PathBuf>,
+    /// Progress on stderr: bars on a terminal, or a plain line every ten seconds
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = ProgressArg::Auto, global = true)]
+    pub progress: ProgressArg,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressArg {
+    /// Bars where stderr is a terminal, else nothing
+    Auto,
+    /// Bars, also with --verbose; only on a terminal
+    Bar,
+    /// A line every ten seconds
+    Plain,
+    /// Nothing
+    None,
 }
 
 /// The commands.
@@ -88,6 +107,10 @@ pub enum Command {
     Verify(Box<VerifyArgs>),
     /// Remove old backups, or what dead runs left behind
     Cleanup(CleanupArgs),
+    /// Show the backups: age, size, rows, last verdict
+    List(ListArgs),
+    /// Show the runs, how long restores take, and the last success
+    History(HistoryArgs),
     /// Another spelling: `ccc-backup backup create` is `ccc-backup create`
     Backup {
         /// What to do.
@@ -105,7 +128,7 @@ pub enum Command {
     Man,
 }
 
-/// `create`, `verify` and `cleanup` once more, below `backup`.
+/// The commands once more, below `backup`.
 #[derive(Debug, Subcommand)]
 pub enum BackupCommand {
     /// Make a backup
@@ -114,6 +137,10 @@ pub enum BackupCommand {
     Verify(Box<VerifyArgs>),
     /// Remove old backups, or what dead runs left behind
     Cleanup(CleanupArgs),
+    /// Show the backups: age, size, rows, last verdict
+    List(ListArgs),
+    /// Show the runs, how long restores take, and the last success
+    History(HistoryArgs),
 }
 
 impl From<BackupCommand> for Command {
@@ -122,6 +149,8 @@ impl From<BackupCommand> for Command {
             BackupCommand::Create(args) => Self::Create(args),
             BackupCommand::Verify(args) => Self::Verify(args),
             BackupCommand::Cleanup(args) => Self::Cleanup(args),
+            BackupCommand::List(args) => Self::List(args),
+            BackupCommand::History(args) => Self::History(args),
         }
     }
 }
@@ -163,6 +192,9 @@ pub struct CreateArgs {
     /// Overwrite OUTPUT if it exists
     #[arg(long)]
     pub force: bool,
+    /// Metrics for Prometheus.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// More arguments for pg_dump, after `--`
     #[arg(last = true, value_name = "PG_DUMP_ARGS")]
     pub pg_dump_args: Vec<OsString>,
@@ -208,6 +240,65 @@ pub struct VerifyArgs {
     /// Give up after this time, such as 30m; the verdict is then NOT VERIFIED
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub timeout: Option<std::time::Duration>,
+    /// Fail when the restore takes longer than this, such as 45m (recovery time objective)
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub rto: Option<std::time::Duration>,
+    /// Write the whole result to FILE as JSON (docs/report.schema.json)
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Write the checks to FILE as JUnit XML, for CI
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Metrics for Prometheus.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
+}
+
+/// Metrics for Prometheus.
+#[derive(Debug, Clone, Args)]
+pub struct MetricsArgs {
+    /// Write metrics of all runs to FILE, for node_exporter's textfile collector (*.prom)
+    #[arg(long, value_name = "FILE", env = "CCC_BACKUP_METRICS_FILE",
+          value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub metrics_file: Option<PathBuf>,
+}
+
+/// Options of `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Directory of the backups
+    #[arg(long, value_name = "DIR", default_value = "./backups", env = "CCC_BACKUP_DIR")]
+    pub backup_dir: PathBuf,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Options of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Directory of the backups and of their history
+    #[arg(long, value_name = "DIR", default_value = "./backups", env = "CCC_BACKUP_DIR")]
+    pub backup_dir: PathBuf,
+    /// Show the newest N runs; the statistics are of all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Write metrics of all runs to FILE, for node_exporter's textfile collector (*.prom)
+    // Not by the environment: who looks at the history does not want to write.
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
+}
+
+/// How to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
 }
 
 /// Options of `cleanup`.

@@ -8,7 +8,10 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::checks::{AppTable, ccc_tables};
-use crate::cli::{CleanupArgs, CreateArgs, PostgresVersion, VerifyArgs};
+use crate::cli::{
+    CleanupArgs, CreateArgs, Format, HistoryArgs, ListArgs, MetricsArgs, PostgresVersion,
+    VerifyArgs,
+};
 use crate::dump::codec::Codec;
 use crate::dump::source::SourceSettings;
 use crate::dump::source_url::parse_database_url;
@@ -54,6 +57,10 @@ pub struct VerifySettings {
     pub tables: Vec<AppTable>,
     /// Give up after this time.
     pub timeout: Option<Duration>,
+    /// Where metrics go.
+    pub metrics_file: Option<PathBuf>,
+    /// A slower restore is a failed check.
+    pub rto: Option<Duration>,
 }
 
 /// Resolves `verify`.
@@ -80,6 +87,70 @@ pub fn verify(args: &VerifyArgs) -> VerifySettings {
         jobs: args.jobs.map_or_else(cores, usize::from),
         tables: ccc_tables(),
         timeout: args.timeout,
+        metrics_file: metrics_file(&args.metrics),
+        rto: args.rto,
+    }
+}
+
+/// An empty variable counts as unset.
+fn metrics_file(args: &MetricsArgs) -> Option<PathBuf> {
+    args.metrics_file.clone().filter(|file| !file.as_os_str().is_empty())
+}
+
+/// Settings of `list`.
+#[derive(Debug, Clone)]
+pub struct ListSettings {
+    /// Directory of the backups.
+    pub backup_dir: PathBuf,
+    /// Answer in JSON.
+    pub json: bool,
+}
+
+/// Resolves `list`.
+pub fn list(args: &ListArgs) -> ListSettings {
+    ListSettings { backup_dir: args.backup_dir.clone(), json: args.format == Format::Json }
+}
+
+/// Settings of `history`.
+#[derive(Debug, Clone)]
+pub struct HistorySettings {
+    /// Directory of the backups and of their history.
+    pub backup_dir: PathBuf,
+    /// Answer in JSON.
+    pub json: bool,
+    /// So many runs are shown.
+    pub limit: usize,
+    /// Where metrics go.
+    pub metrics_file: Option<PathBuf>,
+}
+
+/// Resolves `history`.
+pub fn history(args: &HistoryArgs) -> HistorySettings {
+    HistorySettings {
+        backup_dir: args.backup_dir.clone(),
+        json: args.format == Format::Json,
+        limit: args.limit,
+        metrics_file: args.metrics_file.clone(),
+    }
+}
+
+/// Where the reports of a verification go.
+#[derive(Debug, Clone, Default)]
+pub struct ReportSettings {
+    /// The report as JSON.
+    pub json: Option<PathBuf>,
+    /// The checks as JUnit XML.
+    pub junit: Option<PathBuf>,
+    /// GitHub's step summary, which is appended to.
+    pub step_summary: Option<PathBuf>,
+}
+
+/// Resolves where the reports of `verify` go.
+pub fn reports(args: &VerifyArgs, environment: Environment) -> ReportSettings {
+    ReportSettings {
+        json: args.report.clone(),
+        junit: args.junit.clone(),
+        step_summary: environment("GITHUB_STEP_SUMMARY").map(PathBuf::from),
     }
 }
 
@@ -137,6 +208,8 @@ pub struct CreateSettings {
     pub force: bool,
     /// More arguments for pg_dump.
     pub pg_dump_args: Vec<OsString>,
+    /// Where metrics go.
+    pub metrics_file: Option<PathBuf>,
     /// What is worth a word before the work.
     pub warnings: Vec<String>,
 }
@@ -185,6 +258,7 @@ pub fn create(
         codec: codec(&args.compress)?,
         force: args.force,
         pg_dump_args: args.pg_dump_args.clone(),
+        metrics_file: metrics_file(&args.metrics),
         warnings,
     })
 }

@@ -8,9 +8,11 @@ pub mod data;
 pub mod large_objects;
 pub mod migrations;
 pub mod rendering;
+pub mod restore_time;
 pub mod schema;
 pub mod sequences;
 pub mod soundness;
+pub mod statements;
 
 use thiserror::Error;
 use tokio_postgres::Row;

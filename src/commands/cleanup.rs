@@ -1,23 +1,25 @@
 //! `cleanup`: removes old backups by a plan that is shown with its reasons, and what dead runs
 //! left of their sandboxes.
 
-use anyhow::Context;
 use chrono::Utc;
 
+use crate::commands::Failure;
 use crate::events::{CleanupLine, Event, Events};
 use crate::outcome::grouped;
-use crate::sandbox;
+use crate::sandbox::{self, SandboxError};
 use crate::settings::CleanupSettings;
+use crate::store::error::StoreError;
 use crate::store::retention::{self, Action, Decision, Policy};
 use crate::store::{history, sweep};
 
 /// Cleans up, and returns the exit code: 0, or 2 when something could not be removed.
 ///
 /// # Errors
-/// When the directory or the Docker Engine cannot be asked.
-pub async fn run(settings: &CleanupSettings, events: &Events) -> anyhow::Result<u8> {
+/// [`Failure`] with exit code 2 when the directory or the Docker Engine cannot be asked.
+pub async fn run(settings: &CleanupSettings, events: &Events) -> Result<u8, Failure> {
     if settings.sandbox {
-        let swept = sandbox::sweep_leftovers(events).await?;
+        let swept =
+            sandbox::sweep_leftovers(events).await.map_err(|error| unasked_engine(&error))?;
         if swept.removed.is_empty() {
             events.emit(Event::Cleanup(CleanupLine::NothingLeft));
         }
@@ -34,15 +36,12 @@ pub async fn run(settings: &CleanupSettings, events: &Events) -> anyhow::Result<
     }
 }
 
-fn remove_old(settings: &CleanupSettings, policy: &Policy, events: &Events) -> anyhow::Result<u8> {
+fn remove_old(settings: &CleanupSettings, policy: &Policy, events: &Events) -> Result<u8, Failure> {
     let dir = &settings.backup_dir;
-    let history = history::read(dir)?;
-    if history.damaged > 0 {
-        let text = format!("{} lines of the history cannot be read", history.damaged);
-        events.emit(Event::Warning(text));
-    }
+    let history = history::read(dir).map_err(|error| unlisted(&error))?;
+    history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
     let passed = history::passed_backups(&history.records);
-    let entries = sweep::scan(dir, &passed).context("the backups cannot be listed")?;
+    let entries = sweep::scan(dir, &passed).map_err(|error| unlisted(&error))?;
     let plan = retention::plan(Utc::now(), entries, policy);
     for decision in &plan.decisions {
         events.emit(Event::Cleanup(line(decision, settings.dry_run)));
@@ -77,4 +76,16 @@ fn line(decision: &Decision, dry_run: bool) -> CleanupLine {
         Action::Keep(why) => CleanupLine::Kept { name, why: why.to_string() },
         Action::Remove(why) => CleanupLine::Removed { name, why: why.to_string(), dry_run },
     }
+}
+
+fn unlisted(error: &StoreError) -> Failure {
+    nothing_removed(format!("no backup was removed: {error}"), error.hint())
+}
+
+fn unasked_engine(error: &SandboxError) -> Failure {
+    nothing_removed(format!("no sandbox was removed: {error}"), error.hint())
+}
+
+fn nothing_removed(cause: String, hint: Option<String>) -> Failure {
+    Failure { exit: 2, cause, hint, notes: Vec::new() }
 }

@@ -9,19 +9,18 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 
 use crate::commands::record::{self, Made};
-use crate::commands::{Failure, Stop};
+use crate::commands::{Failure, Stop, ledger};
 use crate::dump::client_tools::PgDump;
 use crate::dump::codec::Codec;
 use crate::dump::compress::{CompressError, Compressor};
 use crate::dump::pg_dump::DumpRequest;
 use crate::dump::source_error::SourceError;
-use crate::dump::source_facts;
+use crate::dump::source_facts::{self, Facts};
 use crate::dump::stream::{self, StreamError, Streamed};
-use crate::events::{Event, Events, Progress};
+use crate::events::{Event, Events, Progress, Work};
 use crate::outcome::{Verdict, grouped};
 use crate::settings::{CreateSettings, process_environment};
 use crate::store::error::StoreError;
-use crate::store::history;
 use crate::store::manifest::Manifest;
 use crate::store::naming::{self, Packing};
 use crate::store::publish::Partial;
@@ -44,13 +43,15 @@ pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Res
         Err(_) => Verdict::NotVerified,
     };
     let seconds = clock.elapsed().as_secs_f64();
-    let line = record::history(&target, started_at, seconds, verdict, made.as_ref().ok());
-    if let Err(error) = history::append(naming::directory_of(&target), &line) {
+    let mut line = record::history(&target, started_at, seconds, verdict, made.as_ref().ok());
+    line.database = line.database.or_else(|| settings.source.dbname.clone());
+    let (dir, metrics_file) = (naming::directory_of(&target), settings.metrics_file.as_deref());
+    let mut unwritten = ledger::put_on_record(dir, line, metrics_file);
+    if made.is_err() {
         // Where the backup itself could not be made, that is what has to be said.
-        if made.is_ok() {
-            events.emit(Event::Warning(format!("the history was not written: {error}")));
-        }
+        unwritten.history = None;
     }
+    unwritten.warnings().for_each(|text| events.emit(Event::Warning(text)));
     made.map(drop)
 }
 
@@ -95,7 +96,11 @@ async fn make(
         extra_args: settings.pg_dump_args.clone(),
         keep_owner: settings.keep_owner,
     };
-    let (streamed, warnings) = dump(&request, settings.codec, partial, events, stop).await?;
+    let size = match &facts {
+        Facts::Known(known) => known.database_bytes,
+        Facts::Unknown { .. } => None,
+    };
+    let (streamed, warnings) = dump(&request, settings.codec, partial, size, events, stop).await?;
     for line in warnings {
         events.emit(Event::Warning(line));
     }
@@ -108,6 +113,7 @@ async fn dump(
     request: &DumpRequest,
     codec: Codec,
     partial: Partial,
+    total: Option<u64>,
     events: &Events,
     stop: &Stop,
 ) -> Result<(Streamed<Partial>, Vec<String>), Failure> {
@@ -118,7 +124,7 @@ async fn dump(
         let events = events.clone();
         tokio::task::spawn_blocking(move || {
             stream::stream(pipe, compressor, &|done| {
-                let (work, total, current) = ("dumping", None, None);
+                let (work, current) = (Work::Dumping, None);
                 events.emit(Event::Progress(Progress { work, done, total, current }));
             })
         })

@@ -17,6 +17,9 @@ pub enum Rule {
     SchemaExists,
     /// A `SET` of a parameter that this server does not know: a newer pg_dump wrote it.
     UnknownSetting,
+    /// The note that servers from 15.20 on keep of every column, where an older pg_dump took it for
+    /// an option and an older server does not know it.
+    ColumnNote,
     /// An owner or a grantee that the sandbox lacks; who owns a table is not what it holds.
     RoleAbsent,
 }
@@ -28,6 +31,7 @@ impl fmt::Display for Rule {
             Self::StubView => "stand-in for a view, made by --clean before its drops",
             Self::SchemaExists => "schema \"public\" already exists",
             Self::UnknownSetting => "SET of a parameter that this server version does not know",
+            Self::ColumnNote => "note of a newer server about a column (pg_attver)",
             Self::RoleAbsent => "owner or privilege of a role that the sandbox does not have",
         })
     }
@@ -43,7 +47,9 @@ pub fn rule(statement: &Statement, error: &ServerError) -> Option<Rule> {
     let is = |keywords: &[&str]| statement.starts_with(keywords);
     let absent = ABSENT.contains(&code);
     let no_such_role = code == "42704" && error.message.starts_with("role ");
-    if absent && (is(&["DROP"]) || is(&["ALTER", "TABLE"]) && drops(&text)) {
+    let unlinks = text.starts_with("SELECT pg_catalog.lo_unlink(");
+    let drop = is(&["DROP"]) || is(&["ALTER", "TABLE"]) && drops(&text) || unlinks;
+    if absent && drop {
         Some(Rule::DropOfAbsent)
     } else if absent && is(&["CREATE", "OR", "REPLACE", "VIEW"]) && is_stub(&text) {
         Some(Rule::StubView)
@@ -51,6 +57,12 @@ pub fn rule(statement: &Statement, error: &ServerError) -> Option<Rule> {
         Some(Rule::SchemaExists)
     } else if code == "42704" && is(&["SET"]) && error.message.contains("configuration parameter") {
         Some(Rule::UnknownSetting)
+    } else if code == "22023"
+        && is(&["ALTER", "TABLE"])
+        && text.contains(" SET (pg_attver=")
+        && error.message == "unrecognized parameter \"pg_attver\""
+    {
+        Some(Rule::ColumnNote)
     } else if no_such_role
         && (is(&["GRANT"])
             || is(&["REVOKE"])
@@ -99,6 +111,10 @@ mod tests {
         assert_eq!(judged("DROP TABLE public.users;", "42P01", message), Some(Rule::DropOfAbsent));
         let alter = "ALTER TABLE ONLY public.users DROP CONSTRAINT users_pkey;";
         assert_eq!(judged(alter, "42P01", message), Some(Rule::DropOfAbsent));
+        let unlink = "SELECT pg_catalog.lo_unlink('18245');";
+        let message = "large object 18245 does not exist";
+        assert_eq!(judged(unlink, "42704", message), Some(Rule::DropOfAbsent));
+        assert_eq!(judged("SELECT pg_catalog.lo_open('1', 131072);", "42704", message), None);
     }
 
     #[test]
@@ -136,6 +152,15 @@ mod tests {
         let message = "unrecognized configuration parameter \"transaction_timeout\"";
         assert_eq!(judged(set, "42704", message), Some(Rule::UnknownSetting));
         assert_eq!(judged("SET row_security = x;", "22023", "invalid value"), None);
+    }
+
+    #[test]
+    fn a_newer_servers_note_about_a_column_is_harmless_and_an_unknown_option_is_not() {
+        let alter = "ALTER TABLE ONLY public.users ALTER COLUMN id SET (pg_attver=29726520);";
+        let message = "unrecognized parameter \"pg_attver\"";
+        assert_eq!(judged(alter, "22023", message), Some(Rule::ColumnNote));
+        let alter = "ALTER TABLE ONLY public.users ALTER COLUMN id SET (n_distinkt=5);";
+        assert_eq!(judged(alter, "22023", "unrecognized parameter \"n_distinkt\""), None);
     }
 
     #[test]

@@ -5,5 +5,22 @@
     reason = "a test ends where something unforeseen happens, and says what it measured"
 )]
 
+mod architecture;
+mod cleanup;
+mod command_line;
+mod compose;
+mod create;
+mod create_fails;
+mod create_under_way;
 mod docs;
+mod interruption;
+mod kept;
+mod monitoring;
+mod reports;
 mod sandbox;
+mod support;
+mod verify_bad_backup;
+mod verify_cannot_tell;
+mod verify_good;
+mod verify_latest;
+mod verify_manifest;

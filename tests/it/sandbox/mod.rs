@@ -20,7 +20,7 @@ const IMAGE: &str = "ccc-backup/postgres:15";
 const MIB: u64 = 1024 * 1024;
 
 /// Held by tests that sweep everything, and by those that make something to be swept.
-static SWEEPING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+pub static SWEEPING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 fn request(name: &str) -> Request {
     Request {

@@ -1,0 +1,72 @@
+//! The Docker Engine, asked through its own command line client.
+
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use super::text;
+
+/// Images that `ccc-backup` takes by itself, in its own order.
+const IMAGES: [&str; 2] = ["postgres:15", "ccc-backup/postgres:15"];
+
+/// Runs `docker`.
+pub fn docker(args: &[&str]) -> Output {
+    Command::new("docker").args(args).output().unwrap_or_else(|error| missing(&error.to_string()))
+}
+
+/// Runs `docker`, which must succeed, and gives what it prints.
+pub fn docker_text(args: &[&str]) -> String {
+    let output = docker(args);
+    assert!(output.status.success(), "docker {args:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// The image for tests that name one: the first that is here. Fails where Docker or every image is
+/// missing.
+pub fn image() -> &'static str {
+    static IMAGE: OnceLock<&str> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let version = docker(&["version", "--format", "{{.Server.Version}}"]);
+        if !version.status.success() {
+            missing(text(&version.stderr).trim());
+        }
+        let here = |image: &&str| docker(&["image", "inspect", image]).status.success();
+        IMAGES
+            .into_iter()
+            .find(here)
+            .unwrap_or_else(|| missing("neither image of PostgreSQL 15 is here"))
+    })
+}
+
+fn missing(why: &str) -> ! {
+    panic!(
+        "this test needs a Docker Engine and one of the images {IMAGES:?} (infra/setup.sh gets \
+         them), and is not skipped without: {why}"
+    )
+}
+
+/// Containers, networks and volumes whose names begin with `name`.
+pub fn left(name: &str) -> Vec<String> {
+    let filter = format!("name={name}");
+    [
+        &["ps", "-a", "--format", "container {{.Names}}"][..],
+        &["network", "ls", "--format", "network {{.Name}}"],
+        &["volume", "ls", "--format", "volume {{.Name}}"],
+    ]
+    .into_iter()
+    .flat_map(|list| {
+        let args: Vec<&str> = list.iter().copied().chain(["--filter", &filter]).collect();
+        docker_text(&args).lines().map(str::to_owned).collect::<Vec<_>>()
+    })
+    .collect()
+}
+
+/// Removes what [`left`] found, after a test that failed.
+pub fn remove(left: &[String]) {
+    for thing in left {
+        match thing.split_once(' ') {
+            Some(("container", name)) => docker(&["rm", "-f", "-v", name]),
+            Some((kind, name)) => docker(&[kind, "rm", name]),
+            None => continue,
+        };
+    }
+}

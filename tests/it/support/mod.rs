@@ -1,0 +1,57 @@
+//! What the tests stand on: a source database, dumps of it, a place of its own for every test, and
+//! the binary as an operator runs it.
+//!
+//! Nothing here is skipped when something is missing: the test that needs it fails and says what.
+
+pub mod docker;
+pub mod dumps;
+pub mod place;
+pub mod running;
+pub mod source;
+pub mod transcript;
+
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use assert_cmd::Command;
+
+pub use dumps::good_dump;
+pub use place::{Outcome, Place};
+pub use running::Running;
+pub use source::{Database, database, unchanged_database};
+
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_ccc-backup");
+
+/// What of the surroundings reaches the binary: how to find programs and the Docker Engine.
+const KEPT: [&str; 6] =
+    ["PATH", "HOME", "TMPDIR", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG"];
+
+/// The environment of a run of the binary: nothing that names a database, a backup directory or an
+/// image, whatever the shell that runs the tests has set.
+pub fn clean_environment() -> impl Iterator<Item = (&'static str, String)> {
+    KEPT.into_iter().filter_map(|name| Some((name, std::env::var(name).ok()?)))
+}
+
+/// The binary with a clean environment.
+pub fn ccc() -> Command {
+    let mut command = Command::new(BINARY);
+    command.env_clear().envs(clean_environment());
+    command
+}
+
+/// A path of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Held by a test that needs the default port or the default container name.
+pub fn defaults() -> MutexGuard<'static, ()> {
+    static DEFAULTS: Mutex<()> = Mutex::new(());
+    DEFAULTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The words of a program's output.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

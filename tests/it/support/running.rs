@@ -1,0 +1,109 @@
+//! A run of the binary that is watched, and interrupted.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use super::source::{Database, connection};
+use super::{BINARY, Outcome, Place, clean_environment};
+
+/// How long a line may take to come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// See the module.
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    stdout: String,
+}
+
+impl Running {
+    /// Starts `ccc-backup` with these arguments in a place.
+    pub fn start(place: &Place, args: &[&str]) -> Self {
+        let mut command = Command::new(BINARY);
+        command.env_clear().envs(clean_environment()).current_dir(place.dir()).args(args);
+        Self::spawn(&mut command)
+    }
+
+    /// Starts `ccc-backup verify` of a file on any free port, with the place's container name.
+    pub fn verify(place: &Place, file: &str) -> Self {
+        let name = place.container.as_str();
+        Self::start(place, &["verify", "--port", "0", "--container-name", name, file])
+    }
+
+    /// Starts `ccc-backup create` of a database in a place, in a process group of its own.
+    pub fn create(place: &Place, database: &Database, args: &[&str]) -> Self {
+        let mut command = Command::new(BINARY);
+        command.env_clear().envs(clean_environment()).envs(connection(database));
+        command.current_dir(place.dir()).arg("create").args(args).process_group(0);
+        Self::spawn(&mut command)
+    }
+
+    /// Sends a signal to its process group, as a terminal does.
+    pub fn signal_group(&mut self, signal: Signal) -> &mut Self {
+        kill_process_group(Pid::from_child(&self.child), signal).unwrap();
+        self
+    }
+
+    /// Starts a command.
+    pub fn spawn(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines() {
+                if sender.send(line.unwrap()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, lines, stdout: String::new() }
+    }
+
+    /// Waits until it has printed a line that has `words`.
+    pub fn wait_for(&mut self, words: &str) -> &mut Self {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no line with {words:?}: {}", self.stdout));
+            self.stdout.push_str(&line);
+            self.stdout.push('\n');
+            if line.contains(words) {
+                return self;
+            }
+        }
+    }
+
+    /// Its process number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&mut self, signal: Signal) -> &mut Self {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self
+    }
+
+    /// Waits for its end: what came of it, and how long that took.
+    pub fn end(mut self) -> (Outcome, Duration) {
+        let clock = Instant::now();
+        let status = self.child.wait().unwrap();
+        let took = clock.elapsed();
+        self.stdout.extend(self.lines.iter().map(|line| line + "\n"));
+        let mut stderr = Vec::new();
+        self.child.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
+        let stdout = self.stdout.into_bytes();
+        (Outcome::of(&std::process::Output { status, stdout, stderr }), took)
+    }
+
+    /// Kills it without a chance to clean up.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
