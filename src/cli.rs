@@ -196,6 +196,9 @@ pub struct VerifyArgs {
     /// Keep the restored database running, and say how to connect to it
     #[arg(long)]
     pub no_cleanup: bool,
+    /// Connections to restore and compare over [default: the number of cores]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
     /// Do not compare the restored rows' contents with the backup's
     #[arg(long)]
     pub no_content: bool,

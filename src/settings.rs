@@ -48,6 +48,8 @@ pub struct VerifySettings {
     pub keep: bool,
     /// Compare the contents of the restored rows.
     pub content: bool,
+    /// Connections to restore and compare over.
+    pub jobs: usize,
     /// The application's tables.
     pub tables: Vec<AppTable>,
     /// Give up after this time.
@@ -75,9 +77,14 @@ pub fn verify(args: &VerifyArgs) -> VerifySettings {
         container_name: args.container_name.clone(),
         keep: args.no_cleanup,
         content: !args.no_content,
+        jobs: args.jobs.map_or_else(cores, usize::from),
         tables: ccc_tables(),
         timeout: args.timeout,
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Settings of `cleanup`.
@@ -262,7 +269,8 @@ mod tests {
         let url = ("DATABASE_URL", "postgresql+psycopg2://u3:p3@h3:3/d3");
         let db = ("DB_HOST", "h2");
         let flag_url = "--database-url=postgresql://u1@h1/d1";
-        let cases: [(&[&str], &[(&str, &str)], &str); 7] = [
+        type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+        let cases: [Case; 7] = [
             (&[], &[], "localhost:5432 content_creation_crew postgres -"),
             (&[], &[("PGHOST", "h4"), ("PGUSER", "u4")], "h4:5432 content_creation_crew u4 -"),
             (&[], &[url, ("PGHOST", "h4")], "h3:3 d3 u3 p3"),

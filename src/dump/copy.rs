@@ -9,7 +9,7 @@ use super::token::{Token, Tokens};
 pub(super) fn copy_from_stdin(statement: Statement) -> Result<CopyBlock, Statement> {
     match head(&statement.text) {
         Some((schema, table, columns, text_format)) => {
-            Ok(CopyBlock { statement, schema, table, columns, text_format })
+            Ok(CopyBlock { statement, schema, table, columns, text_format, data_offset: 0 })
         }
         None => Err(statement),
     }

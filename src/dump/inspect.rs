@@ -9,10 +9,12 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::dump::contents::Contents;
+use crate::dump::gunzip::{Mark, Marks};
 use crate::dump::item::Facts;
 use crate::dump::items::{Items, ItemsError, Unsound};
-use crate::dump::open::{BackupFile, Compression, RawReader, decompress};
+use crate::dump::open::{BackupFile, Compression, RawReader, decompress_noting};
 use crate::dump::plain::Reader;
+use crate::dump::script::Script;
 
 /// Bytes of the dump in which pg_dump says which versions made it.
 const PREAMBLE_BYTES: u64 = 64 * 1024;
@@ -30,6 +32,10 @@ pub struct Inspection {
     pub sha256: String,
     /// Bytes of the dump when decompressed, as far as it was read.
     pub dump_bytes: u64,
+    /// Its statements and the places of its rows.
+    pub script: Script,
+    /// Places to read it from.
+    pub marks: Vec<Mark>,
 }
 
 /// Why a backup could not be read. It means "could not tell".
@@ -64,14 +70,18 @@ pub fn inspect(
     progress: &dyn Fn(u64),
 ) -> Result<Inspection, InspectError> {
     let hashing = Hashing::new(file.raw());
-    let mut items = Items::new(decompress(hashing.clone(), compression));
-    let mut contents = Contents::default();
+    let marks = Marks::default();
+    let mut items = Items::new(decompress_noting(hashing.clone(), compression, &marks));
+    let (mut contents, mut script) = (Contents::default(), Script::default());
     let unsound = loop {
         if cancel.is_cancelled() {
             return Err(InspectError::Interrupted);
         }
         match items.pull() {
-            Ok(Some(item)) => contents.take(&item, items.facts().client_encoding.as_deref()),
+            Ok(Some(item)) => {
+                contents.take(&item, items.facts().client_encoding.as_deref());
+                script.take(&item);
+            }
             Ok(None) => break None,
             Err(ItemsError::Unsound(unsound)) => break Some(unsound),
             Err(ItemsError::Disk(error)) => return Err(error.into()),
@@ -80,7 +90,8 @@ pub fn inspect(
     };
     let (facts, dump_bytes) = (items.facts().clone(), items.bytes());
     let sha256 = hashing.finish(cancel)?;
-    Ok(Inspection { unsound, facts, contents, sha256, dump_bytes })
+    let marks = marks.list();
+    Ok(Inspection { unsound, facts, contents, sha256, dump_bytes, script, marks })
 }
 
 /// Reads a file and hashes what passes. The clones share one position, so that the hash can be

@@ -49,6 +49,8 @@ pub struct CopyBlock {
     pub columns: Vec<Name>,
     /// Nothing is written after `stdin`, so the rows are in PostgreSQL's text format.
     pub text_format: bool,
+    /// First byte of the data, from 0, counted in the uncompressed dump.
+    pub data_offset: u64,
 }
 
 impl CopyBlock {

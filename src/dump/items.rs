@@ -7,8 +7,8 @@ use bytes::BytesMut;
 use thiserror::Error;
 
 use crate::dump::flaw::Flaw;
+use crate::dump::gunzip::{Damage, damage};
 use crate::dump::item::{Facts, Item};
-use crate::dump::open::{Damage, damage};
 use crate::dump::plain::Reader;
 use crate::outcome::grouped;
 

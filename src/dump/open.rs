@@ -6,17 +6,15 @@
 //! [`damage`] tells apart from an error of the disk.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use flate2::bufread::GzDecoder;
 use thiserror::Error;
 
-/// Bytes read from the file at a time.
-const READ_BYTES: usize = 256 * 1024;
+use crate::dump::gunzip::{Gunzip, Marks, damage};
 
 /// How the bytes of the file are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,28 +79,6 @@ pub enum NotADump {
     /// The beginning of another kind of file.
     #[error("not a PostgreSQL dump: it looks like {0}")]
     Looks(&'static str),
-}
-
-/// The damage that ends a stream early.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Damage {
-    /// The compressed stream is cut off.
-    #[error("the gzip stream is cut off")]
-    CutOff,
-    /// The compressed stream does not decode, or its CRC is wrong.
-    #[error("the gzip stream is corrupt: {0}")]
-    Corrupt(String),
-    /// Something that is not gzip follows the last gzip member.
-    #[error("garbage follows the gzip stream, from byte {at} of the file")]
-    TrailingGarbage {
-        /// Where it begins, in bytes from the beginning of the file.
-        at: u64,
-    },
-}
-
-/// The damage behind a read error of [`BackupFile::stream`]; `None` when the disk is at fault.
-pub fn damage(error: &io::Error) -> Option<&Damage> {
-    error.get_ref().and_then(|inner| inner.downcast_ref())
 }
 
 /// An open backup file.
@@ -222,7 +198,12 @@ impl BackupFile {
 
     /// The bytes as they lie in the file, from the beginning.
     pub fn raw(&self) -> RawReader {
-        RawReader { file: Arc::clone(&self.file), at: 0 }
+        self.raw_from(0)
+    }
+
+    /// The bytes as they lie in the file, from `at`.
+    pub fn raw_from(&self, at: u64) -> RawReader {
+        RawReader { file: Arc::clone(&self.file), at }
     }
 
     /// The decompressed bytes, from the beginning.
@@ -236,9 +217,18 @@ pub fn decompress(
     raw: impl Read + Send + 'static,
     compression: Compression,
 ) -> Box<dyn Read + Send> {
+    decompress_noting(raw, compression, &Marks::default())
+}
+
+/// The same, and notes where each gzip member begins.
+pub fn decompress_noting(
+    raw: impl Read + Send + 'static,
+    compression: Compression,
+    marks: &Marks,
+) -> Box<dyn Read + Send> {
     match compression {
         Compression::None => Box::new(raw),
-        Compression::Gzip => Box::new(Gunzip::new(raw)),
+        Compression::Gzip => Box::new(Gunzip::new(raw, marks.clone())),
     }
 }
 
@@ -261,154 +251,17 @@ impl Read for RawReader {
     }
 }
 
-/// Counts the bytes that pass, so that trailing garbage can be placed.
-struct Counting<R> {
-    inner: R,
-    count: u64,
-}
-
-impl<R: Read> Read for Counting<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer).map_err(|error| io::Error::other(DiskError(error)))?;
-        self.count += read as u64;
-        Ok(read)
-    }
-}
-
-/// Marks an error of the underlying file, so that the decoder's own errors can be told from it.
-#[derive(Debug, Error)]
-#[error("{0}")]
-struct DiskError(io::Error);
-
-/// All members of a gzip file, one after the other. Unlike `gunzip`, garbage after the last
-/// member is an error: a backup is what was written and nothing else.
-struct Gunzip<R: Read> {
-    // `None` only inside `next_member`.
-    member: Option<GzDecoder<BufReader<Counting<R>>>>,
-    ended: bool,
-}
-
-impl<R: Read> Gunzip<R> {
-    fn new(raw: R) -> Self {
-        let counting = Counting { inner: raw, count: 0 };
-        let buffered = BufReader::with_capacity(READ_BYTES, counting);
-        Self { member: Some(GzDecoder::new(buffered)), ended: false }
-    }
-
-    /// Goes on to the next member, or to the end.
-    fn next_member(&mut self) -> io::Result<()> {
-        let Some(decoder) = self.member.take() else { return Ok(()) };
-        let mut buffered = decoder.into_inner();
-        let rest = buffered.fill_buf().map_err(translate)?;
-        if rest.is_empty() {
-            self.ended = true;
-        } else if rest[0] != 0x1f || rest.get(1).is_some_and(|byte| *byte != 0x8b) {
-            let at = buffered.get_ref().count - buffered.buffer().len() as u64;
-            return Err(damaged(Damage::TrailingGarbage { at }));
-        } else {
-            self.member = Some(GzDecoder::new(buffered));
-        }
-        Ok(())
-    }
-}
-
-impl<R: Read> Read for Gunzip<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while !self.ended && !buffer.is_empty() {
-            let Some(member) = &mut self.member else { break };
-            match member.read(buffer).map_err(translate)? {
-                0 => self.next_member()?,
-                read => return Ok(read),
-            }
-        }
-        Ok(0)
-    }
-}
-
-fn damaged(damage: Damage) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, damage)
-}
-
-/// Tells the decoder's errors from those of the disk.
-fn translate(error: io::Error) -> io::Error {
-    if error.get_ref().is_some_and(|inner| inner.is::<DiskError>() || inner.is::<Damage>()) {
-        return error;
-    }
-    damaged(match error.kind() {
-        io::ErrorKind::UnexpectedEof => Damage::CutOff,
-        _ => Damage::Corrupt(error.to_string()),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
-    use flate2::write::GzEncoder;
-
     use super::*;
-
-    fn gzip(text: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
-        encoder.write_all(text).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn gunzip(bytes: Vec<u8>) -> Result<Vec<u8>, Damage> {
-        let mut out = Vec::new();
-        match decompress(io::Cursor::new(bytes), Compression::Gzip).read_to_end(&mut out) {
-            Ok(_) => Ok(out),
-            Err(error) => Err(damage(&error).expect("damage").clone()),
-        }
-    }
+    use crate::dump::gunzip::tests::gzip;
 
     fn sniffed(bytes: &[u8]) -> Result<Result<Compression, NotADump>, OpenError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
         BackupFile::open(file.path()).unwrap().sniff()
-    }
-
-    #[test]
-    fn one_member_and_several_are_read_whole() {
-        let text = b"hello ".repeat(100_000);
-        assert_eq!(gunzip(gzip(&text)).unwrap(), text);
-        let two = [gzip(b"one "), gzip(b""), gzip(b"two")].concat();
-        assert_eq!(gunzip(two).unwrap(), b"one two");
-    }
-
-    #[test]
-    fn a_cut_stream_is_damaged_wherever_it_is_cut() {
-        let whole = gzip(b"some text that is long enough to be cut");
-        for cut in 2..whole.len() {
-            assert!(gunzip(whole[..cut].to_vec()).is_err(), "cut at {cut}");
-        }
-    }
-
-    #[test]
-    fn a_flipped_bit_is_damage() {
-        // Bytes 4 to 9 of the header (time, flags of the compressor, system) carry no content, nor
-        // do the bits between the end of the deflate stream and the CRC in the last eight bytes.
-        let text = b"some text that is long enough to be flipped";
-        let whole = gzip(text);
-        let last = whole.len() - 9;
-        for byte in (10..whole.len()).chain(0..3) {
-            let mut flipped = whole.clone();
-            flipped[byte] ^= 0x10;
-            if let Ok(same) = gunzip(flipped) {
-                assert!(byte == last && same == text, "flipped byte {byte}");
-            }
-        }
-    }
-
-    #[test]
-    fn garbage_after_the_stream_is_damage_with_its_place() {
-        let whole = gzip(b"text");
-        let at = whole.len() as u64;
-        for garbage in [&b"\0"[..], b"garbage", b"\x1f", b"\x1fx"] {
-            let found = gunzip([&whole[..], garbage].concat()).unwrap_err();
-            let known = found == Damage::TrailingGarbage { at } || found == Damage::CutOff;
-            assert!(known, "{garbage:?} {found:?}");
-        }
     }
 
     #[test]

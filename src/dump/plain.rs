@@ -17,7 +17,7 @@ use memchr::{memchr, memchr_iter};
 use super::copy::{HELD, Terminator, copy_from_stdin};
 use super::encoding::Encoding;
 use super::flaw::Flaw;
-use super::item::{Facts, Item, Statement, TocEntry};
+use super::item::{CopyBlock, Facts, Item, Statement, TocEntry};
 use super::lexer::{BlockComment, Lexer, Stop};
 use super::session::{Setting, setting};
 
@@ -44,6 +44,8 @@ pub struct Reader {
     alone: bool,
     /// The table whose data are read.
     table: String,
+    /// The COPY block whose statement was read, until the line of it ends.
+    block: Option<CopyBlock>,
     terminator: Terminator,
     toc: Option<Arc<TocEntry>>,
     restriction: Option<Vec<u8>>,
@@ -83,6 +85,7 @@ impl Reader {
             text: Vec::new(),
             alone: false,
             table: String::new(),
+            block: None,
             terminator: Terminator::new(),
             toc: None,
             restriction: None,
@@ -187,7 +190,7 @@ impl Reader {
                 None => Ok(self.keep(input)),
             },
             Place::Statement => self.statement(chunk, at, out),
-            Place::CopyLine => self.copy_line(input),
+            Place::CopyLine => self.copy_line(input, out),
             Place::CopyData => Ok(self.copy_data(chunk, at, out)),
         }
     }
@@ -230,7 +233,8 @@ impl Reader {
                     self.terminator = Terminator::new();
                     self.place = Place::CopyLine;
                     self.facts.copy_blocks += 1;
-                    return out.push(Item::CopyStart(block));
+                    self.block = Some(block);
+                    return;
                 }
                 Err(statement) => statement,
             },
@@ -254,12 +258,15 @@ impl Reader {
     }
 
     /// What is left of the line of a COPY statement.
-    fn copy_line(&mut self, input: &[u8]) -> Result<usize, Flaw> {
+    fn copy_line(&mut self, input: &[u8], out: &mut Vec<Item>) -> Result<usize, Flaw> {
         let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\r');
         match input.iter().position(|b| !blank(b)) {
             None => Ok(input.len()),
             Some(at) if input[at] == b'\n' => {
                 self.place = Place::CopyData;
+                let data_offset = self.offset + at as u64 + 1;
+                let block = self.block.take().map(|block| CopyBlock { data_offset, ..block });
+                out.extend(block.map(Item::CopyStart));
                 Ok(at + 1)
             }
             Some(_) => Err(Flaw::TextAfterCopy { line: self.line }),

@@ -1,4 +1,129 @@
 //! Restoring a dump into the sandbox, and telling which of its errors are harmless.
 
+mod catalog;
+mod connection;
 pub mod load;
+pub mod parallel;
+pub mod plan;
 pub mod tolerate;
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::dump::item::Statement;
+use crate::dump::items::Unsound;
+use crate::pg::{self, ServerError};
+use tolerate::Rule;
+
+/// What a restore did.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// Errors that prove the backup bad, in dump order.
+    pub errors: Vec<Failure>,
+    /// Harmless errors passed over, by rule.
+    pub tolerated: BTreeMap<Rule, usize>,
+    /// Why the dump ended early, where it did.
+    pub unsound: Option<Unsound>,
+    /// Statements sent, COPY blocks among them.
+    pub statements: u64,
+    /// Rows that the server took.
+    pub rows: u64,
+}
+
+/// A statement of the dump that the server refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Line in the dump, from 1.
+    pub line: u64,
+    /// What the statement is about, from the dump's own comments, such as `TABLE public.users`.
+    pub object: Option<String>,
+    /// The statement's first line.
+    pub statement: String,
+    /// What the server said.
+    pub error: ServerError,
+}
+
+impl Failure {
+    fn of(statement: &Statement, error: ServerError) -> Self {
+        Self {
+            line: statement.line,
+            object: statement.toc.as_ref().map(|toc| toc.to_string()),
+            statement: first_line(&String::from_utf8_lossy(&statement.text)),
+            error,
+        }
+    }
+
+    /// The extension that the server lacks, if that is the error.
+    /// Source: PostgreSQL 15, `extension.c`; older servers name the missing control file.
+    pub fn missing_extension(&self) -> Option<&str> {
+        let message = &self.error.message;
+        if !matches!(self.error.code.as_str(), "0A000" | "58P01" | "22023") {
+            return None;
+        }
+        if let Some(rest) = message.strip_prefix("extension \"") {
+            return rest.strip_suffix("\" is not available");
+        }
+        let file = message.strip_prefix("could not open extension control file \"")?;
+        file.split(".control\"").next()?.rsplit('/').next()
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}", self.line)?;
+        if let Some(object) = &self.object {
+            write!(f, ", {object}")?;
+        }
+        write!(f, ": {} (SQLSTATE {})", self.error.message, self.error.code)?;
+        write!(f, "\n  {}", self.statement)?;
+        for more in [&self.error.detail, &self.error.context].into_iter().flatten() {
+            write!(f, "\n  {}", more.lines().next().unwrap_or_default())?;
+        }
+        Ok(())
+    }
+}
+
+/// The first line of a statement, shortened to what fits a terminal.
+fn first_line(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} …", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+/// Why a restore could not be finished. It means "could not tell".
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The connection or the server went away, or the server ran out of something.
+    #[error("the restore was cut short: {0}")]
+    Server(String),
+    /// The backup's disk failed.
+    #[error("the backup could not be read: {0}")]
+    Disk(std::io::Error),
+    /// The backup says something else than when it was read before.
+    #[error("the backup is not what it was when it was read before")]
+    Changed,
+    /// The dump does something that this version does not restore.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A thread or task of the restore died.
+    #[error("the restore stopped without a result")]
+    Died,
+}
+
+impl LoadError {
+    fn server(error: &tokio_postgres::Error) -> Self {
+        Self::Server(pg::describe(error))
+    }
+
+    fn connects() -> Self {
+        Self::Unsupported(
+            "the dump connects to another database (pg_dump --create, pg_dumpall), which this \
+             version does not restore"
+                .to_owned(),
+        )
+    }
+}

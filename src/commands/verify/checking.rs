@@ -135,7 +135,7 @@ impl Run<'_> {
         tables: &[TableContents],
         rendering: &Rendering,
     ) -> Result<Vec<Found>, CheckError> {
-        let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+        let jobs = self.settings.jobs;
         let (events, total) = (self.events.clone(), tables.len() as u64);
         let progress = move |done: usize| {
             events.emit(Event::Progress(Progress {

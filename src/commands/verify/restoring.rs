@@ -1,13 +1,16 @@
 //! Restores the dump into a new database of the sandbox.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::{DATABASE, Run, changed};
 use crate::dump::inspect::Inspection;
 use crate::dump::open::{BackupFile, Compression};
+use crate::dump::seek::Seekable;
 use crate::events::{Event, Progress};
 use crate::outcome::{Defect, Obstacle};
-use crate::restore::load::{self, Restored};
+use crate::pg::ConnectInfo;
+use crate::restore::{LoadError, Restored, load, parallel};
 use crate::sandbox::Locale;
 
 impl Run<'_> {
@@ -34,20 +37,10 @@ impl Run<'_> {
         self.events.emit(Event::Restoring);
         let clock = Instant::now();
         let target = sandbox.connect_info().database(DATABASE);
-        let events = self.events.clone();
-        let total = inspection.dump_bytes;
-        let progress = move |done, table: Option<&str>| {
-            events.emit(Event::Progress(Progress {
-                work: "restoring",
-                done,
-                total: Some(total),
-                current: table.map(str::to_owned),
-            }));
-        };
         let loaded = tokio::select! {
             biased;
             () = self.stop.token().cancelled() => return Err(self.interrupted()),
-            loaded = load::load(file.stream(compression), &target, &progress) => loaded,
+            loaded = self.load(file, compression, inspection, &target) => loaded,
         };
         self.report.phase("restore", clock.elapsed());
         match loaded {
@@ -56,6 +49,30 @@ impl Run<'_> {
                 Ok(())
             }
             Err(error) => Err(self.cut_short(&error).await),
+        }
+    }
+
+    /// Restores over several connections where that is possible, else over one as it is read.
+    async fn load(
+        &self,
+        file: &BackupFile,
+        compression: Compression,
+        inspection: &Inspection,
+        target: &ConnectInfo,
+    ) -> Result<Restored, LoadError> {
+        let (events, total) = (self.events.clone(), Some(inspection.dump_bytes));
+        let progress = move |done: u64, table: &str| {
+            let current = Some(table.to_owned());
+            events.emit(Event::Progress(Progress { work: "restoring", done, total, current }));
+        };
+        let bytes = inspection.dump_bytes;
+        let source = Seekable::new(file, compression, inspection.marks.clone(), bytes);
+        match (source, inspection.script.entries()) {
+            (Some(source), Some(entries)) if self.settings.jobs > 1 => {
+                let jobs = self.settings.jobs;
+                parallel::load(&source, entries, target, jobs, Arc::new(progress)).await
+            }
+            _ => load::load(file.stream(compression), target, &progress).await,
         }
     }
 

@@ -1,0 +1,221 @@
+//! What a statement of pg_dump works on, as far as a restore wants to run several at once.
+//!
+//! Whatever is not recognised is [`Subject::Other`]: it runs alone and in its place.
+
+use super::item::{Name, Statement};
+use super::token::{Token, Tokens};
+
+/// A table or sequence, by its full name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Relation {
+    /// Schema.
+    pub schema: Name,
+    /// Name.
+    pub name: Name,
+}
+
+/// What a statement works on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// `CREATE INDEX … ON table`: several at once on one table are fine.
+    Index(Relation),
+    /// `ALTER TABLE … ADD CONSTRAINT … PRIMARY KEY | UNIQUE | EXCLUDE`, `CLUSTER ON`,
+    /// `REPLICA IDENTITY`: alone on its table.
+    Table(Relation),
+    /// `ALTER TABLE … ADD CONSTRAINT … FOREIGN KEY … REFERENCES …`: alone on both.
+    ForeignKey(Relation, Relation),
+    /// `SELECT setval(…)`: touches nothing but the sequence.
+    Sequence,
+    /// `SET name = …`, or `set_config` of it: changes the session for what follows.
+    Session(String),
+    /// `BEGIN`, `COMMIT` and their like: never in one message with others.
+    Transaction,
+    /// `CREATE DATABASE` and what else refuses to run in a transaction.
+    Alone,
+    /// Anything else.
+    Other,
+}
+
+impl Statement {
+    /// What it works on.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        let mut tokens = Tokens::of(&self.text);
+        let Some(Token::Word(word)) = tokens.next() else { return Subject::Other };
+        let known = match word.to_ascii_uppercase().as_slice() {
+            b"CREATE" => create(tokens),
+            b"ALTER" => alter(tokens),
+            b"SELECT" => select(tokens),
+            b"SET" => set(tokens),
+            b"BEGIN" | b"COMMIT" | b"START" | b"ROLLBACK" | b"END" | b"SAVEPOINT" | b"RELEASE" => {
+                Some(Subject::Transaction)
+            }
+            b"VACUUM" | b"CLUSTER" | b"REINDEX" => Some(Subject::Alone),
+            _ => None,
+        };
+        known.unwrap_or(Subject::Other)
+    }
+}
+
+impl Statement {
+    /// Whether it ends a transaction, or is none that begins one.
+    #[must_use]
+    pub fn ends_transaction(&self) -> bool {
+        let begins = ["BEGIN", "START", "SAVEPOINT", "RELEASE"];
+        matches!(self.subject(), Subject::Transaction)
+            && !begins.iter().any(|keyword| self.starts_with(&[keyword]))
+    }
+}
+
+/// `CREATE [UNIQUE] INDEX name ON [ONLY] table …`
+fn create(mut tokens: Tokens) -> Option<Subject> {
+    if tokens.take_word("database") || tokens.take_word("tablespace") {
+        return Some(Subject::Alone);
+    }
+    let _ = tokens.take_word("unique");
+    if !tokens.take_word("index") {
+        return None;
+    }
+    // CONCURRENTLY and IF NOT EXISTS are not pg_dump's; the name never says ON unquoted.
+    tokens.take_name()?;
+    if !tokens.take_word("on") {
+        return None;
+    }
+    let _ = tokens.take_word("only");
+    Some(Subject::Index(relation(&mut tokens)?))
+}
+
+/// `ALTER TABLE [ONLY] table ADD CONSTRAINT name …`, `CLUSTER ON …`, `REPLICA IDENTITY …`
+fn alter(mut tokens: Tokens) -> Option<Subject> {
+    if !tokens.take_word("table") {
+        return None;
+    }
+    let _ = tokens.take_word("only");
+    let table = relation(&mut tokens)?;
+    if tokens.take_word("cluster") || tokens.take_word("replica") {
+        return Some(Subject::Table(table));
+    }
+    if !tokens.take_word("add") || !tokens.take_word("constraint") {
+        return None;
+    }
+    tokens.take_name()?;
+    if tokens.take_word("primary") || tokens.take_word("unique") || tokens.take_word("exclude") {
+        return Some(Subject::Table(table));
+    }
+    if !tokens.take_word("foreign") {
+        return None;
+    }
+    // FOREIGN KEY (columns) REFERENCES table: the columns hold no parenthesis unquoted.
+    while tokens.next()? != Token::Mark(b')') {}
+    if !tokens.take_word("references") {
+        return None;
+    }
+    Some(Subject::ForeignKey(table, relation(&mut tokens)?))
+}
+
+fn select(mut tokens: Tokens) -> Option<Subject> {
+    if tokens.take_word("pg_catalog") && !tokens.take_mark(b'.') {
+        return None;
+    }
+    if tokens.take_word("setval") {
+        return Some(Subject::Sequence);
+    }
+    if !tokens.take_word("set_config") || !tokens.take_mark(b'(') {
+        return None;
+    }
+    match tokens.next()? {
+        Token::Text(name) => Some(Subject::Session(setting(&name))),
+        _ => None,
+    }
+}
+
+/// `SET [SESSION] name …`; `SET LOCAL` and the like change nothing that lasts.
+fn set(mut tokens: Tokens) -> Option<Subject> {
+    if tokens.take_word("local") || tokens.take_word("constraints") {
+        return None;
+    }
+    if tokens.take_word("session") && tokens.take_word("authorization") {
+        return Some(Subject::Session("session_authorization".to_owned()));
+    }
+    let name = tokens.take_name()?;
+    let custom = tokens.take_mark(b'.');
+    (!custom).then(|| Subject::Session(setting(&name)))
+}
+
+fn setting(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).to_ascii_lowercase()
+}
+
+fn relation(tokens: &mut Tokens) -> Option<Relation> {
+    let parts = tokens.take_qualified()?;
+    let [schema, name] = <[Vec<u8>; 2]>::try_from(parts).ok()?;
+    Some(Relation { schema: schema.into(), name: name.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(text: &str) -> Subject {
+        Statement { text: text.to_owned().into(), toc: None, line: 1, offset: 0 }.subject()
+    }
+
+    fn relation(name: &str) -> Relation {
+        Relation { schema: "public".into(), name: name.into() }
+    }
+
+    #[test]
+    fn the_statements_of_post_data_name_their_tables() {
+        let a = || relation("a");
+        let cases = [
+            ("CREATE INDEX i ON public.a USING btree (b);", Subject::Index(a())),
+            ("CREATE UNIQUE INDEX \"on\" ON ONLY public.a USING btree (b);", Subject::Index(a())),
+            (
+                "ALTER TABLE ONLY public.a\n    ADD CONSTRAINT a_pkey PRIMARY KEY (id);",
+                Subject::Table(a()),
+            ),
+            ("ALTER TABLE public.a CLUSTER ON a_pkey;", Subject::Table(a())),
+            ("ALTER TABLE ONLY public.a REPLICA IDENTITY FULL;", Subject::Table(a())),
+            (
+                "ALTER TABLE ONLY public.a ADD CONSTRAINT f FOREIGN KEY (\")\", c) REFERENCES \
+                 public.\"B\"(id);",
+                Subject::ForeignKey(a(), relation("B")),
+            ),
+            ("SELECT pg_catalog.setval('public.s', 1, true);", Subject::Sequence),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(subject(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_name_what_they_set() {
+        for text in [
+            "SET search_path = '';",
+            "SET SESSION search_path TO public;",
+            "SELECT pg_catalog.set_config('search_path', '', false);",
+        ] {
+            assert_eq!(subject(text), Subject::Session("search_path".into()), "{text}");
+        }
+        let authorization = Subject::Session("session_authorization".into());
+        assert_eq!(subject("SET SESSION AUTHORIZATION 'ccc';"), authorization);
+    }
+
+    #[test]
+    fn what_is_not_recognised_runs_alone() {
+        for text in [
+            "ALTER TABLE public.a ADD CONSTRAINT c CHECK (b > 0) NOT VALID;",
+            "CREATE INDEX i ON a USING btree (b);",
+            "CREATE INDEX CONCURRENTLY i ON public.a (b);",
+            "CREATE TABLE public.a (id integer);",
+            "ALTER INDEX public.i ATTACH PARTITION public.j;",
+            "SET LOCAL search_path = '';",
+            "INSERT INTO public.a VALUES (1);",
+            "",
+        ] {
+            assert_eq!(subject(text), Subject::Other, "{text}");
+        }
+        assert_eq!(subject("BEGIN;"), Subject::Transaction);
+        assert_eq!(subject("CREATE DATABASE ccc;"), Subject::Alone);
+    }
+}

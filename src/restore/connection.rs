@@ -1,0 +1,309 @@
+//! A connection that a dump is restored over: it keeps the dump's session settings and encoding,
+//! and notes what the server refused.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use tokio::sync::mpsc;
+
+use super::{Failure, LoadError, Restored, tolerate};
+use crate::dump::item::{CopyBlock, Statement};
+use crate::dump::script::Entry;
+use crate::dump::subject::Subject;
+use crate::pg::{self, ConnectInfo, ServerError, Session};
+
+/// Statements sent in one message at the most; a message is a transaction.
+const BATCH: usize = 200;
+/// Bytes sent in one message at the most, but for a longer statement.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// What a restore did so far, shared by its connections.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger(Arc<Mutex<Restored>>);
+
+impl Ledger {
+    /// What was done, with the errors in dump order.
+    pub fn close(self) -> Restored {
+        let mut restored =
+            std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        restored.errors.sort_by_key(|failure| failure.line);
+        restored
+    }
+
+    fn write(&self, note: impl FnOnce(&mut Restored)) {
+        note(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Notes a refusal: harmless, or proof that the backup is bad.
+    ///
+    /// # Errors
+    /// Trouble of the server is neither.
+    fn refused(
+        &self,
+        statement: &Statement,
+        error: &tokio_postgres::Error,
+    ) -> Result<(), LoadError> {
+        let refusal = match ServerError::of(error) {
+            Some(refusal) if !refusal.is_servers_trouble() => refusal,
+            _ => return Err(LoadError::server(error)),
+        };
+        if let Some(rule) = tolerate::rule(statement, &refusal) {
+            tracing::info!(line = statement.line, %rule, error = refusal.message, "passed over");
+            self.write(|restored| *restored.tolerated.entry(rule).or_default() += 1);
+            return Ok(());
+        }
+        let failure = Failure::of(statement, refusal);
+        tracing::error!("{failure}");
+        self.write(|restored| restored.errors.push(failure));
+        Ok(())
+    }
+}
+
+/// A connection of the restore.
+pub struct Connection {
+    session: Session,
+    ledger: Ledger,
+    /// The dump's client encoding, where it is not UTF-8.
+    encoding: Option<String>,
+    /// The entry that made each setting what it is.
+    applied: BTreeMap<String, usize>,
+}
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn open(target: &ConnectInfo, ledger: &Ledger) -> Result<Self, LoadError> {
+        let session = target.connect().await.map_err(|error| LoadError::server(&error))?;
+        let (encoding, applied) = (None, BTreeMap::new());
+        Ok(Self { session, ledger: ledger.clone(), encoding, applied })
+    }
+
+    /// The session itself, for questions about the catalog.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Takes over the settings that hold at a place: name, and the entry that sets it.
+    ///
+    /// # Errors
+    /// When the server is in trouble. A setting that it refuses was noted where it stands.
+    pub async fn settle(
+        &mut self,
+        settings: &[(String, usize)],
+        entries: &[Entry],
+    ) -> Result<(), LoadError> {
+        let latest: BTreeMap<&str, usize> =
+            settings.iter().map(|(name, index)| (name.as_str(), *index)).collect();
+        for (name, index) in latest {
+            if self.applied.get(name) == Some(&index) {
+                continue;
+            }
+            self.applied.insert(name.to_owned(), index);
+            let Entry::Statement(statement) = &entries[index] else { continue };
+            if !self.keeps_encoding(statement)
+                && let Ok(text) = self.text(statement).await?
+                && let Err(error) = self.session.batch_execute(&text).await
+                && ServerError::of(&error).is_none()
+            {
+                return Err(LoadError::server(&error));
+            }
+        }
+        Ok(())
+    }
+
+    /// The setting of an entry was made by running it.
+    pub fn has_settled(&mut self, name: String, index: usize) {
+        self.applied.insert(name, index);
+    }
+
+    /// Runs statements in order, many in a message. A message that fails is run again one by one,
+    /// so that the statement to blame is known and the others are done.
+    ///
+    /// # Errors
+    /// When the server is in trouble; what it refuses is noted.
+    pub async fn run_all(&mut self, statements: &[&Statement]) -> Result<(), LoadError> {
+        let mut rest = statements;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |statement: &&&Statement| {
+                bytes += statement.text.len();
+                bytes <= BATCH_BYTES && can_be_joined(statement)
+            };
+            let count = rest.iter().take(BATCH).take_while(fits).count();
+            let (batch, later) = rest.split_at(count.max(1));
+            rest = later;
+            if self.encoding.is_some() || batch.len() == 1 || !self.run_batch(batch).await? {
+                for statement in batch {
+                    self.run(statement).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs statements in one message; `false` when the server refused and did none of them.
+    async fn run_batch(&self, batch: &[&Statement]) -> Result<bool, LoadError> {
+        let mut message = String::new();
+        for statement in batch {
+            match std::str::from_utf8(&statement.text) {
+                Ok(text) => message.extend([text, "\n"]),
+                Err(_) => return Ok(false),
+            }
+        }
+        match self.session.batch_execute(&message).await {
+            Ok(()) => {
+                self.ledger.write(|restored| restored.statements += batch.len() as u64);
+                Ok(true)
+            }
+            Err(error) => match ServerError::of(&error) {
+                Some(refusal) if !refusal.is_servers_trouble() => Ok(false),
+                _ => Err(LoadError::server(&error)),
+            },
+        }
+    }
+
+    /// Runs one statement.
+    ///
+    /// # Errors
+    /// When the server is in trouble; what it refuses is noted.
+    pub async fn run(&mut self, statement: &Statement) -> Result<(), LoadError> {
+        self.ledger.write(|restored| restored.statements += 1);
+        if self.keeps_encoding(statement) {
+            return Ok(());
+        }
+        let result = match self.text(statement).await? {
+            Ok(text) => self.session.batch_execute(&text).await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) => self.ledger.refused(statement, &error),
+        }
+    }
+
+    /// Takes over an encoding as psql's `\encoding` does.
+    pub fn set_encoding(&mut self, encoding: String) {
+        let utf8 = matches!(encoding.to_uppercase().as_str(), "UTF8" | "UTF-8" | "UNICODE");
+        self.encoding = (!utf8).then_some(encoding);
+    }
+
+    /// `SET client_encoding` is not sent but kept: our statements are UTF-8, whatever the dump's
+    /// encoding.
+    fn keeps_encoding(&mut self, statement: &Statement) -> bool {
+        match statement.client_encoding() {
+            Some(encoding) => {
+                self.set_encoding(encoding);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The statement in UTF-8. Another encoding is converted by the server itself, so that it is
+    /// PostgreSQL's own idea of that encoding.
+    async fn text(
+        &self,
+        statement: &Statement,
+    ) -> Result<Result<String, tokio_postgres::Error>, LoadError> {
+        let bytes: &[u8] = &statement.text;
+        match (&self.encoding, std::str::from_utf8(bytes)) {
+            (None, Ok(text)) => Ok(Ok(text.to_owned())),
+            (Some(_), Ok(text)) if text.is_ascii() => Ok(Ok(text.to_owned())),
+            (Some(encoding), _) if encoding != "SQL_ASCII" => {
+                let sql = "SELECT pg_catalog.convert_from($1, $2::text::name)";
+                let converted = self.session.query_one(sql, &[&bytes, encoding]).await;
+                Ok(converted.map(|row| row.get(0)))
+            }
+            // No encoding is known: the bytes are run as they are, from within the server.
+            _ => Ok(Ok(format!(
+                "DO $ccc$ BEGIN EXECUTE pg_catalog.convert_from('\\x{}', 'SQL_ASCII'); END $ccc$",
+                bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+            ))),
+        }
+    }
+
+    /// Restores a COPY block whose rows come from `rows`, under the dump's encoding. With `fresh`,
+    /// the table was made in this restore and is empty: it is truncated in the same transaction, so
+    /// that the server need not log the rows.
+    ///
+    /// # Errors
+    /// When the server is in trouble; what it refuses is noted.
+    pub async fn copy(
+        &mut self,
+        block: &CopyBlock,
+        fresh: Option<&str>,
+        mut rows: mpsc::Receiver<Bytes>,
+    ) -> Result<(), LoadError> {
+        self.ledger.write(|restored| restored.statements += 1);
+        if let Some(encoding) = &self.encoding {
+            let set = format!("SET client_encoding = {}", pg::quote_literal(encoding));
+            self.command(&set).await?;
+        }
+        let result = self.try_copy(block, fresh, &mut rows).await?;
+        if fresh.is_some() && result.is_err() {
+            self.command("ROLLBACK").await?;
+        }
+        if self.encoding.is_some() {
+            self.command("SET client_encoding = 'UTF8'").await?;
+        }
+        match result {
+            Ok(count) => self.ledger.write(|restored| restored.rows += count),
+            Err(error) => {
+                self.ledger.refused(&block.statement, &error)?;
+                // The rows of a refused COPY go nowhere, but their reader has to come to its end.
+                while rows.recv().await.is_some() {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn try_copy(
+        &self,
+        block: &CopyBlock,
+        fresh: Option<&str>,
+        rows: &mut mpsc::Receiver<Bytes>,
+    ) -> Result<Result<u64, tokio_postgres::Error>, LoadError> {
+        let text = match self.text(&block.statement).await? {
+            Ok(text) => text,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Some(table) = fresh
+            && let Err(error) =
+                self.session.batch_execute(&format!("BEGIN; TRUNCATE ONLY {table}")).await
+        {
+            return Ok(Err(error));
+        }
+        let sink = match self.session.copy_in(&text).await {
+            Ok(sink) => sink,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut sink = std::pin::pin!(sink);
+        while let Some(data) = rows.recv().await {
+            // The server's refusals come at the end; here only the connection can fail.
+            sink.as_mut().feed(data).await.map_err(|error| LoadError::server(&error))?;
+        }
+        let count = match sink.as_mut().finish().await {
+            Ok(count) => count,
+            Err(error) => return Ok(Err(error)),
+        };
+        if fresh.is_some() {
+            self.command("COMMIT").await?;
+        }
+        Ok(Ok(count))
+    }
+
+    /// A command of ours, which no sound server refuses.
+    async fn command(&self, sql: &str) -> Result<(), LoadError> {
+        self.session.batch_execute(sql).await.map_err(|error| LoadError::server(&error))
+    }
+}
+
+/// Whether a statement can share a message, and so a transaction, with others.
+fn can_be_joined(statement: &Statement) -> bool {
+    !matches!(statement.subject(), Subject::Transaction | Subject::Alone)
+        && statement.client_encoding().is_none()
+}
