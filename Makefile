@@ -48,7 +48,7 @@ nightly_targets := nightly-database nightly-backup nightly-verify nightly-verify
 $(nightly_targets): export CCC_BACKUP := $(CCC_BACKUP)
 
 .PHONY: nightly-setup
-nightly-setup: ## Install pg_dump of PG_MAJOR (15 unless set) and Alembic, where they are missing
+nightly-setup: .binary ## Install pg_dump of PG_MAJOR (15 unless set) and Alembic, where they are missing
 	@infra/postgres-archive.sh "postgresql-client-$${PG_MAJOR:-15}"
 	@infra/setup.sh venv
 

@@ -29,7 +29,7 @@ if have systemd-analyze 'the units'; then
     done
     SYSTEMD_UNIT_PATH=$units: systemd-analyze verify --man=no "$units"/*
     # 0 is the best; what a unit gave up shows here.
-    systemd-analyze security --offline=yes --threshold=25 --no-pager "$units"/*.service >"$units/security" || {
+    systemd-analyze security --offline=yes --threshold=20 --no-pager "$units"/*.service >"$units/security" || {
         cat "$units/security" >&2
         exit 1
     }

@@ -5,13 +5,17 @@
     reason = "a test ends where something unforeseen happens, and says what it measured"
 )]
 
+mod action;
 mod cleanup;
 mod command_line;
 mod interruption;
 mod kept;
 mod sandbox;
+mod strategy;
 mod support;
+mod units;
 mod verify_bad_backup;
 mod verify_cannot_tell;
 mod verify_good;
 mod verify_latest;
+mod workflow;
