@@ -69,7 +69,9 @@ case $step in
 - **Date**: $(date -u '+%Y-%m-%d %H:%M:%S UTC')
 - **Status**: not verified
 
-⚠️ The run ended before a backup was verified. This says nothing about the backups; the step that failed says why.
+⚠️ Backup not verified!
+
+The run ended before a backup was verified, which says nothing about the backup. The step that failed says why.
 SUMMARY
         ;;
     *) die "unknown step: ${step:-none given}" ;;

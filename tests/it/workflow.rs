@@ -78,7 +78,7 @@ impl Night {
             .env("DB_PASSWORD", &server.password)
             .env("DB_NAME", &self.database)
             .env("SEED_SCALE", "0.001")
-            .env("NIGHTLY_DIR", self.file(""))
+            .env("NIGHTLY_DIR", self.place.dir().join("nightly"))
             .env("CCC_BACKUP", BINARY)
             .env("ARGS", format!("--port 0 --container-name {}", self.place.container))
             .env("GITHUB_ACTIONS", "true")
@@ -165,7 +165,7 @@ fn a_backup_that_is_damaged_in_the_night_stops_it_and_leaves_its_logs() {
     assert_eq!(night.verdict("verify.json"), "failed");
     assert!(night.log("verify.xml").contains("<failure"));
     assert!(night.log("verify.txt").contains("❌ VERIFICATION FAILED"));
-    assert!(night.summary().contains("- **Status**: failed"), "{}", night.summary());
+    assert!(night.summary().contains("- **Status**: failure"), "{}", night.summary());
     // What follows a failure adds nothing to a report that is there.
     let before = night.summary();
     let after_failure = conditional(&night.job, "failure()");
