@@ -111,6 +111,10 @@ postgres-archive: ## Add apt.postgresql.org to the system's package sources, whe
 postgres-image: ## Build ccc-backup/postgres:15 from Debian's packages (ARGS=--force builds it again)
 	@infra/postgres-image.sh $(ARGS)
 
+.PHONY: try-alerts
+try-alerts: setup .binary ## Show each alert firing and clearing in a real Prometheus
+	@infra/prometheus/try-alerts.sh
+
 .PHONY: clean
 clean: ## Remove what was built and .venv; backups stay
 	cargo clean

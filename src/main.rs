@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use ccc_backup::cli::{Cli, Command, GlobalArgs};
 use ccc_backup::commands::{self, Failure, Stop};
 use ccc_backup::events::Events;
+use ccc_backup::man;
 use ccc_backup::report::console::{self, Console};
 use ccc_backup::settings::{self, SettingsError};
 use clap::{CommandFactory, Parser};
@@ -73,16 +74,26 @@ async fn dispatch(
     match command {
         Command::Create(args) => {
             let settings = settings::create(&args, &settings::process_environment)?;
+            commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
             commands::create::run(&settings, events, stop).await?;
             Ok(0)
         }
         Command::Verify(args) => {
             let settings = settings::verify(&args);
+            commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
             Ok(commands::verify::run(&settings, events, stop).await.verdict().exit_code())
         }
         Command::Cleanup(args) => {
             let settings = settings::cleanup(&args);
             Ok(commands::cleanup::run(&settings, events).await?)
+        }
+        Command::List(args) => {
+            console.answer(&commands::list::run(&settings::list(&args), events)?);
+            Ok(0)
+        }
+        Command::History(args) => {
+            console.answer(&commands::history::run(&settings::history(&args), events)?);
+            Ok(0)
         }
         Command::Backup { command } => {
             Box::pin(dispatch(command.into(), console, events, stop)).await
@@ -94,9 +105,7 @@ async fn dispatch(
             Ok(0)
         }
         Command::Man => {
-            let mut text = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
-            console.answer(&String::from_utf8_lossy(&text));
+            console.answer(&man::page(&Cli::command()));
             Ok(0)
         }
     }
@@ -162,10 +171,13 @@ fn start_log(global: &GlobalArgs) -> anyhow::Result<()> {
 }
 
 fn open_log(path: &Path) -> anyhow::Result<std::fs::File> {
-    use anyhow::Context;
-    std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .with_context(|| format!("the log file {} cannot be written", path.display()))
+    std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
+        let failure = Failure {
+            exit: CANNOT_TELL,
+            cause: format!("the log file {} cannot be written: {error}", path.display()),
+            hint: Some("name a file in a directory that exists and that you may write to".into()),
+            notes: Vec::new(),
+        };
+        failure.into()
+    })
 }

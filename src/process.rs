@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
@@ -19,6 +21,9 @@ use crate::secret::Secret;
 const STDERR_LINES: usize = 200;
 /// Longest stderr line kept, in bytes.
 const STDERR_LINE_BYTES: u64 = 8 * 1024;
+
+/// How long a child that was asked to end may take.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Why a child could not be run.
 #[derive(Debug, Error)]
@@ -171,8 +176,18 @@ impl Running {
         Ok(Ended { status, stderr })
     }
 
-    /// Kills it and waits until it is gone.
+    /// Asks it and its own children to end, kills it when it does not, and waits until it is gone.
+    ///
+    /// Asked, pg_dump cancels its query; killed, it would leave the server waiting, for a lock for
+    /// example, on behalf of nobody.
     pub async fn kill(mut self) {
+        let pid = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        if let Some(pid) = pid
+            && kill_process_group(pid, Signal::TERM).is_ok()
+            && tokio::time::timeout(GRACE, self.child.wait()).await.is_ok()
+        {
+            return;
+        }
         if let Err(error) = self.child.kill().await {
             tracing::debug!(program = self.program, %error, "kill failed");
         }

@@ -168,13 +168,14 @@ pub fn history(
     record
 }
 
-/// The line of the history for a verification.
-pub fn verification(report: &RunReport) -> Record {
+/// The line of the history for a verification of a backup of this database.
+pub fn verification(report: &RunReport, database: Option<String>) -> Record {
     let name = name_of(&report.backup);
     let mut record = Record::new(Work::Verify, name, report.started_at, report.verdict());
     record.seconds = report.seconds;
     record.phases.clone_from(&report.phases);
     record.file_bytes = Some(report.backup_bytes);
+    record.database = database;
     record.rows = report.rows;
     record.checks = Some(report.checks.len() as u64);
     let failed = report.checks.iter().filter(|check| check.status == Status::Failed);

@@ -12,8 +12,8 @@ use crate::outcome::{CheckResult, RunReport, Section, Status, Verdict, grouped};
 const RULE: &str =
     "================================================================================";
 /// What to do about a check that failed.
-const LOOK_INSIDE: &str =
-    "--no-cleanup keeps the restored database to look into; an older backup may be whole";
+const LOOK_INSIDE: &str = "take another copy of the backup, or an older one; --no-cleanup keeps the \
+                           restored database to look into";
 const SHORT_RULE: &str = "==========================================";
 
 /// Prints events as they come.
@@ -307,14 +307,16 @@ fn summary(report: &RunReport) -> Vec<String> {
     }
     lines.extend([String::new(), headline(report.verdict()).into()]);
     match report.verdict() {
-        Verdict::Passed => lines.push("Backup can be restored successfully".into()),
+        Verdict::Passed => {
+            lines.push("Backup can be restored successfully".into());
+            lines.extend(report.not_proven.iter().map(|what| format!("Not proven: {what}")));
+        }
         Verdict::Failed => lines.extend(causes(report)),
         Verdict::NotVerified => {
             lines.push("It could not be told whether the backup is good".into());
             lines.extend(causes(report));
         }
     }
-    lines.extend(report.not_proven.iter().map(|what| format!("Not proven: {what}")));
     lines.push(RULE.into());
     lines
 }

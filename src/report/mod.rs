@@ -2,3 +2,5 @@
 //! the run report.
 
 pub mod console;
+pub mod listing;
+pub mod metrics;

@@ -1,12 +1,13 @@
 //! Signals: whatever the run is doing, it ends soon, says that nothing is proven, and leaves nothing.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::support::docker::{docker_text, left};
-use crate::support::dumps::with_sql_last;
-use crate::support::{Place, Running, good_dump};
+use crate::support::dumps::{AS_CREATE_DOES, trailer, with_sql_last};
+use crate::support::{BINARY, Outcome, Place, Running, clean_environment, database, good_dump};
 
 /// How long a run may take to end.
 const SOON: Duration = Duration::from_secs(5);
@@ -17,11 +18,16 @@ fn endless_restore() -> Vec<u8> {
 }
 
 /// A dump that restores at once, and whose last table takes forever to count.
-fn endless_check() -> Vec<u8> {
-    with_sql_last(
-        "ALTER TABLE public.subscriptions RENAME TO plans;\n\
-         CREATE VIEW public.subscriptions AS SELECT WHERE pg_catalog.pg_sleep(600) IS NOT NULL;",
-    )
+fn endless_check() -> &'static [u8] {
+    static DUMP: OnceLock<Vec<u8>> = OnceLock::new();
+    DUMP.get_or_init(|| {
+        let database = database();
+        database.sql(
+            "ALTER TABLE subscriptions RENAME TO plans;
+             CREATE VIEW subscriptions AS SELECT WHERE pg_sleep(600) IS NOT NULL",
+        );
+        database.dump(&AS_CREATE_DOES)
+    })
 }
 
 /// Sends `signal` when the run has printed `line`.
@@ -69,20 +75,20 @@ fn sighup_during_the_restore_leaves_nothing() {
 
 #[test]
 fn sigint_during_the_checks_leaves_nothing() {
-    interrupted(&endless_check(), "Content artifacts count", Signal::INT, "SIGINT");
+    interrupted(endless_check(), "Content artifacts count", Signal::INT, "SIGINT");
 }
 
 #[test]
 fn sigterm_during_the_checks_leaves_nothing() {
-    interrupted(&endless_check(), "Content artifacts count", Signal::TERM, "SIGTERM");
+    interrupted(endless_check(), "Content artifacts count", Signal::TERM, "SIGTERM");
 }
 
 #[test]
 fn a_check_that_failed_before_the_interruption_is_not_forgotten() {
     let place = Place::new();
-    let mut dump = endless_check();
+    let mut dump = endless_check().to_vec();
     let drop = b"DROP TABLE public.content_artifacts CASCADE;\n";
-    let at = crate::support::dumps::trailer(&dump);
+    let at = trailer(&dump);
     dump.splice(at..at, drop.iter().copied());
     place.file("a.sql", &dump);
     let mut run = Running::verify(&place, "a.sql");
@@ -98,11 +104,10 @@ fn a_reader_that_goes_away_ends_the_run_and_leaves_nothing() {
     place.file("a.sql", &endless_restore());
     let line = format!(
         "'{}' verify --port 0 --container-name {} --verbose a.sql | head -n 12 >/dev/null; exit \"${{PIPESTATUS[0]}}\"",
-        crate::support::BINARY,
-        place.container
+        BINARY, place.container
     );
     let mut command = assert_cmd::Command::new("timeout");
-    command.env_clear().envs(crate::support::clean_environment()).current_dir(place.dir());
+    command.env_clear().envs(clean_environment()).current_dir(place.dir());
     command.args(["60", "bash", "-c", &line]);
     let code = command.output().unwrap().status.code();
     assert_eq!(code, Some(2));
@@ -137,7 +142,7 @@ fn a_live_run_keeps_its_container_when_another_wants_its_name() {
     let id = run.id();
     run.signal(Signal::INT);
     run.end().0.not_verified("interrupted by SIGINT");
-    let outcome = crate::support::Outcome::of(&output);
+    let outcome = Outcome::of(&output);
     outcome
         .not_verified(&format!("belongs to another run of ccc-backup (process {id} "))
         .hints("--port 0");

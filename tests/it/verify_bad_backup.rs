@@ -139,10 +139,12 @@ fn an_empty_alembic_version_fails() {
 
 #[test]
 fn run_verification_query_failure_fails_with_the_servers_words() {
-    let dump = with_sql_last(
-        "ALTER TABLE public.subscriptions RENAME TO plans;\n\
-         CREATE VIEW public.subscriptions AS SELECT FROM public.plans WHERE 1 / (id - id) > 0;",
+    let database = database();
+    database.sql(
+        "ALTER TABLE subscriptions RENAME TO plans;
+         CREATE VIEW subscriptions AS SELECT FROM plans WHERE 1 / (id - id) > 0",
     );
+    let dump = database.dump(&AS_CREATE_DOES);
     let outcome = verified("a.sql", &dump);
     outcome.failed("division by zero").says("✗ Subscriptions count >= 0: division by zero");
 }

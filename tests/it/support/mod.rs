@@ -8,6 +8,7 @@ pub mod dumps;
 pub mod place;
 pub mod running;
 pub mod source;
+pub mod transcript;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,7 +18,7 @@ use assert_cmd::Command;
 pub use dumps::good_dump;
 pub use place::{Outcome, Place};
 pub use running::Running;
-pub use source::database;
+pub use source::{Database, database, unchanged_database};
 
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_ccc-backup");

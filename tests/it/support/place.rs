@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use assert_cmd::Command;
 use tempfile::TempDir;
 
+use super::source::{Database, connection};
 use super::{ccc, docker, text};
 
 /// See the module.
@@ -82,6 +83,13 @@ impl Place {
     pub fn verify(&self) -> Command {
         let mut command = self.ccc();
         command.args(["verify", "--port", "0", "--container-name", &self.container]);
+        command
+    }
+
+    /// `ccc-backup create` of a database of the source server.
+    pub fn create(&self, database: &Database) -> Command {
+        let mut command = self.ccc();
+        command.arg("create").envs(connection(database));
         command
     }
 

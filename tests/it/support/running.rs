@@ -1,12 +1,14 @@
 //! A run of the binary that is watched, and interrupted.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use super::source::{Database, connection};
 use super::{BINARY, Outcome, Place, clean_environment};
 
 /// How long a line may take to come.
@@ -31,6 +33,20 @@ impl Running {
     pub fn verify(place: &Place, file: &str) -> Self {
         let name = place.container.as_str();
         Self::start(place, &["verify", "--port", "0", "--container-name", name, file])
+    }
+
+    /// Starts `ccc-backup create` of a database in a place, in a process group of its own.
+    pub fn create(place: &Place, database: &Database, args: &[&str]) -> Self {
+        let mut command = Command::new(BINARY);
+        command.env_clear().envs(clean_environment()).envs(connection(database));
+        command.current_dir(place.dir()).arg("create").args(args).process_group(0);
+        Self::spawn(&mut command)
+    }
+
+    /// Sends a signal to its process group, as a terminal does.
+    pub fn signal_group(&mut self, signal: Signal) -> &mut Self {
+        kill_process_group(Pid::from_child(&self.child), signal).unwrap();
+        self
     }
 
     /// Starts a command.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use super::{repository, text};
 
@@ -103,6 +104,12 @@ pub fn database() -> Database {
     Database { name }
 }
 
+/// A copy for tests that do not change it, nor lock anything in it.
+pub fn unchanged_database() -> &'static Database {
+    static DATABASE: OnceLock<Database> = OnceLock::new();
+    DATABASE.get_or_init(database)
+}
+
 impl Database {
     /// Runs SQL in it; gives the rows, unaligned.
     pub fn sql(&self, sql: &str) -> String {
@@ -113,6 +120,72 @@ impl Database {
     /// A plain dump of it, made by the real pg_dump with these arguments.
     pub fn dump(&self, args: &[&str]) -> Vec<u8> {
         source().client("pg_dump", &[&["-d", self.name.as_str()][..], args].concat())
+    }
+}
+
+/// The environment that makes `create` connect to a database of the source server.
+pub fn connection(database: &Database) -> [(&'static str, String); 5] {
+    [
+        ("DB_HOST", "127.0.0.1".to_owned()),
+        ("DB_PORT", source().port.to_string()),
+        ("DB_NAME", database.name.clone()),
+        ("DB_USER", "postgres".to_owned()),
+        ("DB_PASSWORD", source().password.clone()),
+    ]
+}
+
+/// A lock on the table `users` of a database, under which a dump of it waits.
+pub struct Lock<'a> {
+    database: &'a Database,
+    holder: Child,
+}
+
+impl Database {
+    /// Locks `users`.
+    pub fn locked(&self) -> Lock<'_> {
+        let sql = "BEGIN; LOCK TABLE users; SELECT pg_sleep(600)";
+        let mut holder = Command::new(client("psql"));
+        holder
+            .args(["-Xqd", &self.name, "-c", sql])
+            .envs(source().libpq())
+            .env("PGAPPNAME", "lock");
+        holder.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let lock = Lock { database: self, holder: holder.spawn().unwrap() };
+        self.wait_for(&Self::locks("granted"));
+        lock
+    }
+
+    /// Waits until a pg_dump of this database waits for the lock.
+    pub fn wait_for_a_dump(&self) {
+        self.wait_for(&Self::locks("NOT granted"));
+    }
+
+    /// Copies of one database have the same object numbers, so the database has to be named.
+    fn locks(which: &str) -> String {
+        format!(
+            "SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database
+             WHERE {which} AND relation = 'users'::regclass AND datname = current_database()"
+        )
+    }
+
+    /// Waits until a query gives a row.
+    pub fn wait_for(&self, query: &str) {
+        let begun = Instant::now();
+        while self.sql(query).is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "never seen: {query}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        // The end of psql alone would leave its query running.
+        self.database.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = 'lock'",
+        );
+        self.holder.wait().unwrap();
     }
 }
 

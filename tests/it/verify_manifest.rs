@@ -1,0 +1,106 @@
+//! A backup with its manifest: what was changed after it was made is noticed, restorable or not.
+
+use std::path::PathBuf;
+
+use crate::support::dumps::{rows, rows_of};
+use crate::support::{Outcome, Place, unchanged_database};
+
+/// A place with an uncompressed backup `a.sql` made by `create`, and the backup's bytes.
+fn backed_up() -> (Place, PathBuf, Vec<u8>) {
+    let place = Place::new();
+    let mut create = place.create(unchanged_database());
+    let outcome = Outcome::of(&create.args(["a.sql", "--compress", "none"]).output().unwrap());
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let path = place.dir().join("a.sql");
+    let bytes = std::fs::read(&path).unwrap();
+    (place, path, bytes)
+}
+
+fn verified(place: &Place) -> Outcome {
+    place.outcome(place.verify().arg("a.sql"))
+}
+
+fn change_manifest(place: &Place, change: impl Fn(&mut serde_json::Value)) {
+    let path = place.dir().join("a.sql.manifest.json");
+    let mut manifest = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut manifest);
+    std::fs::write(path, manifest.to_string()).unwrap();
+}
+
+#[test]
+fn a_backup_that_is_as_it_was_made_passes_with_nothing_left_to_prove() {
+    let (place, _, _) = backed_up();
+    let outcome = verified(&place);
+    outcome.passed().says("Failed: 0");
+    assert!(!outcome.stdout.contains("Not proven"), "{outcome}");
+}
+
+#[test]
+fn one_changed_byte_in_a_row_fails() {
+    let (place, path, mut bytes) = backed_up();
+    let at = rows_of(&bytes, "organizations").start;
+    let offset = bytes[at..].iter().position(u8::is_ascii_alphabetic).unwrap();
+    bytes[at + offset] ^= 0x20;
+    std::fs::write(path, bytes).unwrap();
+    let outcome = verified(&place);
+    outcome.failed("Checksum does not match the manifest").hints("another copy");
+}
+
+#[test]
+fn a_row_that_is_gone_fails() {
+    let (place, path, bytes) = backed_up();
+    let row = rows(&bytes, "comments")[0].len();
+    let at = rows_of(&bytes, "comments").start;
+    std::fs::write(path, [&bytes[..at], &bytes[at + row..]].concat()).unwrap();
+    let outcome = verified(&place);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    outcome.hints("");
+}
+
+#[test]
+fn a_manifest_that_counts_other_rows_fails() {
+    let (place, _, _) = backed_up();
+    change_manifest(&place, |manifest| {
+        let tables = manifest["tables"].as_array_mut().unwrap();
+        let users = tables.iter_mut().find(|table| table["name"] == "users").unwrap();
+        users["rows"] = (users["rows"].as_u64().unwrap() + 1).into();
+    });
+    let outcome = verified(&place);
+    outcome.failed("public.users");
+}
+
+#[test]
+fn a_backup_that_was_cut_after_it_was_made_fails_before_anything_is_started() {
+    let (place, path, bytes) = backed_up();
+    std::fs::write(path, &bytes[..bytes.len() - 1]).unwrap();
+    let outcome = verified(&place);
+    outcome.failed("the manifest belongs to another file").hints("another copy");
+    assert!(!outcome.stdout.contains("container"), "{outcome}");
+}
+
+#[test]
+fn a_backup_that_was_renamed_with_its_manifest_passes() {
+    let (place, path, _) = backed_up();
+    for suffix in ["", ".manifest.json"] {
+        let name = |name: &str| place.dir().join(format!("{name}{suffix}"));
+        std::fs::rename(name("a.sql"), name("b.sql")).unwrap();
+    }
+    assert!(!path.exists());
+    place.outcome(place.verify().arg("b.sql")).passed();
+}
+
+#[test]
+fn a_manifest_that_is_damaged_fails() {
+    let (place, _, _) = backed_up();
+    std::fs::write(place.dir().join("a.sql.manifest.json"), b"{\"format_version\": 1,").unwrap();
+    verified(&place).failed("the manifest is damaged").hints("another copy");
+}
+
+#[test]
+fn a_manifest_of_a_version_to_come_is_not_verified() {
+    let (place, _, _) = backed_up();
+    let newer = br#"{"format_version": 99, "something": "new"}"#;
+    std::fs::write(place.dir().join("a.sql.manifest.json"), newer).unwrap();
+    let outcome = verified(&place);
+    outcome.not_verified("format version 99").hints("the version of ccc-backup that made it");
+}
