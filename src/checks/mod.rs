@@ -11,6 +11,7 @@ pub mod rendering;
 pub mod schema;
 pub mod sequences;
 pub mod soundness;
+pub mod statements;
 
 use thiserror::Error;
 use tokio_postgres::Row;

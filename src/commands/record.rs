@@ -10,12 +10,13 @@ use crate::dump::item::{Facts, Name};
 use crate::dump::items::Unsound;
 use crate::dump::pg_dump::DumpRequest;
 use crate::dump::source_facts::Facts as SourceFacts;
+use crate::dump::statements::StatementsOfKind;
 use crate::outcome::{RunReport, Status, Verdict};
 use crate::settings::CreateSettings;
 use crate::store::history::{Record, Work};
 use crate::store::manifest::{
     BackupFile, FORMAT_VERSION, Fingerprint, LargeObjects, Manifest, PgDump, Sequence, Source,
-    Table,
+    Statements, Table,
 };
 
 /// How a backup was made.
@@ -65,6 +66,7 @@ pub fn manifest<W>(
         tables: tables(contents),
         sequences: sequences(contents),
         large_objects: LargeObjects { count: contents.large_objects, bytes: None },
+        statements: statements(contents),
         alembic_revision: contents.alembic_revisions().map(|revisions| revisions.join(", ")),
         not_recorded: not_recorded(&made.facts, contents, not_understood),
         index: None,
@@ -121,6 +123,15 @@ fn sequences(contents: &Contents) -> Vec<Sequence> {
         is_called: set.is_called,
     };
     contents.sequences.iter().map(sequence).collect()
+}
+
+fn statements(contents: &Contents) -> Vec<Statements> {
+    let statements = |found: StatementsOfKind| Statements {
+        kind: found.kind,
+        count: found.count,
+        fingerprint: Fingerprint(found.fingerprint),
+    };
+    contents.statements.by_kind().into_iter().map(statements).collect()
 }
 
 fn text(name: &Name) -> String {

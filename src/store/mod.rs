@@ -10,6 +10,7 @@ pub mod manifest;
 pub mod naming;
 pub mod publish;
 pub mod retention;
+mod seal;
 pub mod statistics;
 pub mod sweep;
 pub mod totals;

@@ -18,7 +18,9 @@ fn promtool(args: &[&str], stdin: &Path) -> Outcome {
     let program = if ours.is_file() { ours } else { PathBuf::from("promtool") };
     let stdin = std::fs::File::open(stdin).unwrap();
     let output = Command::new(program).args(args).stdin(stdin).output();
-    Outcome::of(&output.expect("promtool is missing: infra/prometheus/get-tools.sh gets it"))
+    let output = output
+        .unwrap_or_else(|error| panic!("promtool: {error}: infra/prometheus/get-tools.sh gets it"));
+    Outcome::of(&output)
 }
 
 /// A place with a directory for metrics, and an empty file, which is a bad backup that needs no

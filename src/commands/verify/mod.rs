@@ -102,19 +102,21 @@ impl Run<'_> {
         }
         self.report.backup_bytes = file.bytes();
         self.events.emit(Event::BackupFound { bytes: file.bytes() });
-        let compression = match file.sniff().map_err(|error| obstacle(&error, error.hint()))? {
-            Ok(compression) => compression,
-            Err(not_a_dump) => {
-                self.report.defects.push(Defect {
-                    cause: not_a_dump.to_string(),
-                    hint: Some("look at the job that wrote it, and use an older backup".into()),
-                });
-                return Ok(());
-            }
-        };
+        let sniffed = file.sniff();
+        if let Ok(Err(not_a_dump)) = &sniffed {
+            self.report.defects.push(Defect {
+                cause: not_a_dump.to_string(),
+                hint: Some("look at the job that wrote it, and use an older backup".into()),
+            });
+            return Ok(());
+        }
+        // A file of another format is another file, where there is a manifest to tell.
         if !self.read_manifest(&file)? {
             return Ok(());
         }
+        let Ok(compression) = sniffed.map_err(|error| obstacle(&error, error.hint()))? else {
+            return Ok(());
+        };
         let Some(inspection) = self.read_and_start(&file, compression).await? else {
             return Ok(());
         };
