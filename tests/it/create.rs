@@ -42,7 +42,7 @@ fn without_key(dump: &str) -> Vec<&str> {
 #[test]
 fn the_transcript_of_a_backup_has_every_line_of_the_specification_in_its_order() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    let outcome = created(&mut place.create(&database));
+    let outcome = created(&mut place.create(database));
     let ours = outcome.stdout.replace(&format!("127.0.0.1:{}", source().port), "localhost:5432");
     let ours = ours.replace(&database.name, "content_creation_crew").replace(".sql.gz", ".sql");
     assert_has_every_line(&ours, &SPECIFICATION.replace(".sql.gz", ".sql"));
@@ -52,7 +52,7 @@ fn the_transcript_of_a_backup_has_every_line_of_the_specification_in_its_order()
 fn full_verification_workflow() {
     image();
     let (place, database) = (Place::new(), unchanged_database());
-    created(&mut place.create(&database));
+    created(&mut place.create(database));
     let outcome = place.outcome(place.verify().arg("--latest"));
     outcome.passed().says("Failed: 0");
     let users = database.sql("SELECT count(*) FROM users");
@@ -66,7 +66,7 @@ fn full_verification_workflow() {
 fn the_file_holds_what_pg_dump_writes_and_is_named_by_the_time_in_utc() {
     let (place, database) = (Place::without_docker(), unchanged_database());
     let before = chrono::Utc::now().format("backup_%Y%m%d_%H%M%S").to_string();
-    created(place.create(&database).env("TZ", "Pacific/Kiritimati"));
+    created(place.create(database).env("TZ", "Pacific/Kiritimati"));
     let after = chrono::Utc::now().format("backup_%Y%m%d_%H%M%S").to_string();
     let names = place.names("backups");
     let [backup, of_backup, history] = &names[..] else { panic!("{names:?}") };
@@ -87,7 +87,7 @@ fn the_file_holds_what_pg_dump_writes_and_is_named_by_the_time_in_utc() {
 #[test]
 fn backups_and_manifests_are_readable_by_their_owner_only() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    created(&mut place.create(&database));
+    created(&mut place.create(database));
     for name in place.names("backups") {
         let path = place.dir().join("backups").join(&name);
         let mode = std::fs::metadata(path).unwrap().permissions().mode();
@@ -108,7 +108,7 @@ fn the_output_is_named_as_asked_with_the_suffix_that_it_has() {
         (&["small.sql", "--compress", "gzip:9"], "small.sql.gz"),
         (&["fast.sql", "--compress", "gzip:1"], "fast.sql.gz"),
     ] {
-        let outcome = created(place.create(&database).args(args));
+        let outcome = created(place.create(database).args(args));
         outcome.says(&format!("File: {file}"));
         let bytes = std::fs::read(place.dir().join(file)).unwrap();
         let gzip = bytes.starts_with(&[0x1f, 0x8b]);
@@ -124,8 +124,8 @@ fn the_output_is_named_as_asked_with_the_suffix_that_it_has() {
 #[test]
 fn the_backup_directory_comes_from_its_flag_else_from_the_environment() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    created(place.create(&database).env("CCC_BACKUP_DIR", "from_environment"));
-    created(place.create(&database).env("CCC_BACKUP_DIR", "unused").args(["--backup-dir", "a/b"]));
+    created(place.create(database).env("CCC_BACKUP_DIR", "from_environment"));
+    created(place.create(database).env("CCC_BACKUP_DIR", "unused").args(["--backup-dir", "a/b"]));
     assert_eq!(place.names("."), ["a", "from_environment"]);
     assert_eq!((place.names("from_environment").len(), place.names("a/b").len()), (3, 3));
 }
@@ -133,7 +133,7 @@ fn the_backup_directory_comes_from_its_flag_else_from_the_environment() {
 #[test]
 fn the_manifest_says_what_is_in_the_backup() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    created(place.create(&database).arg("a.sql"));
+    created(place.create(database).arg("a.sql"));
     let manifest = manifest(&place, "a.sql.gz");
     assert_eq!(manifest["source"]["database"], database.name.as_str());
     assert_eq!(manifest["source"]["encoding"], "UTF8");
@@ -156,7 +156,7 @@ fn the_manifest_says_what_is_in_the_backup() {
 #[test]
 fn what_follows_two_dashes_goes_to_pg_dump_and_into_the_manifest() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    created(place.create(&database).args(["a.sql", "--", "--table=public.users"]));
+    created(place.create(database).args(["a.sql", "--", "--table=public.users"]));
     let manifest = manifest(&place, "a.sql.gz");
     let tables = manifest["tables"].as_array().unwrap();
     assert_eq!(tables.iter().map(|table| &table["name"]).collect::<Vec<_>>(), ["users"]);
@@ -180,14 +180,14 @@ fn owners_and_privileges_are_left_out_unless_asked_for() {
 #[test]
 fn backup_create_is_another_spelling() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    created(place.ccc().args(["backup", "create", "a.sql"]).envs(connection(&database)));
+    created(place.ccc().args(["backup", "create", "a.sql"]).envs(connection(database)));
     assert!(place.dir().join("a.sql.gz").exists());
 }
 
 #[test]
 fn quiet_prints_nothing_when_all_went_well() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    assert_eq!(created(place.create(&database).args(["a.sql", "--quiet"])).stdout, "");
+    assert_eq!(created(place.create(database).args(["a.sql", "--quiet"])).stdout, "");
 }
 
 #[test]
@@ -211,7 +211,8 @@ fn flags_win_over_db_variables_over_the_url_over_libpqs_own() {
         format!("postgresql+psycopg2://postgres:{password}@127.0.0.1:{port}/{name}")
     };
     let dead = "1";
-    let steps: [(&[&str], &[(&str, &str)]); 5] = [
+    type Step<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+    let steps: [Step; 5] = [
         (&["--port", &right], &[("DB_PORT", dead), ("DATABASE_URL", &url(dead)), ("PGPORT", dead)]),
         (&[], &[("DB_PORT", &right), ("DATABASE_URL", &url(dead)), ("PGPORT", dead)]),
         (&[], &[("DATABASE_URL", &url(&right)), ("PGPORT", dead), ("PGDATABASE", "none")]),

@@ -48,7 +48,7 @@ fn assert_no_backup(dir: &Path) {
 #[test]
 fn a_wrong_password_is_said_to_be_one() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    let mut command = place.create(&database);
+    let mut command = place.create(database);
     let outcome = refused(
         &place,
         command.env("DB_PASSWORD", "hunter2"),
@@ -66,7 +66,7 @@ fn a_wrong_password_is_said_to_be_one() {
 #[test]
 fn a_password_that_is_missing_is_not_asked_for() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    let mut command = place.create(&database);
+    let mut command = place.create(database);
     command.env_remove("DB_PASSWORD").env("HOME", place.dir());
     refused(&place, &mut command, 1, "asks for a password, and none was given", "DB_PASSWORD");
 }
@@ -74,7 +74,7 @@ fn a_password_that_is_missing_is_not_asked_for() {
 #[test]
 fn a_database_that_is_missing_is_named() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    let mut command = place.create(&database);
+    let mut command = place.create(database);
     refused(
         &place,
         command.args(["--dbname", "nosuch"]),
@@ -87,7 +87,7 @@ fn a_database_that_is_missing_is_named() {
 #[test]
 fn a_role_that_is_missing_is_named() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    let mut command = place.create(&database);
+    let mut command = place.create(database);
     let outcome = refused(&place, command.args(["--username", "nosuch"]), 1, "nosuch", "DB_USER");
     assert!(!outcome.stdout.contains("created"), "{outcome}");
 }
@@ -96,7 +96,7 @@ fn a_role_that_is_missing_is_named() {
 fn a_server_that_is_down_is_named() {
     let (place, database) = (Place::without_docker(), unchanged_database());
     let port = free_port().to_string();
-    let mut command = place.create(&database);
+    let mut command = place.create(database);
     let outcome = refused(
         &place,
         command.args(["--port", &port]),
@@ -115,7 +115,7 @@ fn a_role_that_may_not_read_everything_makes_no_backup() {
     let (place, database) = (Place::without_docker(), unchanged_database());
     let role = format!("reader_of_{}", database.name);
     database.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD '{}'", source().password));
-    let mut command = place.create(&database);
+    let mut command = place.create(database);
     refused(
         &place,
         command.args(["--username", &role]),
@@ -129,7 +129,7 @@ fn a_role_that_may_not_read_everything_makes_no_backup() {
 fn an_output_that_exists_is_not_touched_without_force() {
     let (place, database) = (Place::without_docker(), unchanged_database());
     let before = place.file("kept/a.txt.gz", b"precious");
-    let mut command = place.create(&database);
+    let mut command = place.create(database);
     let outcome = Outcome::of(&command.arg("kept/a.txt.gz").output().unwrap());
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(outcome.stderr.contains("kept/a.txt.gz exists already"), "{outcome}");
@@ -143,7 +143,7 @@ fn an_output_that_is_a_directory_is_refused_with_force_too() {
     let (place, database) = (Place::without_docker(), unchanged_database());
     std::fs::create_dir(place.dir().join("a.gz")).unwrap();
     for args in [&["a.gz"][..], &["a.gz", "--force"]] {
-        let mut command = place.create(&database);
+        let mut command = place.create(database);
         refused(&place, command.args(args), 2, "a.gz is a directory", "name a file");
     }
 }
@@ -159,7 +159,7 @@ fn a_directory_that_may_not_be_written_is_named() {
     let mut command = assert_cmd::Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(&binary);
     command.args(["create", "--backup-dir", "locked"]).current_dir(place.dir());
-    command.env_clear().envs(clean_environment()).envs(connection(&database));
+    command.env_clear().envs(clean_environment()).envs(connection(database));
     refused(&place, &mut command, 2, "no permission to", "the user that owns the backups");
 }
 
@@ -185,7 +185,7 @@ fn created_on_a_disk(place: &Place, database: &Database, options: &str) -> Outco
 #[test]
 fn a_full_disk_leaves_nothing_and_is_named() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    let outcome = created_on_a_disk(&place, &database, "size=40k");
+    let outcome = created_on_a_disk(&place, database, "size=40k");
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(
         outcome.stderr.contains("no space left") || outcome.stderr.contains("No space left"),
@@ -199,7 +199,7 @@ fn a_full_disk_leaves_nothing_and_is_named() {
 #[test]
 fn a_read_only_file_system_is_named() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    let outcome = created_on_a_disk(&place, &database, "ro");
+    let outcome = created_on_a_disk(&place, database, "ro");
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(outcome.stderr.contains("read-only file system"), "{outcome}");
     outcome.hints("can be written");
@@ -235,7 +235,7 @@ fn a_pg_dump_that_is_older_than_the_server_is_said_to_be_so() {
           exit 1\n",
     );
     std::fs::set_permissions(&old, PermissionsExt::from_mode(0o755)).unwrap();
-    let mut command = place.create(&database);
+    let mut command = place.create(database);
     refused(
         &place,
         command.arg("--pg-dump").arg(&old),
@@ -248,7 +248,7 @@ fn a_pg_dump_that_is_older_than_the_server_is_said_to_be_so() {
 #[test]
 fn a_pg_dump_that_is_not_there_or_is_none_is_an_error_of_the_environment() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    let mut command = place.create(&database);
+    let mut command = place.create(database);
     refused(
         &place,
         command.args(["--pg-dump", "/nowhere/pg_dump"]),
@@ -256,7 +256,7 @@ fn a_pg_dump_that_is_not_there_or_is_none_is_an_error_of_the_environment() {
         "pg_dump not found: /nowhere/pg_dump",
         "--pg-dump PATH",
     );
-    let mut command = place.create(&database);
+    let mut command = place.create(database);
     refused(
         &place,
         command.args(["--pg-dump", "/bin/true"]),
@@ -270,7 +270,7 @@ fn a_pg_dump_that_is_not_there_or_is_none_is_an_error_of_the_environment() {
 fn arguments_that_would_break_the_backup_are_not_passed_on() {
     let (place, database) = (Place::without_docker(), unchanged_database());
     for argument in ["--file=elsewhere.sql", "--format=custom", "--dbname=other", "-W"] {
-        let mut command = place.create(&database);
+        let mut command = place.create(database);
         refused(
             &place,
             command.args(["--", argument]),
@@ -284,7 +284,7 @@ fn arguments_that_would_break_the_backup_are_not_passed_on() {
 #[test]
 fn pg_dumps_own_words_are_shown_when_it_fails() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    let mut command = place.create(&database);
+    let mut command = place.create(database);
     let outcome = Outcome::of(&command.args(["--", "--table=nosuch"]).output().unwrap());
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("no matching tables were found"), "{outcome}");
@@ -294,9 +294,9 @@ fn pg_dumps_own_words_are_shown_when_it_fails() {
 #[test]
 fn a_setting_that_makes_no_sense_is_refused() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    let mut command = place.create(&database);
+    let mut command = place.create(database);
     refused(&place, command.args(["--compress", "lzma"]), 2, "--compress lzma", "gzip:9");
-    let mut command = place.create(&database);
+    let mut command = place.create(database);
     refused(
         &place,
         command.env("DATABASE_URL", "mysql://u:hunter2@h/d"),
@@ -309,7 +309,7 @@ fn a_setting_that_makes_no_sense_is_refused() {
 #[test]
 fn the_history_notes_what_could_not_be_made() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    let output = place.create(&database).args(["--dbname", "nosuch"]).output().unwrap();
+    let output = place.create(database).args(["--dbname", "nosuch"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let history = std::fs::read_to_string(place.dir().join("backups/history.jsonl")).unwrap();
     let record: serde_json::Value = serde_json::from_str(history.trim()).unwrap();

@@ -6,6 +6,7 @@
 )]
 
 mod action;
+mod architecture;
 mod cleanup;
 mod command_line;
 mod compose;
@@ -16,6 +17,7 @@ mod docs;
 mod interruption;
 mod kept;
 mod monitoring;
+mod reports;
 mod sandbox;
 mod strategy;
 mod support;

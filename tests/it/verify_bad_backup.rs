@@ -216,12 +216,44 @@ fn a_dump_cannot_run_programs_on_this_machine() {
     assert!(!touched.exists());
 }
 
+/// Verifies where no Docker answers: what is wrong with the file itself is found all the same.
+fn verified_without_docker(place: &Place, name: &str, bytes: &[u8]) -> Outcome {
+    place.file(name, bytes);
+    let dead = format!("unix://{}/dead.sock", place.dir().display());
+    Outcome::of(&place.verify().arg(name).env("DOCKER_HOST", dead).output().unwrap())
+}
+
 #[test]
 fn a_bad_backup_stays_bad_where_no_docker_answers() {
-    let place = Place::new();
     let half = &good_dump()[..good_dump().len() / 2];
-    place.file("a.sql", half);
-    let dead = format!("unix://{}/dead.sock", place.dir().display());
-    let outcome = place.outcome(place.verify().arg("a.sql").env("DOCKER_HOST", dead));
-    outcome.failed("it is cut");
+    verified_without_docker(&Place::without_docker(), "a.sql", half).failed("it is cut");
+}
+
+#[test]
+fn a_backup_cut_anywhere_fails() {
+    let place = Place::without_docker();
+    let (plain, packed) = (good_dump(), gzipped(good_dump()));
+    for step in 0..40 {
+        for (name, bytes, end) in
+            [("a.sql", plain, trailer(plain)), ("a.sql.gz", &packed[..], packed.len() - 1)]
+        {
+            let cut = 1 + (end - 1) * step / 39;
+            let outcome = verified_without_docker(&place, name, &bytes[..cut]);
+            assert_eq!(outcome.code, 1, "{name} cut at {cut}: {outcome}");
+        }
+    }
+}
+
+#[test]
+fn a_gzipped_backup_with_a_bit_flipped_anywhere_fails() {
+    let place = Place::without_docker();
+    let whole = gzipped(good_dump());
+    // Behind the header's time and system, which say nothing of the content.
+    for step in 0..40 {
+        let at = 10 + (whole.len() - 20) * step / 39;
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (step % 8);
+        let outcome = verified_without_docker(&place, "a.sql.gz", &bytes);
+        assert_eq!(outcome.code, 1, "byte {at}: {outcome}");
+    }
 }
