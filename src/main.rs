@@ -188,7 +188,7 @@ fn start_log(global: &GlobalArgs) -> anyhow::Result<()> {
 fn open_log(path: &Path) -> Result<std::fs::File, Failure> {
     output::open_to_append(path).map_err(|error| Failure {
         exit: CANNOT_TELL,
-        cause: format!("--log-file: {error}"),
+        cause: format!("the log file {error}"),
         hint: Some(error.hint().to_owned()),
         notes: Vec::new(),
     })
