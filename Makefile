@@ -80,6 +80,10 @@ setup: ## Install what the tests and the demo need, where it is missing
 postgres-image: ## Build ccc-backup/postgres:15 from Debian's packages (ARGS=--force builds it again)
 	@infra/postgres-image.sh $(ARGS)
 
+.PHONY: try-alerts
+try-alerts: setup .binary ## Show each alert firing and clearing in a real Prometheus
+	@infra/prometheus/try-alerts.sh
+
 .PHONY: clean
 clean: ## Remove what was built and .venv; backups stay
 	cargo clean

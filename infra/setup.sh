@@ -99,6 +99,7 @@ fi
 mapfile -t packages < <(missing_packages | tr ' ' '\n')
 [[ ${#packages[@]} == 0 ]] || install_packages "${packages[@]}"
 venv_is_current || make_venv
+infra/prometheus/get-tools.sh
 if docker version >/dev/null 2>&1; then
     make_image
 else

@@ -4,7 +4,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -13,6 +14,8 @@ Examples:
   ccc-backup verify --latest                 restore and check the newest backup
   ccc-backup verify backups/manual.sql.gz    restore and check this one
   ccc-backup cleanup --older-than 30d        remove old backups, never the last good one
+  ccc-backup list                            the backups, and whether they were verified
+  ccc-backup history                         the runs, and how long restores take
 
 Exit codes of verify:
   0  PASSED        the backup was restored and every check passed
@@ -35,12 +38,12 @@ Examples:
   ccc-backup create --database-url postgresql://ccc@db.internal/ccc?sslmode=require
   ccc-backup create backups/users.sql -- --table=public.users
 
-Connection: flags, then DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD, then DATABASE_URL, then
-libpq's PGHOST PGPORT PGDATABASE PGUSER PGPASSWORD PGSERVICE and ~/.pgpass, then
-localhost:5432, content_creation_crew, postgres. There is no flag for a password: it would be
-seen by every user of the machine.
+Connection: flags, then --database-url, then DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD, then
+DATABASE_URL, then libpq's PGHOST PGPORT PGDATABASE PGUSER PGPASSWORD PGSERVICE and ~/.pgpass,
+then localhost:5432, content_creation_crew, postgres. There is no flag for a password: it would
+be seen by every user of the machine.
 
-Exit codes: 0 made, 1 could not be made, 2 wrong flags or environment.";
+Exit codes: 0 made, 1 could not be made, 2 wrong flags or environment, or interrupted.";
 
 const CLEANUP_EXAMPLES: &str = "\
 Examples:
@@ -48,7 +51,10 @@ Examples:
   ccc-backup cleanup --older-than 30d
   ccc-backup cleanup --sandbox      remove containers that dead runs or --no-cleanup left
 
-The newest backup and the newest one that passed verification are never removed.";
+Only backups named backup_YYYYMMDD_HHMMSS are removed, together with their manifests, and what
+dead runs left of one. The newest backup and the newest one that passed verification stay.
+
+Exit codes: 0 done, 2 something could not be removed or asked, or wrong flags.";
 
 /// Make PostgreSQL backups and prove that they restore.
 #[derive(Debug, Parser)]
@@ -66,16 +72,16 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct GlobalArgs {
     /// Show what is done in detail, on stderr
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 901)]
     pub verbose: bool,
     /// Print nothing but the verdict, or what went wrong
-    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    #[arg(long, short, global = true, display_order = 902, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Write detailed diagnostics to FILE as well
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, display_order = 903)]
     pub log_file: Option<PathBuf>,
     /// Progress on stderr: bars on a terminal, or a plain line every ten seconds
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = ProgressArg::Auto, global = true)]
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = ProgressArg::Auto, global = true, display_order = 904)]
     pub progress: ProgressArg,
 }
 
@@ -101,6 +107,10 @@ pub enum Command {
     Verify(Box<VerifyArgs>),
     /// Remove old backups, or what dead runs left behind
     Cleanup(CleanupArgs),
+    /// Show the backups: age, size, rows, last verdict
+    List(ListArgs),
+    /// Show the runs, how long restores take, and the last success
+    History(HistoryArgs),
     /// Another spelling: `ccc-backup backup create` is `ccc-backup create`
     Backup {
         /// What to do.
@@ -118,7 +128,7 @@ pub enum Command {
     Man,
 }
 
-/// `create`, `verify` and `cleanup` once more, below `backup`.
+/// The commands once more, below `backup`.
 #[derive(Debug, Subcommand)]
 pub enum BackupCommand {
     /// Make a backup
@@ -127,6 +137,10 @@ pub enum BackupCommand {
     Verify(Box<VerifyArgs>),
     /// Remove old backups, or what dead runs left behind
     Cleanup(CleanupArgs),
+    /// Show the backups: age, size, rows, last verdict
+    List(ListArgs),
+    /// Show the runs, how long restores take, and the last success
+    History(HistoryArgs),
 }
 
 impl From<BackupCommand> for Command {
@@ -135,6 +149,8 @@ impl From<BackupCommand> for Command {
             BackupCommand::Create(args) => Self::Create(args),
             BackupCommand::Verify(args) => Self::Verify(args),
             BackupCommand::Cleanup(args) => Self::Cleanup(args),
+            BackupCommand::List(args) => Self::List(args),
+            BackupCommand::History(args) => Self::History(args),
         }
     }
 }
@@ -176,6 +192,9 @@ pub struct CreateArgs {
     /// Overwrite OUTPUT if it exists
     #[arg(long)]
     pub force: bool,
+    /// Metrics for Prometheus.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// More arguments for pg_dump, after `--`
     #[arg(last = true, value_name = "PG_DUMP_ARGS")]
     pub pg_dump_args: Vec<OsString>,
@@ -184,30 +203,30 @@ pub struct CreateArgs {
 /// Options of `verify`.
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY_EXAMPLES)]
+#[command(group(ArgGroup::new("backup").required(true).args(["file", "latest"])))]
 pub struct VerifyArgs {
-    /// The backup
-    #[arg(required_unless_present = "latest", conflicts_with = "latest")]
+    /// The backup: a plain SQL dump, gzipped or not, whatever its name
     pub file: Option<PathBuf>,
     /// Take the newest backup in BACKUP_DIR, or one level below it
     #[arg(long)]
     pub latest: bool,
-    /// Directory of the backups and of their history
+    /// Directory of the backups and of their history [default: ./backups; the directory of FILE]
     #[arg(long, value_name = "DIR", env = "CCC_BACKUP_DIR")]
     pub backup_dir: Option<PathBuf>,
     /// Major version of the throwaway PostgreSQL; auto: the one the dump was taken from
     #[arg(long, value_name = "VERSION", default_value = "auto", value_parser = parse_version)]
     pub postgres_version: PostgresVersion,
-    /// Docker image to use
+    /// Docker image to use [default: postgres:VERSION, else ccc-backup/postgres:VERSION]
     #[arg(long, value_name = "IMAGE", env = "CCC_BACKUP_IMAGE")]
     pub image: Option<String>,
-    /// What runs the throwaway PostgreSQL
-    #[arg(long, value_enum, default_value_t = Engine::Auto)]
+    /// What runs the throwaway PostgreSQL: docker, or auto for the best that is there
+    #[arg(long, value_enum, default_value_t = Engine::Auto, hide_possible_values = true)]
     pub engine: Engine,
     /// Port on 127.0.0.1; 0 takes any
     #[arg(long, value_name = "PORT", default_value_t = 5433)]
     pub port: u16,
     /// Name of the container
-    #[arg(long, value_name = "NAME", default_value = "backup-restore-test")]
+    #[arg(long, value_name = "NAME", default_value = "backup-restore-test", value_parser = parse_container)]
     pub container_name: String,
     /// Keep the restored database running, and say how to connect to it
     #[arg(long)]
@@ -230,20 +249,71 @@ pub struct VerifyArgs {
     /// Write the checks to FILE as JUnit XML, for CI
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Metrics for Prometheus.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
+}
+
+/// Metrics for Prometheus.
+#[derive(Debug, Clone, Args)]
+pub struct MetricsArgs {
+    /// Write metrics of all runs to FILE, for node_exporter's textfile collector (*.prom)
+    #[arg(long, value_name = "FILE", env = "CCC_BACKUP_METRICS_FILE",
+          value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub metrics_file: Option<PathBuf>,
+}
+
+/// Options of `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Directory of the backups
+    #[arg(long, value_name = "DIR", default_value = "./backups", env = "CCC_BACKUP_DIR")]
+    pub backup_dir: PathBuf,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Options of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Directory of the backups and of their history
+    #[arg(long, value_name = "DIR", default_value = "./backups", env = "CCC_BACKUP_DIR")]
+    pub backup_dir: PathBuf,
+    /// Show the newest N runs; the statistics are of all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// How to answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Write metrics of all runs to FILE, for node_exporter's textfile collector (*.prom)
+    // Not by the environment: who looks at the history does not want to write.
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
+}
+
+/// How to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
 }
 
 /// Options of `cleanup`.
 #[derive(Debug, Args)]
 #[command(after_help = CLEANUP_EXAMPLES)]
+#[command(group(ArgGroup::new("what").required(true).multiple(true).args(["older_than", "sandbox"])))]
 pub struct CleanupArgs {
     /// Remove backups older than this, such as 30d, 12h or 4w
-    #[arg(long, value_name = "AGE", required_unless_present = "sandbox", value_parser = parse_duration)]
+    #[arg(long, value_name = "AGE", value_parser = parse_duration)]
     pub older_than: Option<std::time::Duration>,
     /// Directory of the backups
     #[arg(long, value_name = "DIR", default_value = "./backups", env = "CCC_BACKUP_DIR")]
     pub backup_dir: PathBuf,
-    /// Only say what would be removed
-    #[arg(long)]
+    /// Only say which backups would be removed
+    #[arg(long, conflicts_with = "sandbox")]
     pub dry_run: bool,
     /// Remove throwaway containers that dead runs or --no-cleanup left
     #[arg(long)]
@@ -275,6 +345,16 @@ fn parse_version(text: &str) -> Result<PostgresVersion, String> {
             Ok(major @ 9..=99) => Ok(PostgresVersion::Major(major)),
             _ => Err("expected auto or a major version such as 15".to_owned()),
         },
+    }
+}
+
+/// A name that Docker accepts.
+fn parse_container(name: &str) -> Result<String, String> {
+    let first = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let rest = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    match first && name.len() > 1 && name.chars().all(rest) {
+        true => Ok(name.to_owned()),
+        false => Err("expected two or more letters, digits, _ . -, a letter or digit first".into()),
     }
 }
 
@@ -325,8 +405,31 @@ mod tests {
     }
 
     #[test]
+    fn a_container_name_is_one_that_docker_accepts() {
+        for good in ["backup-restore-test", "a.b_c-1", "0a"] {
+            assert_eq!(parse_container(good).as_deref(), Ok(good));
+        }
+        for wrong in ["", "a", "-a", "a b", "a/b", "ä1"] {
+            assert!(parse_container(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn cleanup_takes_an_age_or_the_sandbox_or_both_and_a_dry_run_removes_no_sandbox() {
+        let parse = |args: &[&str]| {
+            Cli::try_parse_from(["ccc-backup", "cleanup"].iter().chain(args)).map(drop)
+        };
+        let missing = parse(&[]).unwrap_err().to_string();
+        assert!(missing.contains("<--older-than <AGE>|--sandbox>"), "{missing}");
+        assert!(parse(&["--older-than=1d", "--sandbox"]).is_ok());
+        assert!(parse(&["--older-than=1d", "--dry-run"]).is_ok());
+        assert!(parse(&["--sandbox", "--dry-run"]).is_err());
+    }
+
+    #[test]
     fn verify_takes_a_file_or_latest_but_not_both() {
-        assert!(Cli::try_parse_from(["ccc-backup", "verify"]).is_err());
+        let missing = Cli::try_parse_from(["ccc-backup", "verify"]).unwrap_err().to_string();
+        assert!(missing.contains("<FILE|--latest>"), "{missing}");
         assert!(Cli::try_parse_from(["ccc-backup", "verify", "x", "--latest"]).is_err());
         assert!(Cli::try_parse_from(["ccc-backup", "verify", "--latest"]).is_ok());
     }

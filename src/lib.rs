@@ -8,6 +8,7 @@ pub mod cli;
 pub mod commands;
 pub mod dump;
 pub mod events;
+pub mod man;
 pub mod outcome;
 pub mod pg;
 pub mod process;

@@ -9,6 +9,7 @@ use ccc_backup::cli::{Cli, Command, GlobalArgs, ProgressArg};
 use ccc_backup::commands::reports::Reports;
 use ccc_backup::commands::{self, Failure, Stop};
 use ccc_backup::events::Events;
+use ccc_backup::man;
 use ccc_backup::report::console::{self, Console, LOG_TARGET, Style};
 use ccc_backup::report::output;
 use ccc_backup::report::progress::Show;
@@ -77,18 +78,28 @@ async fn dispatch(
     match command {
         Command::Create(args) => {
             let settings = settings::create(&args, &settings::process_environment)?;
+            commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
             commands::create::run(&settings, events, stop).await?;
             Ok(0)
         }
         Command::Verify(args) => {
+            let settings = settings::verify(&args);
+            commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
             let reports = settings::reports(&args, &settings::process_environment);
             let events = Reports::open(&reports)?.after(events);
-            let settings = settings::verify(&args);
             Ok(commands::verify::run(&settings, &events, stop).await.verdict().exit_code())
         }
         Command::Cleanup(args) => {
             let settings = settings::cleanup(&args);
             Ok(commands::cleanup::run(&settings, events).await?)
+        }
+        Command::List(args) => {
+            console.answer(&commands::list::run(&settings::list(&args), events)?);
+            Ok(0)
+        }
+        Command::History(args) => {
+            console.answer(&commands::history::run(&settings::history(&args), events)?);
+            Ok(0)
         }
         Command::Backup { command } => {
             Box::pin(dispatch(command.into(), console, events, stop)).await
@@ -100,9 +111,7 @@ async fn dispatch(
             Ok(0)
         }
         Command::Man => {
-            let mut text = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
-            console.answer(&String::from_utf8_lossy(&text));
+            console.answer(&man::page(&Cli::command()));
             Ok(0)
         }
     }

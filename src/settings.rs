@@ -8,7 +8,10 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::checks::{AppTable, ccc_tables};
-use crate::cli::{CleanupArgs, CreateArgs, PostgresVersion, VerifyArgs};
+use crate::cli::{
+    CleanupArgs, CreateArgs, Format, HistoryArgs, ListArgs, MetricsArgs, PostgresVersion,
+    VerifyArgs,
+};
 use crate::dump::codec::Codec;
 use crate::dump::source::SourceSettings;
 use crate::dump::source_url::parse_database_url;
@@ -56,6 +59,8 @@ pub struct VerifySettings {
     pub timeout: Option<Duration>,
     /// A slower restore is a failed check.
     pub rto: Option<Duration>,
+    /// Where metrics go.
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// Resolves `verify`.
@@ -83,6 +88,49 @@ pub fn verify(args: &VerifyArgs) -> VerifySettings {
         tables: ccc_tables(),
         timeout: args.timeout,
         rto: args.rto,
+        metrics_file: metrics_file(&args.metrics),
+    }
+}
+
+/// An empty variable counts as unset.
+fn metrics_file(args: &MetricsArgs) -> Option<PathBuf> {
+    args.metrics_file.clone().filter(|file| !file.as_os_str().is_empty())
+}
+
+/// Settings of `list`.
+#[derive(Debug, Clone)]
+pub struct ListSettings {
+    /// Directory of the backups.
+    pub backup_dir: PathBuf,
+    /// Answer in JSON.
+    pub json: bool,
+}
+
+/// Resolves `list`.
+pub fn list(args: &ListArgs) -> ListSettings {
+    ListSettings { backup_dir: args.backup_dir.clone(), json: args.format == Format::Json }
+}
+
+/// Settings of `history`.
+#[derive(Debug, Clone)]
+pub struct HistorySettings {
+    /// Directory of the backups and of their history.
+    pub backup_dir: PathBuf,
+    /// Answer in JSON.
+    pub json: bool,
+    /// So many runs are shown.
+    pub limit: usize,
+    /// Where metrics go.
+    pub metrics_file: Option<PathBuf>,
+}
+
+/// Resolves `history`.
+pub fn history(args: &HistoryArgs) -> HistorySettings {
+    HistorySettings {
+        backup_dir: args.backup_dir.clone(),
+        json: args.format == Format::Json,
+        limit: args.limit,
+        metrics_file: args.metrics_file.clone(),
     }
 }
 
@@ -160,6 +208,8 @@ pub struct CreateSettings {
     pub force: bool,
     /// More arguments for pg_dump.
     pub pg_dump_args: Vec<OsString>,
+    /// Where metrics go.
+    pub metrics_file: Option<PathBuf>,
     /// What is worth a word before the work.
     pub warnings: Vec<String>,
 }
@@ -193,6 +243,7 @@ pub fn create(
         .or(db)
         .or(url(environment("DATABASE_URL"), "DATABASE_URL")?);
     let source = or_defaults(source, environment);
+    check_port(source.port.as_deref())?;
     let warnings = source
         .ignored
         .iter()
@@ -207,8 +258,24 @@ pub fn create(
         codec: codec(&args.compress)?,
         force: args.force,
         pg_dump_args: args.pg_dump_args.clone(),
+        metrics_file: metrics_file(&args.metrics),
         warnings,
     })
+}
+
+/// A port is a number; several hosts have several, separated by commas.
+fn check_port(port: Option<&str>) -> Result<(), SettingsError> {
+    let numbers = |ports: &str| {
+        ports.split(',').all(|port| port.is_empty() || port.trim().parse::<u16>().is_ok())
+    };
+    match port.filter(|port| !numbers(port)) {
+        None => Ok(()),
+        Some(port) => Err(SettingsError {
+            message: format!("the port {port} is not a number from 1 to 65535"),
+            hint: "check --port, DB_PORT, DATABASE_URL and PGPORT; PostgreSQL's own is 5432"
+                .to_owned(),
+        }),
+    }
 }
 
 fn url(text: Option<String>, from: &str) -> Result<SourceSettings, SettingsError> {
@@ -313,6 +380,16 @@ mod tests {
         let error = created(&[], &wrong).unwrap_err();
         assert!(error.to_string().starts_with("DATABASE_URL: "), "{error}");
         assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_port_is_a_number_or_one_for_each_host() {
+        for good in ["5432", "5432,5433", "5432,"] {
+            assert!(created(&[], &[("DB_PORT", good)]).is_ok(), "{good}");
+        }
+        for wrong in ["abc", "70000", "-1", "5432,x"] {
+            assert!(created(&[], &[("PGPORT", wrong)]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

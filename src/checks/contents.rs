@@ -130,6 +130,34 @@ async fn copy_out(
     Ok(fingerprint.finish())
 }
 
+/// Settles what was found of tables whose rows the dump has in several orders of columns: it loads
+/// partitions through their root (`--load-via-partition-root`), and they differ in that. The root
+/// can be compared with all of them together, and by their number only. Gives these tables' names.
+pub fn settle_mixed(tables: &[TableContents], found: &mut [Found]) -> Vec<String> {
+    let mut mixed = Vec::new();
+    for (table, found) in tables.iter().zip(found) {
+        let same = |other: &&TableContents| {
+            other.name == table.name
+                && other.schema == table.schema
+                && other.columns != table.columns
+        };
+        if !tables.iter().any(|other| same(&other)) {
+            continue;
+        }
+        let others: u64 = tables.iter().filter(same).map(|other| other.fingerprint.rows).sum();
+        if let Found::Rows(rows) = found {
+            let rows = rows.rows.saturating_sub(others);
+            let good = rows == table.fingerprint.rows;
+            let sum = if good { table.fingerprint.sum } else { 0 };
+            *found = Found::Rows(TableFingerprint { rows, sum });
+        }
+        if !mixed.contains(&table.display_name()) {
+            mixed.push(table.display_name());
+        }
+    }
+    mixed
+}
+
 /// One table, as the backup has it and as it was found.
 #[derive(Debug)]
 pub struct Compared<'a> {
@@ -250,6 +278,28 @@ mod tests {
         let tables = [compared(print(2, 9), Some(print(2, 9)), &found)];
         assert_eq!(judge_rows(&tables, &[], true).status, Status::Passed);
         assert_eq!(judge_contents(&tables).status, Status::Passed);
+    }
+
+    #[test]
+    fn partitions_with_other_orders_of_columns_are_compared_by_their_number_of_rows() {
+        let part = |columns: &[&str], rows| TableContents {
+            schema: Some("public".into()),
+            name: "events".into(),
+            columns: columns.iter().map(|name| (*name).into()).collect(),
+            fingerprint: print(rows, u128::from(rows)),
+            bytes: 0,
+        };
+        let tables = [part(&["a", "b"], 30), part(&["b", "a"], 10)];
+        let all = |rows| vec![Found::Rows(print(rows, 5)), Found::Rows(print(rows, 6))];
+        let mut found = all(40);
+        assert_eq!(settle_mixed(&tables, &mut found), ["public.events"]);
+        assert_eq!(found, [Found::Rows(print(30, 30)), Found::Rows(print(10, 10))]);
+        let mut lost = all(39);
+        settle_mixed(&tables, &mut lost);
+        assert_eq!(lost[0], Found::Rows(print(29, 0)));
+        let mut alone = all(30);
+        assert_eq!(settle_mixed(&tables[..1], &mut alone[..1]), [""; 0]);
+        assert_eq!(alone, all(30));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod restore_time;
 pub mod schema;
 pub mod sequences;
 pub mod soundness;
+pub mod statements;
 
 use thiserror::Error;
 use tokio_postgres::Row;

@@ -23,19 +23,30 @@ pub async fn check(session: &Session, known: Option<&[String]>) -> Result<CheckR
 }
 
 fn judge(found: &[String], known: Option<&[String]>) -> CheckResult {
-    let lost = known.is_some_and(|known| found.iter().any(|thing| !known.contains(thing)));
-    let (status, title) = match (found.len(), lost) {
+    let lost: Vec<&String> = match known {
+        Some(known) => found.iter().filter(|thing| !known.contains(thing)).collect(),
+        None => Vec::new(),
+    };
+    let (status, title) = match (found.len(), lost.first()) {
         (0, _) => (Status::Passed, "Constraints, indexes and materialized views are sound".into()),
-        (count, true) => {
-            (Status::Failed, format!("{count} objects are not as sound as in the source"))
+        (_, Some(first)) => {
+            let title = format!(
+                "{} not as sound as in the source, the first: {first}",
+                objects(lost.len())
+            );
+            (Status::Failed, title)
         }
-        (count, false) => {
-            (Status::Warned, format!("{count} objects are not validated, valid or populated"))
+        (count, None) => {
+            (Status::Warned, format!("{} not validated, valid or populated", objects(count)))
         }
     };
     let mut result = CheckResult::new("contents.soundness", Section::Contents, status, title);
     result.details.extend_from_slice(found);
     result
+}
+
+fn objects(count: usize) -> String {
+    format!("{count} object{}", if count == 1 { " is" } else { "s are" })
 }
 
 #[cfg(test)]

@@ -39,10 +39,7 @@ pub async fn run(settings: &CleanupSettings, events: &Events) -> Result<u8, Fail
 fn remove_old(settings: &CleanupSettings, policy: &Policy, events: &Events) -> Result<u8, Failure> {
     let dir = &settings.backup_dir;
     let history = history::read(dir).map_err(|error| unlisted(&error))?;
-    if history.damaged > 0 {
-        let text = format!("{} lines of the history cannot be read", history.damaged);
-        events.emit(Event::Warning(text));
-    }
+    history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
     let passed = history::passed_backups(&history.records);
     let entries = sweep::scan(dir, &passed).map_err(|error| unlisted(&error))?;
     let plan = retention::plan(Utc::now(), entries, policy);

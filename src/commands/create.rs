@@ -9,7 +9,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 
 use crate::commands::record::{self, Made};
-use crate::commands::{Failure, Stop};
+use crate::commands::{Failure, Stop, ledger};
 use crate::dump::client_tools::PgDump;
 use crate::dump::codec::Codec;
 use crate::dump::compress::{CompressError, Compressor};
@@ -21,7 +21,6 @@ use crate::events::{Event, Events, Progress, Work};
 use crate::outcome::{Verdict, grouped};
 use crate::settings::{CreateSettings, process_environment};
 use crate::store::error::StoreError;
-use crate::store::history;
 use crate::store::manifest::Manifest;
 use crate::store::naming::{self, Packing};
 use crate::store::publish::Partial;
@@ -44,13 +43,15 @@ pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Res
         Err(_) => Verdict::NotVerified,
     };
     let seconds = clock.elapsed().as_secs_f64();
-    let line = record::history(&target, started_at, seconds, verdict, made.as_ref().ok());
-    if let Err(error) = history::append(naming::directory_of(&target), &line) {
+    let mut line = record::history(&target, started_at, seconds, verdict, made.as_ref().ok());
+    line.database = line.database.or_else(|| settings.source.dbname.clone());
+    let (dir, metrics_file) = (naming::directory_of(&target), settings.metrics_file.as_deref());
+    let mut unwritten = ledger::put_on_record(dir, line, metrics_file);
+    if made.is_err() {
         // Where the backup itself could not be made, that is what has to be said.
-        if made.is_ok() {
-            events.emit(Event::Warning(format!("the history was not written: {error}")));
-        }
+        unwritten.history = None;
     }
+    unwritten.warnings().for_each(|text| events.emit(Event::Warning(text)));
     made.map(drop)
 }
 
@@ -79,6 +80,10 @@ async fn make(
         output: target.to_owned(),
     });
     let pg_dump = PgDump::find(settings.pg_dump.as_deref()).await.map_err(Failure::from)?;
+    // Meant as the place for a backup, most likely, and not as the beginning of its name.
+    if let Some(directory) = settings.output.as_ref().filter(|output| output.is_dir()) {
+        return Err(StoreError::TargetIsDirectory(directory.clone()).into());
+    }
     let partial = Partial::create(target, settings.force)?;
     let facts = tokio::select! {
         biased;
@@ -164,7 +169,12 @@ fn publish(
     for reason in &manifest.not_recorded {
         events.emit(Event::Warning(format!("not recorded: {reason}")));
     }
-    manifest.write(made.target, true)?;
+    manifest.write(made.target, true).map_err(|error| Failure {
+        exit: 1,
+        cause: format!("{} was made, but not its manifest: {error}", made.target.display()),
+        hint: error.hint(),
+        notes: Vec::new(),
+    })?;
     // Until here the lock on the file kept every clean-up away from it.
     drop(published);
     let rows: u64 = manifest.tables.iter().map(|table| table.rows).sum();
@@ -191,7 +201,8 @@ fn shown_host(settings: &CreateSettings) -> String {
 }
 
 fn interrupted(stop: &Stop) -> Failure {
-    Failure { exit: 2, cause: stop.reason(), hint: None, notes: Vec::new() }
+    let hint = Some("run it again; what was written of the backup is removed".to_owned());
+    Failure { exit: 2, cause: stop.reason(), hint, notes: Vec::new() }
 }
 
 impl From<SourceError> for Failure {

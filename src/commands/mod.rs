@@ -2,6 +2,9 @@
 
 pub mod cleanup;
 pub mod create;
+pub mod history;
+pub mod ledger;
+pub mod list;
 mod record;
 pub mod reports;
 pub mod verify;
@@ -10,6 +13,8 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
+
+use crate::store::StoreError;
 
 /// Asks the engines to stop, and remembers why.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +53,13 @@ pub struct Failure {
     pub hint: Option<String>,
     /// What a tool said about it, line by line.
     pub notes: Vec<String>,
+}
+
+impl From<&StoreError> for Failure {
+    /// For a command that looks at what is there, and cannot.
+    fn from(error: &StoreError) -> Self {
+        Self { exit: 2, cause: error.to_string(), hint: error.hint(), notes: Vec::new() }
+    }
 }
 
 impl fmt::Display for Failure {

@@ -10,12 +10,13 @@ use crate::dump::item::{Facts, Name};
 use crate::dump::items::Unsound;
 use crate::dump::pg_dump::DumpRequest;
 use crate::dump::source_facts::Facts as SourceFacts;
+use crate::dump::statements::StatementsOfKind;
 use crate::outcome::{RunReport, Status, Verdict};
 use crate::settings::CreateSettings;
 use crate::store::history::{Record, Work};
 use crate::store::manifest::{
     BackupFile, FORMAT_VERSION, Fingerprint, LargeObjects, Manifest, PgDump, Sequence, Source,
-    Table,
+    Statements, Table,
 };
 
 /// How a backup was made.
@@ -65,6 +66,7 @@ pub fn manifest<W>(
         tables: tables(contents),
         sequences: sequences(contents),
         large_objects: LargeObjects { count: contents.large_objects, bytes: None },
+        statements: statements(contents),
         alembic_revision: contents.alembic_revisions().map(|revisions| revisions.join(", ")),
         not_recorded: not_recorded(&made.facts, contents, not_understood),
         index: None,
@@ -123,6 +125,15 @@ fn sequences(contents: &Contents) -> Vec<Sequence> {
     contents.sequences.iter().map(sequence).collect()
 }
 
+fn statements(contents: &Contents) -> Vec<Statements> {
+    let statements = |found: StatementsOfKind| Statements {
+        kind: found.kind,
+        count: found.count,
+        fingerprint: Fingerprint(found.fingerprint),
+    };
+    contents.statements.by_kind().into_iter().map(statements).collect()
+}
+
 fn text(name: &Name) -> String {
     name.text().into_owned()
 }
@@ -168,13 +179,14 @@ pub fn history(
     record
 }
 
-/// The line of the history for a verification.
-pub fn verification(report: &RunReport) -> Record {
+/// The line of the history for a verification of a backup of this database.
+pub fn verification(report: &RunReport, database: Option<String>) -> Record {
     let name = name_of(&report.backup);
     let mut record = Record::new(Work::Verify, name, report.started_at, report.verdict());
     record.seconds = report.seconds;
     record.phases.clone_from(&report.phases);
     record.file_bytes = Some(report.backup_bytes);
+    record.database = database;
     record.rows = report.rows;
     record.checks = Some(report.checks.len() as u64);
     let failed = report.checks.iter().filter(|check| check.status == Status::Failed);

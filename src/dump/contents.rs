@@ -2,9 +2,11 @@
 //! Alembic revision. Gathered from the reader's items, both while a backup is made and while one
 //! is verified, so that both say the same.
 
+use crate::dump::encoding;
 use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
 use crate::dump::item::{CopyBlock, Item, Name, Statement};
 use crate::dump::statement::SetVal;
+use crate::dump::statements::Statements;
 use crate::dump::times::Samples;
 use crate::pg;
 
@@ -55,10 +57,14 @@ pub struct Contents {
     pub large_objects: u64,
     /// `INSERT` statements: rows that carry no fingerprint.
     pub inserts: u64,
+    /// All statements.
+    pub statements: Statements,
     /// Some of the values with a time zone, as they are written.
     pub times: Samples,
     alembic: Option<Vec<u8>>,
     open: Option<Open>,
+    /// Where names without a schema are: the first schema of the search path.
+    path: Option<Name>,
 }
 
 /// The COPY block being read.
@@ -76,7 +82,7 @@ impl Contents {
     /// Takes the reader's next item; `encoding` is the dump's client encoding at this place.
     pub fn take(&mut self, item: &Item, encoding: Option<&str>) {
         match item {
-            Item::Statement(statement) => self.statement(statement),
+            Item::Statement(statement) => self.statement(statement, encoding),
             Item::CopyStart(block) => self.start(block, encoding),
             Item::CopyData(data) => {
                 if let Some(open) = &mut self.open {
@@ -106,9 +112,14 @@ impl Contents {
         Some(text.lines().map(str::to_owned).collect())
     }
 
-    fn statement(&mut self, statement: &Statement) {
-        if let Some(setval) = statement.setval() {
-            self.sequences.push(setval);
+    fn statement(&mut self, statement: &Statement, encoding: Option<&str>) {
+        self.statements.take(statement);
+        if let Some(SetVal { schema, sequence, value, is_called }) = statement.setval() {
+            let sequence = translated(&sequence, encoding);
+            let schema = self.schema(schema.as_ref(), encoding);
+            self.sequences.push(SetVal { schema, sequence, value, is_called });
+        } else if let Some(path) = statement.search_path() {
+            self.path = path.map(|schema| translated(&schema, encoding));
         } else if statement.starts_with(&["INSERT"]) {
             self.inserts += 1;
         } else if statement.creates_large_object() {
@@ -117,14 +128,24 @@ impl Contents {
     }
 
     fn start(&mut self, block: &CopyBlock, encoding: Option<&str>) {
+        self.statements.take(&block.statement);
         self.open = Some(Open {
-            schema: block.schema.clone(),
-            name: block.table.clone(),
-            columns: block.columns.clone(),
+            schema: self.schema(block.schema.as_ref(), encoding),
+            name: translated(&block.table, encoding),
+            columns: block.columns.iter().map(|column| translated(column, encoding)).collect(),
             fingerprint: Fingerprint::for_encoding(encoding),
             bytes: 0,
             is_alembic: block.table == "alembic_version" && block.columns == ["version_num"],
         });
+    }
+
+    /// The schema that is written, else the one that is meant: pg_dump before version 10.3 wrote
+    /// names without schema after a `SET search_path`.
+    fn schema(&self, written: Option<&Name>, encoding: Option<&str>) -> Option<Name> {
+        match written {
+            Some(schema) => Some(translated(schema, encoding)),
+            None => self.path.clone(),
+        }
     }
 
     /// A table may have several blocks (`--load-via-partition-root`): they are one table's rows.
@@ -147,5 +168,58 @@ impl Contents {
                 bytes: open.bytes,
             }),
         }
+    }
+}
+
+/// The name in UTF-8.
+fn translated(name: &Name, encoding: Option<&str>) -> Name {
+    Name::from(&*encoding::decode(name.as_bytes(), encoding))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dump::plain::Reader;
+
+    fn contents(dump: &[u8]) -> Contents {
+        let (mut reader, mut items) = (Reader::new(), Vec::new());
+        let whole = [b"-- PostgreSQL database dump\n", dump].concat();
+        reader.feed(whole.into(), &mut items).unwrap();
+        let mut contents = Contents::default();
+        items
+            .iter()
+            .for_each(|item| contents.take(item, reader.facts().client_encoding.as_deref()));
+        contents
+    }
+
+    #[test]
+    fn names_without_schema_are_in_the_first_schema_of_the_search_path() {
+        let found = contents(
+            b"SET search_path = shop, pg_catalog;\nCOPY a (b) FROM stdin;\n1\n\\.\n\
+              SELECT pg_catalog.setval('s', 1, true);\n\
+              SET search_path = public, pg_catalog;\nCOPY a (b) FROM stdin;\n1\n\\.\n",
+        );
+        let names: Vec<String> = found.tables.iter().map(TableContents::display_name).collect();
+        assert_eq!(names, ["shop.a", "public.a"]);
+        assert_eq!(found.sequences[0].schema, Some("shop".into()));
+    }
+
+    #[test]
+    fn names_are_translated_from_the_encoding_of_the_dump() {
+        let found = contents(
+            b"SET client_encoding = 'LATIN2';\nCOPY public.\xb3 (\xb1) FROM stdin;\n\\.\n\
+              SELECT pg_catalog.setval('public.\xb3_\xb1_seq', 1, true);\n",
+        );
+        let table = &found.tables[0];
+        assert_eq!((table.display_name().as_str(), &*table.columns[0].text()), ("public.ł", "ą"));
+        assert_eq!(found.sequences[0].sequence, "ł_ą_seq");
+    }
+
+    #[test]
+    fn the_statements_that_begin_copy_blocks_are_among_the_statements() {
+        let found = contents(b"SET a = b;\nCOPY a (b) FROM stdin;\n1\n\\.\n");
+        let kinds: Vec<_> =
+            found.statements.by_kind().into_iter().map(|of| (of.kind, of.count)).collect();
+        assert_eq!(kinds, [("COPY".to_owned(), 1), ("SET".to_owned(), 1)]);
     }
 }

@@ -1,4 +1,8 @@
-//! What of a client encoding matters to a reader of bytes.
+//! Client encodings: which there are, and what of them matters to a reader of bytes.
+
+use std::borrow::Cow;
+
+use encoding_rs as rs;
 
 /// Whether the second byte of a character can look like ASCII.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +18,7 @@ pub(super) enum Encoding {
 impl Encoding {
     /// Of a name as `SET client_encoding` takes it.
     pub(super) fn named(name: &str) -> Self {
-        let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-        match plain.to_ascii_lowercase().as_str() {
+        match plain(name).as_str() {
             "sjis" | "shiftjis" | "mskanji" | "win932" | "windows932" | "shiftjis2004" => {
                 Self::Sjis
             }
@@ -32,5 +35,119 @@ impl Encoding {
             Self::Sjis => byte >= 0x80 && !(0xA1..=0xDF).contains(&byte),
             Self::Wide => byte >= 0x80,
         }
+    }
+}
+
+/// Whether PostgreSQL has an encoding of this name.
+pub(super) fn is_known(name: &str) -> bool {
+    matches!(plain(name).as_str(), "default" | "sqlascii" | "utf8" | "unicode")
+        || UNTRANSLATED.contains(&plain(name).as_str())
+        || Encoding::named(name) != Encoding::Safe
+        || decoder(&plain(name)).is_some()
+}
+
+/// Whether a database can have this encoding; those in which a second byte can look like ASCII are
+/// for clients only. Source: PostgreSQL 15 documentation, chapter 24.3.
+pub fn is_for_databases(name: &str) -> bool {
+    Encoding::named(name) == Encoding::Safe
+}
+
+/// A name in a dump of this client encoding as UTF-8. What is not in the encoding after all is
+/// kept, byte by byte, so that different names stay different.
+pub(super) fn decode<'a>(bytes: &'a [u8], encoding: Option<&str>) -> Cow<'a, str> {
+    let translated = encoding
+        .filter(|_| !bytes.is_ascii())
+        .and_then(|name| decoder(&plain(name)))
+        .and_then(|decoder| decoder.decode_without_bom_handling_and_without_replacement(bytes));
+    translated.unwrap_or_else(|| super::item::decode(bytes))
+}
+
+/// The letters and digits of a name, in which alone PostgreSQL tells names apart.
+fn plain(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+}
+
+/// Encodings of PostgreSQL that nobody else has, or without an order of their own; and LATIN1,
+/// whose bytes are their characters.
+const UNTRANSLATED: [&str; 6] =
+    ["latin1", "iso88591", "euctw", "eucjis2004", "muleinternal", "johab"];
+
+/// What translates an encoding. Source: PostgreSQL 15, `encnames.c`, with its other names.
+fn decoder(plain: &str) -> Option<&'static rs::Encoding> {
+    Some(match plain {
+        "latin2" | "iso88592" => rs::ISO_8859_2,
+        "latin3" | "iso88593" => rs::ISO_8859_3,
+        "latin4" | "iso88594" => rs::ISO_8859_4,
+        "iso88595" => rs::ISO_8859_5,
+        "iso88596" => rs::ISO_8859_6,
+        "iso88597" => rs::ISO_8859_7,
+        "iso88598" => rs::ISO_8859_8,
+        // The WHATWG's ISO 8859-9 is its superset of Windows.
+        "latin5" | "iso88599" | "win1254" | "windows1254" => rs::WINDOWS_1254,
+        "latin6" | "iso885910" => rs::ISO_8859_10,
+        "latin7" | "iso885913" => rs::ISO_8859_13,
+        "latin8" | "iso885914" => rs::ISO_8859_14,
+        "latin9" | "iso885915" => rs::ISO_8859_15,
+        "latin10" | "iso885916" => rs::ISO_8859_16,
+        "win1250" | "windows1250" => rs::WINDOWS_1250,
+        "win" | "win1251" | "windows1251" => rs::WINDOWS_1251,
+        "win1252" | "windows1252" => rs::WINDOWS_1252,
+        "win1253" | "windows1253" => rs::WINDOWS_1253,
+        "win1255" | "windows1255" => rs::WINDOWS_1255,
+        "win1256" | "windows1256" => rs::WINDOWS_1256,
+        "win1257" | "windows1257" => rs::WINDOWS_1257,
+        "abc" | "tcvn" | "tcvn5712" | "vscii" | "win1258" | "windows1258" => rs::WINDOWS_1258,
+        "alt" | "win866" | "windows866" => rs::IBM866,
+        "win874" | "windows874" => rs::WINDOWS_874,
+        "koi8" | "koi8r" => rs::KOI8_R,
+        "koi8u" => rs::KOI8_U,
+        "eucjp" => rs::EUC_JP,
+        "euckr" | "uhc" | "win949" | "windows949" => rs::EUC_KR,
+        "euccn" | "gbk" | "win936" | "windows936" => rs::GBK,
+        "gb18030" => rs::GB18030,
+        "big5" | "win950" | "windows950" => rs::BIG5,
+        "sjis" | "shiftjis" | "mskanji" | "win932" | "windows932" => rs::SHIFT_JIS,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_translated_from_the_encoding_of_its_dump() {
+        for (encoding, bytes, name) in [
+            ("LATIN1", &b"Gr\xf6\xdfe"[..], "Größe"),
+            ("LATIN2", b"\xa3\xf3d\xbc", "Łódź"),
+            ("WIN1252", b"\x80", "€"),
+            ("koi8-r", b"\xd4\xc1\xc2", "таб"),
+            ("EUC_JP", b"\xc6\xfc\xcb\xdc", "日本"),
+            ("SJIS", b"\x83\\", "ソ"),
+            ("UTF8", "Größe".as_bytes(), "Größe"),
+            ("SQL_ASCII", "Größe".as_bytes(), "Größe"),
+            ("SQL_ASCII", b"Gr\xf6\xdfe", "Größe"),
+        ] {
+            assert_eq!(decode(bytes, Some(encoding)), name, "{encoding}");
+        }
+        assert_eq!(decode("Größe".as_bytes(), None), "Größe");
+    }
+
+    #[test]
+    fn every_encoding_of_postgresql_is_known_and_no_other() {
+        for name in
+            ["UTF8", "utf-8", "SQL_ASCII", "EUC_TW", "JOHAB", "ISO_8859_5", "SHIFT_JIS_2004"]
+        {
+            assert!(is_known(name), "{name}");
+        }
+        for name in ["UTF9", "", "LATIN11", "ASCII"] {
+            assert!(!is_known(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_database_has_an_encoding_of_clients() {
+        assert!(is_for_databases("EUC_JP") && is_for_databases("UTF8"));
+        assert!(!is_for_databases("SJIS") && !is_for_databases("GB18030"));
     }
 }

@@ -87,6 +87,24 @@ pub enum Flaw {
         /// The line.
         line: u64,
     },
+    /// A client encoding that no PostgreSQL has.
+    #[error("line {line} sets the client encoding {name}, which PostgreSQL does not have")]
+    UnknownEncoding {
+        /// The line.
+        line: u64,
+        /// The encoding.
+        name: String,
+    },
+    /// pg_dump's comment about an object, and nothing that makes the object.
+    #[error(
+        "the dump has lost a statement: line {line} announces {object}, and nothing of it follows"
+    )]
+    LostStatement {
+        /// Line of the comment.
+        line: u64,
+        /// The object, such as `INDEX public.ix_users_email`.
+        object: String,
+    },
     /// A NUL outside COPY data, as a page full of zeros has it.
     #[error("line {line} has a NUL byte, which no SQL text can have")]
     NulByte {

@@ -9,7 +9,8 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::dump::contents::Contents;
-use crate::dump::gunzip::{Mark, Marks};
+use crate::dump::flaw::Flaw;
+use crate::dump::gunzip::{Mark, Marks, damage};
 use crate::dump::item::Facts;
 use crate::dump::items::{Items, ItemsError, Unsound};
 use crate::dump::open::{BackupFile, Compression, RawReader, decompress_noting};
@@ -89,9 +90,41 @@ pub fn inspect(
         progress(hashing.position());
     };
     let (facts, dump_bytes) = (items.facts().clone(), items.bytes());
+    let unsound = match unsound {
+        Some(Unsound::Flawed(flaw)) => {
+            Some(root_cause(flaw, items.into_inner(), dump_bytes, cancel)?)
+        }
+        other => other,
+    };
     let sha256 = hashing.finish(cancel)?;
     let marks = marks.list();
     Ok(Inspection { unsound, facts, contents, sha256, dump_bytes, script, marks })
+}
+
+/// What to say of a flaw in the text: text that a damaged compressed stream gave is flawed because
+/// of the damage. So the rest of the stream is looked at.
+fn root_cause(
+    flaw: Flaw,
+    mut stream: impl Read,
+    before: u64,
+    cancel: &CancellationToken,
+) -> Result<Unsound, InspectError> {
+    let mut rest = vec![0; 64 * 1024];
+    let mut at = before;
+    loop {
+        if cancel.is_cancelled() {
+            return Err(InspectError::Interrupted);
+        }
+        match stream.read(&mut rest) {
+            Ok(0) => return Ok(flaw.into()),
+            Ok(read) => at += read as u64,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => match damage(&error) {
+                Some(damage) => return Ok(Unsound::Damaged { damage: damage.clone(), at }),
+                None => return Err(error.into()),
+            },
+        }
+    }
 }
 
 /// Reads a file and hashes what passes. The clones share one position, so that the hash can be
@@ -185,6 +218,20 @@ mod tests {
         let found = inspected(&bytes, Compression::Gzip);
         assert!(matches!(found.unsound, Some(Unsound::Damaged { .. })));
         assert_eq!(found.sha256, sha256(&bytes));
+    }
+
+    #[test]
+    fn text_that_a_damaged_stream_garbled_is_called_damaged_and_not_flawed() {
+        let garbled = [&DUMP[..200], b"\\! echo\n", &DUMP[200..]].concat();
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(&garbled).unwrap();
+        let mut bytes = encoder.finish().unwrap();
+        let flawed = inspected(&bytes, Compression::Gzip);
+        assert!(matches!(flawed.unsound, Some(Unsound::Flawed(_))), "{flawed:?}");
+        let checksum = bytes.len() - 8;
+        bytes[checksum] ^= 1;
+        let damaged = inspected(&bytes, Compression::Gzip);
+        assert!(matches!(damaged.unsound, Some(Unsound::Damaged { .. })), "{damaged:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! The reader alternates between four places: the gap between statements (`gap`), a statement
 //! (`lexer`), the end of a COPY statement's line, and COPY data (`copy`).
 
+mod entries;
 mod gap;
 
 use std::sync::Arc;
@@ -15,11 +16,12 @@ use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memchr_iter};
 
 use super::copy::{HELD, Terminator, copy_from_stdin};
-use super::encoding::Encoding;
+use super::encoding::{self, Encoding};
 use super::flaw::Flaw;
 use super::item::{CopyBlock, Facts, Item, Statement, TocEntry};
 use super::lexer::{BlockComment, Lexer, Stop};
 use super::session::{Setting, setting};
+use entries::Entries;
 
 /// The longest statement a PostgreSQL server accepts, in bytes.
 const STATEMENT_LIMIT: usize = 0x3fff_ffff;
@@ -48,6 +50,7 @@ pub struct Reader {
     block: Option<CopyBlock>,
     terminator: Terminator,
     toc: Option<Arc<TocEntry>>,
+    entries: Entries,
     restriction: Option<Vec<u8>>,
     facts: Facts,
     flaw: Option<Flaw>,
@@ -88,6 +91,7 @@ impl Reader {
             block: None,
             terminator: Terminator::new(),
             toc: None,
+            entries: Entries::default(),
             restriction: None,
             facts: Facts::default(),
             flaw: None,
@@ -220,12 +224,13 @@ impl Reader {
         };
         let (line, offset) = self.began;
         self.place = Place::Gap;
-        self.completed(Statement { text, toc: self.toc.clone(), line, offset }, out);
+        self.completed(Statement { text, toc: self.toc.clone(), line, offset }, out)?;
         Ok(used)
     }
 
-    fn completed(&mut self, statement: Statement, out: &mut Vec<Item>) {
+    fn completed(&mut self, statement: Statement, out: &mut Vec<Item>) -> Result<(), Flaw> {
         self.facts.trailer = false;
+        self.entries.filled();
         let statement = match statement.text.first() {
             Some(b'c' | b'C') => match copy_from_stdin(statement) {
                 Ok(block) => {
@@ -234,27 +239,36 @@ impl Reader {
                     self.place = Place::CopyLine;
                     self.facts.copy_blocks += 1;
                     self.block = Some(block);
-                    return;
+                    return Ok(());
                 }
                 Err(statement) => statement,
             },
             Some(b's' | b'S') => {
                 match setting(&statement.text) {
                     Some(Setting::StandardStrings(on)) => self.lexer.set_standard_strings(on),
-                    Some(Setting::ClientEncoding(name)) => self.set_encoding(name),
+                    Some(Setting::ClientEncoding(name)) => self.set_encoding(name)?,
                     None => {}
                 }
+                statement
+            }
+            Some(b'i' | b'I') => {
+                self.entries.rows_are_inserted |= statement.starts_with(&["INSERT"]);
                 statement
             }
             _ => statement,
         };
         self.facts.statements += 1;
         out.push(Item::Statement(statement));
+        Ok(())
     }
 
-    fn set_encoding(&mut self, name: String) {
+    fn set_encoding(&mut self, name: String) -> Result<(), Flaw> {
+        if !encoding::is_known(&name) {
+            return Err(Flaw::UnknownEncoding { line: self.line, name });
+        }
         self.lexer.set_encoding(Encoding::named(&name));
         self.facts.client_encoding = Some(name);
+        Ok(())
     }
 
     /// What is left of the line of a COPY statement.
@@ -330,7 +344,7 @@ impl Reader {
             _ if !self.is_dump() => Some(Flaw::NotADump { line: self.line }),
             _ if !self.facts.trailer => Some(Flaw::NoTrailer { line: self.line }),
             _ if self.restriction.is_some() => Some(Flaw::NoUnrestrict { line: self.line }),
-            _ => None,
+            _ => self.entries.rows_lost(self.facts.copy_blocks),
         }
     }
 }

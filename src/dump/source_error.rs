@@ -212,10 +212,13 @@ impl SourceError {
         let hint = match self {
             Self::PgDumpNotFound(_) => {
                 "install PostgreSQL's client tools (apt install postgresql-client), or name one \
-                 with --pg-dump PATH"
+                 with --pg-dump FILE"
             }
-            Self::NotPgDump { .. } => "name PostgreSQL's own with --pg-dump PATH",
-            Self::Argument { .. } => "leave it out",
+            Self::NotPgDump { .. } => "name PostgreSQL's own with --pg-dump FILE",
+            Self::Argument { .. } => {
+                "leave it out: options of ccc-backup's own say where to connect and what is \
+                 written (ccc-backup create --help)"
+            }
             Self::Unreachable { .. } => {
                 "is the server running there? --host and --port, or DB_HOST and DB_PORT, say where"
             }
@@ -235,16 +238,18 @@ impl SourceError {
                 let major = server.split(['.', ' ']).next().unwrap_or(server);
                 return Some(format!(
                     "install postgresql-client-{major} (from apt.postgresql.org where the \
-                     distribution has none), or name a newer one with --pg-dump PATH"
+                     distribution has none), or name a newer one with --pg-dump FILE"
                 ));
             }
             Self::Lost { .. } => "look into the server's log, then run it again",
             Self::Killed { signal: 9, .. } => {
                 "out of memory? the system's log says (dmesg, journalctl -k)"
             }
-            Self::Process(_) | Self::Pipe(_) | Self::Killed { .. } | Self::Failed { .. } => {
-                return None;
+            Self::Failed { .. } => {
+                "the message is PostgreSQL's own: check the connection's settings, and what stands \
+                 behind `--`"
             }
+            Self::Process(_) | Self::Pipe(_) | Self::Killed { .. } => return None,
         };
         Some(hint.to_owned())
     }
@@ -298,15 +303,20 @@ fn message(stderr: &[String], tool: &str) -> String {
     let prefix = format!("{tool}: ");
     let strip = |line: &str| {
         let line = line.trim();
-        let line = line.strip_prefix(&prefix).unwrap_or(line);
+        // getopt names the program by its path.
+        let named = line.split_once(&prefix);
+        let named = named.filter(|(path, _)| path.is_empty() || path.ends_with('/'));
+        let line = named.map_or(line, |(_, rest)| rest);
         let line = line.strip_prefix("error: ").unwrap_or(line);
         line.to_owned()
     };
     let names_error = |line: &&String| line.contains("error: ") || line.contains("FATAL:  ");
+    // An option that it does not know comes without "error: ", and before a hint.
+    let says = |line: &&String| !line.trim().is_empty() && !line.contains("hint: ");
     stderr
         .iter()
         .find(names_error)
-        .or_else(|| stderr.iter().rfind(|line| !line.trim().is_empty()))
+        .or_else(|| stderr.iter().rfind(says))
         .map_or_else(|| "it did not say why".to_owned(), |line| strip(line))
 }
 

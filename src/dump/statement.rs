@@ -36,6 +36,32 @@ impl Statement {
         }
     }
 
+    /// The first schema of the path that `SET search_path = public, pg_catalog;` or
+    /// `SELECT pg_catalog.set_config('search_path', '', false);` sets; the inner `None` for an
+    /// empty path. The outer one where the statement sets no path.
+    #[must_use]
+    pub fn search_path(&self) -> Option<Option<Name>> {
+        let mut tokens = Tokens::of(&self.text);
+        if tokens.take_word("select") {
+            let set = tokens.take_word("pg_catalog")
+                && tokens.take_mark(b'.')
+                && tokens.take_word("set_config")
+                && tokens.take_mark(b'(')
+                && tokens.next() == Some(Token::Text(b"search_path".to_vec()))
+                && tokens.take_mark(b',');
+            let Some(Token::Text(path)) = tokens.next().filter(|_| set) else { return None };
+            return Some(Tokens::of(&path).take_name().map(Name::from));
+        }
+        let set = tokens.take_word("set")
+            && tokens.take_word("search_path")
+            && (tokens.take_mark(b'=') || tokens.take_word("to"));
+        set.then(|| match tokens.next() {
+            Some(Token::Word(name)) => Some(name.to_ascii_lowercase().into()),
+            Some(Token::Name(name) | Token::Text(name)) if !name.is_empty() => Some(name.into()),
+            _ => None,
+        })
+    }
+
     /// Whether it is `SELECT pg_catalog.lo_create('16411');`, as pg_dump makes large objects.
     #[must_use]
     pub fn creates_large_object(&self) -> bool {
@@ -135,6 +161,21 @@ mod tests {
             assert_eq!(statement(text).setval(), None, "{text}");
         }
         assert!(statement("select setval('s', 1);").setval().is_some());
+    }
+
+    #[test]
+    fn the_search_path_is_read_as_old_and_new_versions_of_pg_dump_set_it() {
+        for (text, path) in [
+            ("SET search_path = public, pg_catalog;", Some(Some("public"))),
+            ("SET search_path = \"My schema\", pg_catalog;", Some(Some("My schema"))),
+            ("SELECT pg_catalog.set_config('search_path', '', false);", Some(None)),
+            ("SELECT pg_catalog.set_config('search_path', 'A, b', false);", Some(Some("a"))),
+            ("SELECT pg_catalog.set_config('a', 'b', false);", None),
+            ("SET row_security = off;", None),
+        ] {
+            let found = statement(text).search_path();
+            assert_eq!(found, path.map(|path| path.map(Name::from)), "{text}");
+        }
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub(super) enum Comment {
     DumpVersion(String),
     /// The object that the next statements are about.
     Entry(TocEntry),
+    /// Words of other kinds, such as pg_dump's own "*not* creating schema", or a statement that
+    /// somebody took out.
+    Remark,
     /// Nothing that matters.
     Other,
 }
@@ -26,7 +29,7 @@ pub(super) enum Comment {
 /// Reads what follows the two dashes.
 pub(super) fn comment(text: &[u8]) -> Comment {
     let Some(text) = text.strip_prefix(b" ") else {
-        return Comment::Other;
+        return other(text);
     };
     match text.trim_ascii_end() {
         b"PostgreSQL database dump" => return Comment::Header,
@@ -49,7 +52,17 @@ pub(super) fn comment(text: &[u8]) -> Comment {
         .into_iter()
         .find_map(after)
         .and_then(|rest| entry(&rest))
-        .map_or(Comment::Other, Comment::Entry)
+        .map_or_else(|| other(text), Comment::Entry)
+}
+
+/// What `--verbose` adds to an entry, and the rest.
+fn other(text: &[u8]) -> Comment {
+    let added: [&[u8]; 4] = [b"TOC entry ", b"Dependencies: ", b"Started on ", b"Completed on "];
+    if text.trim_ascii().is_empty() || added.iter().any(|added| text.starts_with(added)) {
+        Comment::Other
+    } else {
+        Comment::Remark
+    }
 }
 
 /// Reads `users; Type: TABLE; Schema: public; Owner: -[; Tablespace: x]`.
@@ -90,7 +103,7 @@ impl Facts {
                 self.pg_dump_version.get_or_insert_with(|| version.clone());
             }
             Comment::Entry(_) => self.trailer = false,
-            Comment::Other => {}
+            Comment::Remark | Comment::Other => {}
         }
     }
 }

@@ -5,6 +5,8 @@ pub mod console;
 pub mod github;
 pub mod json;
 pub mod junit;
+pub mod listing;
+pub mod metrics;
 pub mod output;
 pub mod progress;
 mod transcript;

@@ -204,14 +204,16 @@ fn summary(report: &RunReport) -> Vec<String> {
     }
     lines.extend([String::new(), headline(report.verdict()).into()]);
     match report.verdict() {
-        Verdict::Passed => lines.push("Backup can be restored successfully".into()),
+        Verdict::Passed => {
+            lines.push("Backup can be restored successfully".into());
+            lines.extend(report.not_proven.iter().map(|what| format!("Not proven: {what}")));
+        }
         Verdict::Failed => lines.extend(report.causes()),
         Verdict::NotVerified => {
             lines.push("It could not be told whether the backup is good".into());
             lines.extend(report.causes());
         }
     }
-    lines.extend(report.not_proven.iter().map(|what| format!("Not proven: {what}")));
     lines.push(RULE.into());
     lines
 }

@@ -210,20 +210,45 @@ impl Connection {
         statement: &Statement,
     ) -> Result<Result<String, tokio_postgres::Error>, LoadError> {
         let bytes: &[u8] = &statement.text;
-        match (&self.encoding, std::str::from_utf8(bytes)) {
-            (None, Ok(text)) => Ok(Ok(text.to_owned())),
-            (Some(_), Ok(text)) if text.is_ascii() => Ok(Ok(text.to_owned())),
-            (Some(encoding), _) if encoding != "SQL_ASCII" => {
+        let encoding = self.encoding.as_deref().unwrap_or("UTF8");
+        match (encoding, std::str::from_utf8(bytes)) {
+            ("UTF8" | "SQL_ASCII", Ok(text)) => Ok(Ok(text.to_owned())),
+            (_, Ok(text)) if text.is_ascii() => Ok(Ok(text.to_owned())),
+            ("SQL_ASCII", Err(_)) => Ok(Ok(run_as_bytes(bytes))),
+            _ => {
                 let sql = "SELECT pg_catalog.convert_from($1, $2::text::name)";
-                let converted = self.session.query_one(sql, &[&bytes, encoding]).await;
-                Ok(converted.map(|row| row.get(0)))
+                match self.session.query_one(sql, &[&bytes, &encoding]).await {
+                    Ok(row) => Ok(Ok(row.try_get(0).map_err(|error| LoadError::server(&error))?)),
+                    Err(error) => Ok(Err(error)),
+                }
             }
-            // No encoding is known: the bytes are run as they are, from within the server.
-            _ => Ok(Ok(format!(
-                "DO $ccc$ BEGIN EXECUTE pg_catalog.convert_from('\\x{}', 'SQL_ASCII'); END $ccc$",
-                bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-            ))),
         }
+    }
+
+    /// The COPY statement in UTF-8, which says in which encoding its rows are.
+    async fn copy_text(
+        &self,
+        block: &CopyBlock,
+    ) -> Result<Result<String, tokio_postgres::Error>, LoadError> {
+        let unsupported = |what: &str| {
+            let line = block.statement.line;
+            LoadError::Unsupported(format!(
+                "line {line}: {what}, which this version does not restore"
+            ))
+        };
+        let Some(encoding) = self.encoding.as_deref() else {
+            return self.text(&block.statement).await;
+        };
+        let utf8 = std::str::from_utf8(&block.statement.text).is_ok();
+        if encoding == "SQL_ASCII" && !utf8 {
+            return Err(unsupported("COPY of a table with a name that is not in UTF-8"));
+        }
+        if !block.text_format {
+            return Err(unsupported("COPY with options in a dump that is not in UTF-8"));
+        }
+        let text = self.text(&block.statement).await?;
+        let encoding = pg::quote_literal(encoding);
+        Ok(text.map(|text| format!("{} WITH (ENCODING {encoding});", text.trim_end_matches(';'))))
     }
 
     /// Restores a COPY block whose rows come from `rows`, under the dump's encoding. With `fresh`,
@@ -239,16 +264,9 @@ impl Connection {
         mut rows: mpsc::Receiver<Bytes>,
     ) -> Result<(), LoadError> {
         self.ledger.write(|restored| restored.statements += 1);
-        if let Some(encoding) = &self.encoding {
-            let set = format!("SET client_encoding = {}", pg::quote_literal(encoding));
-            self.command(&set).await?;
-        }
         let result = self.try_copy(block, fresh, &mut rows).await?;
         if fresh.is_some() && result.is_err() {
             self.command("ROLLBACK").await?;
-        }
-        if self.encoding.is_some() {
-            self.command("SET client_encoding = 'UTF8'").await?;
         }
         match result {
             Ok(count) => self.ledger.write(|restored| restored.rows += count),
@@ -267,7 +285,7 @@ impl Connection {
         fresh: Option<&str>,
         rows: &mut mpsc::Receiver<Bytes>,
     ) -> Result<Result<u64, tokio_postgres::Error>, LoadError> {
-        let text = match self.text(&block.statement).await? {
+        let text = match self.copy_text(block).await? {
             Ok(text) => text,
             Err(error) => return Ok(Err(error)),
         };
@@ -300,6 +318,12 @@ impl Connection {
     async fn command(&self, sql: &str) -> Result<(), LoadError> {
         self.session.batch_execute(sql).await.map_err(|error| LoadError::server(&error))
     }
+}
+
+/// A statement whose encoding is not known: its bytes are run as they are, from within the server.
+fn run_as_bytes(bytes: &[u8]) -> String {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("DO $ccc$ BEGIN EXECUTE pg_catalog.convert_from('\\x{hex}', 'SQL_ASCII'); END $ccc$")
 }
 
 /// Whether a statement can share a message, and so a transaction, with others.

@@ -47,7 +47,9 @@ pub fn rule(statement: &Statement, error: &ServerError) -> Option<Rule> {
     let is = |keywords: &[&str]| statement.starts_with(keywords);
     let absent = ABSENT.contains(&code);
     let no_such_role = code == "42704" && error.message.starts_with("role ");
-    if absent && (is(&["DROP"]) || is(&["ALTER", "TABLE"]) && drops(&text)) {
+    let unlinks = text.starts_with("SELECT pg_catalog.lo_unlink(");
+    let drop = is(&["DROP"]) || is(&["ALTER", "TABLE"]) && drops(&text) || unlinks;
+    if absent && drop {
         Some(Rule::DropOfAbsent)
     } else if absent && is(&["CREATE", "OR", "REPLACE", "VIEW"]) && is_stub(&text) {
         Some(Rule::StubView)
@@ -109,6 +111,10 @@ mod tests {
         assert_eq!(judged("DROP TABLE public.users;", "42P01", message), Some(Rule::DropOfAbsent));
         let alter = "ALTER TABLE ONLY public.users DROP CONSTRAINT users_pkey;";
         assert_eq!(judged(alter, "42P01", message), Some(Rule::DropOfAbsent));
+        let unlink = "SELECT pg_catalog.lo_unlink('18245');";
+        let message = "large object 18245 does not exist";
+        assert_eq!(judged(unlink, "42704", message), Some(Rule::DropOfAbsent));
+        assert_eq!(judged("SELECT pg_catalog.lo_open('1', 131072);", "42704", message), None);
     }
 
     #[test]

@@ -136,7 +136,8 @@ impl SandboxError {
             Self::ImageMissing { image, version, .. } => Some(match version {
                 Some(version) => format!(
                     "get one with `docker pull {image}`, or build one from Debian's packages with \
-                     `make postgres-image` (ccc-backup/postgres:{version})"
+                     `make postgres-image{}` (ccc-backup/postgres:{version})",
+                    if *version == 15 { String::new() } else { format!(" ARGS={version}") }
                 ),
                 None => format!("get it with `docker pull {image}`, or name another with --image"),
             }),
@@ -170,7 +171,9 @@ impl SandboxError {
             Self::Engine { reason, .. } if reason.contains("no space left") => {
                 Some("make room where Docker keeps its data: docker system df".into())
             }
-            Self::Interrupted | Self::Server { .. } | Self::Engine { .. } => None,
+            Self::Engine { .. } => Some("see how Docker is: docker info, docker ps -a".into()),
+            Self::Server { .. } => Some("another image may do: --image IMAGE".into()),
+            Self::Interrupted => None,
         }
     }
 }
@@ -200,7 +203,13 @@ mod tests {
             version: Some(15),
         };
         let hint = error.hint().unwrap();
-        assert!(hint.contains("docker pull postgres:15") && hint.contains("make postgres-image"));
+        assert!(hint.contains("docker pull postgres:15") && hint.contains("`make postgres-image`"));
+        let error = SandboxError::ImageMissing {
+            image: "postgres:17".into(),
+            reason: "no such host".into(),
+            version: Some(17),
+        };
+        assert!(error.hint().unwrap().contains("`make postgres-image ARGS=17`"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Server settings for a database that nobody needs to survive a crash. Pure.
 //!
-//! What each of them is worth was measured; `docs/architecture.md` points to the figures. Settings
+//! What each of them is worth was measured when it was chosen. Settings
 //! that made no difference are left at PostgreSQL's defaults.
 
 const MIB: u64 = 1024 * 1024;

@@ -88,18 +88,18 @@ impl StoreError {
             Self::DirectoryMissing(_) => {
                 "make a backup first (ccc-backup create), or name the directory with --backup-dir"
             }
-            Self::NotADirectory(_) => "name a directory with --backup-dir",
+            Self::NotADirectory(_) => "name another directory, such as --backup-dir ./backups",
             Self::DirectoryUnreadable { .. } | Self::NoPermission { .. } => {
                 "run as the user that owns the backups, or change the permissions"
             }
             Self::TargetExists(_) => "choose another name, or pass --force to replace it",
             Self::TargetIsDirectory(_) | Self::NoFileName(_) => {
-                "name a file, such as backups/manual.sql"
+                "name a file, such as backups/manual.sql, or a directory with --backup-dir"
             }
             Self::BeingWritten(_) => "wait for the other run to end, or choose another name",
             Self::DiskFull(_) => "free space (ccc-backup cleanup), or choose another directory",
             Self::ReadOnly(_) => "choose a directory that can be written, or remount it read-write",
-            Self::Io { .. } => return None,
+            Self::Io { .. } => "check the path, and the disk that it is on",
         };
         Some(hint.to_owned())
     }

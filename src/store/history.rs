@@ -3,16 +3,13 @@
 //! Holds no secrets and nothing of any row.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
-use super::lock;
 use super::naming::history_path;
 use crate::outcome::{Phase, Verdict};
 
@@ -34,6 +31,9 @@ pub enum Work {
 pub struct Record {
     /// The version of the line: [`RECORD_VERSION`].
     pub version: u32,
+    /// Its number in this directory, given by [`super::ledger::Ledger::append`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u64>,
     /// What was done.
     pub work: Work,
     /// When it began.
@@ -100,6 +100,7 @@ impl Record {
     ) -> Self {
         Self {
             version: RECORD_VERSION,
+            run: None,
             work,
             started_at,
             seconds: 0.0,
@@ -122,6 +123,15 @@ impl Record {
             image_digest: None,
         }
     }
+
+    /// How long it restored, in seconds; `None` when it did not come to the end of a restore. A
+    /// backup that was restored and then failed a check has a restore time; one that did not
+    /// restore has none.
+    pub fn restore_seconds(&self) -> Option<f64> {
+        let phase = |name: &str| self.phases.iter().find(|phase| phase.name == name);
+        // The checks begin where the restore has come to its end.
+        phase("checks").and(phase("restore")).map(|phase| phase.seconds)
+    }
 }
 
 /// A history that was read.
@@ -133,40 +143,22 @@ pub struct History {
     pub damaged: usize,
     /// Lines that a newer version of ccc-backup wrote.
     pub newer: usize,
+    /// The highest number of a run, newer lines included.
+    pub last_run: u64,
 }
 
-/// Adds a record to the history of a directory, durably. Runs at once wait for each other.
-///
-/// # Errors
-/// What the system refuses; the directory must exist.
-pub fn append(dir: &Path, record: &Record) -> Result<(), StoreError> {
-    let path = history_path(dir);
-    write_line(&path, record).map_err(|error| StoreError::io("write", &path, error))
-}
-
-fn write_line(path: &Path, record: &Record) -> io::Result<()> {
-    let mut file =
-        OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
-    lock::wait_exclusive(&file)?;
-    let mut line = Vec::new();
-    if !ends_with_newline(&mut file)? {
-        // A crash or a full disk cut the line before; ours must not become a part of it.
-        line.push(b'\n');
+impl History {
+    /// What has to be said of the lines that were set aside; nothing when all were understood.
+    pub fn set_aside(&self) -> Option<String> {
+        let lines = |count: usize, before: &str, after: &str| {
+            let s = if count == 1 { "" } else { "s" };
+            (count > 0).then(|| format!("{count} {before}line{s}{after}"))
+        };
+        let damaged = lines(self.damaged, "damaged ", "");
+        let newer = lines(self.newer, "", " of a newer ccc-backup");
+        let parts: Vec<String> = damaged.into_iter().chain(newer).collect();
+        (!parts.is_empty()).then(|| format!("set aside in the history: {}", parts.join(", ")))
     }
-    serde_json::to_writer(&mut line, record)?;
-    line.push(b'\n');
-    file.write_all(&line)?;
-    file.sync_data()
-}
-
-fn ends_with_newline(file: &mut std::fs::File) -> io::Result<bool> {
-    if file.metadata()?.len() == 0 {
-        return Ok(true);
-    }
-    file.seek(SeekFrom::End(-1))?;
-    let mut last = [0];
-    file.read_exact(&mut last)?;
-    Ok(last == *b"\n")
 }
 
 /// Reads the history of a directory; one without a history has an empty one.
@@ -177,7 +169,12 @@ pub fn read(dir: &Path) -> Result<History, StoreError> {
     let path = history_path(dir);
     match std::fs::read(&path) {
         Ok(bytes) => Ok(parse(&bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(History::default()),
+        // Whoever lists the directory says what is wrong with it.
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(History::default())
+        }
         Err(error) => Err(StoreError::io("read", &path, error)),
     }
 }
@@ -187,6 +184,8 @@ pub fn parse(bytes: &[u8]) -> History {
     #[derive(Deserialize)]
     struct Versioned {
         version: u32,
+        #[serde(default)]
+        run: u64,
     }
     let mut history = History::default();
     for line in bytes.split(|byte| *byte == b'\n') {
@@ -194,14 +193,26 @@ pub fn parse(bytes: &[u8]) -> History {
             continue;
         }
         match serde_json::from_slice::<Versioned>(line) {
-            Ok(Versioned { version }) if version > RECORD_VERSION => history.newer += 1,
-            _ => match serde_json::from_slice(line) {
-                Ok(record) => history.records.push(record),
+            Ok(Versioned { version, run }) if version > RECORD_VERSION => {
+                history.newer += 1;
+                history.last_run = history.last_run.max(run);
+            }
+            _ => match serde_json::from_slice::<Record>(line) {
+                Ok(record) => {
+                    history.last_run = history.last_run.max(record.run.unwrap_or(0));
+                    history.records.push(record);
+                }
                 Err(_) => history.damaged += 1,
             },
         }
     }
     history
+}
+
+/// The database that a backup of this name was last made of, as far as the records know.
+pub fn database_of<'a>(records: &'a [Record], backup: &str) -> Option<&'a str> {
+    let made = |record: &&Record| record.work == Work::Create && record.backup == backup;
+    records.iter().rev().filter(made).find_map(|record| record.database.as_deref())
 }
 
 /// The newest verification that passed.

@@ -1,4 +1,3 @@
-use std::process::Command;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -15,23 +14,6 @@ fn passed(backup: &str, minute: u64) -> Record {
 }
 
 #[test]
-fn records_are_read_as_they_were_written() {
-    let dir = tempfile::tempdir().unwrap();
-    assert_eq!(read(dir.path()).unwrap(), History::default());
-    let mut full = passed("backup_20260114_143022.sql.gz", 3);
-    full.phases.push(Phase { name: "restore".into(), seconds: 4.25 });
-    full.rows = Some(1_265_000);
-    full.database = Some("content_creation_crew".into());
-    full.failed_checks.push("schema.users".into());
-    let bare = record("x\ny.sql", Work::Create, Verdict::Failed, 4);
-    append(dir.path(), &full).unwrap();
-    append(dir.path(), &bare).unwrap();
-    let history = read(dir.path()).unwrap();
-    assert_eq!(history.records, [full, bare]);
-    assert_eq!((history.damaged, history.newer), (0, 0));
-}
-
-#[test]
 fn a_damaged_line_and_a_newer_one_are_set_aside() {
     let good = serde_json::to_string(&passed("a", 1)).unwrap();
     let text = format!(
@@ -39,59 +21,38 @@ fn a_damaged_line_and_a_newer_one_are_set_aside() {
     );
     let history = parse(text.as_bytes());
     assert_eq!((history.records.len(), history.damaged, history.newer), (2, 3, 1));
+    let said = history.set_aside().unwrap();
+    assert_eq!(said, "set aside in the history: 3 damaged lines, 1 line of a newer ccc-backup");
+    assert_eq!(parse(good.as_bytes()).set_aside(), None);
 }
 
 #[test]
-fn a_line_cut_by_a_crash_does_not_swallow_the_next() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(history_path(dir.path()), b"{\"version\":1,\"work\":\"ver").unwrap();
-    append(dir.path(), &passed("a", 1)).unwrap();
-    append(dir.path(), &passed("b", 2)).unwrap();
-    let history = read(dir.path()).unwrap();
-    assert_eq!((history.records.len(), history.damaged), (2, 1));
+fn the_number_of_the_last_run_counts_lines_of_a_newer_version() {
+    let mut line = passed("a", 1);
+    line.run = Some(4);
+    let good = serde_json::to_string(&line).unwrap();
+    let newer = r#"{"version":2,"run":9}"#;
+    assert_eq!(parse(format!("{newer}\n{good}").as_bytes()).last_run, 9);
+    assert_eq!(parse(good.as_bytes()).last_run, 4);
 }
 
 #[test]
-fn a_missing_directory_is_an_error_of_writing_and_not_of_reading() {
-    let dir = tempfile::tempdir().unwrap();
-    let missing = dir.path().join("none");
-    assert!(append(&missing, &passed("a", 1)).is_err());
-    assert_eq!(read(&missing).unwrap(), History::default());
-}
-
-/// Not a test by itself: what one of the processes below does.
-#[test]
-fn one_of_many_processes_writes_its_lines() {
-    let Ok(dir) = std::env::var("CCC_BACKUP_TEST_HISTORY") else {
-        return;
-    };
-    for minute in 0..10 {
-        let mut line = passed(&"long".repeat(3000), minute);
-        line.rows = Some(u64::from(std::process::id()));
-        append(Path::new(&dir), &line).unwrap();
-    }
+fn only_a_restore_that_came_to_its_end_has_a_time() {
+    let phase = |name: &str| Phase { name: name.into(), seconds: 4.0 };
+    let mut line = record("a", Work::Verify, Verdict::Failed, 1);
+    line.phases = vec![phase("read and start"), phase("restore")];
+    assert_eq!(line.restore_seconds(), None);
+    line.phases.push(phase("checks"));
+    assert_eq!(line.restore_seconds(), Some(4.0));
 }
 
 #[test]
-fn twenty_processes_at_once_lose_no_line() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut processes: Vec<_> = (0..20)
-        .map(|_| {
-            Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "store::history::tests::one_of_many_processes_writes_its_lines"])
-                .env("CCC_BACKUP_TEST_HISTORY", dir.path())
-                .stdout(std::process::Stdio::null())
-                .spawn()
-                .unwrap()
-        })
-        .collect();
-    for process in &mut processes {
-        assert!(process.wait().unwrap().success());
-    }
-    let history = read(dir.path()).unwrap();
-    assert_eq!((history.records.len(), history.damaged), (200, 0));
-    let writers: BTreeSet<_> = history.records.iter().map(|record| record.rows).collect();
-    assert_eq!(writers.len(), 20);
+fn the_database_of_a_backup_is_the_one_it_was_last_made_of() {
+    let mut records = [1, 2, 3].map(|minute| record("a", Work::Create, Verdict::Passed, minute));
+    records[0].database = Some("old".into());
+    records[1].database = Some("new".into());
+    assert_eq!(database_of(&records, "a"), Some("new"));
+    assert_eq!(database_of(&records, "b"), None);
 }
 
 #[test]

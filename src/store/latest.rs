@@ -1,4 +1,4 @@
-//! Finds the newest backup in a directory and in the directories right below it.
+//! Finds the backups, and the newest of them, in a directory and in the directories right below it.
 
 use std::fs::{DirEntry, Metadata};
 use std::io;
@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::error::StoreError;
 use super::naming::{is_backup_directory, is_backup_name, time_in_name};
 
-/// The newest backup.
+/// A backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The file, or the directory of pg_dump's directory format.
@@ -29,15 +29,24 @@ pub struct Found {
 /// [`StoreError::DirectoryMissing`], [`StoreError::NotADirectory`] or
 /// [`StoreError::DirectoryUnreadable`], of `dir` itself.
 pub fn find_latest(dir: &Path) -> Result<Option<Found>, StoreError> {
+    let (backups, not_searched) = find_all(dir)?;
+    Ok(backups.into_iter().next().map(|found| Found { not_searched, ..found }))
+}
+
+/// All backups, newest first, and the directories that could not be looked into.
+///
+/// # Errors
+/// As [`find_latest`].
+pub fn find_all(dir: &Path) -> Result<(Vec<Found>, Vec<PathBuf>), StoreError> {
     let mut search = Search::default();
     search.look_into(dir, true).map_err(|error| StoreError::directory(dir, error))?;
-    let not_searched = search.not_searched;
-    Ok(search.newest.map(|found| Found { not_searched, ..found }))
+    search.backups.sort_by(|one, other| (other.time, &other.path).cmp(&(one.time, &one.path)));
+    Ok((search.backups, search.not_searched))
 }
 
 #[derive(Default)]
 struct Search {
-    newest: Option<Found>,
+    backups: Vec<Found>,
     not_searched: Vec<PathBuf>,
 }
 
@@ -73,16 +82,12 @@ impl Search {
         let Some(time) = in_name.or_else(changed) else {
             return;
         };
-        let found = Found {
+        self.backups.push(Found {
             path: entry.path(),
             time,
             time_from_name: in_name.is_some(),
             not_searched: Vec::new(),
-        };
-        let newer = |best: &Found| (found.time, &found.path) > (best.time, &best.path);
-        if self.newest.as_ref().is_none_or(newer) {
-            self.newest = Some(found);
-        }
+        });
     }
 }
 

@@ -8,11 +8,13 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 
 use super::error::StoreError;
 use super::naming::manifest_path;
 use super::publish::write_atomically;
+use super::seal;
 
 /// The version that is written, and the newest that is read.
 pub const FORMAT_VERSION: u32 = 1;
@@ -41,6 +43,8 @@ pub struct Manifest {
     pub sequences: Vec<Sequence>,
     /// The large objects.
     pub large_objects: LargeObjects,
+    /// The statements, by kind.
+    pub statements: Vec<Statements>,
     /// The revision in `alembic_version`, where there is one.
     #[serde(default)]
     pub alembic_revision: Option<String>,
@@ -131,7 +135,8 @@ pub struct Table {
     pub fingerprint: Fingerprint,
 }
 
-/// 128 bits as 32 lower-case hex digits: the sum of the hashes of a table's rows.
+/// 128 bits as 32 lower-case hex digits: the sum of the hashes of a table's rows, or the hash of
+/// statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Fingerprint(pub u128);
@@ -166,6 +171,18 @@ pub struct Sequence {
     pub last_value: i64,
     /// Whether that value was given out; else it is the next.
     pub is_called: bool,
+}
+
+/// The statements of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statements {
+    /// What they make, such as `FK CONSTRAINT`, or their first word, such as `SET`.
+    pub kind: String,
+    /// How many.
+    pub count: u64,
+    /// Of their texts, in the order of the dump.
+    pub fingerprint: Fingerprint,
 }
 
 /// The large objects in the dump.
@@ -287,9 +304,28 @@ impl Manifest {
             let message = format!("there is no format version {format_version}");
             return Err(ManifestError::Damaged(message));
         }
-        let manifest: Self = serde_json::from_slice(bytes).map_err(damaged)?;
+        let mut value: Value = serde_json::from_slice(bytes).map_err(damaged)?;
+        seal::remove(&mut value).map_err(ManifestError::Damaged)?;
+        let manifest: Self = serde_json::from_value(value).map_err(damaged)?;
         manifest.check_sense()?;
         Ok(manifest)
+    }
+
+    /// The bytes of its file: itself, and a checksum of itself.
+    ///
+    /// # Errors
+    /// None that is known of.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        #[derive(Serialize)]
+        struct Sealed<'a> {
+            #[serde(flatten)]
+            manifest: &'a Manifest,
+            manifest_sha256: String,
+        }
+        let manifest_sha256 = seal::of(&serde_json::to_value(self)?);
+        let mut bytes = serde_json::to_vec_pretty(&Sealed { manifest: self, manifest_sha256 })?;
+        bytes.push(b'\n');
+        Ok(bytes)
     }
 
     fn check_sense(&self) -> Result<(), ManifestError> {
@@ -325,9 +361,8 @@ impl Manifest {
     /// As [`write_atomically`].
     pub fn write(&self, backup: &Path, overwrite: bool) -> Result<(), StoreError> {
         let path = manifest_path(backup);
-        let mut bytes = serde_json::to_vec_pretty(self)
-            .map_err(|error| StoreError::io("write", &path, error.into()))?;
-        bytes.push(b'\n');
+        let bytes =
+            self.to_bytes().map_err(|error| StoreError::io("write", &path, error.into()))?;
         write_atomically(&path, &bytes, overwrite)
     }
 }

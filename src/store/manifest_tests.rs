@@ -35,16 +35,39 @@ fn manifest() -> Manifest {
             is_called: true,
         }],
         large_objects: LargeObjects::default(),
+        statements: vec![Statements {
+            kind: "INDEX".into(),
+            count: 3,
+            fingerprint: Fingerprint(u128::MAX),
+        }],
         alembic_revision: None,
         not_recorded: Vec::new(),
         index: None,
     }
 }
 
+/// The manifest with a change by somebody who could make its checksum, too.
 fn altered(change: impl FnOnce(&mut serde_json::Value)) -> Result<Manifest, ManifestError> {
     let mut value = serde_json::to_value(manifest()).unwrap();
     change(&mut value);
+    value[seal::KEY] = seal::of(&value).into();
     Manifest::parse(&serde_json::to_vec(&value).unwrap())
+}
+
+#[test]
+fn a_manifest_with_any_byte_of_its_values_changed_is_damaged() {
+    let bytes = manifest().to_bytes().unwrap();
+    assert_eq!(Manifest::parse(&bytes).unwrap(), manifest());
+    for at in (0..bytes.len()).filter(|at| !bytes[*at].is_ascii_whitespace()) {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        let error = Manifest::parse(&changed).unwrap_err();
+        // The version alone says what else is to be expected.
+        let newer = matches!(error, ManifestError::Newer { .. });
+        assert!(error.proves_bad() || newer, "byte {at}: {error}");
+    }
+    let without = String::from_utf8(bytes).unwrap().replace(seal::KEY, "something");
+    assert!(Manifest::parse(without.as_bytes()).unwrap_err().proves_bad());
 }
 
 #[test]
@@ -158,7 +181,7 @@ proptest! {
             index: Some(Index { members, copies: vec![CopySpan { table: 0, offset: 1, bytes: 2 }] }),
             ..manifest()
         };
-        let bytes = serde_json::to_vec(&manifest).unwrap();
+        let bytes = manifest.to_bytes().unwrap();
         prop_assert_eq!(Manifest::parse(&bytes).unwrap(), manifest);
     }
 

@@ -3,11 +3,16 @@
 pub mod error;
 pub mod history;
 pub mod latest;
+pub mod ledger;
+pub mod listing;
 pub mod lock;
 pub mod manifest;
 pub mod naming;
 pub mod publish;
 pub mod retention;
+mod seal;
+pub mod statistics;
 pub mod sweep;
+pub mod totals;
 
 pub use error::StoreError;

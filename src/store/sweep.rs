@@ -82,7 +82,7 @@ fn is_plain_file(path: &Path) -> bool {
 }
 
 /// Bytes of a file, or of the files right in a directory (pg_dump's directory format is flat).
-fn size(path: &Path) -> u64 {
+pub(crate) fn size(path: &Path) -> u64 {
     let Ok(metadata) = std::fs::symlink_metadata(path) else {
         return 0;
     };

@@ -14,7 +14,7 @@ use crate::dump::inspect::Inspection;
 use crate::events::{Event, Progress, Work};
 use crate::outcome::{CheckResult, Obstacle, Section};
 use crate::pg::{ConnectInfo, Session};
-use crate::store::manifest::Manifest;
+use crate::store::manifest::{Manifest, Table};
 
 impl Run<'_> {
     /// Runs the checks on the restored database.
@@ -97,7 +97,7 @@ impl Run<'_> {
         encoding: Option<&str>,
     ) -> Result<(), CheckError> {
         let rendering = self.rendering(encoding);
-        let found = if self.settings.content {
+        let mut found = if self.settings.content {
             let mut found = self.read_back(target, &dump.tables, &rendering).await?;
             self.retry_renderings(session, target, dump, &rendering, &mut found).await?;
             found
@@ -107,6 +107,11 @@ impl Run<'_> {
                 .push("contents of the restored rows: left out by --no-content".to_owned());
             contents::count(session, &dump.tables).await?
         };
+        for table in contents::settle_mixed(&dump.tables, &mut found) {
+            self.report.not_proven.push(format!(
+                "contents of {table}: its partitions have their columns in different orders"
+            ));
+        }
         let manifest = self.manifest.as_ref();
         let compared: Vec<Compared> = dump
             .tables
@@ -240,20 +245,27 @@ impl Run<'_> {
 
 /// The manifest's record of a table.
 fn recorded(manifest: &Manifest, table: &TableContents) -> Option<TableFingerprint> {
-    let schema = table.schema.as_ref().map(|schema| schema.text()).unwrap_or_default();
-    let record = manifest
-        .tables
-        .iter()
-        .find(|record| record.schema == schema && record.name == table.name.text())?;
+    let record = manifest.tables.iter().find(|record| is_of(record, table))?;
     Some(TableFingerprint { rows: record.rows, sum: record.fingerprint.0 })
 }
 
 /// Tables of the manifest that the dump does not have.
 fn lost_tables(manifest: &Manifest, dump: &Contents) -> Vec<String> {
-    let in_dump: Vec<String> = dump.tables.iter().map(TableContents::display_name).collect();
-    let name = |table: &crate::store::manifest::Table| match table.schema.as_str() {
+    let name = |table: &Table| match table.schema.as_str() {
         "" => table.name.clone(),
         schema => format!("{schema}.{}", table.name),
     };
-    manifest.tables.iter().map(name).filter(|name| !in_dump.contains(name)).collect()
+    let is_lost = |record: &&Table| !dump.tables.iter().any(|table| is_of(record, table));
+    manifest.tables.iter().filter(is_lost).map(name).collect()
+}
+
+/// Whether a record is of this table and these columns.
+fn is_of(record: &Table, table: &TableContents) -> bool {
+    record.schema == table.schema.as_ref().map(|schema| schema.text()).unwrap_or_default()
+        && record.name == table.name.text()
+        && record
+            .columns
+            .iter()
+            .map(String::as_str)
+            .eq(table.columns.iter().map(|name| name.text()))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::checks::restore_time;
-use crate::commands::{Stop, record};
+use crate::commands::{Stop, ledger, record};
 use crate::dump::inspect::InspectError;
 use crate::dump::open::BackupFile;
 use crate::events::{Event, Events};
@@ -17,7 +17,7 @@ use crate::outcome::{Defect, Obstacle, RunReport};
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::settings::VerifySettings;
 use crate::store::manifest::Manifest;
-use crate::store::{history, latest, lock};
+use crate::store::{latest, lock};
 use chrono::Utc;
 
 /// The database that the backup is restored into.
@@ -47,11 +47,13 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
         run.report.checks.push(restore_time::not_measured());
     }
     run.report.seconds = clock.elapsed().as_secs_f64();
+    let database = run.manifest.as_ref().and_then(|manifest| manifest.source.database.clone());
     let (report, sandbox, opened) = (Arc::new(run.report), run.sandbox, run.opened);
-    if opened
-        && let Err(error) = history::append(&settings.history_dir, &record::verification(&report))
-    {
-        events.emit(Event::Warning(format!("the history was not written: {error}")));
+    if opened {
+        let line = record::verification(&report, database);
+        let metrics_file = settings.metrics_file.as_deref();
+        let unwritten = ledger::put_on_record(&settings.history_dir, line, metrics_file);
+        unwritten.warnings().for_each(|text| events.emit(Event::Warning(text)));
     }
     events.emit(Event::VerifyFinished(Arc::clone(&report)));
     leave(settings, events, sandbox).await;
@@ -104,19 +106,21 @@ impl Run<'_> {
         }
         self.report.backup_bytes = file.bytes();
         self.events.emit(Event::BackupFound { bytes: file.bytes() });
-        let compression = match file.sniff().map_err(|error| obstacle(&error, error.hint()))? {
-            Ok(compression) => compression,
-            Err(not_a_dump) => {
-                self.report.defects.push(Defect {
-                    cause: not_a_dump.to_string(),
-                    hint: Some("look at the job that wrote it, and use an older backup".into()),
-                });
-                return Ok(());
-            }
-        };
+        let sniffed = file.sniff();
+        if let Ok(Err(not_a_dump)) = &sniffed {
+            self.report.defects.push(Defect {
+                cause: not_a_dump.to_string(),
+                hint: Some("look at the job that wrote it, and use an older backup".into()),
+            });
+            return Ok(());
+        }
+        // A file of another format is another file, where there is a manifest to tell.
         if !self.read_manifest(&file)? {
             return Ok(());
         }
+        let Ok(compression) = sniffed.map_err(|error| obstacle(&error, error.hint()))? else {
+            return Ok(());
+        };
         let Some(inspection) = self.read_and_start(&file, compression).await? else {
             return Ok(());
         };
@@ -163,7 +167,15 @@ impl Run<'_> {
         }
         let dir = &self.settings.backup_dir;
         match latest::find_latest(dir) {
-            Ok(Some(found)) => Ok(found.path),
+            Ok(Some(found)) => {
+                for dir in &found.not_searched {
+                    self.events.emit(Event::Warning(format!(
+                        "{} cannot be read; a newer backup may be in it",
+                        dir.display()
+                    )));
+                }
+                Ok(found.path)
+            }
             Ok(None) => Err(Obstacle {
                 cause: format!("No backup found in {}", dir.display()),
                 hint: Some("make one with `ccc-backup create`, or name --backup-dir".into()),

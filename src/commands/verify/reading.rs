@@ -5,13 +5,15 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Run, changed, obstacle};
-use crate::checks::checksum;
+use crate::checks::{self, checksum};
 use crate::dump::inspect::{self, InspectError, Inspection};
 use crate::dump::item::Facts;
 use crate::dump::open::{BackupFile, Compression};
+use crate::dump::statements::StatementsOfKind;
 use crate::events::{Event, Events, Progress, Work};
-use crate::outcome::{Defect, Obstacle, Status};
+use crate::outcome::{CheckResult, Defect, Obstacle, Status};
 use crate::sandbox;
+use crate::store::manifest::{Manifest, Statements};
 
 /// How much larger than its backup file a database is taken to be, before anything is known.
 const GROWTH: u64 = 16;
@@ -57,10 +59,16 @@ impl Run<'_> {
         let inspection = inspected
             .map_err(|error| obstacle(&error, "this is a defect of ccc-backup: please report it"))?
             .map_err(|error| self.unread(&error))?;
+        let checksum = self
+            .manifest
+            .as_ref()
+            .map(|manifest| checksum::judge(&inspection.sha256, &manifest.file.sha256));
         if let Some(unsound) = &inspection.unsound {
             if file.has_changed() {
                 return Err(changed());
             }
+            // It tells whether the file was written so, or became so.
+            checksum.into_iter().for_each(|check| self.note(check));
             self.report.defects.push(Defect::new(
                 unsound.to_string(),
                 "this file cannot be restored whole: use an older backup, and look at the job \
@@ -68,10 +76,6 @@ impl Run<'_> {
             ));
             return Ok(None);
         }
-        let checksum = self
-            .manifest
-            .as_ref()
-            .map(|manifest| checksum::judge(&inspection.sha256, &manifest.file.sha256));
         if let Some(check) = checksum.clone().filter(|check| check.status == Status::Failed) {
             if file.has_changed() {
                 return Err(changed());
@@ -86,9 +90,9 @@ impl Run<'_> {
             rows: inspection.contents.rows(),
             bytes: inspection.dump_bytes,
         });
-        if let Some(check) = checksum {
-            self.note(check);
-        }
+        checksum.into_iter().for_each(|check| self.note(check));
+        let statements = self.manifest.as_ref().map(|manifest| statements(manifest, &inspection));
+        statements.into_iter().for_each(|check| self.note(check));
         Ok(Some(inspection))
     }
 
@@ -117,6 +121,17 @@ impl Run<'_> {
         }
         of_dump.unwrap_or(DEFAULT_VERSION)
     }
+}
+
+/// Whether the dump has the statements of the manifest.
+fn statements(manifest: &Manifest, inspection: &Inspection) -> CheckResult {
+    let recorded = |of: &Statements| StatementsOfKind {
+        kind: of.kind.clone(),
+        count: of.count,
+        fingerprint: of.fingerprint.0,
+    };
+    let recorded: Vec<_> = manifest.statements.iter().map(recorded).collect();
+    checks::statements::judge(&inspection.contents.statements.by_kind(), &recorded)
 }
 
 /// Reads the whole backup on a thread of its own.

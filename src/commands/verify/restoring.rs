@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::{DATABASE, Run, changed};
 use crate::checks::restore_time;
+use crate::dump::encoding::is_for_databases;
 use crate::dump::inspect::Inspection;
 use crate::dump::open::{BackupFile, Compression};
 use crate::dump::seek::Seekable;
@@ -119,7 +120,9 @@ impl Run<'_> {
 
     /// The locale of the new database: the manifest's, else C in the dump's encoding.
     fn locale(&self, inspection: &Inspection) -> Locale {
-        let of_dump = Locale::of_encoding(inspection.facts.client_encoding.as_deref());
+        let encoding = inspection.facts.client_encoding.as_deref();
+        // Where only clients can have it, UTF-8 takes every character of it.
+        let of_dump = Locale::of_encoding(encoding.filter(|name| is_for_databases(name)));
         let Some(source) = self.manifest.as_ref().map(|manifest| &manifest.source) else {
             return of_dump;
         };

@@ -60,18 +60,30 @@ impl Reader {
         if end.is_some() {
             self.place = Place::Gap;
             if self.alone {
-                self.noted(toc::comment(&self.text));
+                self.noted(toc::comment(&self.text))?;
             }
         }
         Ok(text.len())
     }
 
-    fn noted(&mut self, comment: Comment) {
+    fn noted(&mut self, comment: Comment) -> Result<(), Flaw> {
         self.facts.note(&comment);
         match comment {
-            Comment::Entry(entry) => self.toc = Some(Arc::new(entry)),
-            Comment::Header | Comment::ClusterHeader => self.toc = None,
-            _ => {}
+            Comment::Entry(entry) => {
+                let entry = Arc::new(entry);
+                self.toc = Some(Arc::clone(&entry));
+                self.entries.begin(Some((entry, self.line)))
+            }
+            Comment::Header | Comment::ClusterHeader => {
+                self.toc = None;
+                self.entries.begin(None)
+            }
+            Comment::Trailer | Comment::ClusterTrailer => self.entries.begin(None),
+            Comment::Remark => {
+                self.entries.filled();
+                Ok(())
+            }
+            Comment::ServerVersion(_) | Comment::DumpVersion(_) | Comment::Other => Ok(()),
         }
     }
 
@@ -114,6 +126,7 @@ impl Reader {
             (Command::Plain(meta), None) => meta,
             _ => return Err(Flaw::Restricted { line, text }),
         };
+        self.entries.filled();
         match &meta {
             Meta::Unrestrict => {}
             Meta::Restrict => self.facts.trailer = false,
@@ -124,7 +137,7 @@ impl Reader {
             }
             Meta::Encoding(name) => {
                 self.facts.trailer = false;
-                self.set_encoding(name.clone());
+                self.set_encoding(name.clone())?;
             }
         }
         out.push(Item::Meta(meta));

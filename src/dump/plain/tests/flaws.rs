@@ -134,3 +134,55 @@ fn the_items_before_a_flaw_are_given_and_the_flaw_stays() {
     assert_eq!(reader.finish(&mut items), Err(first));
     assert!(reader.facts().header);
 }
+
+/// A dump whose entries are these kinds, each with what follows it.
+fn with_entries(entries: &[(&str, &str)]) -> Result<(), Flaw> {
+    let entry = |(kind, text): &(&str, &str)| {
+        format!("--\n-- Name: x; Type: {kind}; Schema: public; Owner: -\n--\n\n{text}\n\n")
+    };
+    let body: String = entries.iter().map(entry).collect();
+    read(format!("{HEAD}{body}{TAIL}").as_bytes()).1
+}
+
+#[test]
+fn a_comment_above_an_object_that_no_statement_follows_shows_a_lost_statement() {
+    let lost = |line, object: &str| Err(Flaw::LostStatement { line, object: object.to_owned() });
+    let (table, index) = (("TABLE", "CREATE TABLE x ();"), ("INDEX", "CREATE INDEX x ON y;"));
+    assert_eq!(with_entries(&[table, index]), Ok(()));
+    assert_eq!(with_entries(&[("TABLE", ""), index]), lost(6, "TABLE public.x"));
+    assert_eq!(with_entries(&[table, ("INDEX", "")]), lost(12, "INDEX public.x"));
+    assert_eq!(with_entries(&[("SEQUENCE SET", "/* gone */")]), lost(6, "SEQUENCE SET public.x"));
+    let verbose = "-- TOC entry 1 (class 1259 OID 1)\n-- Dependencies: 7";
+    assert_eq!(with_entries(&[("TABLE", verbose), index]), lost(6, "TABLE public.x"));
+}
+
+#[test]
+fn entries_that_are_left_empty_on_purpose_are_not_lost() {
+    for entry in [
+        ("SCHEMA", "-- *not* creating schema, since initdb creates it"),
+        ("SCHEMA", ""),
+        ("COMMENT", ""),
+        ("EXTENSION", ""),
+        ("TRIGGER", "-- CREATE TRIGGER x BEFORE INSERT ON y EXECUTE FUNCTION z();"),
+        ("A KIND TO COME", ""),
+    ] {
+        assert_eq!(with_entries(&[entry, ("TABLE", "CREATE TABLE x ();")]), Ok(()), "{entry:?}");
+    }
+}
+
+#[test]
+fn rows_are_lost_where_others_come_by_copy_and_absent_where_they_come_by_insert() {
+    let (rows, copy) = (("TABLE DATA", ""), ("TABLE DATA", "COPY y (a) FROM stdin;\n\\."));
+    let lost = with_entries(&[rows, copy]).expect_err("a flaw");
+    assert_eq!(lost, Flaw::LostStatement { line: 6, object: "TABLE DATA public.x".to_owned() });
+    assert_eq!(with_entries(&[copy, rows]).map_err(drop), Err(()));
+    let insert = ("TABLE DATA", "INSERT INTO y VALUES (1);");
+    assert_eq!(with_entries(&[rows, insert]), Ok(()));
+    assert_eq!(with_entries(&[rows]), Ok(()));
+}
+
+#[test]
+fn an_encoding_that_postgresql_does_not_have_is_refused() {
+    let found = flaw("SET client_encoding = 'UTF9';");
+    assert_eq!(found, Flaw::UnknownEncoding { line: 5, name: "UTF9".to_owned() });
+}

@@ -105,7 +105,7 @@ fn part() -> impl Strategy<Value = Part> {
         3 => (head, proptest::collection::vec(row(), 0..6))
             .prop_map(|(head, rows)| Part::Copy(head.to_owned(), rows)),
         2 => prop::sample::select(vec![
-            "\n\n", " ", "-- ;'\n", "--\n-- Name: x; Type: TABLE; Schema: y; Owner: z\n--\n",
+            "\n\n", " ", "-- ;'\n", "--\n-- Name: x; Type: COMMENT; Schema: y; Owner: z\n--\n",
             "/* ' /* ; */ \\! */", ";", "\t\r\n",
         ])
         .prop_map(|text| Part::Space(text.to_owned())),

@@ -1,0 +1,36 @@
+//! `history`: the runs on record, and what they say together.
+
+use chrono::Utc;
+
+use crate::commands::{Failure, ledger};
+use crate::events::{Event, Events};
+use crate::report::listing::{runs_json, runs_text};
+use crate::settings::HistorySettings;
+use crate::store::ledger::Ledger;
+use crate::store::{StoreError, history, statistics};
+
+/// Answers with the runs; writes the metrics anew where asked.
+///
+/// # Errors
+/// When the directory or its history cannot be read, or the metrics cannot be written.
+pub fn run(settings: &HistorySettings, events: &Events) -> anyhow::Result<String> {
+    let (dir, now) = (&settings.backup_dir, Utc::now());
+    let unreadable = |error| Failure::from(&error);
+    if !dir.is_dir() {
+        return Err(unreadable(StoreError::DirectoryMissing(dir.clone())).into());
+    }
+    if let Some(file) = &settings.metrics_file {
+        ledger::check_metrics_file(Some(file))?;
+        let ledger = Ledger::open(dir).map_err(unreadable)?;
+        ledger::save(&ledger).into_iter().for_each(|text| events.emit(Event::Warning(text)));
+        ledger::write_metrics(file, ledger.totals()).map_err(anyhow::Error::msg)?;
+    }
+    let history = history::read(dir).map_err(unreadable)?;
+    history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
+    let statistics = statistics::by_database(&history.records);
+    Ok(if settings.json {
+        runs_json(dir, now, &history, settings.limit, &statistics)?
+    } else {
+        runs_text(dir, now, &history.records, settings.limit, &statistics)
+    })
+}

@@ -1,0 +1,141 @@
+//! Puts a run on record, and shows Prometheus what all runs add up to.
+//!
+//! What goes wrong here is worth a warning, and never changes what the run found.
+
+use std::fmt::Display;
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+
+use crate::commands::Failure;
+use crate::report::metrics;
+use crate::store::StoreError;
+use crate::store::history::{self, Record};
+use crate::store::ledger::Ledger;
+use crate::store::naming::directory_of;
+use crate::store::totals::Totals;
+
+/// Whether the metrics can be written, asked before the work.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 that names the path and the reason.
+pub fn check_metrics_file(file: Option<&Path>) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    let dir = directory_of(file);
+    let failure = |reason: String, hint: &str| Failure {
+        exit: 2,
+        cause: format!("the metrics cannot be written to {}: {reason}", file.display()),
+        hint: Some(hint.to_owned()),
+        notes: Vec::new(),
+    };
+    if file.file_name().is_none() || file.is_dir() {
+        return Err(failure("it is a directory".to_owned(), "name a file that ends in .prom"));
+    }
+    if !dir.is_dir() {
+        let hint = "make the directory, or name the one that node_exporter was given with \
+                    --collector.textfile.directory";
+        return Err(failure(format!("{} is not a directory", dir.display()), hint));
+    }
+    access(dir, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+        let hint = "let the user that makes the backups write in that directory";
+        failure(io::Error::from(error).to_string(), hint)
+    })
+}
+
+/// What could not be done, and what has to be said; one sentence each.
+#[derive(Debug, Default)]
+pub struct Unwritten {
+    /// Why the run is not on record.
+    pub history: Option<String>,
+    /// The rest.
+    pub others: Vec<String>,
+}
+
+impl Unwritten {
+    /// All of it.
+    pub fn warnings(self) -> impl Iterator<Item = String> {
+        self.history.into_iter().chain(self.others)
+    }
+}
+
+/// Adds a run to the history of a directory and, where asked, writes the metrics anew. All of it
+/// happens under the history's lock: of runs that end at once, the last one writes what holds all.
+///
+/// A run that cannot be put on record is not counted, for the next run would not know of it and
+/// the counters would fall. What it says of the present is shown all the same: a backup that fails
+/// because the disk is full has to be seen, and the history is on that disk.
+pub fn put_on_record(dir: &Path, mut record: Record, metrics_file: Option<&Path>) -> Unwritten {
+    let mut unwritten = Unwritten::default();
+    let mut totals = match append(dir, &mut record, &mut unwritten) {
+        Ok(ledger) => {
+            unwritten.others.extend(save(&ledger));
+            if let Some(file) = metrics_file {
+                unwritten.others.extend(write_metrics(file, ledger.totals()).err());
+            }
+            return unwritten;
+        }
+        Err(error) => {
+            unwritten.history = Some(format!("the history was not written: {error}"));
+            Totals::read(dir).ok().flatten()
+        }
+    };
+    if let (Some(file), Some(totals)) = (metrics_file, &mut totals) {
+        totals.note(&record);
+        unwritten.others.extend(write_metrics(file, Some(totals)).err());
+    }
+    unwritten
+}
+
+fn append(
+    dir: &Path,
+    record: &mut Record,
+    unwritten: &mut Unwritten,
+) -> Result<Ledger, StoreError> {
+    let mut ledger = Ledger::open(dir)?;
+    unwritten.others.extend(ledger.history().set_aside());
+    if record.database.is_none() {
+        // Without its manifest, the history may still know what the backup is of.
+        let records = &ledger.history().records;
+        record.database = history::database_of(records, &record.backup).map(str::to_owned);
+    }
+    ledger.append(record.clone())?;
+    Ok(ledger)
+}
+
+/// Saves what the runs add up to; says what is wrong with it.
+pub fn save(ledger: &Ledger) -> Vec<String> {
+    let trouble = ledger.trouble().map(|trouble| match ledger.totals() {
+        Some(_) => format!("the runs were counted anew from the history: {trouble}"),
+        None => format!("the runs were not counted: {trouble}"),
+    });
+    let unsaved = ledger.save().err();
+    let unsaved = unsaved.map(|error| format!("the counts of the runs were not saved: {error}"));
+    trouble.into_iter().chain(unsaved).collect()
+}
+
+/// Writes the metrics; says why it could not.
+///
+/// # Errors
+/// One sentence.
+pub fn write_metrics(file: &Path, totals: Option<&Totals>) -> Result<(), String> {
+    let said = |reason: &dyn Display| format!("no metrics in {}: {reason}", file.display());
+    let totals = totals.ok_or_else(|| said(&"the runs were not counted"))?;
+    write_whole(file, &metrics::render(totals)).map_err(|error| said(&error))
+}
+
+/// Writes a file that everybody may read, whole or not at all. Until it is whole its name does not
+/// end in `.prom`, so that node_exporter does not take it.
+fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut partial = tempfile::Builder::new()
+        .prefix(".ccc-backup-metrics-")
+        .suffix(".partial")
+        .tempfile_in(directory_of(file))?;
+    partial.write_all(bytes)?;
+    partial.as_file().set_permissions(Permissions::from_mode(0o644))?;
+    partial.as_file().sync_all()?;
+    partial.persist(file)?;
+    Ok(())
+}

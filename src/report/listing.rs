@@ -1,0 +1,278 @@
+//! What `list` and `history` answer, as text for people and as JSON for programs.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::outcome::{Verdict, grouped};
+use crate::store::history::{History, Record, Work};
+use crate::store::listing::{Judged, Listed};
+use crate::store::statistics::{Attempts, RestoreTimes, Statistics};
+
+/// The version of both JSON forms.
+pub const JSON_VERSION: u32 = 1;
+
+/// The backups of a directory as text.
+pub fn backups_text(dir: &Path, now: DateTime<Utc>, backups: &[Listed]) -> String {
+    if backups.is_empty() {
+        return format!("No backups in {}\n", dir.display());
+    }
+    let mut rows = vec![["BACKUP", "AGE", "SIZE", "ROWS", "VERIFIED"].map(str::to_owned)];
+    rows.extend(backups.iter().map(|backup| {
+        [
+            printable(&backup.name.to_string_lossy()),
+            age(now, backup.time),
+            size(backup.bytes),
+            backup.rows.map_or_else(|| "-".to_owned(), grouped),
+            verified(now, backup),
+        ]
+    }));
+    table(&rows, [Left, Right, Right, Right, Left])
+}
+
+fn verified(now: DateTime<Utc>, backup: &Listed) -> String {
+    let told = |judged: &Judged, word: &str| format!("{word} {} ago", age(now, judged.at));
+    match (&backup.verdict, &backup.last_attempt) {
+        (Some(judged), _) if judged.verdict == Verdict::Passed => told(judged, "passed"),
+        (Some(judged), _) => told(judged, "FAILED"),
+        (None, Some(tried)) => told(tried, "not told"),
+        (None, None) => "never".to_owned(),
+    }
+}
+
+/// The backups of a directory as JSON.
+///
+/// # Errors
+/// None that the data can cause.
+pub fn backups_json(
+    dir: &Path,
+    now: DateTime<Utc>,
+    backups: &[Listed],
+    history: &History,
+) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        version: u32,
+        at: DateTime<Utc>,
+        backup_dir: String,
+        history: SetAside,
+        backups: &'a [Listed],
+    }
+    let backup_dir = dir.display().to_string();
+    let history = SetAside::of(history);
+    json(&Answer { version: JSON_VERSION, at: now, backup_dir, history, backups })
+}
+
+#[derive(Serialize)]
+struct SetAside {
+    damaged_lines: usize,
+    newer_lines: usize,
+}
+
+impl SetAside {
+    fn of(history: &History) -> Self {
+        Self { damaged_lines: history.damaged, newer_lines: history.newer }
+    }
+}
+
+fn json(answer: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(answer).map(|text| text + "\n")
+}
+
+/// The last `limit` runs, newest first, and the statistics of all of them, as text.
+pub fn runs_text(
+    dir: &Path,
+    now: DateTime<Utc>,
+    records: &[Record],
+    limit: usize,
+    statistics: &[Statistics],
+) -> String {
+    if records.is_empty() {
+        return format!("No runs on record in {}\n", dir.display());
+    }
+    let heads = ["STARTED (UTC)", "RUN", "TIME", "RESTORE", "BACKUP"];
+    let mut rows = vec![heads.map(str::to_owned)];
+    rows.extend(records.iter().rev().take(limit).map(|record| {
+        let restored = record.restore_seconds().map_or_else(|| "-".to_owned(), duration);
+        [
+            record.started_at.format("%Y-%m-%d %H:%M").to_string(),
+            result(record).to_owned(),
+            duration(record.seconds),
+            restored,
+            printable(&record.backup),
+        ]
+    }));
+    let mut text = table(&rows, [Left, Left, Right, Right, Left]);
+    if records.len() > limit {
+        text += &format!("… and {} earlier: --limit\n", records.len() - limit);
+    }
+    statistics.iter().for_each(|one| text += &database(now, one));
+    text
+}
+
+fn result(record: &Record) -> &'static str {
+    match (record.work, record.verdict) {
+        (Work::Create, Verdict::Passed) => "create made",
+        (Work::Create, Verdict::Failed) => "create FAILED",
+        (Work::Create, Verdict::NotVerified) => "create not made",
+        (Work::Verify, Verdict::Passed) => "verify passed",
+        (Work::Verify, Verdict::Failed) => "verify FAILED",
+        (Work::Verify, Verdict::NotVerified) => "verify not told",
+    }
+}
+
+fn database(now: DateTime<Utc>, statistics: &Statistics) -> String {
+    let name = statistics.database.as_deref().map_or("(not known)".to_owned(), printable);
+    let mut text = format!("\nDatabase: {name}\n");
+    let mut line = |what: &str, value: String| text += &format!("  {what:<26}{value}\n");
+    line("Last backup made:", last(now, statistics.create.last_success));
+    line("Last verification passed:", last(now, statistics.verify.last_success));
+    if let Some(failed) = statistics.verify.last_failure {
+        line("Last verification failed:", last(now, Some(failed)));
+    }
+    line("Backups:", counts(&statistics.create, ["made", "failed", "not made"]));
+    line("Verifications:", counts(&statistics.verify, ["passed", "failed", "not told"]));
+    if let Some(restore) = &statistics.restore {
+        line("Restore time:", times(restore));
+        if let Some(trend) = &restore.trend {
+            let change = trend.change_percent.map(|percent| format!(" ({percent:+.0} %)"));
+            let of = trend.of;
+            let (last, before) = (duration(trend.last), duration(trend.before));
+            let change = change.unwrap_or_default();
+            line("Trend:", format!("last {of} {last}, the {of} before {before}{change}"));
+        }
+    }
+    text
+}
+
+fn last(now: DateTime<Utc>, at: Option<DateTime<Utc>>) -> String {
+    match at {
+        Some(at) => format!("{} UTC, {} ago", at.format("%Y-%m-%d %H:%M"), age(now, at)),
+        None => "none on record".to_owned(),
+    }
+}
+
+fn counts(attempts: &Attempts, words: [&str; 3]) -> String {
+    let [passed, failed, not_told] = words;
+    let mut text = format!("{} {passed}, {} {failed}", attempts.passed, attempts.failed);
+    if attempts.not_verified > 0 {
+        text += &format!(", {} {not_told}", attempts.not_verified);
+    }
+    text
+}
+
+fn times(restore: &RestoreTimes) -> String {
+    let s = if restore.count == 1 { "" } else { "s" };
+    format!(
+        "median {}, 95th percentile {} ({} restore{s})",
+        duration(restore.median),
+        duration(restore.p95),
+        restore.count
+    )
+}
+
+/// The last `limit` runs, newest first, and the statistics of all of them, as JSON.
+///
+/// # Errors
+/// As [`backups_json`].
+pub fn runs_json(
+    dir: &Path,
+    now: DateTime<Utc>,
+    history: &History,
+    limit: usize,
+    statistics: &[Statistics],
+) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        version: u32,
+        at: DateTime<Utc>,
+        backup_dir: String,
+        history: SetAside,
+        runs: Vec<&'a Record>,
+        runs_in_all: usize,
+        databases: &'a [Statistics],
+    }
+    json(&Answer {
+        version: JSON_VERSION,
+        at: now,
+        backup_dir: dir.display().to_string(),
+        history: SetAside::of(history),
+        runs: history.records.iter().rev().take(limit).collect(),
+        runs_in_all: history.records.len(),
+        databases: statistics,
+    })
+}
+
+use Align::{Left, Right};
+
+#[derive(Clone, Copy, PartialEq)]
+enum Align {
+    Left,
+    Right,
+}
+
+/// Rows with their columns below each other.
+fn table<const N: usize>(rows: &[[String; N]], align: [Align; N]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(align).zip(widths).map(|((cell, align), width)| match align {
+            Left => format!("{cell:<width$}"),
+            Right => format!("{cell:>width$}"),
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// A name from a file system or a history, without what would move a terminal's cursor.
+fn printable(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// `14.5 MiB`.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// `45s`, `12m`, `3h`, `12d`; `0s` for what is to come.
+fn age(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
+    match (now - at).num_seconds().max(0) {
+        seconds @ ..60 => format!("{seconds}s"),
+        seconds @ ..3600 => format!("{}m", seconds / 60),
+        seconds @ ..172_800 => format!("{}h", seconds / 3600),
+        seconds => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// `4.3s`, `2m05s`, `1h02m`.
+fn duration(seconds: f64) -> String {
+    if seconds < 59.95 {
+        return format!("{seconds:.1}s");
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole seconds")]
+    let whole = seconds.round() as u64;
+    match whole {
+        ..3600 => format!("{}m{:02}s", whole / 60, whole % 60),
+        _ => format!("{}h{:02}m", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+#[path = "listing_tests.rs"]
+mod tests;

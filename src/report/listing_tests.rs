@@ -1,0 +1,114 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::*;
+use crate::outcome::Phase;
+use crate::store::listing::ManifestState;
+use crate::store::statistics::by_database;
+
+fn now() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + Duration::from_secs(1_768_401_022)
+}
+
+fn hours_ago(hours: u64) -> DateTime<Utc> {
+    now() - Duration::from_secs(3600 * hours)
+}
+
+fn listed(name: &str, hours: u64, verdict: Option<Verdict>) -> Listed {
+    let judged = verdict.map(|verdict| Judged { verdict, at: hours_ago(hours) });
+    Listed {
+        name: PathBuf::from(name),
+        time: hours_ago(hours),
+        time_from_name: true,
+        bytes: 15_234_567,
+        database: Some("content_creation_crew".into()),
+        rows: Some(1_265_000),
+        manifest: ManifestState::Present,
+        verdict: judged.filter(|judged| judged.verdict != Verdict::NotVerified),
+        last_attempt: judged,
+    }
+}
+
+fn backups() -> Vec<Listed> {
+    let mut foreign = listed("old/shop\u{1b}[2J.dump", 900, None);
+    (foreign.rows, foreign.bytes, foreign.database) = (None, 700, None);
+    foreign.manifest = ManifestState::Absent;
+    vec![
+        listed("backup_20260114_143022.sql.gz", 0, None),
+        listed("backup_20260114_020000.sql.gz", 12, Some(Verdict::Passed)),
+        listed("backup_20260113_020000.sql.gz", 36, Some(Verdict::NotVerified)),
+        listed("backup_20260112_020000.sql.gz", 60, Some(Verdict::Failed)),
+        foreign,
+    ]
+}
+
+fn night(day: u64) -> [Record; 2] {
+    let at = hours_ago(24 * (20 - day));
+    let name = format!("backup_202601{day:02}_020000.sql.gz");
+    let database = Some("content_creation_crew".to_owned());
+    let mut made = Record::new(Work::Create, &name, at, Verdict::Passed);
+    (made.seconds, made.database) = (2.04, database.clone());
+    let verdict = if day == 9 { Verdict::Failed } else { Verdict::Passed };
+    let mut verified = Record::new(Work::Verify, &name, at, verdict);
+    (verified.seconds, verified.database) = (4000.0 + day as f64, database);
+    verified.phases = [("restore", 61.0 + day as f64), ("checks", 1.0)]
+        .map(|(name, seconds)| Phase { name: name.into(), seconds })
+        .to_vec();
+    (made.tool_version, verified.tool_version) = ("0.1.0".into(), "0.1.0".into());
+    [made, verified]
+}
+
+fn runs() -> Vec<Record> {
+    let mut runs: Vec<_> = (1..=18).flat_map(night).collect();
+    runs.push(Record::new(Work::Verify, "shop.dump", hours_ago(1), Verdict::NotVerified));
+    runs.push(Record::new(Work::Create, "x.sql.gz", hours_ago(1), Verdict::NotVerified));
+    runs
+}
+
+fn fits_eighty_columns(text: &str) -> bool {
+    text.lines().all(|line| line.chars().count() <= 80)
+}
+
+#[test]
+fn backups_are_listed_in_columns() {
+    let text = backups_text(Path::new("./backups"), now(), &backups());
+    assert!(fits_eighty_columns(&text), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn runs_are_listed_newest_first_with_what_they_say_together() {
+    let runs = runs();
+    let text = runs_text(Path::new("./backups"), now(), &runs, 7, &by_database(&runs));
+    assert!(fits_eighty_columns(&text), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn an_empty_directory_is_said_to_be_empty() {
+    let dir = Path::new("./backups");
+    assert_eq!(backups_text(dir, now(), &[]), "No backups in ./backups\n");
+    assert_eq!(runs_text(dir, now(), &[], 20, &[]), "No runs on record in ./backups\n");
+}
+
+#[test]
+fn the_json_forms_have_a_version_and_say_what_was_set_aside() {
+    let history = History { records: runs()[..2].to_vec(), damaged: 2, ..History::default() };
+    let dir = Path::new("./backups");
+    insta::assert_snapshot!(backups_json(dir, now(), &backups()[1..2], &history).unwrap());
+    let statistics = by_database(&history.records);
+    insta::assert_snapshot!(runs_json(dir, now(), &history, 1, &statistics).unwrap());
+}
+
+#[test]
+fn sizes_ages_and_durations_are_short() {
+    let sizes = [0, 1023, 1024, 15_234_567, 1 << 40].map(size);
+    assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "14.5 MiB", "1.0 TiB"]);
+    assert_eq!(size((1 << 20) - 1), "1.0 MiB");
+    let ages = [0, 59, 60, 3_599, 3_600, 172_799, 172_800]
+        .map(|seconds| age(now(), now() - Duration::from_secs(seconds)));
+    assert_eq!(ages, ["0s", "59s", "1m", "59m", "1h", "47h", "2d"]);
+    assert_eq!(age(now(), now() + Duration::from_secs(9)), "0s");
+    let durations = [0.04, 59.94, 59.96, 125.0, 3_725.0].map(duration);
+    assert_eq!(durations, ["0.0s", "59.9s", "1m00s", "2m05s", "1h02m"]);
+}

@@ -1,0 +1,172 @@
+//! The metrics for Prometheus, in the text format of node_exporter's textfile collector: a
+//! projection of what the runs of a backup directory add up to.
+//!
+//! Format: <https://prometheus.io/docs/instrumenting/exposition_formats/>, "Text-based format".
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
+
+use chrono::{DateTime, Utc};
+
+use crate::store::totals::{BackupTotals, DatabaseTotals, Histogram, Totals, VerificationTotals};
+
+/// The metrics in the bytes of a textfile.
+pub fn render(totals: &Totals) -> Vec<u8> {
+    let mut page = Page { text: String::new(), databases: &totals.databases };
+    backups(&mut page);
+    verifications(&mut page);
+    page.text.into_bytes()
+}
+
+fn backups(page: &mut Page) {
+    page.backups("attempts_total", "counter", "Backups that were begun.", |family, it| {
+        family.sample("", "", it.attempts());
+    });
+    page.backups("success_total", "counter", "Backups that were begun, by how they ended.", {
+        |family, it| {
+            family.sample("", r#"status="success""#, it.succeeded);
+            family.sample("", r#"status="failed""#, it.failed);
+        }
+    });
+    page.backups(
+        "failures_since_success",
+        "gauge",
+        "Attempts without a backup since one was made; 0 after a success.",
+        |family, it| family.sample("", "", it.failures_since_success),
+    );
+    page.backups(
+        "last_success_timestamp",
+        "gauge",
+        "When the last backup that was made was begun, in seconds since 1970; 0 for never.",
+        |family, it| family.sample("", "", seconds(it.last_success)),
+    );
+    page.backups("size_bytes", "gauge", "Size of the last backup that was made.", |family, it| {
+        it.last_bytes.into_iter().for_each(|bytes| family.sample("", "", bytes));
+    });
+    page.backups("rows", "gauge", "Rows in the last backup that was made.", |family, it| {
+        it.last_rows.into_iter().for_each(|rows| family.sample("", "", rows));
+    });
+}
+
+fn verifications(page: &mut Page) {
+    let help = "Verifications that were begun.";
+    page.verifications("verification_attempts_total", "counter", help, |family, it| {
+        family.sample("", "", it.attempts());
+    });
+    let help = "Verifications that were begun, by verdict; unverified: it could not be told.";
+    page.verifications("verification_success_total", "counter", help, |family, it| {
+        family.sample("", r#"status="success""#, it.passed);
+        family.sample("", r#"status="failed""#, it.failed);
+        family.sample("", r#"status="unverified""#, it.unverified);
+    });
+    let help = "Backups proven bad since one passed verification; 0 after a success.";
+    page.verifications("verification_failures_since_success", "gauge", help, |family, it| {
+        family.sample("", "", it.failures_since_success);
+    });
+    let help = "When the last verification that passed was begun, in seconds since 1970; \
+                0 for never.";
+    page.verifications("verification_last_success_timestamp", "gauge", help, |family, it| {
+        family.sample("", "", seconds(it.last_success));
+    });
+    let help = "Seconds that restores took, the throwaway server's start not counted.";
+    page.verifications("restore_seconds", "histogram", help, |family, it| {
+        histogram(family, &it.restores);
+    });
+    let help = "Seconds that the last restore took.";
+    page.verifications("last_restore_seconds", "gauge", help, |family, it| {
+        it.last_restore_seconds.into_iter().for_each(|took| family.sample("", "", took));
+    });
+}
+
+fn histogram(family: &mut Family, histogram: &Histogram) {
+    let mut up_to = 0;
+    for bucket in &histogram.buckets {
+        up_to += bucket.count;
+        family.sample("_bucket", &format!("le=\"{}\"", bucket.le), up_to);
+    }
+    family.sample("_bucket", r#"le="+Inf""#, histogram.count);
+    family.sample("_sum", "", histogram.sum);
+    family.sample("_count", "", histogram.count);
+}
+
+fn seconds(time: Option<DateTime<Utc>>) -> i64 {
+    time.map_or(0, |time| time.timestamp())
+}
+
+struct Page<'a> {
+    text: String,
+    databases: &'a BTreeMap<String, DatabaseTotals>,
+}
+
+impl Page<'_> {
+    fn backups(
+        &mut self,
+        name: &str,
+        kind: &str,
+        help: &str,
+        of: impl Fn(&mut Family, &BackupTotals),
+    ) {
+        self.family(name, kind, help, |family, totals| {
+            totals.backups.iter().for_each(|backups| of(family, backups));
+        });
+    }
+
+    fn verifications(
+        &mut self,
+        name: &str,
+        kind: &str,
+        help: &str,
+        of: impl Fn(&mut Family, &VerificationTotals),
+    ) {
+        self.family(name, kind, help, |family, totals| {
+            totals.verifications.iter().for_each(|runs| of(family, runs));
+        });
+    }
+
+    /// One metric for all databases. Without a value it is left out.
+    fn family(
+        &mut self,
+        name: &str,
+        kind: &str,
+        help: &str,
+        of: impl Fn(&mut Family, &DatabaseTotals),
+    ) {
+        let mut samples = String::new();
+        for (database, totals) in self.databases {
+            let database = escaped(database);
+            of(&mut Family { name, database, text: &mut samples }, totals);
+        }
+        if !samples.is_empty() {
+            let head = format!("# HELP backup_{name} {help}\n# TYPE backup_{name} {kind}\n");
+            self.text.push_str(&head);
+            self.text.push_str(&samples);
+        }
+    }
+}
+
+struct Family<'a> {
+    name: &'a str,
+    database: String,
+    text: &'a mut String,
+}
+
+impl Family<'_> {
+    fn sample(&mut self, suffix: &str, label: &str, value: impl Display) {
+        let Self { name, database, text } = self;
+        let comma = if label.is_empty() { "" } else { "," };
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "backup_{name}{suffix}{{database=\"{database}\"{comma}{label}}} {value}"
+        );
+    }
+}
+
+/// A label's value, escaped.
+fn escaped(value: &str) -> String {
+    value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
+}
+
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;

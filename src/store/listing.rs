@@ -1,0 +1,213 @@
+//! The backups of a directory, with what is known of each.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::error::StoreError;
+use super::history::{Record, Work};
+use super::latest::{self, Found};
+use super::manifest::{Manifest, ManifestError};
+use super::sweep;
+use crate::outcome::Verdict;
+
+/// A backup, and what is known of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Listed {
+    /// Its path below the backup directory.
+    pub name: PathBuf,
+    /// When it was made.
+    pub time: DateTime<Utc>,
+    /// Whether the time is from its name; else it is the time of its last change.
+    pub time_from_name: bool,
+    /// Its size.
+    pub bytes: u64,
+    /// The database that was backed up.
+    pub database: Option<String>,
+    /// Rows in it: by its manifest, else by what the history says of it.
+    pub rows: Option<u64>,
+    /// Whether there is a manifest of it, and one that can be used.
+    pub manifest: ManifestState,
+    /// The last verification that could tell.
+    pub verdict: Option<Judged>,
+    /// The last verification, whether or not it could tell.
+    pub last_attempt: Option<Judged>,
+}
+
+/// A verdict, and when the run began that came to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Judged {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// When its run began.
+    pub at: DateTime<Utc>,
+}
+
+/// What there is of a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ManifestState {
+    /// One that can be used.
+    Present,
+    /// None.
+    Absent,
+    /// One that is damaged, another file's, or a newer version's.
+    Unusable,
+}
+
+/// A backup as it lies in the directory.
+#[derive(Debug)]
+pub struct AtRest {
+    /// Where it is, and from when.
+    pub found: Found,
+    /// Its size.
+    pub bytes: u64,
+    /// Its manifest; `None` when it has none.
+    pub manifest: Option<Result<Manifest, ManifestError>>,
+}
+
+/// The backups of a directory and of those right below it, newest first, and the directories that
+/// could not be looked into.
+///
+/// # Errors
+/// As [`latest::find_latest`].
+pub fn at_rest(dir: &Path) -> Result<(Vec<AtRest>, Vec<PathBuf>), StoreError> {
+    let (found, not_searched) = latest::find_all(dir)?;
+    let look = |found: Found| {
+        // A link is shown with the size of what it leads to.
+        let path = std::fs::canonicalize(&found.path).unwrap_or_else(|_| found.path.clone());
+        let bytes = sweep::size(&path);
+        let manifest = Manifest::read(&found.path).transpose();
+        let belongs = |manifest: Manifest| {
+            manifest.check_belongs(&found.path, bytes)?;
+            Ok(manifest)
+        };
+        let manifest = manifest.map(|manifest| manifest.and_then(belongs));
+        AtRest { found, bytes, manifest }
+    };
+    Ok((found.into_iter().map(look).collect(), not_searched))
+}
+
+/// What is known of the backups of `dir`.
+pub fn list(dir: &Path, backups: &[AtRest], records: &[Record]) -> Vec<Listed> {
+    backups.iter().map(|backup| listed(dir, backup, records)).collect()
+}
+
+fn listed(dir: &Path, backup: &AtRest, records: &[Record]) -> Listed {
+    let path = &backup.found.path;
+    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+    // What is recorded of a file of this name and another size is not about this file.
+    let about = |record: &&Record| {
+        record.backup == file_name && record.file_bytes.is_none_or(|bytes| bytes == backup.bytes)
+    };
+    let runs: Vec<&Record> = records.iter().filter(about).collect();
+    let known = last_made(&runs);
+    let manifest = backup.manifest.as_ref().and_then(|manifest| manifest.as_ref().ok());
+    let verifications = || known.iter().rev().filter(|record| record.work == Work::Verify);
+    let judged = |record: &&Record| Judged { verdict: record.verdict, at: record.started_at };
+    Listed {
+        name: path.strip_prefix(dir).unwrap_or(path).to_owned(),
+        time: backup.found.time,
+        time_from_name: backup.found.time_from_name,
+        bytes: backup.bytes,
+        database: manifest
+            .and_then(|manifest| manifest.source.database.clone())
+            .or_else(|| known.iter().rev().find_map(|record| record.database.clone())),
+        rows: manifest
+            .map(|manifest| manifest.tables.iter().map(|table| table.rows).sum())
+            .or_else(|| known.iter().rev().find_map(|record| record.rows)),
+        manifest: match &backup.manifest {
+            None => ManifestState::Absent,
+            Some(Ok(_)) => ManifestState::Present,
+            Some(Err(_)) => ManifestState::Unusable,
+        },
+        verdict: verifications().find(|record| record.verdict != Verdict::NotVerified).map(judged),
+        last_attempt: verifications().next().map(judged),
+    }
+}
+
+/// The runs since the backup was last made: one made anew under an old name has no verdict yet.
+fn last_made<'a, 'b>(runs: &'b [&'a Record]) -> &'b [&'a Record] {
+    let made = |record: &&Record| record.work == Work::Create && record.verdict == Verdict::Passed;
+    &runs[runs.iter().rposition(made).unwrap_or(0)..]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::naming::manifest_path;
+    use super::*;
+
+    const NAME: &str = "backup_20260114_020000.sql.gz";
+
+    fn run(work: Work, verdict: Verdict, minute: u64) -> Record {
+        let at = DateTime::UNIX_EPOCH + Duration::from_secs(60 * minute);
+        Record::new(work, NAME, at, verdict)
+    }
+
+    fn listed_with(records: &[Record]) -> Listed {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(NAME), b"12345").unwrap();
+        let (backups, not_searched) = at_rest(dir.path()).unwrap();
+        assert!(not_searched.is_empty());
+        list(dir.path(), &backups, records).remove(0)
+    }
+
+    fn verdict(records: &[Record]) -> Option<(Verdict, i64)> {
+        listed_with(records).verdict.map(|judged| (judged.verdict, judged.at.timestamp() / 60))
+    }
+
+    #[test]
+    fn the_last_verdict_that_could_tell_is_shown_and_the_last_attempt_too() {
+        use Verdict::{Failed, NotVerified, Passed};
+        let runs = [
+            run(Work::Create, Passed, 1),
+            run(Work::Verify, Failed, 2),
+            run(Work::Verify, Passed, 3),
+            run(Work::Verify, NotVerified, 4),
+        ];
+        let listed = listed_with(&runs);
+        assert_eq!(verdict(&runs), Some((Passed, 3)));
+        assert_eq!(listed.last_attempt.unwrap().verdict, NotVerified);
+        assert_eq!((listed.bytes, listed.manifest), (5, ManifestState::Absent));
+    }
+
+    #[test]
+    fn a_backup_made_anew_under_an_old_name_has_no_verdict() {
+        let runs = [run(Work::Verify, Verdict::Passed, 1), run(Work::Create, Verdict::Passed, 2)];
+        assert_eq!(verdict(&runs), None);
+        // One that was not made is not there, and changes nothing.
+        let runs = [run(Work::Verify, Verdict::Passed, 1), run(Work::Create, Verdict::Failed, 2)];
+        assert_eq!(verdict(&runs), Some((Verdict::Passed, 1)));
+    }
+
+    #[test]
+    fn a_verdict_on_a_file_of_another_size_is_not_about_this_one() {
+        let mut other = run(Work::Verify, Verdict::Passed, 1);
+        other.file_bytes = Some(6);
+        assert_eq!(verdict(&[other.clone()]), None);
+        other.file_bytes = Some(5);
+        assert_eq!(verdict(&[other]), Some((Verdict::Passed, 1)));
+    }
+
+    #[test]
+    fn rows_and_database_come_from_the_history_where_there_is_no_manifest() {
+        let mut made = run(Work::Create, Verdict::Passed, 1);
+        (made.rows, made.database) = (Some(7), Some("ccc".into()));
+        let listed = listed_with(&[made, run(Work::Verify, Verdict::Passed, 2)]);
+        assert_eq!((listed.rows, listed.database.as_deref()), (Some(7), Some("ccc")));
+    }
+
+    #[test]
+    fn a_damaged_manifest_is_shown_as_such_and_the_backup_is_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(NAME);
+        std::fs::write(&path, b"12345").unwrap();
+        std::fs::write(manifest_path(&path), b"{").unwrap();
+        let (backups, _) = at_rest(dir.path()).unwrap();
+        let listed = list(dir.path(), &backups, &[]);
+        assert_eq!((listed.len(), listed[0].manifest), (1, ManifestState::Unusable));
+    }
+}
