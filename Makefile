@@ -42,6 +42,36 @@ backup-restore-cleanup: .binary ## Remove the database that backup-restore-test 
 backup-cleanup: .binary ## Remove backups older than 30 days (ARGS=--dry-run only lists them)
 	@"$(CCC_BACKUP)" cleanup --older-than 30d --backup-dir "$$BACKUP_DIR" $(ARGS)
 
+##@ Nightly verification (.github/workflows/backup-verification.yml, infra/nightly.sh)
+
+nightly_targets := nightly-database nightly-backup nightly-verify nightly-verify-latest nightly-report
+$(nightly_targets): export CCC_BACKUP := $(CCC_BACKUP)
+
+.PHONY: nightly-setup
+nightly-setup: .binary ## Install pg_dump of PG_MAJOR (15 unless set) and Alembic, where they are missing
+	@infra/postgres-archive.sh "postgresql-client-$${PG_MAJOR:-15}"
+	@infra/setup.sh venv
+
+.PHONY: nightly-database
+nightly-database: ## Create DB_NAME on the server of DB_HOST, DB_PORT, DB_USER, DB_PASSWORD: migrations and test data
+	@infra/nightly.sh database
+
+.PHONY: nightly-backup
+nightly-backup: .binary ## Back it up to NIGHTLY_DIR/backups (NIGHTLY_DIR=nightly)
+	@infra/nightly.sh backup
+
+.PHONY: nightly-verify
+nightly-verify: .binary ## Verify that backup, with all reports in NIGHTLY_DIR/logs
+	@infra/nightly.sh verify $(ARGS)
+
+.PHONY: nightly-verify-latest
+nightly-verify-latest: .binary ## Verify the latest backup there
+	@infra/nightly.sh verify-latest $(ARGS)
+
+.PHONY: nightly-report
+nightly-report: ## Add to the job's summary that nothing was verified, where nothing was
+	@infra/nightly.sh report
+
 ##@ Development
 
 .PHONY: build
@@ -63,18 +93,19 @@ fmt: ## Format the code
 	cargo fmt
 
 .PHONY: lint
-lint: ## Check format, lints and, where shellcheck is installed, the shell scripts
+lint: ## Check format and lints, and the shell scripts, workflows and units
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
-	@if command -v shellcheck >/dev/null; then \
-	    shellcheck .ci/run $(shell find infra tests -name '*.sh'); \
-	else \
-	    echo 'shellcheck is not installed; the shell scripts were not checked'; \
-	fi
+	@infra/setup.sh lint
+	@infra/lint.sh
 
 .PHONY: setup
 setup: ## Install what the tests and the demo need, where it is missing
 	@infra/setup.sh
+
+.PHONY: postgres-archive
+postgres-archive: ## Add apt.postgresql.org to the system's package sources, where it is missing
+	@infra/postgres-archive.sh
 
 .PHONY: postgres-image
 postgres-image: ## Build ccc-backup/postgres:15 from Debian's packages (ARGS=--force builds it again)

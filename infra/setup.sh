@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
 # Brings to a Debian or Ubuntu machine what `make test` and `make demo` need, and says what it did. Silent, and done in
 # a moment, where nothing is missing.
+#
+#   infra/setup.sh          all of it
+#   infra/setup.sh venv     .venv only, for the migrations and the seeder
+#   infra/setup.sh lint     .venv with what `make lint` needs
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 pg_major=15
 requirements=tests/fixtures/requirements.txt
+lint_requirements=infra/lint-requirements.txt
 
 say() { echo "setup: $*"; }
 
@@ -25,6 +30,10 @@ venv_is_current() {
     [[ -x .venv/bin/python && -x .venv/bin/alembic ]] && cmp --silent $requirements .venv/requirements.txt
 }
 
+lint_is_current() {
+    [[ -x .venv/bin/zizmor ]] && cmp --silent $lint_requirements .venv/lint-requirements.txt
+}
+
 missing_packages() {
     local bin=/usr/lib/postgresql/$pg_major/bin
     [[ -x $bin/postgres && -x $bin/initdb && -x $bin/pg_dump && -x $bin/psql ]] || echo "postgresql-$pg_major"
@@ -39,7 +48,7 @@ missing_packages() {
 
 where_to_get() {
     case $1 in
-        postgresql-*) echo 'add the archive of postgresql.org: https://wiki.postgresql.org/wiki/Apt' ;;
+        postgresql-*) echo 'add the archive of postgresql.org: infra/postgres-archive.sh' ;;
         docker*) echo 'https://docs.docker.com/engine/install' ;;
     esac
 }
@@ -69,12 +78,16 @@ install_packages() {
     rm -f "$log"
 }
 
+pip_install() {
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$1" ||
+        die "the packages of $1 could not be installed"
+    cp "$1" .venv/
+}
+
 make_venv() {
     say "making .venv from $requirements"
     python3 -m venv --clear .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement $requirements ||
-        die "the packages of $requirements could not be installed"
-    cp $requirements .venv/requirements.txt
+    pip_install $requirements
 }
 
 make_image() {
@@ -91,6 +104,22 @@ make_image() {
         infra/postgres-image.sh "$pg_major"
     fi
 }
+
+case ${1:-all} in
+    all) ;;
+    venv | lint)
+        venv_is_current || {
+            python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
+            make_venv
+        }
+        [[ $1 == venv ]] || lint_is_current || {
+            say "adding $lint_requirements to .venv"
+            pip_install $lint_requirements
+        }
+        exit
+        ;;
+    *) die "unknown part: $1" 'venv, lint, or none for everything' ;;
+esac
 
 if ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
     die 'cargo, rustfmt or clippy is not on the PATH' 'https://rustup.rs, then: rustup component add rustfmt clippy'

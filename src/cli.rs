@@ -81,7 +81,7 @@ pub struct GlobalArgs {
     #[arg(long, value_name = "FILE", global = true, display_order = 903)]
     pub log_file: Option<PathBuf>,
     /// Progress on stderr: bars on a terminal, or a plain line every ten seconds
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = ProgressArg::Auto, global = true)]
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = ProgressArg::Auto, global = true, display_order = 904)]
     pub progress: ProgressArg,
 }
 

@@ -83,10 +83,10 @@ async fn dispatch(
             Ok(0)
         }
         Command::Verify(args) => {
-            let reports = settings::reports(&args, &settings::process_environment);
-            let events = Reports::open(&reports)?.after(events);
             let settings = settings::verify(&args);
             commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
+            let reports = settings::reports(&args, &settings::process_environment);
+            let events = Reports::open(&reports)?.after(events);
             Ok(commands::verify::run(&settings, &events, stop).await.verdict().exit_code())
         }
         Command::Cleanup(args) => {
@@ -197,7 +197,7 @@ fn start_log(global: &GlobalArgs) -> anyhow::Result<()> {
 fn open_log(path: &Path) -> Result<std::fs::File, Failure> {
     output::open_to_append(path).map_err(|error| Failure {
         exit: CANNOT_TELL,
-        cause: format!("--log-file: {error}"),
+        cause: format!("the log file {error}"),
         hint: Some(error.hint().to_owned()),
         notes: Vec::new(),
     })

@@ -4,8 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Flags of other programs that the documents mention: pg_dump's and cargo's.
-const OTHERS: [&str; 3] = ["--exclude-table-data", "--release", "--test"];
+/// Flags of other programs that the documents mention: PostgreSQL's client tools, cargo, systemd's
+/// tools, aws, node_exporter.
+const OTHERS: [&str; 15] = [
+    "--analyze-only",
+    "--collector",
+    "--encoding",
+    "--exclude",
+    "--exclude-table-data",
+    "--globals-only",
+    "--include",
+    "--locale",
+    "--now",
+    "--recursive",
+    "--release",
+    "--since",
+    "--table",
+    "--template",
+    "--test",
+];
 
 #[test]
 fn the_manual_page_in_docs_is_the_one_that_the_program_prints() {

@@ -5,6 +5,7 @@
     reason = "a test ends where something unforeseen happens, and says what it measured"
 )]
 
+mod action;
 mod architecture;
 mod cleanup;
 mod command_line;
@@ -18,9 +19,12 @@ mod kept;
 mod monitoring;
 mod reports;
 mod sandbox;
+mod strategy;
 mod support;
+mod units;
 mod verify_bad_backup;
 mod verify_cannot_tell;
 mod verify_good;
 mod verify_latest;
 mod verify_manifest;
+mod workflow;

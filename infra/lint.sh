@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Checks what is not Rust: shell scripts, GitHub's workflows and actions, systemd units. infra/setup.sh lint installs
+# what it needs from PyPI; shellcheck and systemd-analyze are used where they are installed, and missed aloud.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+have() {
+    command -v "$1" >/dev/null && return
+    echo "lint: $1 is not installed; $2 were not checked" >&2
+    return 1
+}
+
+if have shellcheck 'the shell scripts'; then
+    find .ci/run .github infra tests -name '*.sh' -print0 -o -path .ci/run -print0 | xargs -0 shellcheck
+fi
+
+schema() { .venv/bin/check-jsonschema --quiet --builtin-schema "$@"; }
+schema vendor.github-workflows .github/workflows/*.yml
+schema custom.github-workflows-require-timeout .github/workflows/*.yml
+schema vendor.github-actions .github/actions/*/action.yml
+.venv/bin/zizmor --offline --quiet --no-progress --pedantic .github
+
+if have systemd-analyze 'the units'; then
+    # systemd-analyze wants the program to be there, and knows a unit by the directory that it is in.
+    units=$(mktemp -d)
+    trap 'rm -rf "$units"' EXIT
+    for unit in infra/systemd/*.service infra/systemd/*.timer; do
+        sed 's#/usr/local/bin/ccc-backup#/bin/true#' "$unit" >"$units/${unit##*/}"
+    done
+    SYSTEMD_UNIT_PATH=$units: systemd-analyze verify --man=no "$units"/*
+    # 0 is the best; what a unit gave up shows here.
+    systemd-analyze security --offline=yes --threshold=20 --no-pager "$units"/*.service >"$units/security" || {
+        cat "$units/security" >&2
+        exit 1
+    }
+fi

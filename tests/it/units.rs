@@ -1,0 +1,62 @@
+//! The systemd units: the commands in them do what the units say, one after another.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::source::source;
+use crate::support::{BINARY, Place, clean_environment, database, repository, text};
+
+/// The commands of a unit, in the order in which systemd runs them.
+fn commands(unit: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(repository("infra/systemd").join(unit)).unwrap();
+    let found = ["ExecStart=", "ExecStartPost="]
+        .into_iter()
+        .flat_map(|key| text.lines().filter_map(move |line| line.strip_prefix(key)));
+    found.map(str::to_owned).collect()
+}
+
+/// What an environment file sets.
+fn environment(path: &Path) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    lines
+        .map(|line| line.split_once('=').unwrap())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[test]
+fn the_units_make_a_backup_verify_it_and_remove_none_that_is_needed() {
+    let (place, database) = (Place::new(), database());
+    let state = place.dir().join("state");
+    std::fs::create_dir(&state).unwrap();
+    let mut said = String::new();
+    for unit in ["ccc-backup.service", "ccc-backup-verify.service"] {
+        for line in commands(unit) {
+            let line = line.replace("/var/lib/ccc-backup", state.to_str().unwrap());
+            let mut words = line.split(' ');
+            assert_eq!(words.next(), Some("/usr/local/bin/ccc-backup"), "{unit}: {line}");
+            let mut command = Command::new(BINARY);
+            command.env_clear().envs(clean_environment()).current_dir(&state).args(words);
+            if unit == "ccc-backup.service" {
+                command
+                    .envs(environment(&repository("infra/systemd/create.env")))
+                    .env("DB_HOST", "127.0.0.1")
+                    .env("DB_PORT", source().port.to_string())
+                    .env("DB_NAME", &database.name)
+                    .env("DB_PASSWORD", &source().password);
+            }
+            if line.contains(" verify ") {
+                // Beside other tests.
+                command.args(["--port", "0", "--container-name", &place.container]);
+            }
+            let output = command.output().unwrap();
+            said += &text(&output.stdout);
+            assert!(output.status.success(), "{line}: {said}{}", text(&output.stderr));
+        }
+    }
+    assert!(said.contains("✓ Backup created successfully"), "{said}");
+    assert!(said.contains("✅ VERIFICATION PASSED"), "{said}");
+    assert!(said.contains("keep "), "{said}");
+    place.assert_nothing_left();
+}
