@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// Flags of other programs that the documents mention: PostgreSQL's client tools, cargo, systemd's
 /// tools, aws, node_exporter.
-const OTHERS: [&str; 15] = [
+const OTHERS: [&str; 17] = [
     "--analyze-only",
     "--collector",
     "--encoding",
@@ -15,6 +15,8 @@ const OTHERS: [&str; 15] = [
     "--globals-only",
     "--include",
     "--locale",
+    "--no-acl",
+    "--no-owner",
     "--now",
     "--recursive",
     "--release",
@@ -85,7 +87,8 @@ fn ccc_backup(args: &[&str]) -> String {
 
 /// The commands, as words: none for the program itself.
 fn commands() -> Vec<Vec<&'static str>> {
-    vec![vec![], vec!["create"], vec!["verify"], vec!["cleanup"], vec!["backup", "verify"]]
+    let alone = ["create", "verify", "cleanup", "list", "history"].map(|command| vec![command]);
+    [vec![], vec!["backup", "verify"]].into_iter().chain(alone).collect()
 }
 
 /// What `--help` says of the options; its examples may hold flags of other programs.
