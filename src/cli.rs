@@ -36,7 +36,7 @@ Examples:
   ccc-backup create
   DB_HOST=db.internal DB_PASSWORD=… ccc-backup create
   ccc-backup create --database-url postgresql://ccc@db.internal/ccc?sslmode=require
-  ccc-backup create backups/users.sql -- --table=public.users
+  ccc-backup create -- --exclude-table-data=analytics.page_views
 
 Connection: flags, then --database-url, then DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD, then
 DATABASE_URL, then libpq's PGHOST PGPORT PGDATABASE PGUSER PGPASSWORD PGSERVICE and ~/.pgpass,

@@ -6,8 +6,9 @@ use std::process::Command;
 
 /// Flags of other programs that the documents mention: PostgreSQL's client tools, cargo, systemd's
 /// tools, aws.
-const OTHERS: [&str; 13] = [
+const OTHERS: [&str; 14] = [
     "--table",
+    "--exclude-table-data",
     "--template",
     "--encoding",
     "--locale",
