@@ -80,6 +80,22 @@ pub struct GlobalArgs {
     /// Write detailed diagnostics to FILE as well
     #[arg(long, value_name = "FILE", global = true, display_order = 903)]
     pub log_file: Option<PathBuf>,
+    /// Progress on stderr: bars on a terminal, or a plain line every ten seconds
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = ProgressArg::Auto, global = true)]
+    pub progress: ProgressArg,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressArg {
+    /// Bars where stderr is a terminal, else nothing
+    Auto,
+    /// Bars, also with --verbose; only on a terminal
+    Bar,
+    /// A line every ten seconds
+    Plain,
+    /// Nothing
+    None,
 }
 
 /// The commands.
@@ -224,6 +240,15 @@ pub struct VerifyArgs {
     /// Give up after this time, such as 30m; the verdict is then NOT VERIFIED
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub timeout: Option<std::time::Duration>,
+    /// Fail when the restore takes longer than this, such as 45m (recovery time objective)
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub rto: Option<std::time::Duration>,
+    /// Write the whole result to FILE as JSON (docs/report.schema.json)
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Write the checks to FILE as JUnit XML, for CI
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
     /// Metrics for Prometheus.
     #[command(flatten)]
     pub metrics: MetricsArgs,

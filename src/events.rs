@@ -112,6 +112,13 @@ pub enum Event {
     Checked(CheckResult),
     /// Something harmless worth knowing.
     Warning(String),
+    /// Something that was asked for was not done; it changes no verdict.
+    Error {
+        /// One sentence that names the cause.
+        cause: String,
+        /// What to do next.
+        hint: Option<String>,
+    },
     /// The verification ended; everything it found.
     VerifyFinished(Arc<RunReport>),
     /// What a clean-up does.
@@ -156,12 +163,28 @@ pub enum CleanupLine {
     Sum(String),
 }
 
+/// A piece of work that takes long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Work {
+    /// pg_dump writes; in bytes of the dump. The total is the size of the database, which only
+    /// hints at the size of its dump.
+    Dumping,
+    /// An image is pulled; in bytes of a layer.
+    Pulling,
+    /// A backup is read; in bytes of its file.
+    Reading,
+    /// A backup is restored; in bytes of the dump.
+    Restoring,
+    /// Restored tables are compared with the backup; in tables.
+    Comparing,
+}
+
 /// How far a long piece of work is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
-    /// What is being done, such as `reading` or `restoring`.
-    pub work: &'static str,
-    /// Units done (bytes).
+    /// What is being done.
+    pub work: Work,
+    /// Units done.
     pub done: u64,
     /// Units in all, where known.
     pub total: Option<u64>,

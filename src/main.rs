@@ -5,11 +5,14 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use ccc_backup::cli::{Cli, Command, GlobalArgs};
+use ccc_backup::cli::{Cli, Command, GlobalArgs, ProgressArg};
+use ccc_backup::commands::reports::Reports;
 use ccc_backup::commands::{self, Failure, Stop};
 use ccc_backup::events::Events;
 use ccc_backup::man;
-use ccc_backup::report::console::{self, Console};
+use ccc_backup::report::console::{self, Console, LOG_TARGET, Style};
+use ccc_backup::report::output;
+use ccc_backup::report::progress::Show;
 use ccc_backup::settings::{self, SettingsError};
 use clap::{CommandFactory, Parser};
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,7 +51,7 @@ fn report(error: &anyhow::Error) -> u8 {
 
 fn run(cli: Cli) -> anyhow::Result<u8> {
     start_log(&cli.global)?;
-    let console = Arc::new(Console::new(cli.global.quiet));
+    let console = Arc::new(Console::new(style(&cli.global)));
     let command = match cli.command {
         Command::Backup { command } => command.into(),
         command => command,
@@ -62,6 +65,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
     });
     // Threads that still read a backup end when nobody listens; they are not waited for.
     runtime.shutdown_background();
+    console.finish();
     code
 }
 
@@ -79,9 +83,11 @@ async fn dispatch(
             Ok(0)
         }
         Command::Verify(args) => {
+            let reports = settings::reports(&args, &settings::process_environment);
+            let events = Reports::open(&reports)?.after(events);
             let settings = settings::verify(&args);
             commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
-            Ok(commands::verify::run(&settings, events, stop).await.verdict().exit_code())
+            Ok(commands::verify::run(&settings, &events, stop).await.verdict().exit_code())
         }
         Command::Cleanup(args) => {
             let settings = settings::cleanup(&args);
@@ -151,6 +157,21 @@ fn watch_signals(stop: &Stop) -> std::io::Result<()> {
     Ok(())
 }
 
+/// How to print. Bars and diagnostics would get into each other's way.
+fn style(global: &GlobalArgs) -> Style {
+    let progress = match global.progress {
+        _ if global.quiet => Show::Nothing,
+        ProgressArg::Auto if global.verbose || std::env::var_os("RUST_LOG").is_some() => {
+            Show::Nothing
+        }
+        ProgressArg::Auto | ProgressArg::Bar => Show::Bars,
+        ProgressArg::Plain => Show::Lines,
+        ProgressArg::None => Show::Nothing,
+    };
+    let on_github = settings::process_environment("GITHUB_ACTIONS");
+    Style { quiet: global.quiet, annotate: on_github.as_deref() == Some("true"), progress }
+}
+
 /// Diagnostics: to stderr with `--verbose` or `RUST_LOG`, and to `--log-file`.
 fn start_log(global: &GlobalArgs) -> anyhow::Result<()> {
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
@@ -158,26 +179,26 @@ fn start_log(global: &GlobalArgs) -> anyhow::Result<()> {
     if global.verbose || from_environment.is_ok() {
         let filter =
             from_environment.unwrap_or_else(|_| EnvFilter::new("ccc_backup=debug,child=debug"));
+        // What is printed is on the terminal already.
+        let filter = filter.add_directive(format!("{LOG_TARGET}=off").parse()?);
         let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
         layers.push(layer.with_filter(filter).boxed());
     }
     if let Some(path) = &global.log_file {
         let file = open_log(path)?;
+        let filter = format!("ccc_backup=debug,child=debug,{LOG_TARGET}=debug");
         let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Arc::new(file));
-        layers.push(layer.with_filter(EnvFilter::new("ccc_backup=debug,child=debug")).boxed());
+        layers.push(layer.with_filter(EnvFilter::new(filter)).boxed());
     }
     tracing_subscriber::registry().with(layers).init();
     Ok(())
 }
 
-fn open_log(path: &Path) -> anyhow::Result<std::fs::File> {
-    std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
-        let failure = Failure {
-            exit: CANNOT_TELL,
-            cause: format!("the log file {} cannot be written: {error}", path.display()),
-            hint: Some("name a file in a directory that exists and that you may write to".into()),
-            notes: Vec::new(),
-        };
-        failure.into()
+fn open_log(path: &Path) -> Result<std::fs::File, Failure> {
+    output::open_to_append(path).map_err(|error| Failure {
+        exit: CANNOT_TELL,
+        cause: format!("--log-file: {error}"),
+        hint: Some(error.hint().to_owned()),
+        notes: Vec::new(),
     })
 }

@@ -2,16 +2,24 @@
 //!
 //! Knows nothing of how findings are made or shown.
 
-use std::path::PathBuf;
+mod run_report;
+
+use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use run_report::{Phase, RESTORE, RunReport, SandboxFacts};
+
 /// The part of the verification a check belongs to; also the order of the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Section {
+    /// The backup restores in time.
+    Restore,
     /// The application's tables exist.
     Schema,
     /// The application's tables can be counted.
@@ -24,8 +32,21 @@ pub enum Section {
     File,
 }
 
+impl fmt::Display for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Restore => "Restore time",
+            Self::Schema => "Database schema",
+            Self::Data => "Data integrity",
+            Self::Migrations => "Migrations",
+            Self::Contents => "Contents against the backup",
+            Self::File => "Backup file",
+        })
+    }
+}
+
 /// How one check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The backup holds what the check looks for.
@@ -39,7 +60,7 @@ pub enum Status {
 }
 
 /// The result of one check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckResult {
     /// Stable name for machines, such as `schema.users`.
     pub id: String,
@@ -74,7 +95,7 @@ impl CheckResult {
 
 /// Proof, found outside the checks, that the backup itself is bad: it is cut off, it does not
 /// restore, it is not a dump.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Defect {
     /// One sentence that names the cause.
     pub cause: String,
@@ -90,7 +111,7 @@ impl Defect {
 }
 
 /// Why it could not be told whether the backup is good.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Obstacle {
     /// One sentence that names the cause.
     pub cause: String,
@@ -99,7 +120,7 @@ pub struct Obstacle {
 }
 
 /// The verdict on a backup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Restored, and every check passed.
@@ -136,95 +157,18 @@ pub fn decide(defects: &[Defect], checks: &[CheckResult], obstacle: Option<&Obst
     }
 }
 
-/// A timed part of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Phase {
-    /// Such as `read`, `sandbox`, `restore`, `checks`.
-    pub name: String,
-    /// Wall time in seconds.
-    pub seconds: f64,
-}
-
-/// Where the backup was restored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SandboxFacts {
-    /// `docker` or `local`.
-    pub engine: String,
-    /// The image, such as `postgres:15`; `None` without a container.
-    pub image: Option<String>,
-    /// The image's repository digest, such as `sha256:…`; its id where it has none.
-    pub image_digest: Option<String>,
-    /// The server's version, such as `15.18 (Debian 15.18-0+deb12u1)`.
-    pub server_version: String,
-    /// Whether the data directory is in memory.
-    pub in_memory: bool,
-}
-
-/// Everything a verification found: the one value that every reporter reads.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunReport {
-    /// Version of ccc-backup.
-    pub tool_version: String,
-    /// The backup; as it was named on the command line or found.
-    pub backup: PathBuf,
-    /// Size of the backup file in bytes.
-    pub backup_bytes: u64,
-    /// Rows in the COPY blocks of the dump, where it was read to its end.
-    pub rows: Option<u64>,
-    /// When the run began.
-    pub started_at: DateTime<Utc>,
-    /// Wall time of the whole run in seconds.
-    pub seconds: f64,
-    /// Its parts.
-    pub phases: Vec<Phase>,
-    /// Where it was restored; `None` when no sandbox was started.
-    pub sandbox: Option<SandboxFacts>,
-    /// Proof that the backup is bad, found outside the checks.
-    pub defects: Vec<Defect>,
-    /// The checks, in the order of the report.
-    pub checks: Vec<CheckResult>,
-    /// What stood in the way of telling.
-    pub obstacle: Option<Obstacle>,
-    /// Harmless things worth knowing.
-    pub warnings: Vec<String>,
-    /// What a passed verdict does not cover, one sentence each.
-    pub not_proven: Vec<String>,
-}
-
-impl RunReport {
-    /// An empty report of a run that begins now.
-    pub fn begin(backup: PathBuf, started_at: DateTime<Utc>) -> Self {
-        Self {
-            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-            backup,
-            backup_bytes: 0,
-            rows: None,
-            started_at,
-            seconds: 0.0,
-            phases: Vec::new(),
-            sandbox: None,
-            defects: Vec::new(),
-            checks: Vec::new(),
-            obstacle: None,
-            warnings: Vec::new(),
-            not_proven: Vec::new(),
-        }
-    }
-
-    /// The verdict, by [`decide`].
-    pub fn verdict(&self) -> Verdict {
-        decide(&self.defects, &self.checks, self.obstacle.as_ref())
-    }
-
-    /// How many checks ended in `status`.
-    pub fn count(&self, status: Status) -> usize {
-        self.checks.iter().filter(|check| check.status == status).count()
-    }
-
-    /// Notes how long a part took.
-    pub fn phase(&mut self, name: &str, took: Duration) {
-        self.phases.push(Phase { name: name.to_owned(), seconds: took.as_secs_f64() });
-    }
+/// A time for people: `3.2 s`, `45 min`, `1 h 5 min`.
+pub fn spoken(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let parts = match seconds {
+        0 => return format!("{} ms", time.as_millis()),
+        1..60 => return format!("{:.1} s", time.as_secs_f64()),
+        60..3600 => [(seconds / 60, "min"), (seconds % 60, "s")],
+        3600..86_400 => [(seconds / 3600, "h"), (seconds / 60 % 60, "min")],
+        _ => [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h")],
+    };
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    parts.map(|(count, unit)| format!("{count} {unit}")).collect::<Vec<_>>().join(" ")
 }
 
 /// A number for people: `1,234,567`.
@@ -275,6 +219,23 @@ mod tests {
             let defects = if *bad { &defect[..] } else { &[] };
             let verdict = decide(defects, &checks, blocked.then_some(&obstacle));
             assert_eq!(verdict, *expected, "{bad} {statuses:?} {blocked}");
+        }
+    }
+
+    #[test]
+    fn times_are_spoken() {
+        let cases = [
+            (0.04, "40 ms"),
+            (3.21, "3.2 s"),
+            (59.9, "59.9 s"),
+            (60.0, "1 min"),
+            (2705.0, "45 min 5 s"),
+            (3900.0, "1 h 5 min"),
+            (7200.0, "2 h"),
+            (180_000.0, "2 d 2 h"),
+        ];
+        for (seconds, expected) in cases {
+            assert_eq!(spoken(Duration::from_secs_f64(seconds)), expected);
         }
     }
 

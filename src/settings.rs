@@ -59,6 +59,8 @@ pub struct VerifySettings {
     pub timeout: Option<Duration>,
     /// Where metrics go.
     pub metrics_file: Option<PathBuf>,
+    /// A slower restore is a failed check.
+    pub rto: Option<Duration>,
 }
 
 /// Resolves `verify`.
@@ -86,6 +88,7 @@ pub fn verify(args: &VerifyArgs) -> VerifySettings {
         tables: ccc_tables(),
         timeout: args.timeout,
         metrics_file: metrics_file(&args.metrics),
+        rto: args.rto,
     }
 }
 
@@ -128,6 +131,26 @@ pub fn history(args: &HistoryArgs) -> HistorySettings {
         json: args.format == Format::Json,
         limit: args.limit,
         metrics_file: args.metrics_file.clone(),
+    }
+}
+
+/// Where the reports of a verification go.
+#[derive(Debug, Clone, Default)]
+pub struct ReportSettings {
+    /// The report as JSON.
+    pub json: Option<PathBuf>,
+    /// The checks as JUnit XML.
+    pub junit: Option<PathBuf>,
+    /// GitHub's step summary, which is appended to.
+    pub step_summary: Option<PathBuf>,
+}
+
+/// Resolves where the reports of `verify` go.
+pub fn reports(args: &VerifyArgs, environment: Environment) -> ReportSettings {
+    ReportSettings {
+        json: args.report.clone(),
+        junit: args.junit.clone(),
+        step_summary: environment("GITHUB_STEP_SUMMARY").map(PathBuf::from),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod data;
 pub mod large_objects;
 pub mod migrations;
 pub mod rendering;
+pub mod restore_time;
 pub mod schema;
 pub mod sequences;
 pub mod soundness;

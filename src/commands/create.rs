@@ -15,9 +15,9 @@ use crate::dump::codec::Codec;
 use crate::dump::compress::{CompressError, Compressor};
 use crate::dump::pg_dump::DumpRequest;
 use crate::dump::source_error::SourceError;
-use crate::dump::source_facts;
+use crate::dump::source_facts::{self, Facts};
 use crate::dump::stream::{self, StreamError, Streamed};
-use crate::events::{Event, Events, Progress};
+use crate::events::{Event, Events, Progress, Work};
 use crate::outcome::{Verdict, grouped};
 use crate::settings::{CreateSettings, process_environment};
 use crate::store::error::StoreError;
@@ -96,7 +96,11 @@ async fn make(
         extra_args: settings.pg_dump_args.clone(),
         keep_owner: settings.keep_owner,
     };
-    let (streamed, warnings) = dump(&request, settings.codec, partial, events, stop).await?;
+    let size = match &facts {
+        Facts::Known(known) => known.database_bytes,
+        Facts::Unknown { .. } => None,
+    };
+    let (streamed, warnings) = dump(&request, settings.codec, partial, size, events, stop).await?;
     for line in warnings {
         events.emit(Event::Warning(line));
     }
@@ -109,6 +113,7 @@ async fn dump(
     request: &DumpRequest,
     codec: Codec,
     partial: Partial,
+    total: Option<u64>,
     events: &Events,
     stop: &Stop,
 ) -> Result<(Streamed<Partial>, Vec<String>), Failure> {
@@ -119,7 +124,7 @@ async fn dump(
         let events = events.clone();
         tokio::task::spawn_blocking(move || {
             stream::stream(pipe, compressor, &|done| {
-                let (work, total, current) = ("dumping", None, None);
+                let (work, current) = (Work::Dumping, None);
                 events.emit(Event::Progress(Progress { work, done, total, current }));
             })
         })

@@ -6,6 +6,7 @@ pub mod history;
 pub mod ledger;
 pub mod list;
 mod record;
+pub mod reports;
 pub mod verify;
 
 use std::fmt;

@@ -1,27 +1,40 @@
-//! The transcript on stdout: turns events into the lines that people read.
-//!
-//! The report goes to stdout, hints and warnings to stderr. Only this module prints.
+//! Prints events: the transcript on stdout, hints, warnings and progress on stderr. Only this
+//! module prints; what it prints goes to the log as well.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::events::{CleanupLine, Event};
-use crate::outcome::{CheckResult, RunReport, Section, Status, Verdict, grouped};
+use super::github;
+use super::progress::{Bars, Show};
+use super::transcript::{coloured, quiet, transcript};
+use crate::events::Event;
+use crate::outcome::{Status, Verdict};
 
-const RULE: &str =
-    "================================================================================";
+/// The target of what is printed, in the log.
+pub const LOG_TARGET: &str = "transcript";
 /// What to do about a check that failed.
 const LOOK_INSIDE: &str = "take another copy of the backup, or an older one; --no-cleanup keeps the \
                            restored database to look into";
-const SHORT_RULE: &str = "==========================================";
+
+/// How events are printed.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// Nothing but the verdict, or what went wrong.
+    pub quiet: bool,
+    /// The findings also as GitHub's workflow commands.
+    pub annotate: bool,
+    /// How far long work is.
+    pub progress: Show,
+}
 
 /// Prints events as they come.
 #[derive(Debug)]
 pub struct Console {
-    quiet: bool,
+    style: Style,
     colour: bool,
     broken: AtomicBool,
+    bars: Bars,
     // One event is printed whole before the next.
     turn: Mutex<()>,
 }
@@ -29,21 +42,48 @@ pub struct Console {
 impl Console {
     /// A console on this process's stdout and stderr; colour only on a terminal, and not where
     /// `NO_COLOR` is set.
-    pub fn new(quiet: bool) -> Self {
+    pub fn new(style: Style) -> Self {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { quiet, colour, broken: AtomicBool::new(false), turn: Mutex::new(()) }
+        let (broken, turn) = (AtomicBool::new(false), Mutex::new(()));
+        Self { style, colour, broken, bars: Bars::on_stderr(style.progress), turn }
     }
 
     /// Shows one event.
     pub fn show(&self, event: &Event) {
+        if let Event::Progress(progress) = event {
+            return self.bars.update(progress);
+        }
+        self.bars.note(event);
         let _turn = self.turn.lock();
-        let text = if self.quiet { quiet(event) } else { transcript(event) };
-        if !text.is_empty() {
-            self.write(&if self.colour { coloured(&text) } else { text });
+        let whole = transcript(event);
+        log(event, &whole);
+        let mut text = if self.style.quiet { quiet(event) } else { whole };
+        if self.colour {
+            text = coloured(&text);
         }
-        for line in asides(event, self.quiet) {
-            aside(&line);
+        if self.style.annotate
+            && !self.style.quiet
+            && let Event::VerifyFinished(report) = event
+        {
+            text.push_str(&github::annotations(report));
         }
+        let asides = asides(event, self.style.quiet);
+        if text.is_empty() && asides.is_empty() {
+            return;
+        }
+        self.bars.suspend(|| {
+            if !text.is_empty() {
+                self.write(&text);
+            }
+            for line in asides {
+                aside(&line);
+            }
+        });
+    }
+
+    /// Takes the progress off the terminal.
+    pub fn finish(&self) {
+        self.bars.clear();
     }
 
     /// Whether stdout was closed while we printed.
@@ -66,13 +106,12 @@ impl Console {
 
 /// Prints an error on stderr, what a tool said about it, and what to do next.
 pub fn error(message: &str, notes: &[String], hint: Option<&str>) {
-    aside(&format!("error: {message}"));
     // One line of a tool is in the message already.
-    for note in notes.iter().filter(|_| notes.len() > 1) {
-        aside(&format!("  {note}"));
-    }
-    if let Some(hint) = hint {
-        aside(&format!("hint: {hint}"));
+    let notes = notes.iter().filter(|_| notes.len() > 1).map(|note| format!("  {note}"));
+    let hint = hint.map(|hint| format!("hint: {hint}"));
+    for line in std::iter::once(format!("error: {message}")).chain(notes).chain(hint) {
+        tracing::error!(target: LOG_TARGET, "{line}");
+        aside(&line);
     }
 }
 
@@ -84,6 +123,10 @@ fn aside(line: &str) {
 /// What goes to stderr beside the transcript.
 fn asides(event: &Event, quiet: bool) -> Vec<String> {
     match event {
+        Event::Error { cause, hint } => {
+            let hint = hint.iter().map(|hint| format!("hint: {hint}"));
+            std::iter::once(format!("error: {cause}")).chain(hint).collect()
+        }
         Event::Warning(text) if !quiet => vec![format!("warning: {text}")],
         Event::VerifyFinished(report) if !quiet => {
             let hints = report.defects.iter().filter_map(|defect| defect.hint.as_ref());
@@ -98,348 +141,26 @@ fn asides(event: &Event, quiet: bool) -> Vec<String> {
     }
 }
 
-/// With `--quiet`: the verdict and its cause on one line.
-fn quiet(event: &Event) -> String {
-    match event {
-        Event::VerifyFinished(report) => {
-            let cause = causes(report).into_iter().next();
-            let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-            format!("{}{cause}\n", headline(report.verdict()))
-        }
-        _ => String::new(),
-    }
-}
-
-/// The lines of the transcript for one event, each with its line end.
-fn transcript(event: &Event) -> String {
-    let lines: Vec<String> = match event {
-        Event::CreateStarted { database, host, output } => vec![
-            SHORT_RULE.into(),
-            "DATABASE BACKUP".into(),
-            SHORT_RULE.into(),
-            format!("Database: {database}"),
-            format!("Host: {host}"),
-            format!("Output: {}", output.display()),
-            String::new(),
-            "Creating backup...".into(),
-        ],
-        Event::Created { file, dump_bytes, file_bytes, compressed, contents } => {
-            let mut lines = vec![
-                String::new(),
-                "✓ Backup created successfully".into(),
-                format!("  File: {}", file.display()),
-                format!("  Size: {dump_bytes} bytes"),
-            ];
-            lines.extend(contents.iter().map(|contents| format!("  Contents: {contents}")));
-            if *compressed {
-                lines.extend([
-                    String::new(),
-                    "Compressing backup...".into(),
-                    "✓ Backup compressed".into(),
-                    format!("  File: {}", file.display()),
-                    format!("  Size: {file_bytes} bytes"),
-                    format!("  Compression: {:.1}%", saved(*dump_bytes, *file_bytes)),
-                ]);
-            }
-            lines
-        }
-        Event::VerifyStarted { backup } => vec![
-            RULE.into(),
-            "BACKUP RESTORE VERIFICATION".into(),
-            RULE.into(),
-            format!("Backup file: {}", backup.display()),
-        ],
-        Event::BackupFound { bytes } => {
-            vec![format!("✓ Backup file exists: {} bytes", grouped(*bytes))]
-        }
-        Event::SandboxChecking { name } => {
-            vec![String::new(), format!("Checking for existing container: {name}")]
-        }
-        Event::SandboxSwept { what } => {
-            vec![format!("✓ Removed leftover of an earlier run: {what}")]
-        }
-        Event::ImagePulling { image } => vec![format!("Pulling image: {image}...")],
-        Event::SandboxStarting { version, why } => {
-            vec![format!("Starting PostgreSQL {version} container..."), format!("  {why}")]
-                .into_iter()
-                .filter(|line| !line.trim().is_empty())
-                .collect()
-        }
-        Event::SandboxStarted { name } => vec![format!("✓ Container started: {name}")],
-        Event::SandboxWaiting => vec!["Waiting for PostgreSQL to be ready...".into()],
-        Event::SandboxReady { attempts } => {
-            let s = if *attempts == 1 { "" } else { "s" };
-            vec![format!("✓ PostgreSQL ready after {attempts} attempt{s}")]
-        }
-        Event::BackupRead { tables, rows, bytes } => vec![
-            String::new(),
-            "Reading backup...".into(),
-            format!(
-                "✓ Backup is complete: {} rows in {tables} tables, {} bytes of SQL",
-                grouped(*rows),
-                grouped(*bytes)
-            ),
-        ],
-        Event::RestoreStarted { database } => vec![
-            String::new(),
-            format!("Restoring backup into {database}..."),
-            "Copying backup file to container...".into(),
-        ],
-        Event::DatabaseCreating { database } => vec![format!("Creating database: {database}")],
-        Event::Restoring => vec!["Restoring backup (this may take a while)...".into()],
-        Event::RestoreFinished { errors, tolerated } => restored(errors, *tolerated),
-        Event::SectionStarted(section) => {
-            let what = match section {
-                Section::Schema => "database schema",
-                Section::Data => "data integrity",
-                Section::Migrations => "migrations",
-                Section::Contents => "contents against the backup",
-                Section::File => "backup file",
-            };
-            vec![String::new(), format!("Verifying {what}...")]
-        }
-        Event::Checked(check) => checked(check),
-        Event::VerifyFinished(report) => summary(report),
-        Event::Cleanup(line) => vec![match line {
-            CleanupLine::Kept { name, why } => format!("  keep    {name}  ({why})"),
-            CleanupLine::Removed { name, why, dry_run: false } => {
-                format!("  remove  {name}  ({why})")
-            }
-            CleanupLine::Removed { name, why, dry_run: true } => {
-                format!("  would remove  {name}  ({why})")
-            }
-            CleanupLine::NothingLeft => "No sandbox was left behind".into(),
-            CleanupLine::Sum(sum) => sum.clone(),
-        }],
-        Event::SandboxClosing => vec![String::new(), "Cleaning up test container...".into()],
-        Event::SandboxClosed => vec!["✓ Container cleaned up".into()],
-        Event::SandboxKept { name, connect, remove } => vec![
-            String::new(),
-            format!("Container kept: {name}"),
-            format!("  Connect: {connect}"),
-            format!("  Remove:  {remove}"),
-        ],
-        Event::Progress(_) | Event::Warning(_) => Vec::new(),
+/// The same for the log, where every line is, also with `--quiet`.
+fn log(event: &Event, transcript: &str) {
+    let bad = match event {
+        Event::Checked(check) => check.status == Status::Failed,
+        Event::RestoreFinished { errors, .. } => !errors.is_empty(),
+        Event::VerifyFinished(report) => report.verdict() != Verdict::Passed,
+        _ => false,
     };
-    lines.into_iter().map(|line| line + "\n").collect()
-}
-
-/// How much smaller the file is than the dump, in percent.
-fn saved(dump_bytes: u64, file_bytes: u64) -> f64 {
-    if dump_bytes == 0 {
-        return 0.0;
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a percentage with one decimal")]
-    let ratio = file_bytes as f64 / dump_bytes as f64;
-    (1.0 - ratio) * 100.0
-}
-
-fn restored(errors: &[String], tolerated: usize) -> Vec<String> {
-    const SHOWN: usize = 3;
-    let mut lines = Vec::new();
-    if errors.is_empty() {
-        lines.push("✓ Backup restored successfully".to_owned());
-    } else {
-        let s = if errors.len() == 1 { "" } else { "s" };
-        lines.push(format!("✗ Restore failed with {} error{s}:", errors.len()));
-        for error in errors.iter().take(SHOWN) {
-            lines.extend(error.lines().map(|line| format!("  {line}")));
-        }
-        if errors.len() > SHOWN {
-            lines.push(format!("  … and {} more: see --log-file", errors.len() - SHOWN));
+    for line in transcript.lines().filter(|line| !line.is_empty()) {
+        if bad {
+            tracing::error!(target: LOG_TARGET, "{line}");
+        } else {
+            tracing::info!(target: LOG_TARGET, "{line}");
         }
     }
-    if tolerated > 0 {
-        let s = if tolerated == 1 { "" } else { "s" };
-        lines.push(format!("  ({tolerated} harmless error{s} passed over)"));
-    }
-    lines
-}
-
-fn checked(check: &CheckResult) -> Vec<String> {
-    let mark = match check.status {
-        Status::Passed => "✓",
-        Status::Warned => "⚠",
-        Status::Failed => "✗",
-        Status::NotRun => "?",
-    };
-    let mut lines = vec![format!("  {mark} {}", check.title)];
-    lines.extend(check.details.iter().map(|line| format!("      {line}")));
-    lines
-}
-
-fn headline(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Passed => "✅ VERIFICATION PASSED",
-        Verdict::Failed => "❌ VERIFICATION FAILED",
-        Verdict::NotVerified => "⚠️ NOT VERIFIED",
-    }
-}
-
-/// Why the verdict is not "passed", most telling first.
-fn causes(report: &RunReport) -> Vec<String> {
-    let defects = report.defects.iter().map(|defect| defect.cause.clone());
-    let failed = report.checks.iter().filter(|check| check.status == Status::Failed);
-    let obstacle = report.obstacle.iter().map(|obstacle| obstacle.cause.clone());
-    let unrun = report.checks.iter().filter(|check| check.status == Status::NotRun);
-    defects
-        .chain(failed.map(|check| check.title.clone()))
-        .chain(obstacle)
-        .chain(unrun.map(|check| format!("not checked: {}", check.title)))
-        .collect()
-}
-
-fn summary(report: &RunReport) -> Vec<String> {
-    let mut lines = vec![
-        String::new(),
-        RULE.into(),
-        "VERIFICATION SUMMARY".into(),
-        RULE.into(),
-        format!("Backup file: {}", report.backup.display()),
-        format!("Total checks: {}", report.checks.len()),
-        format!("Passed: {}", report.count(Status::Passed)),
-        format!("Failed: {}", report.count(Status::Failed)),
-    ];
-    for (status, label) in [(Status::Warned, "Warnings"), (Status::NotRun, "Not run")] {
-        if report.count(status) > 0 {
-            lines.push(format!("{label}: {}", report.count(status)));
+    for line in asides(event, false) {
+        if line.starts_with("error: ") {
+            tracing::error!(target: LOG_TARGET, "{line}");
+        } else {
+            tracing::warn!(target: LOG_TARGET, "{line}");
         }
-    }
-    lines.extend([String::new(), headline(report.verdict()).into()]);
-    match report.verdict() {
-        Verdict::Passed => {
-            lines.push("Backup can be restored successfully".into());
-            lines.extend(report.not_proven.iter().map(|what| format!("Not proven: {what}")));
-        }
-        Verdict::Failed => lines.extend(causes(report)),
-        Verdict::NotVerified => {
-            lines.push("It could not be told whether the backup is good".into());
-            lines.extend(causes(report));
-        }
-    }
-    lines.push(RULE.into());
-    lines
-}
-
-/// Colours the marks at the start of lines.
-fn coloured(text: &str) -> String {
-    const MARKS: [(&str, &str); 3] = [
-        ("✓", "\u{1b}[32m✓\u{1b}[0m"),
-        ("✗", "\u{1b}[31m✗\u{1b}[0m"),
-        ("⚠ ", "\u{1b}[33m⚠\u{1b}[0m "),
-    ];
-    let paint = |line: &str| {
-        let body = line.trim_start();
-        let indent = &line[..line.len() - body.len()];
-        match MARKS.iter().find(|(mark, _)| body.starts_with(mark)) {
-            Some((mark, painted)) => format!("{indent}{painted}{}", &body[mark.len()..]),
-            None => line.to_owned(),
-        }
-    };
-    text.split_inclusive('\n').map(paint).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::outcome::{Defect, Obstacle};
-
-    fn report() -> RunReport {
-        let mut report = RunReport::begin("backups/b.sql.gz".into(), chrono::DateTime::UNIX_EPOCH);
-        for id in ["one", "two"] {
-            report.checks.push(CheckResult::new(id, Section::Schema, Status::Passed, id));
-        }
-        report
-    }
-
-    #[test]
-    fn the_summary_of_a_good_backup_is_the_one_of_the_specification() {
-        let text = transcript(&Event::VerifyFinished(Arc::new(report())));
-        insta::assert_snapshot!(text, @r"
-
-        ================================================================================
-        VERIFICATION SUMMARY
-        ================================================================================
-        Backup file: backups/b.sql.gz
-        Total checks: 2
-        Passed: 2
-        Failed: 0
-
-        ✅ VERIFICATION PASSED
-        Backup can be restored successfully
-        ================================================================================
-        ");
-    }
-
-    #[test]
-    fn quiet_prints_the_verdict_and_its_cause_on_one_line() {
-        let mut bad = report();
-        bad.defects.push(Defect { cause: "the dump is cut off".into(), hint: None });
-        let mut unknown = report();
-        unknown.obstacle = Some(Obstacle { cause: "no Docker".into(), hint: None });
-        let line = |report| quiet(&Event::VerifyFinished(Arc::new(report)));
-        assert_eq!(line(report()), "✅ VERIFICATION PASSED\n");
-        assert_eq!(line(bad), "❌ VERIFICATION FAILED: the dump is cut off\n");
-        assert_eq!(line(unknown), "⚠️ NOT VERIFIED: no Docker\n");
-        assert_eq!(quiet(&Event::SandboxWaiting), "");
-    }
-
-    #[test]
-    fn create_prints_the_lines_of_the_specification() {
-        let started = Event::CreateStarted {
-            database: "content_creation_crew".into(),
-            host: "localhost:5432".into(),
-            output: "./backups/backup_20260114_143022.sql.gz".into(),
-        };
-        let created = Event::Created {
-            file: "./backups/backup_20260114_143022.sql.gz".into(),
-            dump_bytes: 15_234_567,
-            file_bytes: 2_345_678,
-            compressed: true,
-            contents: None,
-        };
-        insta::assert_snapshot!(transcript(&started) + &transcript(&created), @r"
-        ==========================================
-        DATABASE BACKUP
-        ==========================================
-        Database: content_creation_crew
-        Host: localhost:5432
-        Output: ./backups/backup_20260114_143022.sql.gz
-
-        Creating backup...
-
-        ✓ Backup created successfully
-          File: ./backups/backup_20260114_143022.sql.gz
-          Size: 15234567 bytes
-
-        Compressing backup...
-        ✓ Backup compressed
-          File: ./backups/backup_20260114_143022.sql.gz
-          Size: 2345678 bytes
-          Compression: 84.6%
-        ");
-    }
-
-    #[test]
-    fn only_the_first_three_errors_of_a_restore_are_shown() {
-        let errors: Vec<String> = (1..=5).map(|n| format!("error {n}")).collect();
-        let text = transcript(&Event::RestoreFinished { errors, tolerated: 1 });
-        insta::assert_snapshot!(text, @r"
-        ✗ Restore failed with 5 errors:
-          error 1
-          error 2
-          error 3
-          … and 2 more: see --log-file
-          (1 harmless error passed over)
-        ");
-    }
-
-    #[test]
-    fn marks_are_coloured_and_nothing_else_changes() {
-        let plain = "  ✓ Users table exists\nBackup file: ✓\n";
-        let expected = "  \u{1b}[32m✓\u{1b}[0m Users table exists\nBackup file: ✓\n";
-        assert_eq!(coloured(plain), expected);
     }
 }

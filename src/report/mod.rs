@@ -1,6 +1,15 @@
 //! How findings are shown. The console consumes events; every other report is a pure function of
-//! the run report.
+//! the run report, and [`output`] knows how such bytes become a file.
 
 pub mod console;
+pub mod github;
+pub mod json;
+pub mod junit;
 pub mod listing;
 pub mod metrics;
+pub mod output;
+pub mod progress;
+mod transcript;
+
+#[cfg(test)]
+mod samples;

@@ -5,7 +5,7 @@
 
 use std::collections::BinaryHeap;
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -42,7 +42,13 @@ pub async fn load(
     progress: Progress,
 ) -> Result<Restored, LoadError> {
     let ledger = Ledger::default();
-    let work = Shared { entries, source: source.clone(), progress, sent: Arc::default() };
+    let work = Shared {
+        entries,
+        source: source.clone(),
+        progress,
+        sent: Arc::default(),
+        begun: Arc::default(),
+    };
     let mut main = Worker { connection: Connection::open(target, &ledger).await?, work };
     let entries = Arc::clone(&main.work.entries);
     let data = entries.iter().position(|entry| matches!(entry, Entry::Copy { .. }));
@@ -73,6 +79,8 @@ struct Shared {
     source: Seekable,
     progress: Progress,
     sent: Arc<AtomicU64>,
+    /// Statements begun that have a connection of their own.
+    begun: Arc<AtomicUsize>,
 }
 
 struct Worker {
@@ -93,6 +101,7 @@ impl Worker {
                 Work::Run(index) => {
                     if let Entry::Statement(statement) = &entries[index] {
                         tracing::debug!(line = statement.line, "on its own connection");
+                        self.work.begins(statement, schedule.runs);
                         self.connection.run(statement).await?;
                     }
                 }
@@ -161,6 +170,14 @@ impl Worker {
 }
 
 impl Shared {
+    /// Names a statement that can take longer than its table's rows: an index, a constraint.
+    fn begins(&self, statement: &Statement, of: usize) {
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        let object = statement.toc.as_ref().map_or("statement".to_owned(), ToString::to_string);
+        let current = format!("{object} ({number} of {of})");
+        (self.progress)(self.sent.load(Ordering::Relaxed), &current);
+    }
+
     /// Reads `bytes` bytes of the dump from `offset` and sends them, until nobody listens.
     fn send_rows(
         &self,
@@ -190,6 +207,8 @@ impl Shared {
 /// Which jobs can be taken.
 struct Schedule {
     plan: Plan,
+    /// Jobs that are a statement.
+    runs: usize,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -222,7 +241,8 @@ impl Schedule {
                 state.release(id, &plan);
             }
         }
-        Self { plan, state: Mutex::new(state), changed: Notify::new() }
+        let runs = plan.jobs.iter().filter(|job| matches!(job.work, Work::Run(_))).count();
+        Self { plan, runs, state: Mutex::new(state), changed: Notify::new() }
     }
 
     /// The next job; `None` when all are done.

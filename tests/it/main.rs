@@ -16,6 +16,7 @@ mod docs;
 mod interruption;
 mod kept;
 mod monitoring;
+mod reports;
 mod sandbox;
 mod support;
 mod verify_bad_backup;

@@ -11,7 +11,7 @@ use crate::checks::{self, CheckError, large_objects, migrations, soundness};
 use crate::dump::contents::{Contents, TableContents};
 use crate::dump::fingerprint::TableFingerprint;
 use crate::dump::inspect::Inspection;
-use crate::events::{Event, Progress};
+use crate::events::{Event, Progress, Work};
 use crate::outcome::{CheckResult, Obstacle, Section};
 use crate::pg::{ConnectInfo, Session};
 use crate::store::manifest::{Manifest, Table};
@@ -144,7 +144,7 @@ impl Run<'_> {
         let (events, total) = (self.events.clone(), tables.len() as u64);
         let progress = move |done: usize| {
             events.emit(Event::Progress(Progress {
-                work: "comparing",
+                work: Work::Comparing,
                 done: done as u64,
                 total: Some(total),
                 current: None,

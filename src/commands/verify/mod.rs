@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::checks::restore_time;
 use crate::commands::{Stop, ledger, record};
 use crate::dump::inspect::InspectError;
 use crate::dump::open::BackupFile;
@@ -41,6 +42,9 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
     }
     if let Err(obstacle) = run.steps().await {
         run.report.obstacle = Some(obstacle);
+    }
+    if settings.rto.is_some() && run.report.restore_time().is_none() {
+        run.report.checks.push(restore_time::not_measured());
     }
     run.report.seconds = clock.elapsed().as_secs_f64();
     let database = run.manifest.as_ref().and_then(|manifest| manifest.source.database.clone());

@@ -10,7 +10,7 @@ use crate::dump::inspect::{self, InspectError, Inspection};
 use crate::dump::item::Facts;
 use crate::dump::open::{BackupFile, Compression};
 use crate::dump::statements::StatementsOfKind;
-use crate::events::{Event, Events, Progress};
+use crate::events::{Event, Events, Progress, Work};
 use crate::outcome::{CheckResult, Defect, Obstacle, Status};
 use crate::sandbox;
 use crate::store::manifest::{Manifest, Statements};
@@ -143,6 +143,6 @@ fn read(
 ) -> Result<Inspection, InspectError> {
     let total = Some(file.bytes());
     inspect::inspect(file, compression, cancel, &|done| {
-        events.emit(Event::Progress(Progress { work: "reading", done, total, current: None }));
+        events.emit(Event::Progress(Progress { work: Work::Reading, done, total, current: None }));
     })
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{DATABASE, Run, changed};
+use crate::checks::restore_time;
 use crate::dump::encoding::is_for_databases;
 use crate::dump::inspect::Inspection;
 use crate::dump::open::{BackupFile, Compression};
 use crate::dump::seek::Seekable;
-use crate::events::{Event, Progress};
-use crate::outcome::{Defect, Obstacle};
+use crate::events::{Event, Progress, Work};
+use crate::outcome::{Defect, Obstacle, RESTORE, Section};
 use crate::pg::ConnectInfo;
 use crate::restore::{LoadError, Restored, load, parallel};
 use crate::sandbox::Locale;
@@ -40,17 +41,25 @@ impl Run<'_> {
         let target = sandbox.connect_info().database(DATABASE);
         let loaded = tokio::select! {
             biased;
-            () = self.stop.token().cancelled() => return Err(self.interrupted()),
-            loaded = self.load(file, compression, inspection, &target) => loaded,
+            () = self.stop.token().cancelled() => None,
+            loaded = self.load(file, compression, inspection, &target) => Some(loaded),
         };
-        self.report.phase("restore", clock.elapsed());
-        match loaded {
-            Ok(restored) => {
-                self.restored(&restored, file)?;
-                Ok(())
-            }
-            Err(error) => Err(self.cut_short(&error).await),
-        }
+        self.report.phase(RESTORE, clock.elapsed());
+        let outcome = match loaded {
+            None => Err(self.interrupted()),
+            Some(Ok(restored)) => self.restored(&restored, file),
+            Some(Err(error)) => Err(self.cut_short(&error).await),
+        };
+        self.judge_restore_time();
+        outcome
+    }
+
+    /// Holds the restore to the time that it may take.
+    fn judge_restore_time(&mut self) {
+        let Some(allowed) = self.settings.rto else { return };
+        let took = self.report.restore_time().unwrap_or_default();
+        self.events.emit(Event::SectionStarted(Section::Restore));
+        self.note(restore_time::judge(took, allowed, self.report.restored));
     }
 
     /// Restores over several connections where that is possible, else over one as it is read.
@@ -63,8 +72,9 @@ impl Run<'_> {
     ) -> Result<Restored, LoadError> {
         let (events, total) = (self.events.clone(), Some(inspection.dump_bytes));
         let progress = move |done: u64, table: &str| {
-            let current = Some(table.to_owned());
-            events.emit(Event::Progress(Progress { work: "restoring", done, total, current }));
+            let current = Some(table.to_owned()).filter(|table| !table.is_empty());
+            let work = Work::Restoring;
+            events.emit(Event::Progress(Progress { work, done, total, current }));
         };
         let bytes = inspection.dump_bytes;
         let source = Seekable::new(file, compression, inspection.marks.clone(), bytes);
@@ -104,6 +114,7 @@ impl Run<'_> {
             };
             self.report.defects.push(Defect::new(cause, hint));
         }
+        self.report.restored = restored.errors.is_empty() && restored.unsound.is_none();
         Ok(())
     }
 

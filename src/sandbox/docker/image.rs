@@ -7,7 +7,7 @@ use bollard::query_parameters::CreateImageOptions;
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::events::{Event, Events, Progress};
+use crate::events::{Event, Events, Progress, Work};
 use crate::sandbox::Request;
 use crate::sandbox::error::SandboxError;
 
@@ -139,7 +139,7 @@ async fn pull(
             && let Some(done) = bytes(detail.current)
         {
             events.emit(Event::Progress(Progress {
-                work: "pulling image",
+                work: Work::Pulling,
                 done,
                 total: bytes(detail.total),
                 current: info.id,

@@ -1,0 +1,205 @@
+//! Everything that one verification found, and what follows from it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::{CheckResult, Defect, Obstacle, Section, Status, Verdict, decide};
+
+/// The name of the phase in which the backup is restored.
+pub const RESTORE: &str = "restore";
+
+/// A timed part of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Phase {
+    /// Such as `read`, `sandbox`, `restore`, `checks`.
+    pub name: String,
+    /// Wall time in seconds.
+    pub seconds: f64,
+}
+
+/// Where the backup was restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SandboxFacts {
+    /// `docker` or `local`.
+    pub engine: String,
+    /// The image, such as `postgres:15`; `None` without a container.
+    pub image: Option<String>,
+    /// The image's repository digest, such as `sha256:…`; its id where it has none.
+    pub image_digest: Option<String>,
+    /// The server's version, such as `15.18 (Debian 15.18-0+deb12u1)`.
+    pub server_version: String,
+    /// Whether the data directory is in memory.
+    pub in_memory: bool,
+}
+
+/// Everything a verification found: the one value that every reporter reads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunReport {
+    /// Version of ccc-backup.
+    pub tool_version: String,
+    /// The backup; as it was named on the command line or found.
+    #[serde(serialize_with = "readable")]
+    #[schemars(with = "String")]
+    pub backup: PathBuf,
+    /// Size of the backup file in bytes.
+    pub backup_bytes: u64,
+    /// Rows in the COPY blocks of the dump, where it was read to its end.
+    pub rows: Option<u64>,
+    /// When the run began.
+    pub started_at: DateTime<Utc>,
+    /// Wall time of the whole run in seconds.
+    pub seconds: f64,
+    /// Its parts.
+    pub phases: Vec<Phase>,
+    /// Where it was restored; `None` when no sandbox was started.
+    pub sandbox: Option<SandboxFacts>,
+    /// Whether everything in the backup was restored, to its end and without an error.
+    pub restored: bool,
+    /// Proof that the backup is bad, found outside the checks.
+    pub defects: Vec<Defect>,
+    /// The checks, in the order of the report.
+    pub checks: Vec<CheckResult>,
+    /// What stood in the way of telling.
+    pub obstacle: Option<Obstacle>,
+    /// Harmless things worth knowing.
+    pub warnings: Vec<String>,
+    /// What a passed verdict does not cover, one sentence each.
+    pub not_proven: Vec<String>,
+}
+
+impl RunReport {
+    /// An empty report of a run that begins now.
+    pub fn begin(backup: PathBuf, started_at: DateTime<Utc>) -> Self {
+        Self {
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            backup,
+            backup_bytes: 0,
+            rows: None,
+            started_at,
+            seconds: 0.0,
+            phases: Vec::new(),
+            sandbox: None,
+            restored: false,
+            defects: Vec::new(),
+            checks: Vec::new(),
+            obstacle: None,
+            warnings: Vec::new(),
+            not_proven: Vec::new(),
+        }
+    }
+
+    /// The verdict, by [`decide`].
+    pub fn verdict(&self) -> Verdict {
+        decide(&self.defects, &self.checks, self.obstacle.as_ref())
+    }
+
+    /// How many checks ended in `status`.
+    pub fn count(&self, status: Status) -> usize {
+        self.checks.iter().filter(|check| check.status == status).count()
+    }
+
+    /// The checks that ended in `status`.
+    pub fn ended(&self, status: Status) -> impl Iterator<Item = &CheckResult> {
+        self.checks.iter().filter(move |check| check.status == status)
+    }
+
+    /// How long the restore took, where it began.
+    pub fn restore_time(&self) -> Option<Duration> {
+        let phase = self.phases.iter().find(|phase| phase.name == RESTORE)?;
+        Duration::try_from_secs_f64(phase.seconds).ok()
+    }
+
+    /// What was proven of the backup, one sentence each.
+    pub fn proven(&self) -> Vec<String> {
+        let restored = self.restored.then(|| match &self.sandbox {
+            Some(sandbox) => format!("It restores into PostgreSQL {}", sandbox.server_version),
+            None => "It restores".to_owned(),
+        });
+        let passed = self.ended(Status::Passed).map(|check| check.title.clone());
+        restored.into_iter().chain(passed).collect()
+    }
+
+    /// What proves the backup bad, most telling first.
+    pub fn disproven(&self) -> Vec<String> {
+        let defects = self.defects.iter().map(|defect| defect.cause.clone());
+        defects.chain(self.ended(Status::Failed).map(|check| check.title.clone())).collect()
+    }
+
+    /// Everything that this run leaves open: what no run covers, what it could not check, what it
+    /// never came to, and what is worth a look.
+    pub fn unproven(&self) -> Vec<String> {
+        let unrun = self.ended(Status::NotRun).map(|check| check.title.clone());
+        let restore = (!self.restored && self.defects.is_empty())
+            .then(|| "The restore: not run to its end".to_owned());
+        let unreached = self.unreached().map(|section| format!("{section}: not checked"));
+        let warned = self.ended(Status::Warned).map(|check| check.title.clone());
+        unrun
+            .chain(restore)
+            .chain(unreached)
+            .chain(warned)
+            .chain(self.not_proven.iter().cloned())
+            .collect()
+    }
+
+    /// The sections that every whole run checks and this one did not come to.
+    pub fn unreached(&self) -> impl Iterator<Item = Section> {
+        let cut_short = !self.restored || self.obstacle.is_some();
+        [Section::Schema, Section::Data, Section::Migrations, Section::Contents]
+            .into_iter()
+            .filter(move |section| cut_short && !self.has(*section))
+    }
+
+    fn has(&self, section: Section) -> bool {
+        self.checks.iter().any(|check| check.section == section)
+    }
+
+    /// Why the verdict is not "passed", most telling first.
+    pub fn causes(&self) -> Vec<String> {
+        let obstacle = self.obstacle.iter().map(|obstacle| obstacle.cause.clone());
+        let unrun = self.ended(Status::NotRun);
+        self.disproven()
+            .into_iter()
+            .chain(obstacle)
+            .chain(unrun.map(|check| format!("not checked: {}", check.title)))
+            .collect()
+    }
+
+    /// Notes how long a part took.
+    pub fn phase(&mut self, name: &str, took: Duration) {
+        self.phases.push(Phase { name: name.to_owned(), seconds: took.as_secs_f64() });
+    }
+}
+
+/// A path as text; bytes that are none become U+FFFD, because a report is written all the same.
+fn readable<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_never_came_to_is_not_proven() {
+        let mut report = RunReport::begin("x.sql".into(), DateTime::UNIX_EPOCH);
+        report.obstacle = Some(Obstacle { cause: "no Docker".into(), hint: None });
+        assert_eq!(report.proven(), Vec::<String>::new());
+        assert_eq!(
+            report.unproven(),
+            [
+                "The restore: not run to its end",
+                "Database schema: not checked",
+                "Data integrity: not checked",
+                "Migrations: not checked",
+                "Contents against the backup: not checked",
+            ]
+        );
+        report.restored = true;
+        report.obstacle = None;
+        assert_eq!(report.unproven(), Vec::<String>::new());
+    }
+}

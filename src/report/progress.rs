@@ -1,0 +1,400 @@
+//! How far long work is, on stderr: bars on a terminal, or a line from time to time.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::events::{Event, Progress, Work};
+use crate::outcome::{grouped, spoken};
+
+/// Work that is done sooner is not worth a bar.
+const SOON: Duration = Duration::from_millis(300);
+/// Time between two lines.
+const PERIOD: Duration = Duration::from_secs(10);
+/// How often a bar moves while nothing is heard of its work.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// As bars, where stderr is a terminal.
+    Bars,
+    /// As a line every ten seconds.
+    Lines,
+    /// Not at all.
+    Nothing,
+}
+
+/// Shows progress.
+pub struct Bars {
+    show: Show,
+    tasks: Tasks,
+    screen: MultiProgress,
+    // When it is dropped, the thread that prints lines ends.
+    _lines: Option<mpsc::Sender<()>>,
+}
+
+type Tasks = Arc<Mutex<BTreeMap<Work, Task>>>;
+
+/// A piece of work that is under way.
+#[derive(Debug)]
+struct Task {
+    since: Instant,
+    done: u64,
+    total: Option<u64>,
+    current: Option<String>,
+    /// Parts that are measured one by one: the layers of an image.
+    parts: BTreeMap<String, (u64, u64)>,
+    bar: Option<ProgressBar>,
+}
+
+impl Bars {
+    /// Progress on this process's stderr.
+    pub fn on_stderr(show: Show) -> Self {
+        let target = match show {
+            Show::Bars => ProgressDrawTarget::stderr(),
+            Show::Lines | Show::Nothing => ProgressDrawTarget::hidden(),
+        };
+        Self::new(show, target, std::io::stderr(), PERIOD)
+    }
+
+    fn new(
+        show: Show,
+        target: ProgressDrawTarget,
+        out: impl Write + Send + 'static,
+        period: Duration,
+    ) -> Self {
+        let tasks = Tasks::default();
+        let lines = (show == Show::Lines).then(|| print_lines(Arc::clone(&tasks), out, period));
+        let screen = MultiProgress::with_draw_target(target);
+        Self { show, tasks, screen, _lines: lines }
+    }
+
+    /// Takes in how far a piece of work is.
+    pub fn update(&self, progress: &Progress) {
+        if self.show == Show::Nothing {
+            return;
+        }
+        let mut tasks = self.lock();
+        let task = tasks.entry(progress.work).or_insert_with(Task::begin);
+        task.take(progress);
+        if self.show == Show::Bars {
+            self.draw(progress.work, task);
+        }
+    }
+
+    /// Takes in what ends a piece of work.
+    pub fn note(&self, event: &Event) {
+        let ended = match event {
+            Event::Created { .. } => Work::Dumping,
+            Event::SandboxStarting { .. } => Work::Pulling,
+            Event::BackupRead { .. } => Work::Reading,
+            Event::RestoreFinished { .. } => Work::Restoring,
+            Event::Checked(_) => Work::Comparing,
+            Event::VerifyFinished(_) => return self.clear(),
+            _ => return,
+        };
+        if let Some(task) = self.lock().remove(&ended) {
+            task.clear();
+        }
+    }
+
+    /// Ends all work.
+    pub fn clear(&self) {
+        for (_, task) in std::mem::take(&mut *self.lock()) {
+            task.clear();
+        }
+    }
+
+    /// Prints while no bar is on the screen.
+    pub fn suspend(&self, print: impl FnOnce()) {
+        match self.show {
+            Show::Bars => self.screen.suspend(print),
+            Show::Lines | Show::Nothing => print(),
+        }
+    }
+
+    fn draw(&self, work: Work, task: &mut Task) {
+        let (share, elapsed) = (task.share(work), task.since.elapsed());
+        let words = task.words(work, elapsed);
+        let bar = match &task.bar {
+            Some(bar) => bar,
+            None if elapsed < SOON => return,
+            None => {
+                let kind = if share.is_some() { "{bar:24}" } else { "{spinner}" };
+                let bar = self.screen.add(ProgressBar::no_length());
+                bar.set_style(style(&format!("{kind} {{wide_msg}}")));
+                bar.set_message(words.clone());
+                bar.enable_steady_tick(TICK);
+                task.bar.insert(bar)
+            }
+        };
+        if let Some(total) = share {
+            bar.set_length(total);
+        }
+        bar.set_position(task.done);
+        bar.set_message(words);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Work, Task>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Bars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bars").field("show", &self.show).finish_non_exhaustive()
+    }
+}
+
+impl Task {
+    fn begin() -> Self {
+        Self {
+            since: Instant::now(),
+            done: 0,
+            total: None,
+            current: None,
+            parts: BTreeMap::new(),
+            bar: None,
+        }
+    }
+
+    fn take(&mut self, progress: &Progress) {
+        if progress.work == Work::Pulling {
+            return self.take_layer(progress);
+        }
+        self.done = progress.done;
+        self.total = progress.total;
+        self.current.clone_from(&progress.current);
+    }
+
+    /// Every layer is measured by itself, first while it is downloaded, then while it is unpacked.
+    fn take_layer(&mut self, progress: &Progress) {
+        let layer = self.parts.entry(progress.current.clone().unwrap_or_default()).or_default();
+        layer.0 = layer.0.max(progress.done);
+        layer.1 = layer.1.max(progress.total.unwrap_or(progress.done));
+        self.done = self.parts.values().map(|(done, _)| done).sum();
+        self.total = Some(self.parts.values().map(|(_, total)| total).sum());
+    }
+
+    /// The total, where it is one that `done` reaches.
+    fn share(&self, work: Work) -> Option<u64> {
+        self.total.filter(|total| *total > 0 && work != Work::Dumping)
+    }
+
+    /// What to say of it after `elapsed`.
+    fn words(&self, work: Work, elapsed: Duration) -> String {
+        let (done, share) = (self.done, self.share(work));
+        let mut words = match (work, share) {
+            (Work::Comparing, Some(total)) => {
+                vec![format!("{} of {} tables", grouped(done), grouped(total))]
+            }
+            (_, Some(total)) => {
+                vec![format!("{} % of {}", u128::from(done) * 100 / u128::from(total), size(total))]
+            }
+            (Work::Comparing, None) => vec![format!("{} tables", grouped(done))],
+            (_, None) => vec![size(done)],
+        };
+        if let (Work::Dumping, Some(database)) = (work, self.total) {
+            words.push(format!("from a database of {}", size(database)));
+        }
+        let rate = rate(done, elapsed);
+        if work != Work::Comparing && rate > 0 {
+            words.push(format!("{}/s", size(rate)));
+        }
+        if let Some(total) = share
+            && rate > 0
+            && total > done
+        {
+            words.push(format!("{} left", left((total - done).div_ceil(rate))));
+        }
+        words.extend(self.current.clone().filter(|_| work != Work::Pulling));
+        format!("{}: {}", name(work), words.join(", "))
+    }
+
+    fn clear(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Prints a line for all work that is under way, every `period`, until the sender is dropped.
+fn print_lines(
+    tasks: Tasks,
+    mut out: impl Write + Send + 'static,
+    period: Duration,
+) -> mpsc::Sender<()> {
+    let (sender, stop) = mpsc::channel();
+    std::thread::spawn(move || {
+        while let Err(mpsc::RecvTimeoutError::Timeout) = stop.recv_timeout(period) {
+            let text: String = {
+                let tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+                let line =
+                    |(work, task): (&Work, &Task)| task.words(*work, task.since.elapsed()) + "\n";
+                tasks.iter().map(line).collect()
+            };
+            // A closed stderr leaves nobody to tell.
+            let _ = out.write_all(text.as_bytes());
+        }
+    });
+    sender
+}
+
+fn name(work: Work) -> &'static str {
+    match work {
+        Work::Dumping => "dumping",
+        Work::Pulling => "pulling image",
+        Work::Reading => "reading",
+        Work::Restoring => "restoring",
+        Work::Comparing => "comparing",
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("##-")
+}
+
+/// A guess at a time to come: in whole seconds.
+fn left(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        _ => spoken(Duration::from_secs(seconds)),
+    }
+}
+
+/// Units in a second, on the whole.
+fn rate(done: u64, elapsed: Duration) -> u64 {
+    let rate = u128::from(done) * 1000 / elapsed.as_millis().max(1);
+    u64::try_from(rate).unwrap_or(u64::MAX)
+}
+
+/// Bytes for people: `14.5 MiB`.
+fn size(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+    let bytes = bytes as f64;
+    match bytes {
+        ..1024.0 => format!("{bytes} B"),
+        ..1_048_576.0 => format!("{:.1} KiB", bytes / 1024.0),
+        ..1_073_741_824.0 => format!("{:.1} MiB", bytes / 1_048_576.0),
+        _ => format!("{:.1} GiB", bytes / 1_073_741_824.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::{InMemoryTerm, TermLike};
+
+    use super::*;
+
+    const MIB: u64 = 1_048_576;
+
+    fn progress(work: Work, done: u64, total: Option<u64>, current: Option<&str>) -> Progress {
+        Progress { work, done, total, current: current.map(str::to_owned) }
+    }
+
+    fn words(progress: &Progress) -> String {
+        let mut task = Task::begin();
+        task.take(progress);
+        task.words(progress.work, Duration::from_secs(10))
+    }
+
+    #[test]
+    fn each_work_is_told_in_its_own_units() {
+        let lines = [
+            progress(Work::Dumping, 120 * MIB, None, None),
+            progress(Work::Dumping, 120 * MIB, Some(480 * MIB), None),
+            progress(Work::Pulling, 60 * MIB, Some(120 * MIB), Some("a1b2c3")),
+            progress(Work::Reading, 10 * MIB, Some(40 * MIB), None),
+            progress(Work::Restoring, 450 * MIB, Some(500 * MIB), Some("public.users")),
+            progress(Work::Restoring, 500 * MIB, Some(500 * MIB), None),
+            progress(Work::Restoring, 0, Some(500 * MIB), None),
+            progress(Work::Comparing, 7, Some(18), None),
+        ];
+        insta::assert_snapshot!(lines.iter().map(words).collect::<Vec<_>>().join("\n"), @r#"
+        dumping: 120.0 MiB, 12.0 MiB/s
+        dumping: 120.0 MiB, from a database of 480.0 MiB, 12.0 MiB/s
+        pulling image: 50 % of 120.0 MiB, 6.0 MiB/s, 10 s left
+        reading: 25 % of 40.0 MiB, 1.0 MiB/s, 30 s left
+        restoring: 90 % of 500.0 MiB, 45.0 MiB/s, 2 s left, public.users
+        restoring: 100 % of 500.0 MiB, 50.0 MiB/s
+        restoring: 0 % of 500.0 MiB
+        comparing: 7 of 18 tables
+        "#);
+    }
+
+    #[test]
+    fn the_layers_of_an_image_are_added_up() {
+        let mut task = Task::begin();
+        task.take(&progress(Work::Pulling, 10 * MIB, Some(20 * MIB), Some("a")));
+        task.take(&progress(Work::Pulling, 30 * MIB, Some(60 * MIB), Some("b")));
+        // Unpacking begins at nothing again.
+        task.take(&progress(Work::Pulling, 0, Some(20 * MIB), Some("a")));
+        assert_eq!((task.done, task.total), (40 * MIB, Some(80 * MIB)));
+    }
+
+    #[test]
+    fn a_line_comes_from_time_to_time_until_the_work_ends() {
+        #[derive(Clone, Default)]
+        struct Shared(Arc<Mutex<Vec<u8>>>);
+        impl Write for Shared {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().write(bytes)
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let out = Shared::default();
+        let period = Duration::from_millis(20);
+        let bars = Bars::new(Show::Lines, ProgressDrawTarget::hidden(), out.clone(), period);
+        let lines = || String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+        std::thread::sleep(3 * period);
+        assert_eq!(lines(), "");
+        bars.update(&progress(Work::Comparing, 7, Some(18), None));
+        let clock = Instant::now();
+        while !lines().contains("comparing: 7 of 18 tables") {
+            assert!(clock.elapsed() < Duration::from_secs(10), "no line");
+            std::thread::sleep(period);
+        }
+        bars.clear();
+        let ended = lines();
+        std::thread::sleep(3 * period);
+        assert_eq!(lines(), ended);
+    }
+
+    #[test]
+    fn a_bar_makes_room_for_what_is_printed_and_is_gone_at_the_end() {
+        let term = InMemoryTerm::new(10, 80);
+        let target = ProgressDrawTarget::term_like(Box::new(term.clone()));
+        let bars = Bars::new(Show::Bars, target, std::io::sink(), PERIOD);
+        let half = progress(Work::Reading, 20 * MIB, Some(40 * MIB), None);
+        bars.update(&half);
+        assert_eq!(term.contents(), "", "work that ends soon has no bar");
+        std::thread::sleep(SOON);
+        bars.update(&half);
+        let bar = "#############----------- reading: 50 % of 40.0 MiB";
+        assert!(term.contents().starts_with(bar), "{}", term.contents());
+        bars.suspend(|| {
+            assert_eq!(term.contents(), "");
+            term.write_line("✓ Container started").unwrap();
+        });
+        let mut lines = term.contents();
+        assert!(lines.starts_with(&format!("✓ Container started\n{bar}")), "{lines}");
+        bars.clear();
+        lines = term.contents();
+        assert_eq!(lines.trim_end(), "✓ Container started");
+    }
+
+    #[test]
+    fn what_is_silent_prints_nothing_and_keeps_nothing() {
+        let bars = Bars::on_stderr(Show::Nothing);
+        bars.update(&progress(Work::Reading, 1, None, None));
+        assert!(bars.lock().is_empty());
+    }
+}
