@@ -254,7 +254,7 @@ fn a_pg_dump_that_is_not_there_or_is_none_is_an_error_of_the_environment() {
         command.args(["--pg-dump", "/nowhere/pg_dump"]),
         2,
         "pg_dump not found: /nowhere/pg_dump",
-        "--pg-dump PATH",
+        "--pg-dump ",
     );
     let mut command = place.create(database);
     refused(
@@ -262,7 +262,7 @@ fn a_pg_dump_that_is_not_there_or_is_none_is_an_error_of_the_environment() {
         command.args(["--pg-dump", "/bin/true"]),
         2,
         "/bin/true is no pg_dump",
-        "--pg-dump PATH",
+        "--pg-dump ",
     );
 }
 
