@@ -56,6 +56,20 @@ dead runs left of one. The newest backup and the newest one that passed verifica
 
 Exit codes: 0 done, 2 something could not be removed or asked, or wrong flags.";
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  ccc-backup list
+  ccc-backup list --backup-dir /var/backups/ccc --format json
+
+Exit codes: 0 answered, 2 the directory cannot be read, or wrong flags.";
+
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  ccc-backup history --limit 5
+  ccc-backup history --metrics-file ccc-backup.prom     write the metrics without a run
+
+Exit codes: 0 answered, 2 the directory cannot be read, or wrong flags.";
+
 /// Make PostgreSQL backups and prove that they restore.
 #[derive(Debug, Parser)]
 #[command(name = "ccc-backup", version, after_help = EXAMPLES, max_term_width = 100)]
@@ -80,8 +94,17 @@ pub struct GlobalArgs {
     /// Write detailed diagnostics to FILE as well
     #[arg(long, value_name = "FILE", global = true, display_order = 903)]
     pub log_file: Option<PathBuf>,
-    /// Progress on stderr: bars on a terminal, or a plain line every ten seconds
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = ProgressArg::Auto, global = true, display_order = 904)]
+    /// Progress on stderr: auto (bars on a terminal), bar (also with --verbose), plain (a line every
+    /// ten seconds) or none
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        default_value_t = ProgressArg::Auto,
+        hide_possible_values = true,
+        global = true,
+        display_order = 904
+    )]
     pub progress: ProgressArg,
 }
 
@@ -265,17 +288,19 @@ pub struct MetricsArgs {
 
 /// Options of `list`.
 #[derive(Debug, Args)]
+#[command(after_help = LIST_EXAMPLES)]
 pub struct ListArgs {
     /// Directory of the backups
     #[arg(long, value_name = "DIR", default_value = "./backups", env = "CCC_BACKUP_DIR")]
     pub backup_dir: PathBuf,
-    /// How to answer
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    /// How to answer: text, or json for programs
+    #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
     pub format: Format,
 }
 
 /// Options of `history`.
 #[derive(Debug, Args)]
+#[command(after_help = HISTORY_EXAMPLES)]
 pub struct HistoryArgs {
     /// Directory of the backups and of their history
     #[arg(long, value_name = "DIR", default_value = "./backups", env = "CCC_BACKUP_DIR")]
@@ -283,8 +308,8 @@ pub struct HistoryArgs {
     /// Show the newest N runs; the statistics are of all
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
-    /// How to answer
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    /// How to answer: text, or json for programs
+    #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
     pub format: Format,
     /// Write metrics of all runs to FILE, for node_exporter's textfile collector (*.prom)
     // Not by the environment: who looks at the history does not want to write.

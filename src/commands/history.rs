@@ -17,7 +17,12 @@ pub fn run(settings: &HistorySettings, events: &Events) -> anyhow::Result<String
     let (dir, now) = (&settings.backup_dir, Utc::now());
     let unreadable = |error| Failure::from(&error);
     if !dir.is_dir() {
-        return Err(unreadable(StoreError::DirectoryMissing(dir.clone())).into());
+        let missing = if dir.exists() {
+            StoreError::NotADirectory(dir.clone())
+        } else {
+            StoreError::DirectoryMissing(dir.clone())
+        };
+        return Err(unreadable(missing).into());
     }
     if let Some(file) = &settings.metrics_file {
         ledger::check_metrics_file(Some(file))?;
