@@ -11,22 +11,28 @@ const DESCRIPTION: [&str; 2] = [
      against the dump and the manifest, and removes the container.",
 ];
 
-const ENVIRONMENT: [(&str, &str); 9] = [
+const ENVIRONMENT: [(&str, &str); 11] = [
     ("DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD", "The database that create dumps."),
     ("DATABASE_URL", "The same as a URL, also with a driver's name (postgresql+psycopg2://)."),
     ("PGHOST, PGSERVICE, PGSSLMODE and libpq's others", "What the former leave open."),
     ("CCC_BACKUP_DIR", "Directory of the backups."),
     ("CCC_BACKUP_IMAGE", "Image of the throwaway PostgreSQL."),
     ("CCC_BACKUP_PG_DUMP", "The pg_dump to use."),
+    ("CCC_BACKUP_METRICS_FILE", "Where create and verify write metrics for Prometheus."),
     ("DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG", "The Docker Engine, as for docker itself."),
     ("RUST_LOG", "Which diagnostics go to stderr, such as ccc_backup=debug."),
     ("NO_COLOR", "Set to anything: no colour on a terminal."),
+    (
+        "GITHUB_STEP_SUMMARY, GITHUB_ACTIONS",
+        "Set by GitHub: verify adds a summary and annotations.",
+    ),
 ];
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("BACKUP_DIR/backup_YYYYMMDD_HHMMSS.sql.gz", "A backup, named by the time in UTC."),
     ("BACKUP_DIR/backup_YYYYMMDD_HHMMSS.sql.gz.manifest.json", "What it held when it was made."),
     ("BACKUP_DIR/history.jsonl", "What was made and verified, and with which result."),
+    ("BACKUP_DIR/history.totals.json", "What these runs add up to, for the metrics."),
 ];
 
 /// The page in roff, with all visible commands of `program` and their options.

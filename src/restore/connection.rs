@@ -19,7 +19,8 @@ const BATCH: usize = 200;
 /// Bytes sent in one message at the most, but for a longer statement.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// What a restore did so far, shared by its connections.
+/// What a restore did so far, shared by its connections. Who has the restore done keeps it: what was
+/// refused is proof, also when the restore is cut short afterwards.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger(Arc<Mutex<Restored>>);
 
@@ -32,7 +33,7 @@ impl Ledger {
         restored
     }
 
-    fn write(&self, note: impl FnOnce(&mut Restored)) {
+    pub(super) fn write(&self, note: impl FnOnce(&mut Restored)) {
         note(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -63,6 +64,7 @@ impl Ledger {
 
 /// A connection of the restore.
 pub struct Connection {
+    target: ConnectInfo,
     session: Session,
     ledger: Ledger,
     /// The dump's client encoding, where it is not UTF-8.
@@ -79,7 +81,7 @@ impl Connection {
     pub async fn open(target: &ConnectInfo, ledger: &Ledger) -> Result<Self, LoadError> {
         let session = target.connect().await.map_err(|error| LoadError::server(&error))?;
         let (encoding, applied) = (None, BTreeMap::new());
-        Ok(Self { session, ledger: ledger.clone(), encoding, applied })
+        Ok(Self { target: target.clone(), session, ledger: ledger.clone(), encoding, applied })
     }
 
     /// The session itself, for questions about the catalog.
@@ -264,14 +266,11 @@ impl Connection {
         mut rows: mpsc::Receiver<Bytes>,
     ) -> Result<(), LoadError> {
         self.ledger.write(|restored| restored.statements += 1);
-        let result = self.try_copy(block, fresh, &mut rows).await?;
-        if fresh.is_some() && result.is_err() {
-            self.command("ROLLBACK").await?;
-        }
-        match result {
+        match self.try_copy(block, fresh, &mut rows).await? {
             Ok(count) => self.ledger.write(|restored| restored.rows += count),
             Err(error) => {
                 self.ledger.refused(&block.statement, &error)?;
+                self.reconnect().await?;
                 // The rows of a refused COPY go nowhere, but their reader has to come to its end.
                 while rows.recv().await.is_some() {}
             }
@@ -312,6 +311,14 @@ impl Connection {
             self.command("COMMIT").await?;
         }
         Ok(Ok(count))
+    }
+
+    /// Takes another session. tokio-postgres 0.7 ends a COPY that the server refused once more, and
+    /// the server's answer to that is one too many: the session is of no use any longer.
+    async fn reconnect(&mut self) -> Result<(), LoadError> {
+        self.session = self.target.connect().await.map_err(|error| LoadError::server(&error))?;
+        self.applied.clear();
+        Ok(())
     }
 
     /// A command of ours, which no sound server refuses.

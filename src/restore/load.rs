@@ -6,8 +6,8 @@ use std::io::Read;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::LoadError;
 use super::connection::{Connection, Ledger};
-use super::{LoadError, Restored};
 use crate::dump::item::{CopyBlock, Item, Meta, Statement};
 use crate::dump::items::{Items, ItemsError};
 use crate::pg::ConnectInfo;
@@ -18,8 +18,8 @@ const IN_FLIGHT: usize = 32;
 /// Statements gathered before they are sent.
 const GATHERED: usize = 200;
 
-/// Restores the dump that `stream` gives into the database of `target`. `progress` is told the
-/// bytes of the dump read so far and the table at hand.
+/// Restores the dump that `stream` gives into the database of `target`, and notes in `ledger` what
+/// it did. `progress` is told the bytes of the dump read so far and the table at hand.
 ///
 /// # Errors
 /// When it could not be told whether the backup restores; a bad backup is a value. Dropping the
@@ -27,10 +27,10 @@ const GATHERED: usize = 200;
 pub async fn load(
     stream: Box<dyn Read + Send>,
     target: &ConnectInfo,
+    ledger: &Ledger,
     progress: &(dyn Fn(u64, &str) + Send + Sync),
-) -> Result<Restored, LoadError> {
-    let ledger = Ledger::default();
-    let mut connection = Connection::open(target, &ledger).await?;
+) -> Result<(), LoadError> {
+    let mut connection = Connection::open(target, ledger).await?;
     let (sender, mut items) = mpsc::channel(IN_FLIGHT);
     let reader = tokio::task::spawn_blocking(move || read(stream, &sender));
     let mut waiting: Vec<Statement> = Vec::new();
@@ -60,14 +60,15 @@ pub async fn load(
         }
     }
     flush(&mut connection, &mut waiting).await?;
-    let mut restored = ledger.close();
     match reader.await {
-        Ok(Ok(())) => {}
-        Ok(Err(ItemsError::Unsound(unsound))) => restored.unsound = Some(unsound),
-        Ok(Err(ItemsError::Disk(error))) => return Err(LoadError::Disk(error)),
-        Err(_) => return Err(LoadError::Died),
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(ItemsError::Unsound(unsound))) => {
+            ledger.write(|restored| restored.unsound = Some(unsound));
+            Ok(())
+        }
+        Ok(Err(ItemsError::Disk(error))) => Err(LoadError::Disk(error)),
+        Err(_) => Err(LoadError::Died),
     }
-    Ok(restored)
 }
 
 /// The reading side: pulls items until the end, or until nobody listens.

@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::dump::item::Statement;
 use crate::dump::items::Unsound;
 use crate::pg::{self, ServerError};
+pub use connection::Ledger;
 use tolerate::Rule;
 
 /// What a restore did.

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::connection::{Connection, Ledger};
 use super::plan::{Plan, Work, table_of};
-use super::{LoadError, Restored, catalog};
+use super::{LoadError, catalog};
 use crate::dump::item::{CopyBlock, Meta, Statement};
 use crate::dump::script::Entry;
 use crate::dump::seek::Seekable;
@@ -29,7 +29,8 @@ const AHEAD: usize = 4;
 /// Told the bytes of rows sent so far, and the table at hand.
 pub type Progress = Arc<dyn Fn(u64, &str) + Send + Sync>;
 
-/// Restores the dump of `entries`, whose rows are read from `source`, over `jobs` connections.
+/// Restores the dump of `entries`, whose rows are read from `source`, over `jobs` connections, and
+/// notes in `ledger` what it did.
 ///
 /// # Errors
 /// When it could not be told whether the backup restores; a bad backup is a value. Dropping the
@@ -39,9 +40,9 @@ pub async fn load(
     entries: Arc<Vec<Entry>>,
     target: &ConnectInfo,
     jobs: usize,
+    ledger: &Ledger,
     progress: Progress,
-) -> Result<Restored, LoadError> {
-    let ledger = Ledger::default();
+) -> Result<(), LoadError> {
     let work = Shared {
         entries,
         source: source.clone(),
@@ -49,7 +50,7 @@ pub async fn load(
         sent: Arc::default(),
         begun: Arc::default(),
     };
-    let mut main = Worker { connection: Connection::open(target, &ledger).await?, work };
+    let mut main = Worker { connection: Connection::open(target, ledger).await?, work };
     let entries = Arc::clone(&main.work.entries);
     let data = entries.iter().position(|entry| matches!(entry, Entry::Copy { .. }));
     let data = data.unwrap_or(entries.len());
@@ -59,17 +60,15 @@ pub async fn load(
     let schedule = Arc::new(Schedule::new(plan));
     let mut workers = JoinSet::new();
     for _ in 1..jobs {
-        let worker = Worker {
-            connection: Connection::open(target, &ledger).await?,
-            work: main.work.clone(),
-        };
+        let worker =
+            Worker { connection: Connection::open(target, ledger).await?, work: main.work.clone() };
         workers.spawn(worker.work_off(Arc::clone(&schedule), false));
     }
     workers.spawn(main.work_off(schedule, true));
     while let Some(ended) = workers.join_next().await {
         ended.map_err(|_| LoadError::Died)??;
     }
-    Ok(ledger.close())
+    Ok(())
 }
 
 /// What every worker needs.

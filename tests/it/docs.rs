@@ -5,22 +5,25 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Flags of other programs that the documents mention: PostgreSQL's client tools, cargo, systemd's
-/// tools, aws.
-const OTHERS: [&str; 14] = [
-    "--table",
-    "--exclude-table-data",
-    "--template",
-    "--encoding",
-    "--locale",
+/// tools, aws, node_exporter.
+const OTHERS: [&str; 17] = [
     "--analyze-only",
-    "--globals-only",
-    "--release",
-    "--test",
-    "--now",
-    "--since",
-    "--recursive",
-    "--include",
+    "--collector",
+    "--encoding",
     "--exclude",
+    "--exclude-table-data",
+    "--globals-only",
+    "--include",
+    "--locale",
+    "--no-acl",
+    "--no-owner",
+    "--now",
+    "--recursive",
+    "--release",
+    "--since",
+    "--table",
+    "--template",
+    "--test",
 ];
 
 #[test]
@@ -84,7 +87,8 @@ fn ccc_backup(args: &[&str]) -> String {
 
 /// The commands, as words: none for the program itself.
 fn commands() -> Vec<Vec<&'static str>> {
-    vec![vec![], vec!["create"], vec!["verify"], vec!["cleanup"], vec!["backup", "verify"]]
+    let alone = ["create", "verify", "cleanup", "list", "history"].map(|command| vec![command]);
+    [vec![], vec!["backup", "verify"]].into_iter().chain(alone).collect()
 }
 
 /// What `--help` says of the options; its examples may hold flags of other programs.

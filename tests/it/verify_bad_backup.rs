@@ -1,7 +1,8 @@
 //! Bad backups fail, exit 1: each for the reason that it is bad, with nothing left behind.
 
 use crate::support::dumps::{
-    AS_CREATE_DOES, gzipped, rows, rows_of, trailer, with_rows, with_sql_first, with_sql_last,
+    AS_CREATE_DOES, gzipped, position, rows, rows_of, trailer, with_rows, with_sql_first,
+    with_sql_last,
 };
 use crate::support::{Outcome, Place, database, good_dump};
 
@@ -256,4 +257,41 @@ fn a_gzipped_backup_with_a_bit_flipped_anywhere_fails() {
         let outcome = verified_without_docker(&place, "a.sql.gz", &bytes);
         assert_eq!(outcome.code, 1, "byte {at}: {outcome}");
     }
+}
+
+/// The good dump with a piece of its text in another form.
+fn with_text(old: &str, new: &str) -> Vec<u8> {
+    let (dump, at) = (good_dump(), position(good_dump(), old));
+    [&dump[..at], new.as_bytes(), &dump[at + old.len()..]].concat()
+}
+
+#[test]
+fn rows_of_a_table_that_is_not_created_fail_with_its_name() {
+    let dump = with_text("CREATE TABLE public.users (", "CREATE TABLE public.others (");
+    for jobs in ["1", "2"] {
+        let place = Place::new();
+        place.file("a.sql", &dump);
+        let outcome = place.outcome(place.verify().args(["a.sql", "--jobs", jobs]));
+        outcome.failed("relation \"public.users\" does not exist").hints("--log-file");
+    }
+}
+
+#[test]
+fn rows_for_a_column_that_is_not_there_fail_with_the_name_of_the_table() {
+    let dump = with_text("COPY public.tags (id, ", "COPY public.tags (number, ");
+    for jobs in ["1", "2"] {
+        let place = Place::new();
+        place.file("a.sql", &dump);
+        let outcome = place.outcome(place.verify().args(["a.sql", "--jobs", jobs]));
+        outcome.failed("TABLE DATA public.tags: column \"number\" of relation \"tags\" does not");
+    }
+}
+
+#[test]
+fn a_backup_proven_bad_stays_bad_when_the_server_goes_away_afterwards() {
+    let bad = String::from_utf8(with_sql_first("SELECT nothing.at_all;")).unwrap();
+    let text = "--\n-- PostgreSQL database dump complete";
+    let gone = format!("SELECT pg_terminate_backend(pg_backend_pid());\n\n{text}");
+    let outcome = verified("a.sql", bad.replace(text, &gone).as_bytes());
+    outcome.failed("missing FROM-clause entry for table \"nothing\"");
 }

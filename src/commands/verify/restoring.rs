@@ -12,7 +12,7 @@ use crate::dump::seek::Seekable;
 use crate::events::{Event, Progress, Work};
 use crate::outcome::{Defect, Obstacle, RESTORE, Section};
 use crate::pg::ConnectInfo;
-use crate::restore::{LoadError, Restored, load, parallel};
+use crate::restore::{Ledger, LoadError, Restored, load, parallel};
 use crate::sandbox::Locale;
 
 impl Run<'_> {
@@ -39,19 +39,26 @@ impl Run<'_> {
         self.events.emit(Event::Restoring);
         let clock = Instant::now();
         let target = sandbox.connect_info().database(DATABASE);
+        let ledger = Ledger::default();
         let loaded = tokio::select! {
             biased;
             () = self.stop.token().cancelled() => None,
-            loaded = self.load(file, compression, inspection, &target) => Some(loaded),
+            loaded = self.load(file, compression, inspection, &target, &ledger) => Some(loaded),
         };
         self.report.phase(RESTORE, clock.elapsed());
         let outcome = match loaded {
             None => Err(self.interrupted()),
-            Some(Ok(restored)) => self.restored(&restored, file),
+            Some(Ok(())) => Ok(()),
             Some(Err(error @ LoadError::Unsupported(_))) => {
                 Err(obstacle(&error, "make the backup with `ccc-backup create`"))
             }
             Some(Err(error)) => Err(self.cut_short(&error).await),
+        };
+        let restored = ledger.close();
+        // What the server refused until then is proof, whatever cut the restore short.
+        let outcome = match outcome {
+            Err(obstacle) if restored.errors.is_empty() => Err(obstacle),
+            outcome => self.restored(&restored, file).and(outcome),
         };
         self.judge_restore_time();
         outcome
@@ -72,7 +79,8 @@ impl Run<'_> {
         compression: Compression,
         inspection: &Inspection,
         target: &ConnectInfo,
-    ) -> Result<Restored, LoadError> {
+        ledger: &Ledger,
+    ) -> Result<(), LoadError> {
         let (events, total) = (self.events.clone(), Some(inspection.dump_bytes));
         let progress = move |done: u64, table: &str| {
             let current = Some(table.to_owned()).filter(|table| !table.is_empty());
@@ -84,9 +92,9 @@ impl Run<'_> {
         match (source, inspection.script.entries()) {
             (Some(source), Some(entries)) if self.settings.jobs > 1 => {
                 let jobs = self.settings.jobs;
-                parallel::load(&source, entries, target, jobs, Arc::new(progress)).await
+                parallel::load(&source, entries, target, jobs, ledger, Arc::new(progress)).await
             }
-            _ => load::load(file.stream(compression), target, &progress).await,
+            _ => load::load(file.stream(compression), target, ledger, &progress).await,
         }
     }
 
