@@ -151,16 +151,28 @@ fn an_output_that_is_a_directory_is_refused_with_force_too() {
 #[test]
 fn a_directory_that_may_not_be_written_is_named() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    let binary = place.dir().join("ccc-backup");
-    std::fs::copy(BINARY, &binary).unwrap();
     std::fs::create_dir(place.dir().join("locked")).unwrap();
     std::fs::set_permissions(place.dir().join("locked"), PermissionsExt::from_mode(0o555)).unwrap();
-    // Root writes everywhere.
-    let mut command = assert_cmd::Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(&binary);
-    command.args(["create", "--backup-dir", "locked"]).current_dir(place.dir());
-    command.env_clear().envs(clean_environment()).envs(connection(database));
+    let mut command = place.ccc_without_privileges();
+    command.args(["create", "--backup-dir", "locked"]).envs(connection(database));
     refused(&place, &mut command, 2, "no permission to", "the user that owns the backups");
+}
+
+/// What gives a command mounts of its own: root may, some systems let everybody, on others sudo
+/// helps.
+fn own_mounts() -> Vec<&'static str> {
+    let ways: [&[&str]; 3] = [
+        &["unshare", "--mount"],
+        &["unshare", "--map-root-user", "--mount"],
+        &["sudo", "--non-interactive", "--preserve-env", "unshare", "--mount"],
+    ];
+    let works = |way: &&&[&str]| {
+        let probe = ["sh", "-c", "mount -t tmpfs tmpfs /mnt"];
+        let output = Command::new(way[0]).args(&way[1..]).args(probe).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    let way = ways.iter().find(works);
+    way.unwrap_or_else(|| panic!("no way to mount a file system: {ways:?}")).to_vec()
 }
 
 /// Runs `create` with a file system mounted at `disk`, in a mount namespace of its own, then lists
@@ -171,11 +183,10 @@ fn created_on_a_disk(place: &Place, database: &Database, options: &str) -> Outco
         "mount -t tmpfs -o {options} tmpfs disk && {{ '{BINARY}' create --backup-dir disk; code=$?; \
          ls -A disk >left; exit $code; }}"
     );
-    let mut command = Command::new("unshare");
-    if !rustix::process::geteuid().is_root() {
-        command.arg("--map-root-user");
-    }
-    command.args(["--mount", "sh", "-c", &script]).current_dir(place.dir());
+    let way = own_mounts();
+    let (program, args) = way.split_first().unwrap();
+    let mut command = Command::new(program);
+    command.args(args).args(["sh", "-c", &script]).current_dir(place.dir());
     command.env_clear().envs(clean_environment()).envs(connection(database));
     let outcome = Outcome::of(&command.output().unwrap());
     assert!(place.dir().join("left").exists(), "no file system could be mounted: {outcome}");

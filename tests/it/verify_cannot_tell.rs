@@ -5,9 +5,7 @@ use std::os::unix::net::UnixListener;
 
 use crate::support::docker::{docker, docker_text, image};
 use crate::support::dumps::{gzipped, with_sql_last};
-use crate::support::{
-    BINARY, Outcome, Place, clean_environment, defaults, good_dump, unchanged_database,
-};
+use crate::support::{Outcome, Place, defaults, good_dump, unchanged_database};
 
 #[test]
 fn verify_backup_file_not_found_is_not_verified() {
@@ -37,22 +35,9 @@ fn a_pipe_is_not_verified_and_not_waited_for() {
 fn a_file_that_may_not_be_read_is_not_verified() {
     let place = Place::new();
     let file = place.file("a.sql", good_dump());
-    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let outcome = as_nobody(&place, &["verify", "a.sql"]);
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    let outcome = place.outcome(place.ccc_without_privileges().args(["verify", "a.sql"]));
     outcome.not_verified("a.sql may not be read").hints("run as that user");
-}
-
-/// Runs a copy of the binary as a user who owns nothing here. Root reads everything.
-fn as_nobody(place: &Place, args: &[&str]) -> Outcome {
-    let binary = place.dir().join("ccc-backup");
-    std::fs::copy(BINARY, &binary).unwrap();
-    let mut command = std::process::Command::new("setpriv");
-    command
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
-        .arg(&binary)
-        .args(args);
-    command.env_clear().envs(clean_environment()).current_dir(place.dir());
-    Outcome::of(&command.output().unwrap())
 }
 
 #[test]
@@ -85,7 +70,8 @@ fn a_port_that_something_else_has_is_not_verified() {
 fn the_port_that_is_taken_unless_told_otherwise_is_5433() {
     let _alone = defaults();
     let place = Place::new();
-    let listener = TcpListener::bind("127.0.0.1:5433").expect("port 5433 is free for the tests");
+    // Where something else has it already, that is as good.
+    let listener = TcpListener::bind("127.0.0.1:5433");
     place.file("a.sql", good_dump());
     let args = ["verify", "a.sql", "--container-name", &place.container];
     let outcome = place.outcome(place.ccc().args(args));
@@ -153,6 +139,13 @@ fn an_archive_of_another_format_is_not_verified() {
         let outcome = place.verify_bytes("a.dump", &dump);
         outcome.not_verified("this version verifies plain SQL dumps").hints("ccc-backup create");
     }
+}
+
+#[test]
+fn a_dump_that_connects_to_another_database_is_not_verified() {
+    let dump = unchanged_database().dump(&["--create"]);
+    let outcome = Place::new().verify_bytes("a.sql", &dump);
+    outcome.not_verified("the dump connects to another database").hints("ccc-backup create");
 }
 
 #[test]
@@ -237,8 +230,6 @@ fn a_log_file_that_cannot_be_written_is_an_error_before_anything_starts() {
     place.file("a.sql", good_dump());
     let outcome = place.outcome(place.verify().args(["a.sql", "--log-file", "nowhere/run.log"]));
     assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
-    assert!(
-        outcome.stderr.starts_with("error: the log file nowhere/run.log cannot be written"),
-        "{outcome}"
-    );
+    assert!(outcome.stderr.contains("nowhere/run.log cannot be written"), "{outcome}");
+    outcome.hints("");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{DATABASE, Run, changed};
+use super::{DATABASE, Run, changed, obstacle};
 use crate::checks::restore_time;
 use crate::dump::encoding::is_for_databases;
 use crate::dump::inspect::Inspection;
@@ -49,6 +49,9 @@ impl Run<'_> {
         let outcome = match loaded {
             None => Err(self.interrupted()),
             Some(Ok(())) => Ok(()),
+            Some(Err(error @ LoadError::Unsupported(_))) => {
+                Err(obstacle(&error, "make the backup with `ccc-backup create`"))
+            }
             Some(Err(error)) => Err(self.cut_short(&error).await),
         };
         let restored = ledger.close();

@@ -10,7 +10,7 @@ use assert_cmd::Command;
 use tempfile::TempDir;
 
 use super::source::{Database, connection};
-use super::{ccc, docker, text};
+use super::{BINARY, ccc, clean_environment, docker, text};
 
 /// See the module.
 pub struct Place {
@@ -76,6 +76,21 @@ impl Place {
     pub fn ccc(&self) -> Command {
         let mut command = ccc();
         command.current_dir(self.dir());
+        command
+    }
+
+    /// The binary in this place, as a user to whom permissions mean something: root reads and
+    /// writes everything.
+    pub fn ccc_without_privileges(&self) -> Command {
+        if !rustix::process::geteuid().is_root() {
+            return self.ccc();
+        }
+        // A copy: the directories above the binary need not be open to that user.
+        let binary = self.dir().join("ccc-backup");
+        std::fs::copy(BINARY, &binary).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(binary);
+        command.env_clear().envs(clean_environment()).current_dir(self.dir());
         command
     }
 
