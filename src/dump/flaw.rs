@@ -67,6 +67,22 @@ pub enum Flaw {
         /// What is written.
         text: String,
     },
+    /// A backslash inside a statement: a psql command, or text that should not be part of the
+    /// statement, because its end was lost.
+    #[error(
+        "line {line} has a psql command inside the statement that begins on line {began} \
+         ({statement}): {text}"
+    )]
+    CommandInStatement {
+        /// Line of the backslash.
+        line: u64,
+        /// What is written.
+        text: String,
+        /// Line where the statement starts.
+        began: u64,
+        /// Its first words.
+        statement: String,
+    },
     /// A meta-command while `\restrict` holds, or a key that is not the one given.
     #[error("line {line} breaks the \\restrict that the dump began with: {text}")]
     Restricted {

@@ -210,6 +210,7 @@ impl Reader {
         };
         self.refuse_nul(&input[..used])?;
         if let Stop::Backslash(_) = stop {
+            self.statement.extend_from_slice(&input[..used]);
             self.text.clear();
             self.alone = false;
             self.place = Place::Meta;

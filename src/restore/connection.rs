@@ -71,6 +71,8 @@ pub struct Connection {
     encoding: Option<String>,
     /// The entry that made each setting what it is.
     applied: BTreeMap<String, usize>,
+    /// A transaction of the dump is under way, as around its large objects.
+    in_transaction: bool,
 }
 
 impl Connection {
@@ -80,8 +82,14 @@ impl Connection {
     /// When the server cannot be reached.
     pub async fn open(target: &ConnectInfo, ledger: &Ledger) -> Result<Self, LoadError> {
         let session = target.connect().await.map_err(|error| LoadError::server(&error))?;
-        let (encoding, applied) = (None, BTreeMap::new());
-        Ok(Self { target: target.clone(), session, ledger: ledger.clone(), encoding, applied })
+        Ok(Self {
+            target: target.clone(),
+            session,
+            ledger: ledger.clone(),
+            encoding: None,
+            applied: BTreeMap::new(),
+            in_transaction: false,
+        })
     }
 
     /// The session itself, for questions about the catalog.
@@ -123,7 +131,8 @@ impl Connection {
     }
 
     /// Runs statements in order, many in a message. A message that fails is run again one by one,
-    /// so that the statement to blame is known and the others are done.
+    /// so that the statement to blame is known and the others are done; within a transaction that
+    /// would come too late, so there they are run one by one.
     ///
     /// # Errors
     /// When the server is in trouble; what it refuses is noted.
@@ -135,7 +144,8 @@ impl Connection {
                 bytes += statement.text.len();
                 bytes <= BATCH_BYTES && can_be_joined(statement)
             };
-            let count = rest.iter().take(BATCH).take_while(fits).count();
+            let most = if self.in_transaction { 1 } else { BATCH };
+            let count = rest.iter().take(most).take_while(fits).count();
             let (batch, later) = rest.split_at(count.max(1));
             rest = later;
             if self.encoding.is_some() || batch.len() == 1 || !self.run_batch(batch).await? {
@@ -176,6 +186,9 @@ impl Connection {
         self.ledger.write(|restored| restored.statements += 1);
         if self.keeps_encoding(statement) {
             return Ok(());
+        }
+        if statement.subject() == Subject::Transaction {
+            self.in_transaction = !statement.ends_transaction();
         }
         let result = match self.text(statement).await? {
             Ok(text) => self.session.batch_execute(&text).await,
@@ -318,6 +331,7 @@ impl Connection {
     async fn reconnect(&mut self) -> Result<(), LoadError> {
         self.session = self.target.connect().await.map_err(|error| LoadError::server(&error))?;
         self.applied.clear();
+        self.in_transaction = false;
         Ok(())
     }
 

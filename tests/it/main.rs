@@ -17,6 +17,7 @@ mod docs;
 mod interruption;
 mod kept;
 mod monitoring;
+mod museum;
 mod reports;
 mod sandbox;
 mod strategy;

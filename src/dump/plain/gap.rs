@@ -111,6 +111,10 @@ impl Reader {
     pub(super) fn meta(&mut self, out: &mut Vec<Item>) -> Result<(), Flaw> {
         let whole = self.alone && self.text.len() < LINE_LIMIT;
         let (line, text) = (self.line, Flaw::excerpt(&self.text));
+        if !self.statement.is_empty() {
+            let (began, statement) = (self.began.0, Flaw::excerpt(&self.statement));
+            return Err(Flaw::CommandInStatement { line, text, began, statement });
+        }
         let Some(command) = meta::command(&self.text).filter(|_| whole) else {
             return Err(Flaw::MetaCommand { line, text });
         };

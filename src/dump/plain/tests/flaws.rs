@@ -61,15 +61,30 @@ fn a_missing_unrestrict_shows_that_the_end_was_cut() {
 fn commands_that_pg_dump_does_not_write_are_refused_with_their_line() {
     let refused = |line, text: &str| Flaw::MetaCommand { line, text: text.to_owned() };
     assert_eq!(flaw("\\! id"), refused(5, "\\! id"));
-    assert_eq!(flaw("SELECT 1\n\n\\gexec"), refused(7, "\\gexec"));
     assert_eq!(flaw("SELECT 1; \\connect x"), refused(5, "\\connect x"));
     assert_eq!(flaw("\\."), refused(5, "\\."));
-    for text in ["\\! id", "SELECT 1 \\! id"] {
-        let (_, result, _) = read(format!("{HEAD}{TAIL}{text}").as_bytes());
-        assert_eq!(result, Err(refused(9, "\\! id")));
-    }
+    let (_, result, _) = read(format!("{HEAD}{TAIL}\\! id").as_bytes());
+    assert_eq!(result, Err(refused(9, "\\! id")));
     let text = flaw("\\! id").to_string();
     assert_eq!(text, "line 5 has a psql command that pg_dump does not write there: \\! id");
+}
+
+#[test]
+fn a_command_inside_a_statement_is_refused_with_the_statement() {
+    let refused = |line, text: &str, began, statement: &str| Flaw::CommandInStatement {
+        line,
+        text: text.to_owned(),
+        began,
+        statement: statement.to_owned(),
+    };
+    assert_eq!(flaw("SELECT 1\n\n\\gexec"), refused(7, "\\gexec", 5, "SELECT 1"));
+    let (_, result, _) = read(format!("{HEAD}{TAIL}SELECT 1 \\! id").as_bytes());
+    assert_eq!(result, Err(refused(9, "\\! id", 9, "SELECT 1")));
+    // The parenthesis that would end the first statement is lost.
+    let swallowed = flaw("CREATE TABLE t (a int;\nCOPY t (a) FROM stdin;\n1\n\\.\n");
+    let said = "line 8 has a psql command inside the statement that begins on line 5 \
+                (CREATE TABLE t (a int; COPY t (a) FROM stdin; 1): \\.";
+    assert_eq!(swallowed.to_string(), said);
 }
 
 #[test]

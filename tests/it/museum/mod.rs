@@ -1,0 +1,84 @@
+//! The museum: backups broken in every way that we could think of, each of which must be called
+//! bad for the reason that it is bad, and healthy ones of every shape, each of which must pass.
+//! `docs/museum.md` is written from what comes of it.
+//!
+//! `UPDATE_DOCS=1 cargo test --test it museum` writes that file anew.
+
+mod broken;
+mod bytes;
+mod dump;
+mod encodings;
+mod healthy;
+mod manifests;
+mod meaning;
+mod rows;
+mod shapes;
+mod statements;
+mod table;
+mod text;
+mod visit;
+
+use std::sync::OnceLock;
+
+use crate::support::repository;
+use broken::Broken;
+use healthy::Healthy;
+use visit::{Visited, visit};
+
+/// Every broken backup and what came of it.
+fn broken() -> &'static [Visited<Broken>] {
+    static VISITED: OnceLock<Vec<Visited<Broken>>> = OnceLock::new();
+    VISITED.get_or_init(|| {
+        let mut all = Vec::new();
+        bytes::collect(&mut all);
+        text::collect(&mut all);
+        rows::collect(&mut all);
+        statements::collect(&mut all);
+        meaning::collect(&mut all);
+        manifests::collect(&mut all);
+        visit(all)
+    })
+}
+
+/// Every healthy backup and what came of it.
+fn healthy() -> &'static [Visited<Healthy>] {
+    static VISITED: OnceLock<Vec<Visited<Healthy>>> = OnceLock::new();
+    VISITED.get_or_init(|| {
+        let mut all = Vec::new();
+        shapes::collect(&mut all);
+        encodings::collect(&mut all);
+        visit(all)
+    })
+}
+
+#[test]
+fn every_broken_backup_is_called_bad_for_the_reason_that_it_is_bad() {
+    let wrong: Vec<String> = broken().iter().filter_map(Visited::complaint).collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), broken().len(), wrong.join("\n"));
+    let mut breakages: Vec<_> = broken().iter().map(|it| it.exhibit.breakage).collect();
+    breakages.sort_unstable();
+    breakages.dedup();
+    assert!(breakages.len() >= 60, "{} breakages", breakages.len());
+}
+
+#[test]
+fn no_healthy_backup_is_called_bad() {
+    let wrong: Vec<String> = healthy().iter().filter_map(Visited::complaint).collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), healthy().len(), wrong.join("\n"));
+    assert!(healthy().len() >= 25, "{} dumps", healthy().len());
+}
+
+#[test]
+fn the_museum_is_as_its_document_says() {
+    let (path, found) = (repository("docs/museum.md"), table::write(broken(), healthy()));
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        return std::fs::write(path, found).unwrap();
+    }
+    let said = std::fs::read_to_string(path).unwrap_or_default();
+    let differs = found.lines().zip(said.lines()).find(|(found, said)| found != said);
+    assert!(
+        found == said,
+        "docs/museum.md is not what was found (UPDATE_DOCS=1 writes it anew): {differs:?}"
+    );
+}
