@@ -99,6 +99,9 @@ fn redacted(message: &str) -> String {
         if is_number(bare) && (place || after.is_some_and(|word| word.starts_with("bytes"))) {
             let comma = bare.ends_with(',');
             format!("N{}{rest}", if comma { "," } else { "" })
+        } else if word.len() > 16 && matches!(before, Some("\\restrict" | "\\unrestrict")) {
+            // pg_dump's key, another in every dump.
+            "KEY".to_owned()
         } else if word.len() >= 32
             && word.trim_end_matches(',').chars().all(|c| c.is_ascii_hexdigit())
         {
