@@ -113,6 +113,8 @@ fn documents() -> BTreeMap<PathBuf, String> {
         .map(|entry| entry.unwrap().path())
         .chain([root().join("README.md")])
         .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        // Written by its own test; its flags are those of the pg_dump that made the dumps.
+        .filter(|path| !path.ends_with("museum.md"))
         .map(|path| (path.clone(), std::fs::read_to_string(&path).unwrap()))
         .collect()
 }
