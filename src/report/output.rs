@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::store::naming::directory_of;
+
 /// Why a file cannot be written.
 #[derive(Debug, Error)]
 pub enum OutputError {
@@ -190,13 +192,6 @@ fn may_replace(path: &Path, first: u8) -> io::Result<bool> {
 /// Whether the path is one of the system's names for what is open: `/dev/stdout`, `/dev/fd/3`.
 fn is_system(path: &Path) -> bool {
     path.starts_with("/dev") || path.starts_with("/proc")
-}
-
-fn directory_of(file: &Path) -> &Path {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 #[cfg(test)]
