@@ -18,6 +18,7 @@ pub mod open;
 pub mod pg_dump;
 pub mod pg_dump_args;
 pub mod plain;
+pub mod ranges;
 pub mod script;
 pub mod seek;
 mod session;

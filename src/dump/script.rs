@@ -4,12 +4,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use memchr::memchr_iter;
 
 use crate::dump::item::{CopyBlock, Item, Meta, Statement};
 
 /// Bytes of statements that are kept; a dump that holds more (its rows are INSERT statements) is
 /// restored as it is read.
 const MOST_BYTES: usize = 24 << 20;
+/// Bytes of rows between two cuts, at the least.
+const PART_BYTES: u64 = 2 << 20;
 
 /// An entry of the list, in dump order.
 #[derive(Debug, Clone)]
@@ -22,6 +25,8 @@ pub enum Entry {
         block: CopyBlock,
         /// Bytes of its rows.
         bytes: u64,
+        /// Bytes of the rows before each place where they can be parted, in order.
+        cuts: Vec<u64>,
     },
     /// A psql command.
     Meta(Meta),
@@ -49,10 +54,17 @@ impl Script {
             Item::CopyStart(block) => {
                 let statement = self.keep(&block.statement);
                 let block = CopyBlock { statement, ..block.clone() };
-                self.entries_mut().push(Entry::Copy { block, bytes: 0 });
+                self.entries_mut().push(Entry::Copy { block, bytes: 0, cuts: Vec::new() });
             }
             Item::CopyData(data) => {
-                if let Some(Entry::Copy { bytes, .. }) = self.entries_mut().last_mut() {
+                if let Some(Entry::Copy { block, bytes, cuts }) = self.entries_mut().last_mut() {
+                    let due = cuts.last().unwrap_or(&0) + PART_BYTES <= *bytes;
+                    if due
+                        && block.text_format
+                        && let Some(end) = row_end(data)
+                    {
+                        cuts.push(*bytes + end as u64);
+                    }
                     *bytes += data.len() as u64;
                 }
             }
@@ -78,5 +90,50 @@ impl Script {
     fn keep(&mut self, statement: &Statement) -> Statement {
         self.kept += statement.text.len() + size_of::<Entry>();
         Statement { text: Bytes::copy_from_slice(&statement.text), ..statement.clone() }
+    }
+}
+
+/// Bytes up to the end of the first row that surely ends in `data`. A line end after a backslash
+/// may belong to a value.
+fn row_end(data: &[u8]) -> Option<usize> {
+    memchr_iter(b'\n', data).find(|at| *at > 0 && data[at - 1] != b'\\').map(|at| at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dump::plain::Reader;
+
+    fn script(dump: &[u8], chunk: usize) -> Vec<Entry> {
+        let (mut reader, mut script, mut items) = (Reader::new(), Script::default(), Vec::new());
+        for piece in dump.chunks(chunk) {
+            reader.feed(Bytes::copy_from_slice(piece), &mut items).unwrap();
+            items.drain(..).for_each(|item| script.take(&item));
+        }
+        script.entries().unwrap().to_vec()
+    }
+
+    #[test]
+    fn long_rows_are_cut_at_their_ends_only() {
+        let row = b"1\tsome text\\\nthat goes on\\nand on\n";
+        let rows = row.repeat(400_000);
+        let dump = [b"COPY public.t (a, b) FROM stdin;\n", &rows[..], b"\\.\n"].concat();
+        let entries = script(&dump, 100_003);
+        let Some(Entry::Copy { bytes, cuts, .. }) = entries.first() else { panic!("{entries:?}") };
+        assert_eq!(*bytes, rows.len() as u64);
+        assert_eq!(cuts.len() as u64, bytes / (PART_BYTES + 100_003));
+        for cut in cuts {
+            assert_eq!(cut % row.len() as u64, 0);
+        }
+        assert!(cuts.is_sorted() && cuts.iter().all(|cut| cut < bytes));
+    }
+
+    #[test]
+    fn rows_in_another_format_are_not_cut() {
+        let rows = b"1,text\n".repeat(2_000_000);
+        let head = b"COPY public.t (a, b) FROM stdin WITH (FORMAT csv);\n";
+        let dump = [head, &rows[..], b"\\.\n"].concat();
+        let entries = script(&dump, 1 << 20);
+        assert!(matches!(&entries[0], Entry::Copy { cuts, .. } if cuts.is_empty()));
     }
 }

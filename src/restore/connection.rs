@@ -38,27 +38,26 @@ impl Ledger {
     }
 
     /// Notes a refusal: harmless, or proof that the backup is bad.
-    ///
-    /// # Errors
-    /// Trouble of the server is neither.
-    fn refused(
-        &self,
-        statement: &Statement,
-        error: &tokio_postgres::Error,
-    ) -> Result<(), LoadError> {
-        let refusal = match ServerError::of(error) {
-            Some(refusal) if !refusal.is_servers_trouble() => refusal,
-            _ => return Err(LoadError::server(error)),
-        };
+    fn refused(&self, statement: &Statement, refusal: ServerError) {
         if let Some(rule) = tolerate::rule(statement, &refusal) {
             tracing::info!(line = statement.line, %rule, error = refusal.message, "passed over");
             self.write(|restored| *restored.tolerated.entry(rule).or_default() += 1);
-            return Ok(());
+            return;
         }
         let failure = Failure::of(statement, refusal);
         tracing::error!("{failure}");
         self.write(|restored| restored.errors.push(failure));
-        Ok(())
+    }
+}
+
+/// What the server refused.
+///
+/// # Errors
+/// Trouble of the server is no refusal.
+fn refusal(error: &tokio_postgres::Error) -> Result<ServerError, LoadError> {
+    match ServerError::of(error) {
+        Some(refusal) if !refusal.is_servers_trouble() => Ok(refusal),
+        _ => Err(LoadError::server(error)),
     }
 }
 
@@ -171,10 +170,7 @@ impl Connection {
                 self.ledger.write(|restored| restored.statements += batch.len() as u64);
                 Ok(true)
             }
-            Err(error) => match ServerError::of(&error) {
-                Some(refusal) if !refusal.is_servers_trouble() => Ok(false),
-                _ => Err(LoadError::server(&error)),
-            },
+            Err(error) => refusal(&error).map(|_| false),
         }
     }
 
@@ -196,8 +192,21 @@ impl Connection {
         };
         match result {
             Ok(()) => Ok(()),
-            Err(error) => self.ledger.refused(statement, &error),
+            Err(error) => {
+                self.ledger.refused(statement, refusal(&error)?);
+                Ok(())
+            }
         }
+    }
+
+    /// Notes that the server refused a statement.
+    pub fn note(&self, statement: &Statement, refusal: ServerError) {
+        self.ledger.refused(statement, refusal);
+    }
+
+    /// Counts a COPY block, whose rows may come in several parts.
+    pub fn counts_statement(&self) {
+        self.ledger.write(|restored| restored.statements += 1);
     }
 
     /// Takes over an encoding as psql's `\encoding` does.
@@ -266,29 +275,29 @@ impl Connection {
         Ok(text.map(|text| format!("{} WITH (ENCODING {encoding});", text.trim_end_matches(';'))))
     }
 
-    /// Restores a COPY block whose rows come from `rows`, under the dump's encoding. With `fresh`,
-    /// the table was made in this restore and is empty: it is truncated in the same transaction, so
-    /// that the server need not log the rows.
+    /// Restores rows of a COPY block, under the dump's encoding. What the server refused is given
+    /// back. With `fresh`, the table was made in this restore and is empty: it is truncated in the
+    /// same transaction, so that the server need not log the rows.
     ///
     /// # Errors
-    /// When the server is in trouble; what it refuses is noted.
+    /// When the server is in trouble.
     pub async fn copy(
         &mut self,
         block: &CopyBlock,
         fresh: Option<&str>,
         mut rows: mpsc::Receiver<Bytes>,
-    ) -> Result<(), LoadError> {
-        self.ledger.write(|restored| restored.statements += 1);
+    ) -> Result<Option<ServerError>, LoadError> {
         match self.try_copy(block, fresh, &mut rows).await? {
-            Ok(count) => self.ledger.write(|restored| restored.rows += count),
+            Ok(count) => {
+                self.ledger.write(|restored| restored.rows += count);
+                Ok(None)
+            }
             Err(error) => {
-                self.ledger.refused(&block.statement, &error)?;
+                let refusal = refusal(&error)?;
                 self.reconnect().await?;
-                // The rows of a refused COPY go nowhere, but their reader has to come to its end.
-                while rows.recv().await.is_some() {}
+                Ok(Some(refusal))
             }
         }
-        Ok(())
     }
 
     async fn try_copy(

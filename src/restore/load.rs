@@ -113,6 +113,10 @@ async fn copy(
         }
         drop(sender);
     };
-    let (copied, ()) = tokio::join!(connection.copy(block, None, rows), feeding);
-    copied
+    connection.counts_statement();
+    let (refused, ()) = tokio::join!(connection.copy(block, None, rows), feeding);
+    if let Some(refusal) = refused? {
+        connection.note(&block.statement, refusal);
+    }
+    Ok(())
 }

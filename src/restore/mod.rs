@@ -5,6 +5,8 @@ mod connection;
 pub mod load;
 pub mod parallel;
 pub mod plan;
+mod schedule;
+mod table;
 pub mod tolerate;
 
 use std::collections::BTreeMap;

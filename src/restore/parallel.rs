@@ -1,30 +1,36 @@
 //! Restores a listed dump over several connections, by its [`Plan`].
 //!
-//! The first connection runs what goes in order; the others take any job whose turn has come, the
-//! heaviest first. Rows are read by a thread for each table that is being loaded.
+//! The first connection runs what goes in order; the others take any task whose turn has come
+//! ([`Schedule`]). Rows are read by a thread for each table that is being loaded.
 
-use std::collections::BinaryHeap;
-use std::io::{self, Read};
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::{Bytes, BytesMut};
-use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinSet;
+use bytes::Bytes;
+use memchr::memchr_iter;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
 
 use super::connection::{Connection, Ledger};
 use super::plan::{Plan, Work, table_of};
+use super::schedule::{Order, Schedule, Task};
+use super::table::{Table, counted_from};
 use super::{LoadError, catalog};
 use crate::dump::item::{CopyBlock, Meta, Statement};
+use crate::dump::ranges::Ranges;
 use crate::dump::script::Entry;
-use crate::dump::seek::Seekable;
 use crate::dump::subject::Subject;
-use crate::pg::{self, ConnectInfo};
+use crate::pg::{self, ConnectInfo, ServerError};
 
-/// Bytes of rows sent in a message.
-const CHUNK_BYTES: usize = 256 * 1024;
-/// Messages read ahead of a connection.
+/// Messages of rows read ahead of a connection.
 const AHEAD: usize = 4;
+/// Parts of a table that are taken together where they are read as they are sent: to go to a place
+/// in the dump costs half a member on average.
+const PARTS_TOGETHER: usize = 4;
+
+type Sender = mpsc::Sender<Bytes>;
 
 /// Told the bytes of rows sent so far, and the table at hand.
 pub type Progress = Arc<dyn Fn(u64, &str) + Send + Sync>;
@@ -36,20 +42,14 @@ pub type Progress = Arc<dyn Fn(u64, &str) + Send + Sync>;
 /// When it could not be told whether the backup restores; a bad backup is a value. Dropping the
 /// future stops the restore.
 pub async fn load(
-    source: &Seekable,
+    source: Ranges,
     entries: Arc<Vec<Entry>>,
     target: &ConnectInfo,
     jobs: usize,
     ledger: &Ledger,
     progress: Progress,
 ) -> Result<(), LoadError> {
-    let work = Shared {
-        entries,
-        source: source.clone(),
-        progress,
-        sent: Arc::default(),
-        begun: Arc::default(),
-    };
+    let work = Shared { entries, source, progress, sent: Arc::default(), begun: Arc::default() };
     let mut main = Worker { connection: Connection::open(target, ledger).await?, work };
     let entries = Arc::clone(&main.work.entries);
     let data = entries.iter().position(|entry| matches!(entry, Entry::Copy { .. }));
@@ -57,7 +57,8 @@ pub async fn load(
     main.serial(0, data).await?;
     let catalog = catalog::ask(main.connection.session()).await?;
     let plan = Plan::of(&entries, data, &catalog);
-    let schedule = Arc::new(Schedule::new(plan));
+    let order = if main.work.source.anywhere() { Order::Weight } else { Order::Dump };
+    let schedule = Arc::new(Schedule::new(plan, order));
     let mut workers = JoinSet::new();
     for _ in 1..jobs {
         let worker =
@@ -75,7 +76,7 @@ pub async fn load(
 #[derive(Clone)]
 struct Shared {
     entries: Arc<Vec<Entry>>,
-    source: Seekable,
+    source: Ranges,
     progress: Progress,
     sent: Arc<AtomicU64>,
     /// Statements begun that have a connection of their own.
@@ -88,24 +89,28 @@ struct Worker {
 }
 
 impl Worker {
-    /// Takes jobs until none is left.
+    /// Takes tasks until none is left.
     async fn work_off(mut self, schedule: Arc<Schedule>, main: bool) -> Result<(), LoadError> {
-        while let Some(id) = schedule.next(main).await {
+        while let Some(task) = schedule.next(main).await {
+            let (Task::Job(id) | Task::Parts { job: id, .. }) = task;
             let job = &schedule.plan.jobs[id];
             let entries = Arc::clone(&self.work.entries);
             self.connection.settle(&schedule.plan.settings[..job.settings], &entries).await?;
-            match job.work {
-                Work::Serial { from, to } => self.serial(from, to).await?,
-                Work::Load(index) => self.load(index).await?,
-                Work::Run(index) => {
-                    if let Entry::Statement(statement) = &entries[index] {
+            match (&job.work, task) {
+                (Work::Serial { from, to }, _) => self.serial(*from, *to).await?,
+                (Work::Load(index), Task::Job(_)) => self.load(id, *index, &schedule).await?,
+                (Work::Load(index), Task::Parts { from, to, .. }) => {
+                    self.load_parts(*index, from..to, &schedule).await?;
+                }
+                (Work::Run(index), _) => {
+                    if let Entry::Statement(statement) = &entries[*index] {
                         tracing::debug!(line = statement.line, "on its own connection");
-                        self.work.begins(statement, schedule.runs);
+                        self.work.begins(statement, schedule.runs());
                         self.connection.run(statement).await?;
                     }
                 }
             }
-            schedule.done(id);
+            schedule.done(task);
         }
         Ok(())
     }
@@ -124,7 +129,7 @@ impl Worker {
             }
             self.connection.run_all(&std::mem::take(&mut waiting)).await?;
             match entry {
-                Entry::Copy { block, bytes } => self.copy(block, *bytes, None).await?,
+                Entry::Copy { block, bytes, .. } => self.copy_in_place(block, *bytes).await?,
                 Entry::Meta(Meta::Encoding(encoding)) => {
                     self.connection.set_encoding(encoding.clone());
                 }
@@ -135,36 +140,128 @@ impl Worker {
         self.connection.run_all(&waiting).await
     }
 
-    /// The COPY block of an entry, into a table that this restore has made and that is empty.
-    async fn load(&mut self, index: usize) -> Result<(), LoadError> {
-        let entries = Arc::clone(&self.work.entries);
-        let Entry::Copy { block, bytes } = &entries[index] else { return Ok(()) };
-        tracing::debug!(table = block.display_name(), bytes, "loaded on its own connection");
-        let table = table_of(block)
-            .map(|table| pg::quote_qualified(&table.schema.text(), &table.name.text()));
-        self.copy(block, *bytes, table.as_deref()).await
+    /// A COPY block in the dump's order.
+    async fn copy_in_place(&mut self, block: &CopyBlock, bytes: u64) -> Result<(), LoadError> {
+        let (work, from, name) = (self.work.clone(), block.data_offset, block.display_name());
+        let read = move |sender: &Sender| {
+            work.source.open(from)?.read(bytes, |rows| work.send(rows, &name, sender))
+        };
+        self.connection.counts_statement();
+        if let (Some(refusal), ()) = self.copy(block, None, read).await? {
+            self.connection.note(&block.statement, refusal);
+        }
+        Ok(())
     }
 
-    async fn copy(
+    /// The COPY block of an entry, into a table that this restore has made and that is empty. When
+    /// another connection has nothing to do, it gets its part of the rows.
+    async fn load(
+        &mut self,
+        job: usize,
+        index: usize,
+        schedule: &Arc<Schedule>,
+    ) -> Result<(), LoadError> {
+        let entries = Arc::clone(&self.work.entries);
+        let Some(table) = Table::of(&entries[index]) else { return Ok(()) };
+        let (block, parts) = (table.block, table.parts());
+        self.connection.counts_statement();
+        if parts == 1 {
+            return self.load_parts(index, 0..1, schedule).await;
+        }
+        tracing::debug!(table = block.display_name(), table.bytes, "begun on one connection");
+        let name = table_of(block)
+            .map(|table| pg::quote_qualified(&table.schema.text(), &table.name.text()));
+        let (work, on) = (self.work.clone(), Arc::clone(schedule));
+        let read = move |sender: &Sender| work.send_until_shared(index, &on, sender);
+        match self.copy(block, name.as_deref(), read).await? {
+            (Some(refusal), _) => {
+                self.connection.note(&block.statement, refusal);
+                schedule.has_read();
+            }
+            (None, reached) if reached < parts => {
+                let table = block.display_name();
+                tracing::debug!(table, reached, parts, "shared with other connections");
+                let together = if schedule.in_dump_order() { 1 } else { PARTS_TOGETHER };
+                schedule.share(job, reached..parts, together);
+                schedule.has_read();
+            }
+            (None, _) => schedule.has_read(),
+        }
+        Ok(())
+    }
+
+    /// Some of the rows of an entry, beside other connections.
+    async fn load_parts(
+        &mut self,
+        index: usize,
+        parts: Range<usize>,
+        schedule: &Arc<Schedule>,
+    ) -> Result<(), LoadError> {
+        let entries = Arc::clone(&self.work.entries);
+        let Some(table) = Table::of(&entries[index]) else { return Ok(()) };
+        let range = table.range(parts);
+        let (from, bytes) = (table.block.data_offset + range.start, range.end - range.start);
+        let (work, on, name) =
+            (self.work.clone(), Arc::clone(schedule), table.block.display_name());
+        let read = move |sender: &Sender| {
+            let mut reader = work.source.open(from)?;
+            if !on.in_dump_order() {
+                return reader.read(bytes, |rows| work.send(rows, &name, sender));
+            }
+            // The next reader waits for this one, not for the server.
+            let mut held = Vec::new();
+            reader.read(bytes, |rows| {
+                held.push(rows);
+                true
+            })?;
+            drop(reader);
+            on.has_read();
+            held.into_iter().all(|rows| work.send(rows, &name, sender));
+            Ok(())
+        };
+        if let (Some(refusal), ()) = self.copy(table.block, None, read).await? {
+            let before = self.rows_before(table.block.data_offset, range.start).await?;
+            self.connection.note(&table.block.statement, counted_from(refusal, before));
+        }
+        Ok(())
+    }
+
+    /// How many rows begin in the first `bytes` bytes from `offset`.
+    async fn rows_before(&self, offset: u64, bytes: u64) -> Result<u64, LoadError> {
+        let source = self.work.source.clone();
+        let counting = tokio::task::spawn_blocking(move || {
+            let mut rows = 0;
+            source.open(offset)?.read(bytes, |piece| {
+                rows += memchr_iter(b'\n', &piece).count() as u64;
+                true
+            })?;
+            Ok(rows)
+        });
+        read_result(counting.await)
+    }
+
+    /// Rows that `read` sends on a thread of its own. What the server refused is told, and what
+    /// `read` gave.
+    async fn copy<T: Send + 'static>(
         &mut self,
         block: &CopyBlock,
-        bytes: u64,
         fresh: Option<&str>,
-    ) -> Result<(), LoadError> {
+        read: impl FnOnce(&Sender) -> io::Result<T> + Send + 'static,
+    ) -> Result<(Option<ServerError>, T), LoadError> {
         let (sender, rows) = mpsc::channel(AHEAD);
-        let (work, offset) = (self.work.clone(), block.data_offset);
-        let name = block.display_name();
-        let reader =
-            tokio::task::spawn_blocking(move || work.send_rows(offset, bytes, &name, &sender));
-        self.connection.copy(block, fresh, rows).await?;
-        match reader.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(LoadError::Changed)
-            }
-            Ok(Err(error)) => Err(LoadError::Disk(error)),
-            Err(_) => Err(LoadError::Died),
-        }
+        let reader = tokio::task::spawn_blocking(move || read(&sender));
+        let refusal = self.connection.copy(block, fresh, rows).await?;
+        Ok((refusal, read_result(reader.await)?))
+    }
+}
+
+/// What a reading thread came to.
+fn read_result<T>(ended: Result<io::Result<T>, JoinError>) -> Result<T, LoadError> {
+    match ended {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Err(LoadError::Changed),
+        Ok(Err(error)) => Err(LoadError::Disk(error)),
+        Err(_) => Err(LoadError::Died),
     }
 }
 
@@ -177,116 +274,38 @@ impl Shared {
         (self.progress)(self.sent.load(Ordering::Relaxed), &current);
     }
 
-    /// Reads `bytes` bytes of the dump from `offset` and sends them, until nobody listens.
-    fn send_rows(
+    /// Hands rows on; `false` when nobody listens.
+    fn send(&self, rows: Bytes, table: &str, sender: &Sender) -> bool {
+        let bytes = rows.len() as u64;
+        let sent = self.sent.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        (self.progress)(sent, table);
+        sender.blocking_send(rows).is_ok()
+    }
+
+    /// Reads the parts of an entry one after the other, until another connection has nothing to do.
+    /// Gives the number of parts sent.
+    fn send_until_shared(
         &self,
-        offset: u64,
-        bytes: u64,
-        table: &str,
-        sender: &mpsc::Sender<Bytes>,
-    ) -> io::Result<()> {
-        let mut stream = self.source.stream_from(offset)?.take(bytes);
-        let mut buffer = BytesMut::new();
-        let mut left = bytes;
-        while left > 0 {
-            buffer.resize(CHUNK_BYTES.min(usize::try_from(left).unwrap_or(CHUNK_BYTES)), 0);
-            stream.read_exact(&mut buffer)?;
-            let chunk = buffer.split().freeze();
-            left -= chunk.len() as u64;
-            let sent = self.sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-            (self.progress)(sent + chunk.len() as u64, table);
-            if sender.blocking_send(chunk).is_err() {
+        index: usize,
+        schedule: &Schedule,
+        sender: &Sender,
+    ) -> io::Result<usize> {
+        let Some(table) = Table::of(&self.entries[index]) else { return Ok(0) };
+        let (name, mut listening) = (table.block.display_name(), true);
+        let mut reader = self.source.open(table.block.data_offset)?;
+        for part in 0..table.parts() {
+            if part > 0 && schedule.wants_parts() {
+                return Ok(part);
+            }
+            let range = table.range(part..part + 1);
+            reader.read(range.end - range.start, |rows| {
+                listening = self.send(rows, &name, sender);
+                listening
+            })?;
+            if !listening {
                 break;
             }
         }
-        Ok(())
-    }
-}
-
-/// Which jobs can be taken.
-struct Schedule {
-    plan: Plan,
-    /// Jobs that are a statement.
-    runs: usize,
-    state: Mutex<State>,
-    changed: Notify,
-}
-
-struct State {
-    /// Jobs that each job still waits for.
-    waits: Vec<usize>,
-    /// Jobs that wait for each job.
-    followers: Vec<Vec<usize>>,
-    /// Jobs for any connection: weight, earlier ones first among equals.
-    ready: BinaryHeap<(u64, std::cmp::Reverse<usize>)>,
-    /// The job for the main connection whose turn has come; there is one barrier at a time.
-    serial: Option<usize>,
-    left: usize,
-}
-
-impl Schedule {
-    fn new(plan: Plan) -> Self {
-        let waits: Vec<usize> = plan.jobs.iter().map(|job| job.after.len()).collect();
-        let mut followers = vec![Vec::new(); plan.jobs.len()];
-        for (id, job) in plan.jobs.iter().enumerate() {
-            for before in &job.after {
-                followers[*before].push(id);
-            }
-        }
-        let left = plan.jobs.len();
-        let mut state = State { waits, followers, ready: BinaryHeap::new(), serial: None, left };
-        for id in 0..left {
-            if state.waits[id] == 0 {
-                state.release(id, &plan);
-            }
-        }
-        let runs = plan.jobs.iter().filter(|job| matches!(job.work, Work::Run(_))).count();
-        Self { plan, runs, state: Mutex::new(state), changed: Notify::new() }
-    }
-
-    /// The next job; `None` when all are done.
-    async fn next(&self, main: bool) -> Option<usize> {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            // Listens from here on, so that no change between the look and the wait is missed.
-            changed.as_mut().enable();
-            {
-                let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                if state.left == 0 {
-                    return None;
-                }
-                if main && let Some(id) = state.serial.take() {
-                    return Some(id);
-                }
-                if let Some((_, std::cmp::Reverse(id))) = state.ready.pop() {
-                    return Some(id);
-                }
-            }
-            changed.await;
-        }
-    }
-
-    fn done(&self, id: usize) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.left -= 1;
-        for follower in std::mem::take(&mut state.followers[id]) {
-            state.waits[follower] -= 1;
-            if state.waits[follower] == 0 {
-                state.release(follower, &self.plan);
-            }
-        }
-        drop(state);
-        self.changed.notify_waiters();
-    }
-}
-
-impl State {
-    fn release(&mut self, id: usize, plan: &Plan) {
-        let job = &plan.jobs[id];
-        match job.work {
-            Work::Serial { .. } => self.serial = Some(id),
-            Work::Load(_) | Work::Run(_) => self.ready.push((job.weight, std::cmp::Reverse(id))),
-        }
+        Ok(table.parts())
     }
 }

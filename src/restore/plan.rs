@@ -1,7 +1,8 @@
 //! In which order, and how far at once, a dump is restored. Pure: a list of entries and a few
 //! facts in, a graph of jobs out.
 //!
-//! Two jobs that touch one table keep the dump's order, unless both only build indexes on it.
+//! Two jobs that touch one table keep the dump's order, unless both only build indexes on it, or
+//! both only add foreign keys to it; those exclude each other, but any of them may come first.
 //! What is not understood is a barrier: it waits for everything before it, and everything after it
 //! waits for it. A dump that is not understood is restored slower, never wrongly.
 
@@ -48,6 +49,9 @@ pub struct Job {
     pub weight: u64,
     /// Session settings that hold at its place: index of the last setting before it.
     pub settings: usize,
+    /// Tables that it locks against others of its kind: of two jobs that share one, one runs at a
+    /// time, in any order.
+    pub locks: Vec<Relation>,
 }
 
 /// The jobs of a restore.
@@ -81,7 +85,7 @@ impl Plan {
 fn weights(entries: &[Entry]) -> BTreeMap<Relation, u64> {
     let mut weights = BTreeMap::new();
     for entry in entries {
-        if let Entry::Copy { block, bytes } = entry
+        if let Entry::Copy { block, bytes, .. } = entry
             && let Some(table) = table_of(block)
         {
             *weights.entry(table).or_default() += bytes;
@@ -99,7 +103,19 @@ pub fn table_of(block: &CopyBlock) -> Option<Relation> {
 #[derive(Debug, Default)]
 struct Use {
     alone: Option<usize>,
-    shared: Vec<usize>,
+    indexes: Vec<usize>,
+    keys: Vec<usize>,
+}
+
+/// How a job uses a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum As {
+    /// Alone on it.
+    Alone,
+    /// Beside other indexes.
+    Index,
+    /// Not at the time of another foreign key.
+    Key,
 }
 
 #[derive(Debug, Default)]
@@ -119,7 +135,7 @@ impl Planner {
         match entry {
             Entry::Copy { block, .. } => match table_of(block) {
                 Some(table) if catalog.clean.contains(&table) && !self.in_transaction => {
-                    self.job(Work::Load(index), &[(table, true)]);
+                    self.job(Work::Load(index), &[table], As::Alone);
                 }
                 _ => self.serial(index),
             },
@@ -128,16 +144,16 @@ impl Planner {
                     self.in_transaction = !statement.ends_transaction();
                     self.serial(index);
                 }
-                Subject::Index(table) => self.job(Work::Run(index), &[(table, false)]),
-                Subject::Table(table) => self.job(Work::Run(index), &[(table, true)]),
+                Subject::Index(table) => self.job(Work::Run(index), &[table], As::Index),
+                Subject::Table(table) => self.job(Work::Run(index), &[table], As::Alone),
                 Subject::ForeignKey(table, other) => {
                     let tables: BTreeSet<Relation> =
                         [table, other].iter().flat_map(|table| family(table, catalog)).collect();
-                    let tables: Vec<_> = tables.into_iter().map(|table| (table, true)).collect();
-                    self.job(Work::Run(index), &tables);
+                    let tables: Vec<_> = tables.into_iter().collect();
+                    self.job(Work::Run(index), &tables, As::Key);
                 }
                 // A sequence is nobody else's, and a setting goes with the jobs after it.
-                Subject::Sequence => self.job(Work::Run(index), &[]),
+                Subject::Sequence => self.job(Work::Run(index), &[], As::Alone),
                 Subject::Session(_) => {}
                 Subject::Transaction => {
                     self.in_transaction = !statement.ends_transaction();
@@ -149,24 +165,32 @@ impl Planner {
         }
     }
 
-    /// A job on some tables, alone on them or not.
-    fn job(&mut self, work: Work, tables: &[(Relation, bool)]) {
+    /// A job on some tables.
+    fn job(&mut self, work: Work, tables: &[Relation], as_: As) {
         let id = self.plan.jobs.len();
         let mut after: BTreeSet<usize> = self.barrier.into_iter().collect();
         let mut weight = 0;
-        for (table, alone) in tables {
+        for table in tables {
             weight = weight.max(self.weights.get(table).copied().unwrap_or_default());
             let use_ = self.uses.entry(table.clone()).or_default();
-            if *alone {
-                after.extend(use_.alone.take());
-                after.extend(use_.shared.drain(..));
-                use_.alone = Some(id);
-            } else {
-                after.extend(use_.alone);
-                use_.shared.push(id);
+            after.extend(use_.alone);
+            match as_ {
+                As::Alone => {
+                    after.extend(use_.indexes.drain(..).chain(use_.keys.drain(..)));
+                    use_.alone = Some(id);
+                }
+                As::Index => {
+                    after.extend(&use_.keys);
+                    use_.indexes.push(id);
+                }
+                As::Key => {
+                    after.extend(&use_.indexes);
+                    use_.keys.push(id);
+                }
             }
         }
-        self.push(work, after, weight);
+        let locks = if as_ == As::Key { tables.to_vec() } else { Vec::new() };
+        self.push(work, after, weight, locks);
         self.since.push(id);
     }
 
@@ -181,14 +205,15 @@ impl Planner {
         }
         let id = self.plan.jobs.len();
         let after = self.since.drain(..).chain(self.barrier).collect();
-        self.push(Work::Serial { from: index, to: index + 1 }, after, u64::MAX);
+        self.push(Work::Serial { from: index, to: index + 1 }, after, u64::MAX, Vec::new());
         self.barrier = Some(id);
         self.uses.clear();
     }
 
-    fn push(&mut self, work: Work, after: BTreeSet<usize>, weight: u64) {
+    fn push(&mut self, work: Work, after: BTreeSet<usize>, weight: u64, locks: Vec<Relation>) {
         let settings = self.plan.settings.len();
-        self.plan.jobs.push(Job { work, after: after.into_iter().collect(), weight, settings });
+        let after = after.into_iter().collect();
+        self.plan.jobs.push(Job { work, after, weight, settings, locks });
     }
 }
 

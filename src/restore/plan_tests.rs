@@ -18,7 +18,7 @@ fn copy(table: &str, bytes: u64) -> Entry {
         text_format: true,
         data_offset: 0,
     };
-    Entry::Copy { block, bytes }
+    Entry::Copy { block, bytes, cuts: Vec::new() }
 }
 
 fn relation(name: &str) -> Relation {
@@ -45,7 +45,6 @@ fn tables_load_at_once_and_their_indexes_wait_for_their_own_rows() {
         run("ALTER TABLE ONLY public.a ADD CONSTRAINT f FOREIGN KEY (b) REFERENCES public.b(id);"),
     ];
     let plan = Plan::of(&entries, 0, &catalog(&["a", "b"]));
-    // The foreign key waits for the indexes, and they stand for what they wait for.
     let expected: [&[usize]; 7] = [&[], &[], &[0], &[2], &[2], &[1], &[2, 3, 4, 1, 5]];
     for (job, (found, expected)) in after(&plan).iter().zip(expected).enumerate() {
         let expected: BTreeSet<_> = expected.iter().collect();
@@ -110,4 +109,26 @@ fn a_foreign_key_waits_for_the_families_of_both_tables() {
     let mut catalog = catalog(&["part"]);
     catalog.families.insert(relation("root"), vec![relation("part")]);
     assert_eq!(after(&Plan::of(&entries, 0, &catalog))[1], [0]);
+}
+
+#[test]
+fn foreign_keys_of_a_table_exclude_each_other_without_an_order() {
+    let key = |name: &str, other: &str| {
+        run(&format!(
+            "ALTER TABLE ONLY public.a ADD CONSTRAINT {name} FOREIGN KEY (b) \
+             REFERENCES public.{other}(id);"
+        ))
+    };
+    let entries = [
+        copy("a", 1),
+        copy("b", 1),
+        copy("c", 1),
+        key("ab", "b"),
+        key("ac", "c"),
+        run("ALTER TABLE public.a REPLICA IDENTITY FULL;"),
+    ];
+    let plan = Plan::of(&entries, 0, &catalog(&["a", "b", "c"]));
+    assert_eq!(after(&plan)[3..], [vec![0, 1], vec![0, 2], vec![0, 3, 4]]);
+    assert_eq!(plan.jobs[3].locks, [relation("a"), relation("b")]);
+    assert_eq!(plan.jobs[4].locks, [relation("a"), relation("c")]);
 }

@@ -8,7 +8,7 @@ use crate::checks::restore_time;
 use crate::dump::encoding::is_for_databases;
 use crate::dump::inspect::Inspection;
 use crate::dump::open::{BackupFile, Compression};
-use crate::dump::seek::Seekable;
+use crate::dump::ranges::Ranges;
 use crate::events::{Event, Progress, Work};
 use crate::outcome::{Defect, Obstacle, RESTORE, Section};
 use crate::pg::ConnectInfo;
@@ -88,11 +88,11 @@ impl Run<'_> {
             events.emit(Event::Progress(Progress { work, done, total, current }));
         };
         let bytes = inspection.dump_bytes;
-        let source = Seekable::new(file, compression, inspection.marks.clone(), bytes);
-        match (source, inspection.script.entries()) {
-            (Some(source), Some(entries)) if self.settings.jobs > 1 => {
+        match inspection.script.entries() {
+            Some(entries) if self.settings.jobs > 1 => {
+                let source = Ranges::of(file, compression, inspection.marks.clone(), bytes);
                 let jobs = self.settings.jobs;
-                parallel::load(&source, entries, target, jobs, ledger, Arc::new(progress)).await
+                parallel::load(source, entries, target, jobs, ledger, Arc::new(progress)).await
             }
             _ => load::load(file.stream(compression), target, ledger, &progress).await,
         }

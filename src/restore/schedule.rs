@@ -1,0 +1,259 @@
+//! Which part of a restore is done next, and by whom. Pure but for the waiting: knows no
+//! connection and reads nothing.
+//!
+//! A table is loaded by one connection, in one transaction whose rows the server need not log. When
+//! another connection has nothing to do, the rest of the table becomes parts that anyone takes:
+//! better rows that are logged than a core that is idle.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::plan::{Plan, Work};
+use crate::dump::subject::Relation;
+
+/// In which order the rows of tables are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The heaviest table first.
+    Weight,
+    /// As they stand in the dump, and one at a time is read: for a backup that can only be read
+    /// from its beginning.
+    Dump,
+}
+
+/// Something to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// A job of the plan.
+    Job(usize),
+    /// Some of the rows of a job that loads a table.
+    Parts {
+        /// The job.
+        job: usize,
+        /// The first part.
+        from: usize,
+        /// The one after the last.
+        to: usize,
+    },
+}
+
+/// Which jobs can be taken.
+pub struct Schedule {
+    /// The plan that is worked off.
+    pub plan: Plan,
+    order: Order,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Jobs that each job still waits for.
+    waits: Vec<usize>,
+    /// Jobs that wait for each job.
+    followers: Vec<Vec<usize>>,
+    /// Jobs for any connection: weight, earlier ones first among equals.
+    ready: BinaryHeap<(u64, Reverse<usize>)>,
+    /// With [`Order::Dump`], the loads that were not begun.
+    loads: VecDeque<usize>,
+    /// With [`Order::Dump`], whether somebody reads rows.
+    reading: bool,
+    /// Parts of tables that nobody has taken yet.
+    parts: VecDeque<(usize, Range<usize>)>,
+    /// For loads that were parted: those that are at work on them or will be.
+    parted: BTreeMap<usize, usize>,
+    /// Tables of the foreign keys that are being added.
+    locked: BTreeSet<Relation>,
+    /// The job for the main connection whose turn has come; there is one barrier at a time.
+    serial: Option<usize>,
+    /// Connections that wait for something to do.
+    idle: usize,
+    left: usize,
+}
+
+impl Schedule {
+    /// All of the plan is still to be done.
+    pub fn new(plan: Plan, order: Order) -> Self {
+        let mut state = State {
+            waits: plan.jobs.iter().map(|job| job.after.len()).collect(),
+            followers: vec![Vec::new(); plan.jobs.len()],
+            left: plan.jobs.len(),
+            ..State::default()
+        };
+        for (id, job) in plan.jobs.iter().enumerate() {
+            for before in &job.after {
+                state.followers[*before].push(id);
+            }
+            if order == Order::Dump && matches!(job.work, Work::Load(_)) {
+                state.loads.push_back(id);
+            }
+        }
+        for id in 0..plan.jobs.len() {
+            if state.waits[id] == 0 {
+                state.release(id, &plan, order);
+            }
+        }
+        Self { plan, order, state: Mutex::new(state), changed: Notify::new() }
+    }
+
+    /// Statements that have a connection of their own.
+    pub fn runs(&self) -> usize {
+        self.plan.jobs.iter().filter(|job| matches!(job.work, Work::Run(_))).count()
+    }
+
+    /// Whether rows are taken in the dump's order, one reader at a time: who takes a task that
+    /// reads rows calls [`Schedule::has_read`] as soon as it has them.
+    pub fn in_dump_order(&self) -> bool {
+        self.order == Order::Dump
+    }
+
+    /// The next task; `None` when all are done. `main` takes barriers, too.
+    pub async fn next(&self, main: bool) -> Option<Task> {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Listens from here on, so that no change between the look and the wait is missed.
+            changed.as_mut().enable();
+            {
+                let mut state = self.state();
+                if state.left == 0 {
+                    return None;
+                }
+                if let Some(task) = state.take(main, &self.plan, self.order) {
+                    return Some(task);
+                }
+                state.idle += 1;
+            }
+            changed.await;
+            self.state().idle -= 1;
+        }
+    }
+
+    /// Whether a connection waits that could take a part.
+    pub fn wants_parts(&self) -> bool {
+        let state = self.state();
+        state.idle > 0 && state.parts.is_empty()
+    }
+
+    /// Gives the rest of a table to whoever has nothing to do, `together` parts at a time. The load
+    /// itself is still to be reported as done.
+    pub fn share(&self, job: usize, parts: Range<usize>, together: usize) {
+        let mut state = self.state();
+        let end = parts.end;
+        let tasks = parts.step_by(together).map(|from| (job, from..end.min(from + together)));
+        state.parts.extend(tasks);
+        let at_work = state.parts.iter().filter(|(of, _)| *of == job).count() + 1;
+        state.parted.insert(job, at_work);
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// With [`Order::Dump`]: the rows of the task are read, and the next reader may begin.
+    pub fn has_read(&self) {
+        self.state().reading = false;
+        self.changed.notify_waiters();
+    }
+
+    /// A task is done.
+    pub fn done(&self, task: Task) {
+        let (Task::Job(id) | Task::Parts { job: id, .. }) = task;
+        let mut state = self.state();
+        if let Some(at_work) = state.parted.get_mut(&id) {
+            *at_work -= 1;
+            if *at_work > 0 {
+                return;
+            }
+        }
+        state.left -= 1;
+        for relation in &self.plan.jobs[id].locks {
+            state.locked.remove(relation);
+        }
+        for follower in std::mem::take(&mut state.followers[id]) {
+            state.waits[follower] -= 1;
+            if state.waits[follower] == 0 {
+                state.release(follower, &self.plan, self.order);
+            }
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn release(&mut self, id: usize, plan: &Plan, order: Order) {
+        let job = &plan.jobs[id];
+        match job.work {
+            Work::Serial { .. } => self.serial = Some(id),
+            // Taken from `loads`, in the dump's order.
+            Work::Load(_) if order == Order::Dump => {}
+            Work::Load(_) | Work::Run(_) => self.ready.push((job.weight, Reverse(id))),
+        }
+    }
+
+    fn take(&mut self, main: bool, plan: &Plan, order: Order) -> Option<Task> {
+        if main && let Some(id) = self.serial.take() {
+            return Some(Task::Job(id));
+        }
+        match order {
+            Order::Weight => {
+                let heaviest = self.ready.peek().map_or(0, |(weight, _)| *weight);
+                let first = self.parts.front();
+                if first.is_some_and(|(job, _)| plan.jobs[*job].weight >= heaviest) {
+                    return self.take_part();
+                }
+                self.take_ready(plan).or_else(|| self.take_part())
+            }
+            Order::Dump => {
+                if !self.reading
+                    && let Some(task) = self.take_part().or_else(|| self.take_load())
+                {
+                    self.reading = true;
+                    return Some(task);
+                }
+                self.take_ready(plan)
+            }
+        }
+    }
+
+    fn take_part(&mut self) -> Option<Task> {
+        let (job, parts) = self.parts.pop_front()?;
+        Some(Task::Parts { job, from: parts.start, to: parts.end })
+    }
+
+    /// The first load in the dump that was not begun, when its turn has come.
+    fn take_load(&mut self) -> Option<Task> {
+        let ready = self.loads.front().is_some_and(|id| self.waits[*id] == 0);
+        if ready { self.loads.pop_front().map(Task::Job) } else { None }
+    }
+
+    /// The heaviest job whose tables are not locked.
+    fn take_ready(&mut self, plan: &Plan) -> Option<Task> {
+        let mut locked_out = Vec::new();
+        let mut taken = None;
+        while let Some(entry) = self.ready.pop() {
+            let (_, Reverse(id)) = entry;
+            let locks = &plan.jobs[id].locks;
+            if locks.iter().any(|relation| self.locked.contains(relation)) {
+                locked_out.push(entry);
+                continue;
+            }
+            self.locked.extend(locks.iter().cloned());
+            taken = Some(Task::Job(id));
+            break;
+        }
+        self.ready.extend(locked_out);
+        taken
+    }
+}
+
+#[cfg(test)]
+#[path = "schedule_tests.rs"]
+mod tests;

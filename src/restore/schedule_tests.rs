@@ -1,0 +1,100 @@
+use super::*;
+use crate::restore::plan::Job;
+
+fn job(work: Work, after: &[usize], weight: u64, locks: &[&str]) -> Job {
+    let relation = |name: &&str| Relation { schema: "public".into(), name: (*name).into() };
+    let locks = locks.iter().map(relation).collect();
+    Job { work, after: after.to_vec(), weight, settings: 0, locks }
+}
+
+fn schedule(jobs: Vec<Job>, order: Order) -> Schedule {
+    Schedule::new(Plan { jobs, settings: Vec::new() }, order)
+}
+
+/// What can be taken at once by connections that are not the main one.
+fn takeable(schedule: &Schedule) -> Vec<Task> {
+    let mut state = schedule.state();
+    std::iter::from_fn(|| state.take(false, &schedule.plan, schedule.order)).collect()
+}
+
+fn loads(weights: &[u64]) -> Vec<Job> {
+    weights.iter().map(|weight| job(Work::Load(0), &[], *weight, &[])).collect()
+}
+
+#[test]
+fn the_heaviest_table_goes_first() {
+    let schedule = schedule(loads(&[1, 3, 2]), Order::Weight);
+    assert_eq!(takeable(&schedule), [Task::Job(1), Task::Job(2), Task::Job(0)]);
+}
+
+#[test]
+fn in_dump_order_one_table_is_read_at_a_time() {
+    let schedule = schedule(loads(&[1, 3, 2]), Order::Dump);
+    assert_eq!(takeable(&schedule), [Task::Job(0)]);
+    schedule.has_read();
+    assert_eq!(takeable(&schedule), [Task::Job(1)]);
+}
+
+#[test]
+fn in_dump_order_no_table_overtakes_one_that_waits() {
+    let mut jobs = vec![job(Work::Serial { from: 0, to: 1 }, &[], 0, &[])];
+    jobs.extend([job(Work::Load(1), &[0], 1, &[]), job(Work::Load(2), &[], 1, &[])]);
+    let schedule = schedule(jobs, Order::Dump);
+    assert_eq!(takeable(&schedule), []);
+    schedule.done(Task::Job(0));
+    assert_eq!(takeable(&schedule), [Task::Job(1)]);
+}
+
+#[test]
+fn what_follows_a_parted_table_waits_for_all_of_its_parts() {
+    for order in [Order::Weight, Order::Dump] {
+        let jobs = vec![job(Work::Load(0), &[], 9, &[]), job(Work::Run(1), &[0], 9, &[])];
+        let schedule = schedule(jobs, order);
+        assert_eq!(takeable(&schedule), [Task::Job(0)]);
+        schedule.share(0, 3..8, 2);
+        schedule.has_read();
+        schedule.done(Task::Job(0));
+        for (from, to) in [(3, 5), (5, 7), (7, 8)] {
+            let task = Task::Parts { job: 0, from, to };
+            assert_eq!(schedule.state().take(false, &schedule.plan, order), Some(task));
+            schedule.has_read();
+            schedule.done(task);
+        }
+        assert_eq!(takeable(&schedule), [Task::Job(1)]);
+    }
+}
+
+#[test]
+fn foreign_keys_on_one_table_run_one_at_a_time() {
+    let jobs = vec![
+        job(Work::Run(0), &[], 9, &["a", "b"]),
+        job(Work::Run(1), &[], 8, &["b", "c"]),
+        job(Work::Run(2), &[], 7, &["c", "d"]),
+    ];
+    let schedule = schedule(jobs, Order::Weight);
+    assert_eq!(takeable(&schedule), [Task::Job(0), Task::Job(2)]);
+    schedule.done(Task::Job(0));
+    assert_eq!(takeable(&schedule), []);
+    schedule.done(Task::Job(2));
+    assert_eq!(takeable(&schedule), [Task::Job(1)]);
+}
+
+#[tokio::test]
+async fn parts_are_wanted_while_somebody_waits() {
+    let schedule = std::sync::Arc::new(schedule(loads(&[1]), Order::Weight));
+    assert!(!schedule.wants_parts());
+    assert_eq!(schedule.next(true).await, Some(Task::Job(0)));
+    let other = tokio::spawn({
+        let schedule = std::sync::Arc::clone(&schedule);
+        async move { schedule.next(false).await }
+    });
+    while !schedule.wants_parts() {
+        tokio::task::yield_now().await;
+    }
+    schedule.share(0, 1..2, 8);
+    assert_eq!(other.await.unwrap(), Some(Task::Parts { job: 0, from: 1, to: 2 }));
+    assert!(!schedule.wants_parts());
+    schedule.done(Task::Job(0));
+    schedule.done(Task::Parts { job: 0, from: 1, to: 2 });
+    assert_eq!(schedule.next(true).await, None);
+}
