@@ -10,11 +10,14 @@ use super::{IMAGE, answer, docker, docker_text, inside, left, refused, request, 
 
 /// What an image's build may do once, so that no start has to.
 const MAKE_CLUSTER: &str = "
-    mkdir /usr/share/ccc-backup && install -d -o postgres /tmp/made
+    rm -rf /usr/share/ccc-backup && mkdir /usr/share/ccc-backup
+    install -d -o postgres /tmp/made
     setpriv --reuid postgres --regid postgres --clear-groups \\
         initdb -N -U postgres -E UTF8 --locale=C -D /tmp/made/cluster
     tar -C /tmp/made/cluster -cf /usr/share/ccc-backup/cluster.tar .
     chmod 644 /usr/share/ccc-backup/cluster.tar";
+/// An image that brings none.
+const NO_CLUSTER: &str = "rm -rf /usr/share/ccc-backup";
 
 #[tokio::test]
 async fn an_image_that_does_not_exist_is_missing() {
@@ -43,11 +46,22 @@ async fn a_server_that_cannot_start_is_noticed_at_once_and_its_words_are_shown()
 
 #[tokio::test]
 async fn an_image_that_brings_a_cluster_starts_from_it() {
-    let mut request = request("cluster");
+    assert!(!runs_initdb("cluster", MAKE_CLUSTER).await);
+}
+
+#[tokio::test]
+async fn an_image_that_brings_no_cluster_makes_one() {
+    assert!(runs_initdb("no-cluster", NO_CLUSTER).await);
+}
+
+/// Whether initdb runs in a sandbox of the image with a change. Either way the password is stored
+/// as a hash and never shown.
+async fn runs_initdb(name: &str, change: &str) -> bool {
+    let mut request = request(name);
     let maker = format!("{}-maker", request.name);
     let image = format!("{}:15", request.name);
     let run = ["run", "--name", &maker, "--user", "0", "--entrypoint", "sh"];
-    let run: Vec<&str> = run.into_iter().chain([IMAGE, "-ec", MAKE_CLUSTER]).collect();
+    let run: Vec<&str> = run.into_iter().chain([IMAGE, "-ec", change]).collect();
     docker_text(&run);
     docker_text(&["commit", &maker, &image]);
     docker_text(&["rm", "-v", &maker]);
@@ -61,11 +75,11 @@ async fn an_image_that_brings_a_cluster_starts_from_it() {
     let logs = docker(&["logs", &request.name]);
     sandbox.close(&Events::silent()).await.unwrap();
     docker_text(&["image", "rm", &image]);
-    assert!(!log.status.success(), "initdb ran");
     assert!(scram);
     for stream in [logs.stdout, logs.stderr] {
         assert!(!String::from_utf8_lossy(&stream).contains(&password));
     }
+    log.status.success()
 }
 
 #[tokio::test]
