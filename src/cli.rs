@@ -239,6 +239,9 @@ pub struct VerifyArgs {
     /// Major version of the throwaway PostgreSQL; auto: the one the dump was taken from
     #[arg(long, value_name = "VERSION", default_value = "auto", value_parser = parse_version)]
     pub postgres_version: PostgresVersion,
+    /// Configuration: tables to check, image, server settings [default: ./ccc-backup.toml, if any]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Docker image to use [default: postgres:VERSION, else ccc-backup/postgres:VERSION]
     #[arg(long, value_name = "IMAGE", env = "CCC_BACKUP_IMAGE")]
     pub image: Option<String>,

@@ -83,7 +83,7 @@ async fn dispatch(
             Ok(0)
         }
         Command::Verify(args) => {
-            let settings = settings::verify(&args);
+            let settings = settings::verify(&args)?;
             commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
             let reports = settings::reports(&args, &settings::process_environment);
             let events = Reports::open(&reports)?.after(events);

@@ -12,6 +12,7 @@ use crate::cli::{
     CleanupArgs, CreateArgs, Format, HistoryArgs, ListArgs, MetricsArgs, PostgresVersion,
     VerifyArgs,
 };
+use crate::config::{Config, Migrations, OnFinding};
 use crate::dump::codec::Codec;
 use crate::dump::source::SourceSettings;
 use crate::dump::source_url::parse_database_url;
@@ -53,8 +54,16 @@ pub struct VerifySettings {
     pub content: bool,
     /// Connections to restore and compare over.
     pub jobs: usize,
+    /// Settings of the server beside ours and in their place.
+    pub server_settings: Vec<(String, String)>,
     /// The application's tables.
     pub tables: Vec<AppTable>,
+    /// Whether they are CCC's, because nobody named others.
+    pub tables_are_cccs: bool,
+    /// What keeps the database's migrations.
+    pub migrations: Migrations,
+    /// What a sequence means that is behind its column.
+    pub sequences: OnFinding,
     /// Give up after this time.
     pub timeout: Option<Duration>,
     /// Where metrics go.
@@ -63,15 +72,23 @@ pub struct VerifySettings {
     pub rto: Option<Duration>,
 }
 
-/// Resolves `verify`.
-pub fn verify(args: &VerifyArgs) -> VerifySettings {
+/// Resolves `verify`. A flag is stronger than the configuration.
+///
+/// # Errors
+/// When the configuration cannot be read, or says what it may not.
+pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
+    let config = Config::read(args.config.as_deref())
+        .map_err(|error| SettingsError { message: error.to_string(), hint: error.hint() })?;
     let backup_dir = args.backup_dir.clone().unwrap_or_else(|| BACKUP_DIR.into());
     // The history of a file lies beside it, unless a backup directory is named.
     let history_dir = match (&args.backup_dir, &args.file) {
         (None, Some(file)) => directory_of(file).to_owned(),
         _ => backup_dir.clone(),
     };
-    VerifySettings {
+    let named = config.checks.tables;
+    let image = args.image.clone().filter(|image| !image.is_empty());
+    let settings = config.verify.settings.into_iter();
+    Ok(VerifySettings {
         file: args.file.clone(),
         backup_dir,
         history_dir,
@@ -79,17 +96,23 @@ pub fn verify(args: &VerifyArgs) -> VerifySettings {
             PostgresVersion::Auto => None,
             PostgresVersion::Major(major) => Some(major),
         },
-        image: args.image.clone().filter(|image| !image.is_empty()),
+        image: image.or(config.verify.image),
         port: args.port,
         container_name: args.container_name.clone(),
         keep: args.no_cleanup,
         content: !args.no_content,
         jobs: args.jobs.map_or_else(cores, usize::from),
-        tables: ccc_tables(),
+        server_settings: settings.map(|(name, value)| (name, value.to_string())).collect(),
+        tables_are_cccs: named.is_none(),
+        tables: named.map_or_else(ccc_tables, |names| {
+            names.iter().map(|name| AppTable::named(name)).collect()
+        }),
+        migrations: config.checks.migrations,
+        sequences: config.checks.sequences,
         timeout: args.timeout,
         metrics_file: metrics_file(&args.metrics),
         rto: args.rto,
-    }
+    })
 }
 
 /// An empty variable counts as unset.

@@ -9,9 +9,13 @@ use crate::pg::{self, Session};
 /// # Errors
 /// When the server cannot be asked.
 pub async fn check(session: &Session, table: &AppTable) -> Result<CheckResult, CheckError> {
-    let id = format!("data.{}", table.name);
+    let id = format!("data.{}", table.full_name());
     let what = format!("{} count >= 0", table.label);
-    let sql = format!("SELECT COUNT(*) FROM {}", pg::quote_ident(&table.name));
+    let name = match &table.schema {
+        Some(schema) => pg::quote_qualified(schema, &table.name),
+        None => pg::quote_ident(&table.name),
+    };
+    let sql = format!("SELECT COUNT(*) FROM {name}");
     Ok(match ask(session, &sql).await? {
         Answer::Refused(refusal) => refused(id, Section::Data, &what, &refusal),
         Answer::Rows(rows) => judge(id, &what, rows.first().map(|row| row.get(0))),

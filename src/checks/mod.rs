@@ -35,12 +35,33 @@ impl CheckError {
 /// A table the application needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppTable {
+    /// Its schema, where it is said; else any, and the search path's where it is counted.
+    pub schema: Option<String>,
     /// Its name.
     pub name: String,
     /// Its name for people, such as `Content jobs`.
     pub label: String,
     /// Whether its rows are counted.
     pub counted: bool,
+}
+
+impl AppTable {
+    /// The table of a name, `table` or `schema.table`, as a configuration says it.
+    pub fn named(text: &str) -> Self {
+        let (schema, name) = match text.split_once('.') {
+            Some((schema, name)) => (Some(schema.to_owned()), name),
+            None => (None, text),
+        };
+        Self { schema, name: name.to_owned(), label: text.to_owned(), counted: true }
+    }
+
+    /// Its name as the configuration says it.
+    fn full_name(&self) -> String {
+        match &self.schema {
+            Some(schema) => format!("{schema}.{}", self.name),
+            None => self.name.clone(),
+        }
+    }
 }
 
 /// The tables of the Content Creation Crew application.
@@ -53,7 +74,12 @@ pub fn ccc_tables() -> Vec<AppTable> {
         ("content_artifacts", "Content artifacts", true),
         ("subscriptions", "Subscriptions", true),
     ]
-    .map(|(name, label, counted)| AppTable { name: name.into(), label: label.into(), counted })
+    .map(|(name, label, counted)| AppTable {
+        schema: None,
+        name: name.into(),
+        label: label.into(),
+        counted,
+    })
     .into()
 }
 

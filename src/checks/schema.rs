@@ -9,10 +9,13 @@ use crate::pg::{self, Session};
 /// # Errors
 /// When the server cannot be asked.
 pub async fn check(session: &Session, table: &AppTable) -> Result<CheckResult, CheckError> {
-    let id = format!("schema.{}", table.name);
+    let id = format!("schema.{}", table.full_name());
     let title = format!("{} table exists", table.label);
+    let in_schema = table.schema.as_deref().map_or(String::new(), |schema| {
+        format!(" AND table_schema = {}", pg::quote_literal(schema))
+    });
     let sql = format!(
-        "SELECT EXISTS (SELECT FROM information_schema.tables WHERE table_name = {})",
+        "SELECT EXISTS (SELECT FROM information_schema.tables WHERE table_name = {}{in_schema})",
         pg::quote_literal(&table.name)
     );
     Ok(match ask(session, &sql).await? {
@@ -23,7 +26,7 @@ pub async fn check(session: &Session, table: &AppTable) -> Result<CheckResult, C
         Answer::Rows(_) => {
             let title = format!("{} table is missing", table.label);
             CheckResult::new(id, Section::Schema, Status::Failed, title)
-                .detail(format!("expected a table named {}", table.name))
+                .detail(format!("expected a table named {}", table.full_name()))
         }
     })
 }

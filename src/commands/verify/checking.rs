@@ -8,11 +8,12 @@ use crate::checks::contents::{self, Compared, Found};
 use crate::checks::rendering::Rendering;
 use crate::checks::sequences::{self, State};
 use crate::checks::{self, CheckError, large_objects, migrations, soundness};
+use crate::config::{Migrations, OnFinding};
 use crate::dump::contents::{Contents, TableContents};
 use crate::dump::fingerprint::TableFingerprint;
 use crate::dump::inspect::Inspection;
 use crate::events::{Event, Progress, Work};
-use crate::outcome::{CheckResult, Obstacle, Section};
+use crate::outcome::{CheckResult, Obstacle, Section, Status};
 use crate::pg::{ConnectInfo, Session};
 use crate::store::manifest::{Manifest, Table};
 
@@ -43,16 +44,31 @@ impl Run<'_> {
     /// The application's checks, section by section, in the order of the report.
     async fn application(&mut self, session: &Session) -> Result<(), CheckError> {
         let tables = &self.settings.tables;
-        self.events.emit(Event::SectionStarted(Section::Schema));
-        for table in tables {
-            self.note(checks::schema::check(session, table).await?);
+        if !tables.is_empty() {
+            self.events.emit(Event::SectionStarted(Section::Schema));
         }
-        self.events.emit(Event::SectionStarted(Section::Data));
+        let mut found = Vec::new();
+        for table in tables {
+            found.push(checks::schema::check(session, table).await?);
+        }
+        let missing = found.iter().filter(|check| check.status == Status::Failed).count();
+        found.into_iter().for_each(|check| self.note(check));
+        if self.settings.tables_are_cccs && missing == tables.len() {
+            let other = "none of CCC's tables is there: for another database, name its tables in \
+                         ccc-backup.toml ([checks] tables)";
+            self.report.warnings.push(other.to_owned());
+            self.events.emit(Event::Warning(other.to_owned()));
+        }
+        if tables.iter().any(|table| table.counted) {
+            self.events.emit(Event::SectionStarted(Section::Data));
+        }
         for table in tables.iter().filter(|table| table.counted) {
             self.note(checks::data::check(session, table).await?);
         }
-        self.events.emit(Event::SectionStarted(Section::Migrations));
-        self.note(migrations::check(session).await?);
+        if self.settings.migrations == Migrations::Alembic {
+            self.events.emit(Event::SectionStarted(Section::Migrations));
+            self.note(migrations::check(session).await?);
+        }
         Ok(())
     }
 
@@ -211,6 +227,9 @@ impl Run<'_> {
         });
         let restored = sequences::states(session).await?;
         self.note(sequences::judge_states(&restored, &in_dump, recorded.as_deref()));
+        if self.settings.sequences == OnFinding::Off {
+            return Ok(());
+        }
         let feeds = sequences::feeds(session).await?;
         let was_so = |feed: &sequences::Feed| {
             recorded.iter().flatten().any(|state| {
@@ -219,7 +238,13 @@ impl Run<'_> {
                     && state.is_called == feed.is_called
             })
         };
-        self.note(sequences::judge_feeds(&feeds, was_so));
+        let check = sequences::judge_feeds(&feeds, was_so);
+        if self.settings.sequences == OnFinding::Warn && check.status == Status::Failed {
+            self.report.warnings.push(check.title.clone());
+            self.events.emit(Event::Warning(check.title));
+            return Ok(());
+        }
+        self.note(check);
         Ok(())
     }
 

@@ -105,7 +105,7 @@ impl Run<'_> {
             name: self.settings.container_name.clone(),
             keep: self.settings.keep,
             data_bytes: Some(file_bytes.saturating_mul(GROWTH)),
-            settings: Vec::new(),
+            settings: self.settings.server_settings.clone(),
         }
     }
 

@@ -1,0 +1,250 @@
+//! `ccc-backup.toml`: what to check, and what the throwaway server has to be like.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use thiserror::Error;
+
+/// The file that is read from the working directory where none is named.
+const FILE: &str = "ccc-backup.toml";
+/// Bytes of it at the most; a larger file is something else.
+const MOST_BYTES: u64 = 1 << 20;
+/// How alike a wrong key must be to a right one, from 0 to 1, to be taken for it.
+const ALIKE: f64 = 0.8;
+
+/// What the file may say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What is checked in the restored database.
+    pub checks: Checks,
+    /// The throwaway server.
+    pub verify: Verify,
+}
+
+/// `[checks]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Checks {
+    /// The application's tables, `table` or `schema.table`, in place of CCC's; an empty list leaves
+    /// the application checks out.
+    pub tables: Option<Vec<String>>,
+    /// What keeps the database's migrations.
+    pub migrations: Migrations,
+    /// What a sequence means that is behind its column.
+    pub sequences: OnFinding,
+}
+
+/// What keeps the migrations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Migrations {
+    /// Alembic: its table must name a revision.
+    #[default]
+    Alembic,
+    /// Nothing: no check.
+    None,
+}
+
+/// What becomes of a finding.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFinding {
+    /// The backup fails.
+    #[default]
+    Fail,
+    /// A warning.
+    Warn,
+    /// It is not looked for.
+    Off,
+}
+
+/// `[verify]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Verify {
+    /// The image; `--image` is stronger.
+    pub image: Option<String>,
+    /// Settings of the server, such as `shared_preload_libraries`.
+    pub settings: BTreeMap<String, Value>,
+}
+
+/// A value of a setting of PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "a setting is a text, a number, true or false")]
+pub enum Value {
+    /// `on` or `off`.
+    Switch(bool),
+    /// A number.
+    Number(i64),
+    /// A text.
+    Text(String),
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Switch(on) => f.write_str(if *on { "on" } else { "off" }),
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Why the configuration cannot be used. The exit code is 2.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("the configuration {} cannot be read: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// It does not say what it should.
+    #[error("{}, line {line}: {message}", .path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+        /// What was probably meant.
+        hint: Option<String>,
+    },
+}
+
+impl ConfigError {
+    /// What to do next.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Wrong { hint: Some(hint), .. } => hint.clone(),
+            _ => "docs/configuration.md lists what it may say".to_owned(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads `named`, else the file of the working directory where there is one.
+    ///
+    /// # Errors
+    /// When the file cannot be read or says what it may not.
+    pub fn read(named: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = named.unwrap_or(Path::new(FILE));
+        match read(path) {
+            Ok(text) => Self::parse(path, &text),
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self::default())
+            }
+            Err(source) => Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+        }
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let before = text.get(..start).unwrap_or_default();
+            ConfigError::Wrong {
+                path: path.to_owned(),
+                line: before.matches('\n').count() + 1,
+                message: error.message().to_owned(),
+                hint: meant(error.message()),
+            }
+        })
+    }
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(MOST_BYTES).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// What was probably meant, out of a message of serde: unknown field `x`, expected `y` or `z`.
+fn meant(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("unknown ")?;
+    let mut names = rest.split('`').skip(1).step_by(2);
+    let wrong = names.next()?;
+    let nearest = names
+        .map(|name| (strsim::jaro_winkler(wrong, name), name))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .max_by(|one, other| one.0.total_cmp(&other.0))?;
+    Some(format!("did you mean {}?", nearest.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(Path::new("ccc-backup.toml"), text)
+    }
+
+    #[test]
+    fn what_is_not_said_is_as_without_a_file() {
+        assert_eq!(parse("").unwrap(), Config::default());
+        assert_eq!(parse("[checks]\n[verify]\n").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn everything_can_be_said() {
+        let config = parse(
+            "[checks]\ntables = [\"users\", \"sales.orders\"]\nmigrations = \"none\"\n\
+             sequences = \"warn\"\n\n[verify]\nimage = \"postgis/postgis:15-3.4\"\n\n\
+             [verify.settings]\nshared_preload_libraries = \"timescaledb\"\njit = true\n\
+             max_connections = 50\n",
+        )
+        .unwrap();
+        assert_eq!(config.checks.tables.as_deref().unwrap(), ["users", "sales.orders"]);
+        assert_eq!(config.checks.migrations, Migrations::None);
+        assert_eq!(config.checks.sequences, OnFinding::Warn);
+        assert_eq!(config.verify.image.as_deref(), Some("postgis/postgis:15-3.4"));
+        let settings: Vec<String> =
+            config.verify.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let expected = ["jit=on", "max_connections=50", "shared_preload_libraries=timescaledb"];
+        assert_eq!(settings, expected);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_and_the_nearest_key() {
+        let cases = [
+            ("[checks]\n\ntabels = []\n", 3, Some("did you mean tables?")),
+            ("[checks]\nmigrations = \"non\"\n", 2, Some("did you mean none?")),
+            ("[verfy]\n", 1, Some("did you mean verify?")),
+            ("[checks]\nzebra = 1\n", 2, None),
+        ];
+        for (text, expected, hint) in cases {
+            let error = parse(text).unwrap_err();
+            let ConfigError::Wrong { line, .. } = &error else { panic!("{error}") };
+            assert_eq!(*line, expected, "{error}");
+            assert_eq!(error.hint().starts_with("did"), hint.is_some(), "{error}");
+            hint.into_iter().for_each(|hint| assert_eq!(error.hint(), hint));
+        }
+    }
+
+    #[test]
+    fn what_is_no_toml_or_of_the_wrong_kind_is_named_with_its_line() {
+        for text in ["[checks", "[checks]\ntables = 5\n", "[verify.settings]\nx = [1]\n", "a = \n"]
+        {
+            assert!(matches!(parse(text), Err(ConfigError::Wrong { line: 1 | 2, .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_named_file_must_be_there() {
+        assert!(Config::read(Some(Path::new("/nowhere/x.toml"))).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_can_be_read(text in "\\PC{0,200}") {
+            let _ = parse(&text);
+        }
+    }
+}

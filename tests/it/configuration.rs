@@ -1,0 +1,110 @@
+//! `ccc-backup.toml`: any database verifies with it, and what it says is taken seriously.
+
+use std::sync::OnceLock;
+
+use crate::support::source::{Database, source};
+use crate::support::{Place, good_dump, unchanged_database};
+
+const NO_APPLICATION: &str = "[checks]\ntables = []\nmigrations = \"none\"\n";
+
+/// A database that has nothing of CCC.
+fn shop() -> &'static Database {
+    static SHOP: OnceLock<Database> = OnceLock::new();
+    SHOP.get_or_init(|| {
+        let shop = Database { name: "shop".to_owned() };
+        source().client("createdb", &["--", &shop.name]);
+        shop.sql(
+            "CREATE SCHEMA sales; CREATE TABLE sales.orders (id serial PRIMARY KEY, item text);
+             INSERT INTO sales.orders (item) SELECT 'item ' || n FROM generate_series(1, 1000) n;
+             CREATE TABLE notes (id int, note text); INSERT INTO notes VALUES (1, 'one');
+             CREATE SEQUENCE counted OWNED BY notes.id;
+             ALTER TABLE notes ALTER id SET DEFAULT nextval('counted');",
+        );
+        shop
+    })
+}
+
+#[test]
+fn any_database_verifies_with_a_configuration_and_only_cccs_without() {
+    let place = Place::new();
+    let dump = shop().dump(&[]);
+    place.file("shop.sql", &dump);
+    let without = place.outcome(place.verify().arg("shop.sql"));
+    without.failed("Users table is missing");
+    assert!(without.stderr.contains("ccc-backup.toml"), "{without}");
+
+    place.file(
+        "ccc-backup.toml",
+        b"[checks]\ntables = [\"notes\", \"sales.orders\"]\n\
+        migrations = \"none\"\nsequences = \"off\"\n",
+    );
+    let outcome = place.outcome(place.verify().arg("shop.sql"));
+    outcome.passed().says("✓ sales.orders table exists");
+    outcome.says("✓ sales.orders count >= 0 (count: 1,000)");
+    outcome.says("✓ Contents match the backup (2 tables)");
+    assert!(!outcome.stdout.contains("Verifying migrations"), "{outcome}");
+}
+
+#[test]
+fn a_table_of_the_configuration_that_is_missing_fails() {
+    let place = Place::new();
+    place.file("good.sql", good_dump());
+    place.file("own.toml", b"[checks]\ntables = [\"users\", \"sales.orders\"]\n");
+    let outcome = place.outcome(place.verify().args(["good.sql", "--config", "own.toml"]));
+    outcome.failed("sales.orders table is missing");
+}
+
+#[test]
+fn a_sequence_that_is_behind_fails_warns_or_is_not_looked_at() {
+    let place = Place::new();
+    place.file("shop.sql", &shop().dump(&[]));
+    let verify = |sequences: &str| {
+        place.file("own.toml", format!("{NO_APPLICATION}sequences = \"{sequences}\"\n").as_bytes());
+        place.outcome(place.verify().args(["shop.sql", "--config", "own.toml"]))
+    };
+    verify("fail").failed("public.counted");
+    let warned = verify("warn");
+    warned.passed();
+    assert!(warned.stderr.contains("public.counted"), "{warned}");
+    let off = verify("off");
+    off.passed();
+    assert!(!off.stderr.contains("public.counted"), "{off}");
+}
+
+#[test]
+fn settings_of_the_configuration_reach_the_server() {
+    let place = Place::new();
+    // Fails in a server that has another setting.
+    let check = "DO $$ BEGIN ASSERT current_setting('work_mem') = '5MB'; END $$;\n";
+    place.file("a.sql", &crate::support::dumps::with_sql_last(check));
+    place.outcome(place.verify().arg("a.sql")).failed("assertion failed");
+    place.file("ccc-backup.toml", b"[verify.settings]\nwork_mem = \"5MB\"\n");
+    place.outcome(place.verify().arg("a.sql")).passed();
+}
+
+#[test]
+fn an_image_of_the_configuration_is_taken_and_a_flag_is_stronger() {
+    let place = Place::new();
+    place.file("a.sql", good_dump());
+    place.file("ccc-backup.toml", b"[verify]\nimage = \"localhost:1/no/such:15\"\n");
+    place.outcome(place.verify().arg("a.sql")).not_verified("localhost:1/no/such:15");
+    let image = crate::support::docker::image();
+    place.outcome(place.verify().args(["a.sql", "--image", &image])).passed();
+}
+
+#[test]
+fn a_wrong_configuration_is_told_before_anything_is_done() {
+    let place = Place::without_docker();
+    place.file("a.sql", unchanged_database().dump(&[]).as_slice());
+    place.file("ccc-backup.toml", b"[checks]\ntabels = []\n");
+    let outcome = place.outcome(place.verify().arg("a.sql"));
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert!(
+        outcome.stderr.contains("ccc-backup.toml, line 2: unknown field `tabels`"),
+        "{outcome}"
+    );
+    outcome.hints("did you mean tables?");
+    let outcome = place.outcome(place.verify().args(["a.sql", "--config", "nowhere.toml"]));
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert!(outcome.stderr.contains("nowhere.toml cannot be read"), "{outcome}");
+}
