@@ -89,7 +89,7 @@ fn an_image_of_the_configuration_is_taken_and_a_flag_is_stronger() {
     place.file("ccc-backup.toml", b"[verify]\nimage = \"localhost:1/no/such:15\"\n");
     place.outcome(place.verify().arg("a.sql")).not_verified("localhost:1/no/such:15");
     let image = crate::support::docker::image();
-    place.outcome(place.verify().args(["a.sql", "--image", &image])).passed();
+    place.outcome(place.verify().args(["a.sql", "--image", image])).passed();
 }
 
 #[test]
