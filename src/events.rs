@@ -95,6 +95,8 @@ pub enum Event {
         /// Its name.
         database: String,
     },
+    /// Roles that the dump names were made, without login.
+    RolesCreated(Vec<String>),
     /// Statements and rows are being sent.
     Restoring,
     /// The restore ended.

@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 use crate::dump::contents::Contents;
 use crate::dump::flaw::Flaw;
 use crate::dump::gunzip::{Mark, Marks, damage};
-use crate::dump::item::Facts;
+use crate::dump::item::{Facts, Item};
 use crate::dump::items::{Items, ItemsError, Unsound};
+use crate::dump::needs::Needs;
 use crate::dump::open::{BackupFile, Compression, RawReader, decompress_noting};
 use crate::dump::plain::Reader;
 use crate::dump::script::Script;
@@ -35,6 +36,8 @@ pub struct Inspection {
     pub dump_bytes: u64,
     /// Its statements and the places of its rows.
     pub script: Script,
+    /// Roles and extensions that it needs.
+    pub needs: Needs,
     /// Places to read it from.
     pub marks: Vec<Mark>,
 }
@@ -74,13 +77,18 @@ pub fn inspect(
     let marks = Marks::default();
     let mut items = Items::new(decompress_noting(hashing.clone(), compression, &marks));
     let (mut contents, mut script) = (Contents::default(), Script::default());
+    let mut needs = Needs::default();
     let unsound = loop {
         if cancel.is_cancelled() {
             return Err(InspectError::Interrupted);
         }
         match items.pull() {
             Ok(Some(item)) => {
-                contents.take(&item, items.facts().client_encoding.as_deref());
+                let encoding = items.facts().client_encoding.as_deref();
+                contents.take(&item, encoding);
+                if let Item::Statement(statement) = &item {
+                    needs.take(statement, encoding);
+                }
                 script.take(&item);
             }
             Ok(None) => break None,
@@ -98,7 +106,7 @@ pub fn inspect(
     };
     let sha256 = hashing.finish(cancel)?;
     let marks = marks.list();
-    Ok(Inspection { unsound, facts, contents, sha256, dump_bytes, script, marks })
+    Ok(Inspection { unsound, facts, contents, sha256, dump_bytes, script, needs, marks })
 }
 
 /// What to say of a flaw in the text: text that a damaged compressed stream gave is flawed because

@@ -14,6 +14,7 @@ pub mod item;
 pub mod items;
 mod lexer;
 mod meta;
+pub mod needs;
 pub mod open;
 pub mod pg_dump;
 pub mod pg_dump_args;

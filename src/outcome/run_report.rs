@@ -57,6 +57,8 @@ pub struct RunReport {
     pub phases: Vec<Phase>,
     /// Where it was restored; `None` when no sandbox was started.
     pub sandbox: Option<SandboxFacts>,
+    /// Roles that the dump names and that were made for it, without login.
+    pub roles: Vec<String>,
     /// Whether everything in the backup was restored, to its end and without an error.
     pub restored: bool,
     /// Proof that the backup is bad, found outside the checks.
@@ -83,6 +85,7 @@ impl RunReport {
             seconds: 0.0,
             phases: Vec::new(),
             sandbox: None,
+            roles: Vec::new(),
             restored: false,
             defects: Vec::new(),
             checks: Vec::new(),

@@ -95,6 +95,9 @@ pub(super) fn transcript(event: &Event) -> String {
             "Copying backup file to container...".into(),
         ],
         Event::DatabaseCreating { database } => vec![format!("Creating database: {database}")],
+        Event::RolesCreated(roles) => {
+            vec![format!("Creating roles of the backup, without login: {}", first(roles))]
+        }
         Event::Restoring => vec!["Restoring backup (this may take a while)...".into()],
         Event::RestoreFinished { errors, tolerated } => restored(errors, *tolerated),
         Event::SectionStarted(section) => {
@@ -142,6 +145,16 @@ fn saved(dump_bytes: u64, file_bytes: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a percentage with one decimal")]
     let ratio = file_bytes as f64 / dump_bytes as f64;
     (1.0 - ratio) * 100.0
+}
+
+/// The first of some names, and how many more there are.
+fn first(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 fn restored(errors: &[String], tolerated: usize) -> Vec<String> {

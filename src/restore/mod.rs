@@ -2,6 +2,7 @@
 
 mod catalog;
 mod connection;
+pub mod extensions;
 pub mod load;
 pub mod parallel;
 pub mod plan;
@@ -56,20 +57,6 @@ impl Failure {
             error,
         }
     }
-
-    /// The extension that the server lacks, if that is the error.
-    /// Source: PostgreSQL 15, `extension.c`; older servers name the missing control file.
-    pub fn missing_extension(&self) -> Option<&str> {
-        let message = &self.error.message;
-        if !matches!(self.error.code.as_str(), "0A000" | "58P01" | "22023") {
-            return None;
-        }
-        if let Some(rest) = message.strip_prefix("extension \"") {
-            return rest.strip_suffix("\" is not available");
-        }
-        let file = message.strip_prefix("could not open extension control file \"")?;
-        file.split(".control\"").next()?.rsplit('/').next()
-    }
 }
 
 impl std::fmt::Display for Failure {
@@ -118,7 +105,8 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    fn server(error: &tokio_postgres::Error) -> Self {
+    /// The connection or the server failed with this error.
+    pub fn server(error: &tokio_postgres::Error) -> Self {
         Self::Server(pg::describe(error))
     }
 

@@ -103,6 +103,11 @@ impl Sandbox {
         &self.facts
     }
 
+    /// The major version of its server.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
     /// The port that it has on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.container.port
@@ -136,6 +141,40 @@ impl Sandbox {
             doing: format!("create the database {name}"),
             reason: "no way to do it".into(),
         }))
+    }
+
+    /// Creates roles that may not log in and are no superusers, and gives those that were made.
+    /// Since nothing says what their own rights were, they may read all data: a materialized view is
+    /// filled with the rights of its owner.
+    ///
+    /// # Errors
+    /// [`SandboxError::Server`].
+    pub async fn create_roles<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<Vec<String>, SandboxError> {
+        let failed = |error: &tokio_postgres::Error| SandboxError::Server {
+            doing: "create the roles of the backup".to_owned(),
+            reason: pg::describe(error),
+        };
+        let mut names = names.peekable();
+        let mut made = Vec::new();
+        if names.peek().is_none() {
+            return Ok(made);
+        }
+        let session = self.connect_info.connect().await.map_err(|error| failed(&error))?;
+        for name in names {
+            let role = pg::quote_ident(name);
+            let reads = if self.version >= 14 { " IN ROLE pg_read_all_data" } else { "" };
+            match session.batch_execute(&format!("CREATE ROLE {role} NOLOGIN{reads}")).await {
+                Ok(()) => made.push(name.to_owned()),
+                Err(error) if is_about_the_role(&error) => {
+                    tracing::debug!(role = name, error = pg::describe(&error), "not made");
+                }
+                Err(error) => return Err(failed(&error)),
+            }
+        }
+        Ok(made)
     }
 
     /// Why the server does not answer any more, when it is its own end that is to blame: that it
@@ -180,6 +219,12 @@ impl Sandbox {
 fn is_about_the_locale(error: &tokio_postgres::Error) -> bool {
     pg::ServerError::of(error)
         .is_some_and(|error| matches!(error.code.as_str(), "42809" | "22023" | "42P17" | "0A000"))
+}
+
+/// It exists (42710), or its name is reserved (42939) or none (42602, 42622).
+fn is_about_the_role(error: &tokio_postgres::Error) -> bool {
+    pg::ServerError::of(error)
+        .is_some_and(|error| matches!(error.code.as_str(), "42710" | "42939" | "42602" | "42622"))
 }
 
 /// The major version in a server's version, such as 15 in `15.18 (Debian 15.18-0+deb12u1)`.

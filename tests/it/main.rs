@@ -20,6 +20,7 @@ mod kept;
 mod monitoring;
 mod museum;
 mod reports;
+mod roles;
 mod sandbox;
 mod strategy;
 mod support;

@@ -124,7 +124,9 @@ impl Run<'_> {
         let Some(inspection) = self.read_and_start(&file, compression).await? else {
             return Ok(());
         };
-        self.restore(&file, compression, &inspection).await?;
+        if !self.restore(&file, compression, &inspection).await? {
+            return Ok(());
+        }
         self.check(&inspection).await?;
         if file.has_changed() {
             return Err(changed());

@@ -12,18 +12,19 @@ use crate::dump::ranges::Ranges;
 use crate::events::{Event, Progress, Work};
 use crate::outcome::{Defect, Obstacle, RESTORE, Section};
 use crate::pg::ConnectInfo;
-use crate::restore::{Ledger, LoadError, Restored, load, parallel};
-use crate::sandbox::Locale;
+use crate::restore::{Ledger, LoadError, Restored, extensions, load, parallel};
+use crate::sandbox::{Locale, Sandbox};
 
 impl Run<'_> {
-    /// Restores the dump into a new database of the sandbox.
+    /// Restores the dump into a new database of the sandbox. `false` when it was not begun, and the
+    /// report says why.
     pub(super) async fn restore(
         &mut self,
         file: &BackupFile,
         compression: Compression,
         inspection: &Inspection,
-    ) -> Result<(), Obstacle> {
-        let Some(sandbox) = &self.sandbox else { return Ok(()) };
+    ) -> Result<bool, Obstacle> {
+        let Some(sandbox) = &self.sandbox else { return Ok(false) };
         let database = DATABASE.to_owned();
         self.events.emit(Event::RestoreStarted { database: database.clone() });
         self.events.emit(Event::DatabaseCreating { database });
@@ -36,9 +37,18 @@ impl Run<'_> {
             self.report.warnings.push(announcement.clone());
             self.events.emit(Event::Warning(announcement));
         }
+        let needed = inspection.needs.roles.iter().map(String::as_str);
+        let roles = sandbox.create_roles(needed).await.map_err(|error| self.no_sandbox(&error))?;
+        if !roles.is_empty() {
+            self.events.emit(Event::RolesCreated(roles.clone()));
+            self.report.roles = roles;
+        }
+        let target = sandbox.connect_info().database(DATABASE);
+        if !self.has_extensions(&target, inspection).await? {
+            return Ok(false);
+        }
         self.events.emit(Event::Restoring);
         let clock = Instant::now();
-        let target = sandbox.connect_info().database(DATABASE);
         let ledger = Ledger::default();
         let loaded = tokio::select! {
             biased;
@@ -61,7 +71,39 @@ impl Run<'_> {
             outcome => self.restored(&restored, file).and(outcome),
         };
         self.judge_restore_time();
-        outcome
+        outcome.map(|()| true)
+    }
+
+    /// Whether the server has the extensions that the dump creates. What it lacks would fail in every
+    /// table that uses it, so it is named alone.
+    async fn has_extensions(
+        &mut self,
+        target: &ConnectInfo,
+        inspection: &Inspection,
+    ) -> Result<bool, Obstacle> {
+        let needed = &inspection.needs.extensions;
+        let asked = async {
+            let session = target.connect().await.map_err(|error| LoadError::server(&error))?;
+            extensions::missing(&session, needed).await
+        };
+        let missing = match asked.await {
+            Ok(missing) => missing,
+            Err(error) => return Err(self.cut_short(&error).await),
+        };
+        let facts = self.report.sandbox.as_ref();
+        let image = facts.and_then(|facts| facts.image.as_deref()).unwrap_or("the server");
+        let major = self.sandbox.as_ref().map_or(0, Sandbox::version);
+        for extension in &missing {
+            let other = extensions::image_with(extension, major);
+            self.report.defects.push(Defect::new(
+                format!("the backup needs the extension {extension}, which {image} lacks"),
+                format!(
+                    "use an image that has {extension}: --image {}",
+                    other.as_deref().unwrap_or("IMAGE")
+                ),
+            ));
+        }
+        Ok(missing.is_empty())
     }
 
     /// Holds the restore to the time that it may take.
@@ -113,17 +155,11 @@ impl Run<'_> {
             self.report.defects.push(Defect { cause: unsound.to_string(), hint: None });
         }
         if let Some(first) = restored.errors.first() {
-            let (cause, hint) = match first.missing_extension() {
-                Some(extension) => (
-                    format!("the backup needs the extension {extension}, which the image lacks"),
-                    format!("use an image that has {extension}: --image IMAGE"),
-                ),
-                None => (
-                    format!("restore error: {}", first.to_string().lines().next().unwrap_or("")),
-                    "the log has every error: --log-file FILE".to_owned(),
-                ),
-            };
-            self.report.defects.push(Defect::new(cause, hint));
+            let cause = first.to_string().lines().next().unwrap_or_default().to_owned();
+            self.report.defects.push(Defect::new(
+                format!("restore error: {cause}"),
+                "the log has every error: --log-file FILE",
+            ));
         }
         self.report.restored = restored.errors.is_empty() && restored.unsound.is_none();
         Ok(())

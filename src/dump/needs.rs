@@ -1,0 +1,218 @@
+//! What a dump needs of the server that it does not bring: roles and extensions.
+
+use std::collections::BTreeSet;
+
+use memchr::memmem;
+
+use crate::dump::encoding;
+use crate::dump::item::Statement;
+use crate::dump::token::{Token, Tokens};
+
+/// Names kept of each kind; who has more is not saying names.
+const MOST_NAMES: usize = 10_000;
+/// Words in the place of a role that are none. Source: PostgreSQL 15 documentation, GRANT.
+const NO_ROLES: [&str; 4] = ["public", "current_role", "current_user", "session_user"];
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub struct Needs {
+    /// Roles that own something, or that something is granted to.
+    pub roles: BTreeSet<String>,
+    /// Extensions that are created.
+    pub extensions: BTreeSet<String>,
+}
+
+impl Needs {
+    /// Takes the reader's next statement; `encoding` is the dump's client encoding at this place.
+    pub fn take(&mut self, statement: &Statement, encoding: Option<&str>) {
+        let mut tokens = Tokens::of(&statement.text);
+        let Some(Token::Word(word)) = tokens.next() else { return };
+        let mut names = Vec::new();
+        match word.to_ascii_uppercase().as_slice() {
+            b"ALTER" => alter(&statement.text, tokens, &mut names),
+            b"GRANT" | b"REVOKE" => grantees(tokens, &mut names),
+            b"SET" => {
+                let role = tokens.take_word("role")
+                    || tokens.take_word("session") && tokens.take_word("authorization");
+                if role {
+                    names.extend(tokens.next().and_then(role_of));
+                }
+            }
+            b"CREATE" => match create(tokens, &mut names) {
+                Some(extension) if self.extensions.len() < MOST_NAMES => {
+                    self.extensions.insert(encoding::decode(&extension, encoding).into_owned());
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        for name in names {
+            let name = encoding::decode(&name, encoding).into_owned();
+            if self.roles.len() < MOST_NAMES && !name.starts_with("pg_") {
+                self.roles.insert(name);
+            }
+        }
+    }
+}
+
+/// `… OWNER TO role`, and `DEFAULT PRIVILEGES FOR ROLE role … GRANT … TO role`. `TO` is reserved, so
+/// that no name is taken for it.
+fn alter(text: &[u8], mut tokens: Tokens, names: &mut Vec<Vec<u8>>) {
+    if tokens.take_word("default") {
+        if tokens.take_word("privileges") && tokens.take_word("for") && tokens.take_word("role") {
+            names.extend(tokens.next().and_then(role_of));
+        }
+        return grantees(tokens, names);
+    }
+    if memmem::find(text, b"OWNER TO").is_none() {
+        return;
+    }
+    while let Some(token) = tokens.next() {
+        if token.is_word("owner") && tokens.take_word("to") {
+            names.extend(tokens.next().and_then(role_of));
+        }
+    }
+}
+
+/// What is created, where it is an extension; roles of schemas, user mappings and policies.
+fn create(mut tokens: Tokens, names: &mut Vec<Vec<u8>>) -> Option<Vec<u8>> {
+    if tokens.take_word("extension") {
+        if tokens.take_word("if") {
+            tokens.next();
+            tokens.next();
+        }
+        return tokens.take_name();
+    }
+    if tokens.take_word("policy") {
+        // The expressions after USING and WITH CHECK may say TO, too.
+        while let Some(token) = tokens.next() {
+            match token {
+                Token::Word(word) if word.eq_ignore_ascii_case(b"to") => {
+                    list(&mut tokens, names);
+                    break;
+                }
+                Token::Mark(b'(') => break,
+                _ => {}
+            }
+        }
+    } else if tokens.take_word("schema") {
+        while let Some(token) = tokens.next() {
+            if token.is_word("authorization") {
+                names.extend(tokens.next().and_then(role_of));
+            }
+        }
+    } else if tokens.take_word("user") && tokens.take_word("mapping") && tokens.take_word("for") {
+        names.extend(tokens.next().and_then(role_of));
+    }
+    None
+}
+
+/// The roles after the first `TO` or `FROM` that is in no parentheses.
+fn grantees(mut tokens: Tokens, names: &mut Vec<Vec<u8>>) {
+    let mut depth = 0usize;
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Mark(b'(') => depth += 1,
+            Token::Mark(b')') => depth = depth.saturating_sub(1),
+            ref word if depth == 0 && (word.is_word("to") || word.is_word("from")) => {
+                return list(&mut tokens, names);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Roles with commas between them.
+fn list(tokens: &mut Tokens, names: &mut Vec<Vec<u8>>) {
+    loop {
+        let _ = tokens.take_word("group");
+        names.extend(tokens.next().and_then(role_of));
+        if !tokens.take_mark(b',') {
+            return;
+        }
+    }
+}
+
+/// The name of a role, where it is one.
+fn role_of(token: Token) -> Option<Vec<u8>> {
+    match token {
+        Token::Word(word) => {
+            let name = word.to_ascii_lowercase();
+            (!NO_ROLES.iter().any(|none| none.as_bytes() == name)).then_some(name)
+        }
+        Token::Name(name) | Token::Text(name) => Some(name),
+        Token::Mark(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(statements: &[&str]) -> Needs {
+        let mut needs = Needs::default();
+        for text in statements {
+            let text = (*text).to_owned().into();
+            needs.take(&Statement { text, toc: None, line: 1, offset: 0 }, None);
+        }
+        needs
+    }
+
+    #[test]
+    fn owners_and_grantees_are_found_in_every_statement_that_pg_dump_writes() {
+        let cases: [(&str, &[&str]); 13] = [
+            ("ALTER TABLE public.users OWNER TO app;", &["app"]),
+            ("ALTER FUNCTION public.f(a text, b int) OWNER TO \"App User\";", &["App User"]),
+            (
+                "GRANT SELECT(a),INSERT ON TABLE public.t TO reader, \"Wri\"\"ter\";",
+                &["Wri\"ter", "reader"],
+            ),
+            ("GRANT ALL ON SCHEMA public TO PUBLIC;", &[]),
+            ("REVOKE ALL ON FUNCTION public.f(a timestamp) FROM app;", &["app"]),
+            ("GRANT SELECT ON TABLE public.t TO reader WITH GRANT OPTION;", &["reader"]),
+            (
+                "ALTER DEFAULT PRIVILEGES FOR ROLE app IN SCHEMA s GRANT SELECT ON TABLES TO reader;",
+                &["app", "reader"],
+            ),
+            ("CREATE POLICY p ON public.t FOR SELECT TO tenant USING ((a = 1));", &["tenant"]),
+            ("CREATE POLICY p ON public.t USING ((a = b)) WITH CHECK (true);", &[]),
+            ("CREATE SCHEMA s AUTHORIZATION app;", &["app"]),
+            ("CREATE USER MAPPING FOR app SERVER s;", &["app"]),
+            ("SET SESSION AUTHORIZATION 'app';", &["app"]),
+            ("GRANT pg_monitor TO CURRENT_USER;", &[]),
+        ];
+        for (statement, expected) in cases {
+            let found: Vec<String> = needs(&[statement]).roles.into_iter().collect();
+            assert_eq!(found, expected, "{statement}");
+        }
+    }
+
+    #[test]
+    fn names_that_only_look_like_roles_are_none() {
+        let innocent = [
+            "ALTER TABLE public.owner ADD CONSTRAINT c CHECK ((\"to\" = 'OWNER TO x'::text));",
+            "COMMENT ON TABLE public.t IS 'OWNER TO x';",
+            "CREATE TABLE public.t (owner text);",
+            "CREATE POLICY p ON public.t FOR SELECT USING ((a)::text = 'TO x');",
+            "SET search_path = app;",
+        ];
+        assert!(needs(&innocent).roles.is_empty());
+    }
+
+    #[test]
+    fn extensions_are_found() {
+        let found = needs(&[
+            "CREATE EXTENSION IF NOT EXISTS postgis WITH SCHEMA public;",
+            "CREATE EXTENSION \"uuid-ossp\";",
+        ]);
+        let found: Vec<String> = found.extensions.into_iter().collect();
+        assert_eq!(found, ["postgis", "uuid-ossp"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_statement_can_be_looked_at(text in "(ALTER|GRANT|CREATE POLICY|SET ROLE) [\\PC\n]{0,80}") {
+            needs(&[&text]);
+        }
+    }
+}
