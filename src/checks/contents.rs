@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::TryStreamExt;
 use tokio::task::JoinSet;
+use tokio_postgres::Row;
 
+use super::CheckError;
 use super::rendering::Rendering;
-use super::{Answer, CheckError, ask};
 use crate::dump::contents::TableContents;
 use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
 use crate::outcome::{CheckResult, Section, Status, grouped};
@@ -48,7 +49,10 @@ pub async fn read_back(
             let (order, tables, next) = &*work;
             let mut found = Vec::new();
             while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                found.push((*index, read_table(&session, &tables[*index], &rendering).await?));
+                found.push((
+                    *index,
+                    answered(copy_out(&session, &tables[*index], &rendering).await)?,
+                ));
                 progress(next.load(Ordering::Relaxed).min(tables.len()));
             }
             Ok::<_, CheckError>(found)
@@ -69,30 +73,14 @@ pub async fn read_back(
 pub async fn count(session: &Session, tables: &[TableContents]) -> Result<Vec<Found>, CheckError> {
     let mut found = Vec::with_capacity(tables.len());
     for table in tables {
-        // As for COPY: a partitioned table with its partitions, another without its children.
-        let sql = format!(
-            "SELECT count(*) FROM {} t WHERE t.tableoid = {name}::regclass OR EXISTS \
-             (SELECT FROM pg_catalog.pg_class WHERE oid = {name}::regclass AND relkind = 'p')",
-            table.quoted(),
-            name = pg::quote_literal(&table.quoted()),
-        );
-        found.push(match ask(session, &sql).await? {
-            Answer::Refused(refusal) => Found::Refused(refusal),
-            Answer::Rows(rows) => {
-                let rows: i64 = rows.first().map_or(0, |row| row.get(0));
-                Found::Rows(TableFingerprint { rows: rows.unsigned_abs(), sum: 0 })
-            }
-        });
+        found.push(answered(count_rows(session, table).await)?);
     }
     Ok(found)
 }
 
-async fn read_table(
-    session: &Session,
-    table: &TableContents,
-    rendering: &Rendering,
-) -> Result<Found, CheckError> {
-    match copy_out(session, table, rendering).await {
+/// The server's answer for a table: what it holds, or why it cannot be read.
+fn answered(result: Result<TableFingerprint, tokio_postgres::Error>) -> Result<Found, CheckError> {
+    match result {
         Ok(fingerprint) => Ok(Found::Rows(fingerprint)),
         Err(error) => match ServerError::of(&error) {
             Some(refusal) if !refusal.is_servers_trouble() => Ok(Found::Refused(refusal)),
@@ -101,23 +89,75 @@ async fn read_table(
     }
 }
 
+/// Where the rows of a table are that a dump holds.
+enum Places {
+    /// In the table itself; its children, if any, are dumped by themselves.
+    Itself(String),
+    /// In its partitions.
+    Partitions(String),
+    /// In these partitions; others are foreign tables, whose rows are not in the dump and whose
+    /// servers are not in the sandbox's reach.
+    Local(Vec<String>),
+}
+
+impl Places {
+    /// What follows `SELECT … FROM` to read these columns; none will do to count the rows.
+    fn from(&self, columns: &str) -> String {
+        match self {
+            Self::Itself(name) => format!("ONLY {name}"),
+            Self::Partitions(name) => name.clone(),
+            Self::Local(names) => {
+                let of = |name: &String| format!("SELECT {columns} FROM ONLY {name}");
+                format!(
+                    "({}) AS local",
+                    names.iter().map(of).collect::<Vec<_>>().join(" UNION ALL ")
+                )
+            }
+        }
+    }
+}
+
+async fn places(session: &Session, table: &TableContents) -> Result<Places, tokio_postgres::Error> {
+    let name = table.quoted();
+    let sql = "SELECT relkind = 'p' FROM pg_catalog.pg_class WHERE oid = $1::text::regclass";
+    if !session.query_opt(sql, &[&name]).await?.is_some_and(|row| row.get(0)) {
+        return Ok(Places::Itself(name));
+    }
+    let sql = "SELECT n.nspname, c.relname, c.relkind = 'f' \
+               FROM pg_catalog.pg_partition_tree($1::text::regclass) t \
+               JOIN pg_catalog.pg_class c ON c.oid = t.relid AND c.relkind IN ('r', 'f') \
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
+    let leaves = session.query(sql, &[&name]).await?;
+    let (foreign, local): (Vec<_>, Vec<_>) = leaves.iter().partition(|leaf| leaf.get(2));
+    if foreign.is_empty() || local.is_empty() {
+        return Ok(Places::Partitions(name));
+    }
+    let quoted = |leaf: &&Row| pg::quote_qualified(leaf.get(0), leaf.get(1));
+    Ok(Places::Local(local.iter().map(quoted).collect()))
+}
+
+async fn count_rows(
+    session: &Session,
+    table: &TableContents,
+) -> Result<TableFingerprint, tokio_postgres::Error> {
+    let sql = format!("SELECT count(*) FROM {}", places(session, table).await?.from(""));
+    let rows: i64 = session.query_one(&sql, &[]).await?.get(0);
+    Ok(TableFingerprint { rows: rows.unsigned_abs(), sum: 0 })
+}
+
 async fn copy_out(
     session: &Session,
     table: &TableContents,
     rendering: &Rendering,
 ) -> Result<TableFingerprint, tokio_postgres::Error> {
-    let name = table.quoted();
-    // COPY reads a partitioned table only through a query; a plain one is read without its
-    // children, as pg_dump does.
-    let sql = "SELECT relkind = 'p' FROM pg_catalog.pg_class WHERE oid = $1::text::regclass";
-    let partitioned = session.query_opt(sql, &[&name]).await?.is_some_and(|row| row.get(0));
     let columns: Vec<String> =
         table.columns.iter().map(|column| pg::quote_ident(&column.text())).collect();
     let columns = columns.join(", ");
-    let what = match (partitioned, table.columns.is_empty()) {
-        (true, _) => format!("(SELECT {columns} FROM {name})"),
-        (false, true) => name,
-        (false, false) => format!("{name} ({columns})"),
+    let what = match places(session, table).await? {
+        // As pg_dump does, which a table without columns needs.
+        Places::Itself(name) if columns.is_empty() => name,
+        Places::Itself(name) => format!("{name} ({columns})"),
+        places => format!("(SELECT {columns} FROM {})", places.from(&columns)),
     };
     let encoding = pg::quote_literal(&rendering.encoding);
     let sql = format!("COPY {what} TO STDOUT WITH (ENCODING {encoding})");

@@ -65,6 +65,8 @@ pub struct Contents {
     open: Option<Open>,
     /// Where names without a schema are: the first schema of the search path.
     path: Option<Name>,
+    /// Plain literals have escapes: `standard_conforming_strings` is off.
+    escapes: bool,
 }
 
 /// The COPY block being read.
@@ -114,12 +116,16 @@ impl Contents {
 
     fn statement(&mut self, statement: &Statement, encoding: Option<&str>) {
         self.statements.take(statement);
-        if let Some(SetVal { schema, sequence, value, is_called }) = statement.setval() {
+        if let Some(SetVal { schema, sequence, value, is_called }) =
+            statement.setval_under(!self.escapes)
+        {
             let sequence = translated(&sequence, encoding);
             let schema = self.schema(schema.as_ref(), encoding);
             self.sequences.push(SetVal { schema, sequence, value, is_called });
         } else if let Some(path) = statement.search_path() {
             self.path = path.map(|schema| translated(&schema, encoding));
+        } else if let Some(standard) = statement.standard_strings() {
+            self.escapes = !standard;
         } else if statement.starts_with(&["INSERT"]) {
             self.inserts += 1;
         } else if statement.creates_large_object() {
@@ -213,6 +219,15 @@ mod tests {
         let table = &found.tables[0];
         assert_eq!((table.display_name().as_str(), &*table.columns[0].text()), ("public.ł", "ą"));
         assert_eq!(found.sequences[0].sequence, "ł_ą_seq");
+    }
+
+    #[test]
+    fn names_of_sequences_are_read_under_the_strings_of_the_dump() {
+        let name = |dump: &[u8]| contents(dump).sequences[0].sequence.to_string();
+        let set = br#"SELECT pg_catalog.setval('public."a\\b"', 1, true);"#;
+        assert_eq!(name(set), r"a\\b");
+        let off = b"SET standard_conforming_strings = off;\n";
+        assert_eq!(name(&[&off[..], set].concat()), r"a\b");
     }
 
     #[test]

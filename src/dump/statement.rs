@@ -36,6 +36,16 @@ impl Statement {
         }
     }
 
+    /// What `SET standard_conforming_strings = off;` sets: whether a backslash in a plain literal is
+    /// a character like any other.
+    #[must_use]
+    pub fn standard_strings(&self) -> Option<bool> {
+        match setting(&self.text)? {
+            Setting::StandardStrings(on) => Some(on),
+            Setting::ClientEncoding(_) => None,
+        }
+    }
+
     /// The first schema of the path that `SET search_path = public, pg_catalog;` or
     /// `SELECT pg_catalog.set_config('search_path', '', false);` sets; the inner `None` for an
     /// empty path. The outer one where the statement sets no path.
@@ -71,10 +81,17 @@ impl Statement {
             && tokens.take_word("lo_create")
     }
 
-    /// The state that `SELECT pg_catalog.setval('public.users_id_seq', 142, true);` sets.
+    /// The state that `SELECT pg_catalog.setval('public.users_id_seq', 142, true);` sets, where the
+    /// dump has `standard_conforming_strings` on, as all dumps but the oddest have.
     #[must_use]
     pub fn setval(&self) -> Option<SetVal> {
-        let mut tokens = Tokens::of(&self.text);
+        self.setval_under(true)
+    }
+
+    /// The same, under the given `standard_conforming_strings`.
+    #[must_use]
+    pub fn setval_under(&self, standard_strings: bool) -> Option<SetVal> {
+        let mut tokens = Tokens::under(standard_strings, &self.text);
         let prefixed = tokens.take_word("select")
             && (!tokens.take_word("pg_catalog") || tokens.take_mark(b'.'))
             && tokens.take_word("setval")
@@ -153,6 +170,14 @@ mod tests {
         assert_eq!(set.schema, Some("a.b".into()));
         let set = statement(r"SELECT pg_catalog.setval(E'public.a\\b', 1, true);").setval();
         assert!(set.is_some());
+    }
+
+    #[test]
+    fn a_backslash_in_a_sequences_name_means_what_the_dumps_strings_say() {
+        let set = statement(r#"SELECT pg_catalog.setval('public."a\\b"', 1, true);"#);
+        let name = |standard| set.setval_under(standard).map(|set| set.sequence);
+        assert_eq!(name(true), Some(r"a\\b".into()));
+        assert_eq!(name(false), Some(r"a\b".into()));
     }
 
     #[test]

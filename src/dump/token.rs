@@ -29,11 +29,18 @@ impl Token<'_> {
 #[derive(Debug, Clone)]
 pub(super) struct Tokens<'a> {
     rest: &'a [u8],
+    /// Backslashes escape in plain literals, too: `standard_conforming_strings` is off.
+    escapes: bool,
 }
 
 impl<'a> Tokens<'a> {
     pub(super) fn of(text: &'a [u8]) -> Self {
-        Self { rest: text }
+        Self { rest: text, escapes: false }
+    }
+
+    /// Of a statement under the given `standard_conforming_strings`.
+    pub(super) fn under(standard_strings: bool, text: &'a [u8]) -> Self {
+        Self { rest: text, escapes: !standard_strings }
     }
 
     /// Steps over the next token when it is that keyword.
@@ -121,7 +128,7 @@ impl<'a> Iterator for Tokens<'a> {
         let (&first, after) = self.rest.split_first()?;
         Some(match (first, after.first()) {
             (b'"', _) => Token::Name(self.quoted(b'"', false)),
-            (b'\'', _) => Token::Text(self.quoted(b'\'', false)),
+            (b'\'', _) => Token::Text(self.quoted(b'\'', self.escapes)),
             (b'e' | b'E', Some(b'\'')) => {
                 self.rest = after;
                 Token::Text(self.quoted(b'\'', true))

@@ -48,7 +48,9 @@ pub fn rule(statement: &Statement, error: &ServerError) -> Option<Rule> {
     let absent = ABSENT.contains(&code);
     let no_such_role = code == "42704" && error.message.starts_with("role ");
     let unlinks = text.starts_with("SELECT pg_catalog.lo_unlink(");
-    let drop = is(&["DROP"]) || is(&["ALTER", "TABLE"]) && drops(&text) || unlinks;
+    let alter =
+        is(&["ALTER", "TABLE"]) || is(&["ALTER", "FOREIGN", "TABLE"]) || is(&["ALTER", "DOMAIN"]);
+    let drop = is(&["DROP"]) || alter && drops(&text) || unlinks;
     if absent && drop {
         Some(Rule::DropOfAbsent)
     } else if absent && is(&["CREATE", "OR", "REPLACE", "VIEW"]) && is_stub(&text) {
@@ -82,7 +84,8 @@ fn is_stub(statement: &str) -> bool {
     columns.lines().all(|line| line.trim_start().starts_with("NULL::"))
 }
 
-/// `ALTER TABLE … DROP CONSTRAINT` or `ALTER COLUMN … DROP DEFAULT`, as `--clean` writes them.
+/// `ALTER TABLE … DROP CONSTRAINT`, the same of a domain, or `ALTER COLUMN … DROP DEFAULT`, as
+/// `--clean` writes them.
 fn drops(statement: &str) -> bool {
     statement.contains(" DROP CONSTRAINT ") || statement.contains(" DROP DEFAULT")
 }
@@ -115,6 +118,33 @@ mod tests {
         let message = "large object 18245 does not exist";
         assert_eq!(judged(unlink, "42704", message), Some(Rule::DropOfAbsent));
         assert_eq!(judged("SELECT pg_catalog.lo_open('1', 131072);", "42704", message), None);
+    }
+
+    #[test]
+    fn dropping_from_a_domain_or_a_foreign_table_that_is_not_there_is_harmless() {
+        let message = "schema \"shop\" does not exist";
+        for statement in [
+            "ALTER DOMAIN shop.price DROP CONSTRAINT IF EXISTS positive;",
+            "ALTER FOREIGN TABLE shop.far ALTER COLUMN id DROP DEFAULT;",
+        ] {
+            assert_eq!(
+                judged(statement, "3F000", message),
+                Some(Rule::DropOfAbsent),
+                "{statement}"
+            );
+        }
+    }
+
+    #[test]
+    fn altering_a_domain_or_a_foreign_table_that_is_not_there_is_not_harmless() {
+        let message = "schema \"shop\" does not exist";
+        for statement in [
+            "ALTER DOMAIN shop.price ADD CONSTRAINT positive CHECK (VALUE > 0) NOT VALID;",
+            "ALTER FOREIGN TABLE shop.far ALTER COLUMN id SET DEFAULT 1;",
+            "ALTER TYPE shop.mood ADD VALUE ' DROP DEFAULT';",
+        ] {
+            assert_eq!(judged(statement, "3F000", message), None, "{statement}");
+        }
     }
 
     #[test]
