@@ -4,20 +4,21 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use super::Contents;
+
 /// Bytes in a chunk.
 const CHUNK_BYTES: usize = 256 * 1024;
 /// Chunks that wait to be read.
-const CHUNKS: usize = 8;
+const CHUNKS: usize = 4;
 
-type Chunk = io::Result<Vec<u8>>;
+type Chunk = io::Result<Contents>;
 
 /// See the module. Dropped, it stops the thread, at the latest after the chunk at hand.
 pub(super) struct Ahead {
     /// `None` after the end.
     chunks: Option<Receiver<Chunk>>,
-    spare: SyncSender<Vec<u8>>,
-    chunk: Vec<u8>,
-    at: usize,
+    spare: SyncSender<Contents>,
+    chunk: Contents,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -38,7 +39,7 @@ impl Ahead {
                 // The thread waits for nothing else.
                 let _ = give.send(stream);
                 let (chunks, thread) = (Some(chunks), Some(thread));
-                Box::new(Self { chunks, spare, chunk: Vec::new(), at: 0, thread })
+                Box::new(Self { chunks, spare, chunk: Contents::default(), thread })
             }
             Err(error) => {
                 tracing::debug!(%error, "no thread to read ahead with");
@@ -49,24 +50,24 @@ impl Ahead {
 }
 
 /// Reads to the end, to an error, or until nobody listens.
-fn read(mut stream: Box<dyn Read + Send>, sender: &SyncSender<Chunk>, buffers: &Receiver<Vec<u8>>) {
+fn read(
+    mut stream: Box<dyn Read + Send>,
+    sender: &SyncSender<Chunk>,
+    buffers: &Receiver<Contents>,
+) {
     loop {
         let mut chunk = buffers.try_recv().unwrap_or_default();
-        chunk.clear();
-        chunk.reserve(CHUNK_BYTES);
-        let read = stream.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk);
-        let (ended, error) = match read {
-            Ok(read) => (read == 0, None),
-            Err(error) => (true, Some(error)),
-        };
-        if !chunk.is_empty() && sender.send(Ok(chunk)).is_err() {
-            return;
+        match stream.read(chunk.room(CHUNK_BYTES)) {
+            Ok(0) => return,
+            Ok(read) => chunk.end_at(read),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                // When nobody listens, nobody wants to know.
+                let _ = sender.send(Err(error));
+                return;
+            }
         }
-        if let Some(error) = error {
-            // When nobody listens, nobody wants to know.
-            let _ = sender.send(Err(error));
-        }
-        if ended {
+        if sender.send(Ok(chunk)).is_err() {
             return;
         }
     }
@@ -74,12 +75,15 @@ fn read(mut stream: Box<dyn Read + Send>, sender: &SyncSender<Chunk>, buffers: &
 
 impl Read for Ahead {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.chunk.len() {
-            let Some(chunks) = &self.chunks else { return Ok(0) };
+        while !buffer.is_empty() {
+            let read = self.chunk.give(buffer);
+            if read > 0 {
+                return Ok(read);
+            }
+            let Some(chunks) = &self.chunks else { break };
             match chunks.recv() {
                 Ok(Ok(chunk)) => {
                     let used = std::mem::replace(&mut self.chunk, chunk);
-                    self.at = 0;
                     // Where there is no room for it, it is not needed.
                     let _ = self.spare.try_send(used);
                 }
@@ -87,9 +91,7 @@ impl Read for Ahead {
                 Err(_) => return self.end(),
             }
         }
-        let read = (&self.chunk[self.at..]).read(buffer)?;
-        self.at += read;
-        Ok(read)
+        Ok(0)
     }
 }
 

@@ -91,8 +91,9 @@ impl Contents {
         &mut self.buffer[..bytes]
     }
 
-    fn clear(&mut self) {
-        (self.from, self.to) = (0, 0);
+    /// Fewer bytes than there was room for, after all.
+    fn end_at(&mut self, bytes: usize) {
+        self.to = bytes.min(self.to);
     }
 
     fn give(&mut self, buffer: &mut [u8]) -> usize {

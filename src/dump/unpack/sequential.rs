@@ -62,7 +62,7 @@ impl<F: Format, R: Read + Send> Sequential<F, R> {
                 self.state = State::Between(source);
                 return Ok(());
             }
-            self.contents.clear();
+            self.contents.end_at(0);
             source.give_back(std::mem::take(&mut self.member));
         }
         self.state = State::Within(F::decoder(source));
