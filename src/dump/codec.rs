@@ -5,6 +5,8 @@
 use libdeflater::{CompressionLvl, Compressor};
 use thiserror::Error;
 
+use crate::dump::member::{self, FOOTER, HEADER};
+
 /// A format and its level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
@@ -120,16 +122,24 @@ impl Gzip {
 
 impl Encoder for Gzip {
     fn encode(&mut self, piece: &mut Vec<u8>) -> Result<(), CodecError> {
-        let bound = self.compressor.gzip_compress_bound(piece.len());
+        let refused = CodecError::Refused { format: "gzip", bytes: piece.len() };
+        let (crc, length) = (libdeflater::crc32(piece), u32::try_from(piece.len()));
+        let length = length.map_err(|_| refused.clone())?;
+        let bound = HEADER + self.compressor.deflate_compress_bound(piece.len());
         if self.scratch.len() < bound {
             self.scratch.resize(bound, 0);
         }
         let written = self
             .compressor
-            .gzip_compress(piece, &mut self.scratch)
-            .map_err(|_| CodecError::Refused { format: "gzip", bytes: piece.len() })?;
+            .deflate_compress(piece, &mut self.scratch[HEADER..])
+            .map_err(|_| refused.clone())?;
+        let end = HEADER + written;
+        let size = u32::try_from(end + FOOTER).map_err(|_| refused)?;
+        self.scratch[..HEADER].copy_from_slice(&member::header(size));
         piece.clear();
-        piece.extend_from_slice(&self.scratch[..written]);
+        piece.extend_from_slice(&self.scratch[..end]);
+        piece.extend_from_slice(&crc.to_le_bytes());
+        piece.extend_from_slice(&length.to_le_bytes());
         Ok(())
     }
 }

@@ -24,9 +24,12 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::codec::{Codec, CodecError, Encoder};
+use super::member::MOST_CONTENT;
 
 /// Bytes of input that are packed as one member; one ends at the end of a line where it can.
 pub const PIECE_BYTES: usize = 1 << 20;
+/// What is written is read back member by member, each in memory.
+const _: () = assert!(PIECE_BYTES <= MOST_CONTENT);
 
 /// Why a stream could not be packed.
 #[derive(Debug, Error)]

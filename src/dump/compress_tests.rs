@@ -7,6 +7,7 @@ use flate2::read::{GzDecoder, MultiGzDecoder};
 use proptest::prelude::*;
 
 use super::*;
+use crate::dump::member;
 
 fn threads(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).unwrap()
@@ -283,4 +284,16 @@ proptest! {
         let packed = compressor.finish().unwrap();
         prop_assert!(unpack(&packed.sink) == data);
     }
+}
+
+#[test]
+fn the_file_is_its_own_index() {
+    let packed = pack(&text(4_000_000), gzip(6), 2);
+    let (mut at, mut starts) = (0, Vec::new());
+    while at < packed.sink.len() {
+        starts.push(at as u64);
+        at += member::size(&packed.sink[at..at + member::HEADER]).unwrap();
+    }
+    assert_eq!(at, packed.sink.len());
+    assert!(starts.iter().copied().eq(packed.members.iter().map(|member| member.offset)));
 }

@@ -2,6 +2,7 @@
 //! a server: whether it is whole, what it contains, its checksum.
 
 use std::io::{self, Read};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
@@ -14,12 +15,15 @@ use crate::dump::gunzip::{Mark, Marks, damage};
 use crate::dump::item::{Facts, Item};
 use crate::dump::items::{Items, ItemsError, Unsound};
 use crate::dump::needs::Needs;
-use crate::dump::open::{BackupFile, Compression, RawReader, decompress_noting};
+use crate::dump::open::{BackupFile, Compression, RawReader, decompress_ahead};
 use crate::dump::plain::Reader;
 use crate::dump::script::Script;
 
 /// Bytes of the dump in which pg_dump says which versions made it.
 const PREAMBLE_BYTES: u64 = 64 * 1024;
+
+/// Threads that decompress: one that reads a dump keeps no more of them busy.
+const MOST_THREADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 
 /// What reading a backup found.
 #[derive(Debug)]
@@ -75,7 +79,9 @@ pub fn inspect(
 ) -> Result<Inspection, InspectError> {
     let hashing = Hashing::new(file.raw());
     let marks = Marks::default();
-    let mut items = Items::new(decompress_noting(hashing.clone(), compression, &marks));
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let threads = cores.min(MOST_THREADS);
+    let mut items = Items::new(decompress_ahead(hashing.clone(), compression, &marks, threads));
     let (mut contents, mut script) = (Contents::default(), Script::default());
     let mut needs = Needs::default();
     let unsound = loop {

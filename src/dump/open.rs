@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
-use crate::dump::gunzip::{Gunzip, Marks, damage};
+use crate::dump::gunzip::{Marks, damage};
+use crate::dump::unpack;
 
 /// How the bytes of the file are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,9 +228,19 @@ pub fn decompress_noting(
     compression: Compression,
     marks: &Marks,
 ) -> Box<dyn Read + Send> {
-    match compression {
-        Compression::None => Box::new(raw),
-        Compression::Gzip => Box::new(Gunzip::new(raw, marks.clone())),
+    unpack::inline(raw, compression, marks.clone())
+}
+
+/// The same on `threads` threads, ahead of whoever reads: for a stream that is read to its end.
+pub fn decompress_ahead(
+    raw: impl Read + Send + 'static,
+    compression: Compression,
+    marks: &Marks,
+    threads: NonZeroUsize,
+) -> Box<dyn Read + Send> {
+    match threads.get() {
+        1 => decompress_noting(raw, compression, marks),
+        _ => unpack::ahead(raw, compression, marks.clone(), threads),
     }
 }
 
