@@ -184,6 +184,12 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// A number of things for people: `1 table`, `1,234 tables`.
+pub fn counted(number: u64, thing: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{s}", grouped(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

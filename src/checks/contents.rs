@@ -12,7 +12,7 @@ use super::CheckError;
 use super::rendering::Rendering;
 use crate::dump::contents::TableContents;
 use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
-use crate::outcome::{CheckResult, Section, Status, grouped};
+use crate::outcome::{CheckResult, Section, Status, counted, grouped};
 use crate::pg::{self, ConnectInfo, ServerError, Session};
 
 /// What was found of a table in the restored database.
@@ -242,7 +242,11 @@ pub fn judge_rows(tables: &[Compared], not_in_dump: &[String], has_manifest: boo
         }
     }
     let rows: u64 = tables.iter().map(|table| table.dump.rows).sum();
-    let title = format!("Rows match the backup ({} tables, {} rows)", tables.len(), grouped(rows));
+    let title = format!(
+        "Rows match the backup ({}, {})",
+        counted(tables.len() as u64, "table"),
+        counted(rows, "row")
+    );
     verdict("contents.rows", title, "Rows do not match the backup", wrong)
 }
 
@@ -273,7 +277,7 @@ pub fn judge_contents(tables: &[Compared]) -> CheckResult {
             _ => {}
         }
     }
-    let title = format!("Contents match the backup ({} tables)", tables.len());
+    let title = format!("Contents match the backup ({})", counted(tables.len() as u64, "table"));
     verdict("contents.values", title, "Contents do not match the backup", wrong)
 }
 

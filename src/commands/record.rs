@@ -65,7 +65,7 @@ pub fn manifest<W>(
         },
         tables: tables(contents),
         sequences: sequences(contents),
-        large_objects: LargeObjects { count: contents.large_objects, bytes: None },
+        large_objects: LargeObjects { count: contents.database.large_objects, bytes: None },
         statements: statements(contents),
         alembic_revision: contents.alembic_revisions().map(|revisions| revisions.join(", ")),
         not_recorded: not_recorded(&made.facts, contents, not_understood),
@@ -112,7 +112,7 @@ fn tables(contents: &Contents) -> Vec<Table> {
         rows: table.fingerprint.rows,
         fingerprint: Fingerprint(table.fingerprint.sum),
     };
-    contents.tables.iter().map(table).collect()
+    contents.database.tables.iter().map(table).collect()
 }
 
 fn sequences(contents: &Contents) -> Vec<Sequence> {
@@ -122,7 +122,7 @@ fn sequences(contents: &Contents) -> Vec<Sequence> {
         last_value: set.value,
         is_called: set.is_called,
     };
-    contents.sequences.iter().map(sequence).collect()
+    contents.database.sequences.iter().map(sequence).collect()
 }
 
 fn statements(contents: &Contents) -> Vec<Statements> {

@@ -4,7 +4,7 @@
 
 use crate::dump::encoding;
 use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
-use crate::dump::item::{CopyBlock, Item, Name, Statement};
+use crate::dump::item::{CopyBlock, Item, Meta, Name, Statement};
 use crate::dump::statement::SetVal;
 use crate::dump::statements::Statements;
 use crate::dump::times::Samples;
@@ -46,15 +46,26 @@ impl TableContents {
     }
 }
 
-/// What was found in a dump so far.
+/// What a dump holds of one database.
 #[derive(Debug, Default)]
-pub struct Contents {
+pub struct DatabaseContents {
+    /// Its name where the dump connects to it; `None` where it is left to whoever restores it.
+    pub name: Option<Name>,
     /// Tables in dump order.
     pub tables: Vec<TableContents>,
     /// Sequence states in dump order.
     pub sequences: Vec<SetVal>,
     /// Large objects created.
     pub large_objects: u64,
+}
+
+/// What was found in a dump so far.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// The database that the dump is connected to.
+    pub database: DatabaseContents,
+    /// Those that it was connected to before.
+    earlier: Vec<DatabaseContents>,
     /// `INSERT` statements: rows that carry no fingerprint.
     pub inserts: u64,
     /// All statements.
@@ -99,13 +110,54 @@ impl Contents {
                 }
             }
             Item::CopyEnd => self.end(),
+            Item::Meta(Meta::Connect { database }) => self.connect(translated(database, encoding)),
             Item::Meta(_) => {}
         }
     }
 
+    /// What the dump holds of each of its databases, in its order. A dump that connects to another
+    /// database holds nothing of the one before, unless it said so.
+    pub fn databases(&self) -> impl Iterator<Item = &DatabaseContents> {
+        let databases = self.earlier.iter().chain([&self.database]);
+        databases.filter(|database| {
+            let empty = database.tables.is_empty() && database.sequences.is_empty();
+            self.earlier.is_empty() || !empty || database.large_objects > 0
+        })
+    }
+
+    /// Whether the dump connects to databases by itself (`pg_dump --create`, `pg_dumpall`).
+    pub fn connects(&self) -> bool {
+        self.database.name.is_some()
+    }
+
+    /// Whether it connects to that one.
+    pub fn connects_to(&self, name: &str) -> bool {
+        let mut databases = self.earlier.iter().chain([&self.database]);
+        databases.any(|database| database.name.as_ref().is_some_and(|of| of.text() == name))
+    }
+
+    fn connect(&mut self, name: Name) {
+        self.path = None;
+        let same = |database: &DatabaseContents| database.name.as_ref() == Some(&name);
+        if same(&self.database) {
+            return;
+        }
+        let next = match self.earlier.iter().position(same) {
+            Some(known) => self.earlier.remove(known),
+            None => DatabaseContents { name: Some(name), ..DatabaseContents::default() },
+        };
+        self.earlier.push(std::mem::replace(&mut self.database, next));
+    }
+
+    /// Tables in all databases.
+    pub fn tables(&self) -> usize {
+        self.databases().map(|database| database.tables.len()).sum()
+    }
+
     /// Rows in all COPY blocks.
     pub fn rows(&self) -> u64 {
-        self.tables.iter().map(|table| table.fingerprint.rows).sum()
+        let tables = self.databases().flat_map(|database| &database.tables);
+        tables.map(|table| table.fingerprint.rows).sum()
     }
 
     /// The Alembic revisions in the dump; `None` when it has no `alembic_version` rows at all.
@@ -121,7 +173,7 @@ impl Contents {
         {
             let sequence = translated(&sequence, encoding);
             let schema = self.schema(schema.as_ref(), encoding);
-            self.sequences.push(SetVal { schema, sequence, value, is_called });
+            self.database.sequences.push(SetVal { schema, sequence, value, is_called });
         } else if let Some(path) = statement.search_path() {
             self.path = path.map(|schema| translated(&schema, encoding));
         } else if let Some(standard) = statement.standard_strings() {
@@ -129,7 +181,7 @@ impl Contents {
         } else if statement.starts_with(&["INSERT"]) {
             self.inserts += 1;
         } else if statement.creates_large_object() {
-            self.large_objects += 1;
+            self.database.large_objects += 1;
         }
     }
 
@@ -161,12 +213,12 @@ impl Contents {
         let same = |table: &&mut TableContents| {
             table.name == open.name && table.schema == open.schema && table.columns == open.columns
         };
-        match self.tables.iter_mut().find(same) {
+        match self.database.tables.iter_mut().find(same) {
             Some(table) => {
                 table.fingerprint += fingerprint;
                 table.bytes += open.bytes;
             }
-            None => self.tables.push(TableContents {
+            None => self.database.tables.push(TableContents {
                 schema: open.schema,
                 name: open.name,
                 columns: open.columns,
@@ -205,9 +257,10 @@ mod tests {
               SELECT pg_catalog.setval('s', 1, true);\n\
               SET search_path = public, pg_catalog;\nCOPY a (b) FROM stdin;\n1\n\\.\n",
         );
-        let names: Vec<String> = found.tables.iter().map(TableContents::display_name).collect();
+        let names: Vec<String> =
+            found.database.tables.iter().map(TableContents::display_name).collect();
         assert_eq!(names, ["shop.a", "public.a"]);
-        assert_eq!(found.sequences[0].schema, Some("shop".into()));
+        assert_eq!(found.database.sequences[0].schema, Some("shop".into()));
     }
 
     #[test]
@@ -216,14 +269,14 @@ mod tests {
             b"SET client_encoding = 'LATIN2';\nCOPY public.\xb3 (\xb1) FROM stdin;\n\\.\n\
               SELECT pg_catalog.setval('public.\xb3_\xb1_seq', 1, true);\n",
         );
-        let table = &found.tables[0];
+        let table = &found.database.tables[0];
         assert_eq!((table.display_name().as_str(), &*table.columns[0].text()), ("public.ł", "ą"));
-        assert_eq!(found.sequences[0].sequence, "ł_ą_seq");
+        assert_eq!(found.database.sequences[0].sequence, "ł_ą_seq");
     }
 
     #[test]
     fn names_of_sequences_are_read_under_the_strings_of_the_dump() {
-        let name = |dump: &[u8]| contents(dump).sequences[0].sequence.to_string();
+        let name = |dump: &[u8]| contents(dump).database.sequences[0].sequence.to_string();
         let set = br#"SELECT pg_catalog.setval('public."a\\b"', 1, true);"#;
         assert_eq!(name(set), r"a\\b");
         let off = b"SET standard_conforming_strings = off;\n";
@@ -236,5 +289,33 @@ mod tests {
         let kinds: Vec<_> =
             found.statements.by_kind().into_iter().map(|of| (of.kind, of.count)).collect();
         assert_eq!(kinds, [("COPY".to_owned(), 1), ("SET".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn what_a_dump_holds_is_told_by_database() {
+        let found = contents(
+            b"\\connect one\n\nCOPY public.a (b) FROM stdin;\n1\n\\.\n\
+              SELECT pg_catalog.setval('public.s', 1, true);\n\\connect two\n\n\
+              COPY public.a (b) FROM stdin;\n1\n2\n\\.\n\\connect empty\n\n\
+              \\connect one\n\nCOPY public.c (b) FROM stdin;\n\\.\n",
+        );
+        let shown: Vec<String> = found
+            .databases()
+            .map(|of| {
+                let tables: Vec<String> =
+                    of.tables.iter().map(TableContents::display_name).collect();
+                format!("{} {tables:?} {}", of.name.as_ref().unwrap(), of.sequences.len())
+            })
+            .collect();
+        assert_eq!(shown, ["two [\"public.a\"] 0", "one [\"public.a\", \"public.c\"] 1"]);
+        assert_eq!((found.tables(), found.rows()), (3, 3));
+        assert!(found.connects() && found.connects_to("two") && !found.connects_to("three"));
+    }
+
+    #[test]
+    fn a_dump_of_one_database_holds_that_also_when_it_is_empty() {
+        let found = contents(b"SET a = b;\n");
+        assert_eq!(found.databases().count(), 1);
+        assert!(!found.connects());
     }
 }

@@ -216,8 +216,8 @@ mod tests {
         let found = inspected(DUMP, Compression::None);
         assert_eq!(found.unsound, None);
         assert_eq!(found.contents.rows(), 3);
-        assert_eq!(found.contents.tables.len(), 2);
-        assert_eq!(found.contents.sequences.len(), 1);
+        assert_eq!(found.contents.tables(), 2);
+        assert_eq!(found.contents.database.sequences.len(), 1);
         assert_eq!(found.contents.alembic_revisions(), Some(vec!["0607bc5b8541".to_owned()]));
         assert_eq!(found.sha256, sha256(DUMP));
         assert_eq!(found.dump_bytes, DUMP.len() as u64);

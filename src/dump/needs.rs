@@ -16,13 +16,19 @@ const NO_ROLES: [&str; 4] = ["public", "current_role", "current_user", "session_
 /// What was found so far.
 #[derive(Debug, Default)]
 pub struct Needs {
-    /// Roles that own something, or that something is granted to.
-    pub roles: BTreeSet<String>,
+    named: BTreeSet<String>,
+    created: BTreeSet<String>,
     /// Extensions that are created.
     pub extensions: BTreeSet<String>,
 }
 
 impl Needs {
+    /// Roles that own something, or that something is granted to, and that the dump does not create
+    /// by itself as one of pg_dumpall does.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.named.difference(&self.created).map(String::as_str)
+    }
+
     /// Takes the reader's next statement; `encoding` is the dump's client encoding at this place.
     pub fn take(&mut self, statement: &Statement, encoding: Option<&str>) {
         let mut tokens = Tokens::of(&statement.text);
@@ -39,7 +45,10 @@ impl Needs {
                 }
             }
             b"CREATE" => match create(tokens, &mut names) {
-                Some(extension) if self.extensions.len() < MOST_NAMES => {
+                Some(Created::Role(role)) if self.created.len() < MOST_NAMES => {
+                    self.created.insert(encoding::decode(&role, encoding).into_owned());
+                }
+                Some(Created::Extension(extension)) if self.extensions.len() < MOST_NAMES => {
                     self.extensions.insert(encoding::decode(&extension, encoding).into_owned());
                 }
                 _ => {}
@@ -48,8 +57,8 @@ impl Needs {
         }
         for name in names {
             let name = encoding::decode(&name, encoding).into_owned();
-            if self.roles.len() < MOST_NAMES && !name.starts_with("pg_") {
-                self.roles.insert(name);
+            if self.named.len() < MOST_NAMES && !name.starts_with("pg_") {
+                self.named.insert(name);
             }
         }
     }
@@ -74,14 +83,22 @@ fn alter(text: &[u8], mut tokens: Tokens, names: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// What is created, where it is an extension; roles of schemas, user mappings and policies.
-fn create(mut tokens: Tokens, names: &mut Vec<Vec<u8>>) -> Option<Vec<u8>> {
+enum Created {
+    Role(Vec<u8>),
+    Extension(Vec<u8>),
+}
+
+/// What is created, where it is a role or an extension; roles of schemas, user mappings and policies.
+fn create(mut tokens: Tokens, names: &mut Vec<Vec<u8>>) -> Option<Created> {
+    if tokens.take_word("role") {
+        return tokens.take_name().map(Created::Role);
+    }
     if tokens.take_word("extension") {
         if tokens.take_word("if") {
             tokens.next();
             tokens.next();
         }
-        return tokens.take_name();
+        return tokens.take_name().map(Created::Extension);
     }
     if tokens.take_word("policy") {
         // The expressions after USING and WITH CHECK may say TO, too.
@@ -182,7 +199,8 @@ mod tests {
             ("GRANT pg_monitor TO CURRENT_USER;", &[]),
         ];
         for (statement, expected) in cases {
-            let found: Vec<String> = needs(&[statement]).roles.into_iter().collect();
+            let needs = needs(&[statement]);
+            let found: Vec<&str> = needs.roles().collect();
             assert_eq!(found, expected, "{statement}");
         }
     }
@@ -196,7 +214,13 @@ mod tests {
             "CREATE POLICY p ON public.t FOR SELECT USING ((a)::text = 'TO x');",
             "SET search_path = app;",
         ];
-        assert!(needs(&innocent).roles.is_empty());
+        assert_eq!(needs(&innocent).roles().count(), 0);
+    }
+
+    #[test]
+    fn roles_that_the_dump_creates_need_not_be_there() {
+        let found = needs(&["CREATE ROLE app;", "ALTER TABLE public.t OWNER TO app;"]);
+        assert_eq!(found.roles().count(), 0);
     }
 
     #[test]

@@ -69,6 +69,8 @@ impl Script {
                 }
             }
             Item::CopyEnd => {}
+            // Each database has its own catalog: such a dump is restored as it is read.
+            Item::Meta(Meta::Connect { .. }) => *self = Self { overflown: true, ..Self::default() },
             Item::Meta(meta) => self.entries_mut().push(Entry::Meta(meta.clone())),
         }
         if self.kept > MOST_BYTES {
@@ -76,7 +78,7 @@ impl Script {
         }
     }
 
-    /// The entries; `None` when there were more than are kept.
+    /// The entries; `None` when there were more than are kept, or of several databases.
     pub fn entries(&self) -> Option<Arc<Vec<Entry>>> {
         (!self.overflown).then(|| Arc::clone(&self.entries))
     }

@@ -27,6 +27,25 @@ impl Statement {
         words.join(" ")
     }
 
+    /// The name in `CREATE DATABASE name …`, and its encoding where it is said.
+    #[must_use]
+    pub fn created_database(&self) -> Option<(Name, Option<String>)> {
+        let mut tokens = Tokens::of(&self.text);
+        if !tokens.take_word("create") || !tokens.take_word("database") {
+            return None;
+        }
+        let name = Name::from(tokens.take_name()?);
+        while let Some(token) = tokens.next() {
+            if token.is_word("encoding")
+                && tokens.take_mark(b'=')
+                && let Some(Token::Text(encoding)) = tokens.next()
+            {
+                return Some((name, Some(String::from_utf8_lossy(&encoding).into_owned())));
+            }
+        }
+        Some((name, None))
+    }
+
     /// The encoding that `SET client_encoding = 'LATIN1';` sets.
     #[must_use]
     pub fn client_encoding(&self) -> Option<String> {

@@ -91,6 +91,34 @@ impl Connection {
         })
     }
 
+    /// Goes to another database, as psql's `\\connect` does: nothing of the session stays. `false` when
+    /// the server refuses, which is noted as at `line`.
+    ///
+    /// # Errors
+    /// When the server is in trouble.
+    pub async fn go_to(&mut self, database: &str, line: u64) -> Result<bool, LoadError> {
+        let target = self.target.database(database);
+        match target.connect().await {
+            Ok(session) => {
+                *self = Self {
+                    target,
+                    session,
+                    ledger: self.ledger.clone(),
+                    encoding: None,
+                    applied: BTreeMap::new(),
+                    in_transaction: false,
+                };
+                Ok(true)
+            }
+            Err(error) => {
+                let text = format!("\\connect {}", pg::quote_ident(database)).into();
+                let refused = Statement { text, toc: None, line, offset: 0 };
+                self.ledger.refused(&refused, refusal(&error)?);
+                Ok(false)
+            }
+        }
+    }
+
     /// The session itself, for questions about the catalog.
     pub fn session(&self) -> &Session {
         &self.session
@@ -193,10 +221,40 @@ impl Connection {
         match result {
             Ok(()) => Ok(()),
             Err(error) => {
-                self.ledger.refused(statement, refusal(&error)?);
+                let refusal = refusal(&error)?;
+                if !self.created_with_another_locale(statement, &refusal).await? {
+                    self.ledger.refused(statement, refusal);
+                }
                 Ok(())
             }
         }
+    }
+
+    /// A database whose locale the server lacks is created with C in its place, as the database of
+    /// any other dump is; that is noted. `false` when that is not the trouble.
+    async fn created_with_another_locale(
+        &self,
+        statement: &Statement,
+        refusal: &ServerError,
+    ) -> Result<bool, LoadError> {
+        let about_the_locale = matches!(refusal.code.as_str(), "42809" | "22023" | "0A000");
+        let Some((name, encoding)) = statement.created_database().filter(|_| about_the_locale)
+        else {
+            return Ok(false);
+        };
+        let sql = format!(
+            "CREATE DATABASE {} WITH TEMPLATE = template0 ENCODING = {} LOCALE_PROVIDER = libc \
+             LC_COLLATE = 'C' LC_CTYPE = 'C'",
+            pg::quote_ident(&name.text()),
+            pg::quote_literal(encoding.as_deref().unwrap_or("UTF8")),
+        );
+        if self.session.batch_execute(&sql).await.is_err() {
+            return Ok(false);
+        }
+        tracing::info!(line = statement.line, error = refusal.message, "C in place of its locale");
+        let rule = tolerate::Rule::LocaleReplaced;
+        self.ledger.write(|restored| *restored.tolerated.entry(rule).or_default() += 1);
+        Ok(true)
     }
 
     /// Notes that the server refused a statement.

@@ -34,9 +34,11 @@ pub async fn load(
     let (sender, mut items) = mpsc::channel(IN_FLIGHT);
     let reader = tokio::task::spawn_blocking(move || read(stream, &sender));
     let mut waiting: Vec<Statement> = Vec::new();
+    let mut line = 1;
     while let Some((item, read)) = items.recv().await {
         match item {
             Item::Statement(statement) => {
+                line = statement.line;
                 waiting.push(statement);
                 if waiting.len() >= GATHERED {
                     flush(&mut connection, &mut waiting).await?;
@@ -54,12 +56,18 @@ pub async fn load(
                 match meta {
                     Meta::Restrict | Meta::Unrestrict => {}
                     Meta::Encoding(encoding) => connection.set_encoding(encoding),
-                    Meta::Connect { .. } => return Err(LoadError::connects()),
+                    Meta::Connect { database } => {
+                        if !connection.go_to(&database.text(), line).await? {
+                            // Everything after it would go to the wrong database.
+                            break;
+                        }
+                    }
                 }
             }
         }
     }
     flush(&mut connection, &mut waiting).await?;
+    drop(items);
     match reader.await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(ItemsError::Unsound(unsound))) => {

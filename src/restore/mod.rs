@@ -109,12 +109,4 @@ impl LoadError {
     pub fn server(error: &tokio_postgres::Error) -> Self {
         Self::Server(pg::describe(error))
     }
-
-    fn connects() -> Self {
-        Self::Unsupported(
-            "the dump connects to another database (pg_dump --create, pg_dumpall), which this \
-             version does not restore"
-                .to_owned(),
-        )
-    }
 }

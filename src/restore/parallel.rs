@@ -133,8 +133,9 @@ impl Worker {
                 Entry::Meta(Meta::Encoding(encoding)) => {
                     self.connection.set_encoding(encoding.clone());
                 }
-                Entry::Meta(Meta::Connect { .. }) => return Err(LoadError::connects()),
-                Entry::Meta(Meta::Restrict | Meta::Unrestrict) | Entry::Statement(_) => {}
+                // A dump that connects has no list of entries.
+                Entry::Meta(Meta::Restrict | Meta::Unrestrict | Meta::Connect { .. })
+                | Entry::Statement(_) => {}
             }
         }
         self.connection.run_all(&waiting).await

@@ -20,6 +20,10 @@ pub enum Rule {
     /// The note that servers from 15.20 on keep of every column, where an older pg_dump took it for
     /// an option and an older server does not know it.
     ColumnNote,
+    /// `CREATE ROLE postgres` of pg_dumpall, where every server has that role.
+    RoleExists,
+    /// A database whose locale the sandbox lacks: C takes its place.
+    LocaleReplaced,
     /// An owner or a grantee that the sandbox lacks; who owns a table is not what it holds.
     RoleAbsent,
 }
@@ -32,6 +36,8 @@ impl fmt::Display for Rule {
             Self::SchemaExists => "schema \"public\" already exists",
             Self::UnknownSetting => "SET of a parameter that this server version does not know",
             Self::ColumnNote => "note of a newer server about a column (pg_attver)",
+            Self::RoleExists => "CREATE ROLE of the superuser that every server has",
+            Self::LocaleReplaced => "database made with the locale C: the image lacks its own",
             Self::RoleAbsent => "owner or privilege of a role that the sandbox does not have",
         })
     }
@@ -65,6 +71,8 @@ pub fn rule(statement: &Statement, error: &ServerError) -> Option<Rule> {
         && error.message == "unrecognized parameter \"pg_attver\""
     {
         Some(Rule::ColumnNote)
+    } else if code == "42710" && is(&["CREATE", "ROLE"]) && error.message.contains("\"postgres\"") {
+        Some(Rule::RoleExists)
     } else if no_such_role
         && (is(&["GRANT"])
             || is(&["REVOKE"])
@@ -106,6 +114,14 @@ mod tests {
             position: None,
         };
         rule(&statement, &error)
+    }
+
+    #[test]
+    fn the_superuser_that_every_server_has_may_exist_and_no_other_role() {
+        let exists = |name: &str| format!("role \"{name}\" already exists");
+        let found = judged("CREATE ROLE postgres;", "42710", &exists("postgres"));
+        assert_eq!(found, Some(Rule::RoleExists));
+        assert_eq!(judged("CREATE ROLE app;", "42710", &exists("app")), None);
     }
 
     #[test]

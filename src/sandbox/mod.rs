@@ -93,7 +93,7 @@ pub async fn start(
 }
 
 impl Sandbox {
-    /// How to connect, as the superuser `postgres` to the database `postgres`.
+    /// How to connect, as a superuser to the database `postgres`.
     pub fn connect_info(&self) -> &ConnectInfo {
         &self.connect_info
     }
@@ -141,6 +141,25 @@ impl Sandbox {
             doing: format!("create the database {name}"),
             reason: "no way to do it".into(),
         }))
+    }
+
+    /// Connects as another superuser from here on: a dump of a whole cluster may change the password of
+    /// `postgres`.
+    ///
+    /// # Errors
+    /// [`SandboxError::Server`].
+    pub async fn leave_postgres_alone(&mut self) -> Result<(), SandboxError> {
+        const USER: &str = "ccc_backup_restore";
+        let failed = |error: &tokio_postgres::Error| SandboxError::Server {
+            doing: format!("create the role {USER}"),
+            reason: pg::describe(error),
+        };
+        let session = self.connect_info.connect().await.map_err(|error| failed(&error))?;
+        let password = pg::quote_literal(self.connect_info.password.expose());
+        let sql = format!("CREATE ROLE {USER} SUPERUSER LOGIN PASSWORD {password}");
+        session.batch_execute(&sql).await.map_err(|error| failed(&error))?;
+        self.connect_info.user = USER.to_owned();
+        Ok(())
     }
 
     /// Creates roles that may not log in and are no superusers, and gives those that were made.

@@ -8,6 +8,7 @@
 mod action;
 mod architecture;
 mod cleanup;
+mod clusters;
 mod command_line;
 mod compose;
 mod configuration;

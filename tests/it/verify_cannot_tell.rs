@@ -142,13 +142,6 @@ fn an_archive_of_another_format_is_not_verified() {
 }
 
 #[test]
-fn a_dump_that_connects_to_another_database_is_not_verified() {
-    let dump = unchanged_database().dump(&["--create"]);
-    let outcome = Place::new().verify_bytes("a.sql", &dump);
-    outcome.not_verified("the dump connects to another database").hints("ccc-backup create");
-}
-
-#[test]
 fn a_good_backup_in_another_compression_is_not_verified() {
     let place = Place::new();
     let twice = gzipped(&gzipped(good_dump()));

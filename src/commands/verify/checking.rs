@@ -9,25 +9,41 @@ use crate::checks::rendering::Rendering;
 use crate::checks::sequences::{self, State};
 use crate::checks::{self, CheckError, large_objects, migrations, soundness};
 use crate::config::{Migrations, OnFinding};
-use crate::dump::contents::{Contents, TableContents};
+use crate::dump::contents::{Contents, DatabaseContents, TableContents};
 use crate::dump::fingerprint::TableFingerprint;
 use crate::dump::inspect::Inspection;
+use crate::dump::item::Name;
+use crate::dump::times::Samples;
 use crate::events::{Event, Progress, Work};
 use crate::outcome::{CheckResult, Obstacle, Section, Status};
 use crate::pg::{ConnectInfo, Session};
 use crate::store::manifest::{Manifest, Table};
 
 impl Run<'_> {
-    /// Runs the checks on the restored database.
+    /// Runs the checks on the restored databases.
     pub(super) async fn check(&mut self, inspection: &Inspection) -> Result<(), Obstacle> {
         let Some(sandbox) = &self.sandbox else { return Ok(()) };
         let clock = Instant::now();
-        let target = sandbox.connect_info().database(DATABASE);
+        let server = sandbox.connect_info().clone();
+        if let Some(name) = self.applications_database(&inspection.contents) {
+            self.database = name;
+        }
         let token = self.stop.token().clone();
         let checking = async {
+            let target = server.database(&self.database);
             let session = target.connect().await.map_err(|error| CheckError::of(&error))?;
             self.application(&session).await?;
-            self.against_the_backup(&session, &target, inspection).await
+            drop(session);
+            self.events.emit(Event::SectionStarted(Section::Contents));
+            let several = inspection.contents.databases().count() > 1;
+            for database in inspection.contents.databases() {
+                let name = database.name.as_ref().map_or(DATABASE.into(), Name::text);
+                self.about = several.then(|| name.clone().into_owned());
+                self.against_the_backup(&server.database(&name), database, inspection).await?;
+            }
+            self.about = None;
+            self.not_proven(inspection);
+            Ok::<_, CheckError>(())
         };
         let checked = tokio::select! {
             biased;
@@ -39,6 +55,19 @@ impl Run<'_> {
             Ok(()) => Ok(()),
             Err(error) => Err(self.cut_short(&error).await),
         }
+    }
+
+    /// Of the databases that a dump makes by itself, the one with the application's tables, else the
+    /// last one that holds anything.
+    fn applications_database(&self, contents: &Contents) -> Option<String> {
+        let is_apps = |table: &TableContents| {
+            self.settings.tables.iter().any(|of| of.name == table.name.text())
+        };
+        let name = |database: &DatabaseContents| {
+            database.name.as_ref().map(|name| name.text().into_owned())
+        };
+        let apps = contents.databases().find(|database| database.tables.iter().any(is_apps));
+        apps.or(contents.databases().last()).and_then(name)
     }
 
     /// The application's checks, section by section, in the order of the report.
@@ -75,33 +104,39 @@ impl Run<'_> {
     /// What was restored against the dump, and against the manifest where there is one.
     async fn against_the_backup(
         &mut self,
-        session: &Session,
         target: &ConnectInfo,
+        dump: &DatabaseContents,
         inspection: &Inspection,
     ) -> Result<(), CheckError> {
-        self.events.emit(Event::SectionStarted(Section::Contents));
-        let dump = &inspection.contents;
-        self.tables(session, target, dump, inspection.facts.client_encoding.as_deref()).await?;
-        self.sequences(session, dump).await?;
+        let session = target.connect().await.map_err(|error| CheckError::of(&error))?;
+        self.tables(&session, target, dump, inspection).await?;
+        self.sequences(&session, dump).await?;
         let recorded = self.manifest.as_ref().map(|manifest| manifest.large_objects.count);
         if dump.large_objects > 0 || recorded.is_some_and(|count| count > 0) {
-            self.note(large_objects::check(session, dump.large_objects, recorded).await?);
+            self.note(large_objects::check(&session, dump.large_objects, recorded).await?);
         }
         let known = self.manifest.as_ref().and_then(|manifest| manifest.source.unsound.as_deref());
-        let sound = soundness::check(session, known).await?;
+        let sound = soundness::check(&session, known).await?;
         self.note(sound);
         if let Some(manifest) = &self.manifest
             && let Some(recorded) = manifest.alembic_revision.as_deref()
         {
-            let restored = migrations::revisions(session).await?.unwrap_or_default().join(", ");
+            let restored = migrations::revisions(&session).await?.unwrap_or_default().join(", ");
             self.note(migrations::judge_recorded(&restored, recorded));
         }
-        if dump.inserts > 0 {
-            self.report.not_proven.push(
-                "rows and contents of tables that the dump fills by INSERT statements".to_owned(),
-            );
-        }
         Ok(())
+    }
+
+    /// What the checks do not cover.
+    fn not_proven(&mut self, inspection: &Inspection) {
+        if !self.settings.content {
+            let text = "contents of the restored rows: left out by --no-content";
+            self.report.not_proven.push(text.to_owned());
+        }
+        if inspection.contents.inserts > 0 {
+            let text = "rows and contents of tables that the dump fills by INSERT statements";
+            self.report.not_proven.push(text.to_owned());
+        }
     }
 
     /// Rows and contents of every table.
@@ -109,18 +144,16 @@ impl Run<'_> {
         &mut self,
         session: &Session,
         target: &ConnectInfo,
-        dump: &Contents,
-        encoding: Option<&str>,
+        dump: &DatabaseContents,
+        inspection: &Inspection,
     ) -> Result<(), CheckError> {
-        let rendering = self.rendering(encoding);
+        let rendering = self.rendering(inspection.facts.client_encoding.as_deref());
+        let times = &inspection.contents.times;
         let mut found = if self.settings.content {
             let mut found = self.read_back(target, &dump.tables, &rendering).await?;
-            self.retry_renderings(session, target, dump, &rendering, &mut found).await?;
+            self.retry_renderings(target, dump, times, &rendering, &mut found).await?;
             found
         } else {
-            self.report
-                .not_proven
-                .push("contents of the restored rows: left out by --no-content".to_owned());
             contents::count(session, &dump.tables).await?
         };
         for table in contents::settle_mixed(&dump.tables, &mut found) {
@@ -173,9 +206,9 @@ impl Run<'_> {
     /// have written them. Equal in one of them is equal.
     async fn retry_renderings(
         &self,
-        session: &Session,
         target: &ConnectInfo,
-        dump: &Contents,
+        dump: &DatabaseContents,
+        times: &Samples,
         rendering: &Rendering,
         found: &mut [Found],
     ) -> Result<(), CheckError> {
@@ -186,7 +219,8 @@ impl Run<'_> {
         if !found.iter().enumerate().any(|(index, found)| differs(index, found)) {
             return Ok(());
         }
-        for other in rendering.alternatives(session, &dump.times).await? {
+        let session = target.connect().await.map_err(|error| CheckError::of(&error))?;
+        for other in rendering.alternatives(&session, times).await? {
             let open: Vec<usize> =
                 (0..found.len()).filter(|index| differs(*index, &found[*index])).collect();
             if open.is_empty() {
@@ -204,7 +238,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn sequences(&mut self, session: &Session, dump: &Contents) -> Result<(), CheckError> {
+    async fn sequences(
+        &mut self,
+        session: &Session,
+        dump: &DatabaseContents,
+    ) -> Result<(), CheckError> {
         let in_dump: Vec<State> = dump
             .sequences
             .iter()
@@ -262,7 +300,11 @@ impl Run<'_> {
     }
 
     /// Shows a check's result and keeps it.
-    pub(super) fn note(&mut self, check: CheckResult) {
+    pub(super) fn note(&mut self, mut check: CheckResult) {
+        if let Some(database) = &self.about {
+            check.id = format!("{}.{database}", check.id);
+            check.title = format!("{database}: {}", check.title);
+        }
         self.events.emit(Event::Checked(check.clone()));
         self.report.checks.push(check);
     }
@@ -275,7 +317,7 @@ fn recorded(manifest: &Manifest, table: &TableContents) -> Option<TableFingerpri
 }
 
 /// Tables of the manifest that the dump does not have.
-fn lost_tables(manifest: &Manifest, dump: &Contents) -> Vec<String> {
+fn lost_tables(manifest: &Manifest, dump: &DatabaseContents) -> Vec<String> {
     let name = |table: &Table| match table.schema.as_str() {
         "" => table.name.clone(),
         schema => format!("{schema}.{}", table.name),

@@ -20,8 +20,11 @@ use crate::store::manifest::Manifest;
 use crate::store::{latest, lock};
 use chrono::Utc;
 
-/// The database that the backup is restored into.
+/// The database that the backup is restored into, unless it makes databases of its own.
 const DATABASE: &str = "restore_test";
+/// The one that it begins in where it makes one of that name by itself.
+const OTHER_DATABASE: &str = "restore_test_begin";
+
 /// Verifies one backup and tells what was found; cleans up whatever happens.
 pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc<RunReport> {
     let clock = Instant::now();
@@ -34,6 +37,8 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
             Utc::now(),
         ),
         sandbox: None,
+        database: DATABASE.to_owned(),
+        about: None,
         manifest: None,
         opened: false,
     };
@@ -48,7 +53,8 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
     }
     run.report.seconds = clock.elapsed().as_secs_f64();
     let database = run.manifest.as_ref().and_then(|manifest| manifest.source.database.clone());
-    let (report, sandbox, opened) = (Arc::new(run.report), run.sandbox, run.opened);
+    let (report, opened) = (Arc::new(run.report), run.opened);
+    let kept = run.sandbox.map(|sandbox| (sandbox, run.database));
     if opened {
         let line = record::verification(&report, database);
         let metrics_file = settings.metrics_file.as_deref();
@@ -56,7 +62,7 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
         unwritten.warnings().for_each(|text| events.emit(Event::Warning(text)));
     }
     events.emit(Event::VerifyFinished(Arc::clone(&report)));
-    leave(settings, events, sandbox).await;
+    leave(settings, events, kept).await;
     report
 }
 
@@ -69,10 +75,10 @@ fn limit_time(limit: Duration, stop: Stop) {
 }
 
 /// Removes the sandbox, or keeps it for the operator.
-async fn leave(settings: &VerifySettings, events: &Events, sandbox: Option<Sandbox>) {
-    let Some(sandbox) = sandbox else { return };
+async fn leave(settings: &VerifySettings, events: &Events, kept: Option<(Sandbox, String)>) {
+    let Some((sandbox, database)) = kept else { return };
     if settings.keep {
-        sandbox.keep(DATABASE, events);
+        sandbox.keep(&database, events);
     } else if let Err(error) = sandbox.close(events).await {
         events.emit(Event::Warning(format!("the sandbox was not cleaned up: {error}")));
     }
@@ -84,6 +90,10 @@ struct Run<'a> {
     stop: &'a Stop,
     report: RunReport,
     sandbox: Option<Sandbox>,
+    /// The database that the application's checks are made in.
+    database: String,
+    /// The one that the checks at hand are about, where there are several.
+    about: Option<String>,
     manifest: Option<Manifest>,
     /// Whether there was a backup at all; what was not there has no history.
     opened: bool,

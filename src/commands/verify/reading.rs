@@ -86,7 +86,7 @@ impl Run<'_> {
         started.map_err(|error| self.no_sandbox(&error))?;
         self.report.rows = Some(inspection.contents.rows());
         self.events.emit(Event::BackupRead {
-            tables: inspection.contents.tables.len(),
+            tables: inspection.contents.tables(),
             rows: inspection.contents.rows(),
             bytes: inspection.dump_bytes,
         });

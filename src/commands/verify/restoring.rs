@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{DATABASE, Run, changed, obstacle};
+use super::{DATABASE, OTHER_DATABASE, Run, changed, obstacle};
 use crate::checks::restore_time;
 use crate::dump::encoding::is_for_databases;
 use crate::dump::inspect::Inspection;
@@ -24,26 +24,34 @@ impl Run<'_> {
         compression: Compression,
         inspection: &Inspection,
     ) -> Result<bool, Obstacle> {
+        let contents = &inspection.contents;
+        if contents.connects()
+            && let Some(sandbox) = &mut self.sandbox
+            && let Err(error) = sandbox.leave_postgres_alone().await
+        {
+            return Err(self.no_sandbox(&error));
+        }
         let Some(sandbox) = &self.sandbox else { return Ok(false) };
-        let database = DATABASE.to_owned();
+        let begins_in = if contents.connects_to(DATABASE) { OTHER_DATABASE } else { DATABASE };
+        let database = begins_in.to_owned();
         self.events.emit(Event::RestoreStarted { database: database.clone() });
         self.events.emit(Event::DatabaseCreating { database });
         let locale = self.locale(inspection);
         let replaced = sandbox
-            .create_database(DATABASE, &locale)
+            .create_database(begins_in, &locale)
             .await
             .map_err(|error| self.no_sandbox(&error))?;
         if let Some(announcement) = replaced {
             self.report.warnings.push(announcement.clone());
             self.events.emit(Event::Warning(announcement));
         }
-        let needed = inspection.needs.roles.iter().map(String::as_str);
+        let needed = inspection.needs.roles();
         let roles = sandbox.create_roles(needed).await.map_err(|error| self.no_sandbox(&error))?;
         if !roles.is_empty() {
             self.events.emit(Event::RolesCreated(roles.clone()));
             self.report.roles = roles;
         }
-        let target = sandbox.connect_info().database(DATABASE);
+        let target = sandbox.connect_info().database(begins_in);
         if !self.has_extensions(&target, inspection).await? {
             return Ok(false);
         }

@@ -39,11 +39,15 @@ pub fn source() -> &'static Source {
 }
 
 impl Source {
-    fn start() -> Self {
+    /// Another server than the one that the tests share.
+    pub fn start() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let port = free_port();
         let password = format!("s3cret-of-{}", std::process::id());
         // Made and removed by the script; the server's user has to be able to enter it.
-        let dir = std::env::temp_dir().join(format!("ccc-it-source-{}", std::process::id()));
+        let dir =
+            std::env::temp_dir().join(format!("ccc-it-source-{}-{count}", std::process::id()));
         let mut script = Command::new(repository("tests/fixtures/source-server.sh"))
             .arg(&dir)
             .arg(port.to_string())

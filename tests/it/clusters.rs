@@ -1,0 +1,90 @@
+//! Dumps that make their databases by themselves: `pg_dump --create`, `pg_dumpall`.
+
+use std::sync::OnceLock;
+
+use crate::support::dumps::position;
+use crate::support::source::{Source, client};
+use crate::support::{Place, text, unchanged_database};
+
+const NO_APPLICATION: &[u8] = b"[checks]\ntables = []\nmigrations = \"none\"\n";
+
+/// What pg_dumpall writes of a server with two databases and some roles.
+fn cluster() -> &'static [u8] {
+    static DUMP: OnceLock<Vec<u8>> = OnceLock::new();
+    DUMP.get_or_init(|| {
+        let mut server = Source::start();
+        let psql = |database: &str, sql: &str| {
+            server.client("psql", &["-Xqv", "ON_ERROR_STOP=1", "-d", database, "-c", sql])
+        };
+        psql(
+            "postgres",
+            "CREATE ROLE app LOGIN PASSWORD 'x'; ALTER ROLE postgres PASSWORD 'other'",
+        );
+        server.password = "other".into();
+        for (name, rows) in [("shop", 100), ("restore_test", 200), ("Odd \"Name\"", 300)] {
+            server.client("createdb", &["--owner", "app", "--", name]);
+            let made = format!(
+                "CREATE TABLE items (id serial PRIMARY KEY, name text);
+                 INSERT INTO items (name) SELECT 'item ' || n FROM generate_series(1, {rows}) n;
+                 ALTER TABLE items OWNER TO app; GRANT SELECT ON items TO PUBLIC;
+                 SELECT lo_from_bytea(0, 'large');",
+            );
+            let mut psql = std::process::Command::new(client("psql"));
+            psql.args(["-Xqv", "ON_ERROR_STOP=1", "-c", &made]).env("PGDATABASE", name);
+            let output = psql.envs(server.libpq()).output().unwrap();
+            assert!(output.status.success(), "{}", text(&output.stderr));
+        }
+        let args: [&str; 0] = [];
+        server.client("pg_dumpall", &args)
+    })
+}
+
+#[test]
+fn a_dump_that_creates_its_database_passes() {
+    let place = Place::new();
+    let dump = unchanged_database().dump(&["--create"]);
+    let outcome = place.verify_bytes("a.sql", &dump);
+    outcome.passed().says("✓ Contents match the backup (25 tables)");
+}
+
+#[test]
+fn every_database_of_a_cluster_is_restored_and_proven() {
+    let place = Place::new();
+    place.file("own.toml", NO_APPLICATION);
+    place.file("all.sql", cluster());
+    let outcome = place.outcome(place.verify().args(["all.sql", "--config", "own.toml"]));
+    outcome.passed();
+    assert!(outcome.stdout.contains("✓ Backup is complete: 600 rows in 3 tables"), "{outcome}");
+    for (name, rows) in [("shop", 100), ("restore_test", 200), ("Odd \"Name\"", 300)] {
+        outcome.says(&format!("✓ {name}: Rows match the backup (1 table, {rows} rows)"));
+        outcome.says(&format!("✓ {name}: Contents match the backup (1 table)"));
+    }
+}
+
+#[test]
+fn a_row_that_a_database_of_a_cluster_loses_fails() {
+    let place = Place::new();
+    place.file("own.toml", NO_APPLICATION);
+    let dump = cluster();
+    // The trigger takes one row of 300 away while they are restored.
+    let thief = "CREATE FUNCTION public.thief() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 RETURN CASE WHEN NEW.id = 7 THEN NULL ELSE NEW END; END $$;\n\
+                 CREATE TRIGGER thief BEFORE INSERT ON public.items FOR EACH ROW \
+                 EXECUTE FUNCTION public.thief();\n";
+    let database = position(dump, "\\connect shop\n");
+    let at = database + position(&dump[database..], "\nCOPY public.items") + 1;
+    place.file("all.sql", &[&dump[..at], thief.as_bytes(), &dump[at..]].concat());
+    let outcome = place.outcome(place.verify().args(["all.sql", "--config", "own.toml"]));
+    outcome.failed("shop: Rows");
+    outcome.says("✓ restore_test: Rows match the backup (1 table, 200 rows)");
+}
+
+#[test]
+fn a_connection_to_a_database_that_nobody_made_fails() {
+    let place = Place::new();
+    let dump = unchanged_database().dump(&["--create"]);
+    let made = position(&dump, "\nCREATE DATABASE ") + 1;
+    let end = made + position(&dump[made..], ";\n") + 2;
+    let outcome = place.verify_bytes("a.sql", &[&dump[..made], &dump[end..]].concat());
+    outcome.failed("does not exist");
+}
