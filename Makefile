@@ -111,6 +111,11 @@ postgres-archive: ## Add apt.postgresql.org to the system's package sources, whe
 postgres-image: ## Build ccc-backup/postgres:15 from Debian's packages (ARGS=--force builds it again)
 	@infra/postgres-image.sh $(ARGS)
 
+.PHONY: bench-instructions
+bench-instructions: ## Count the instructions that the reader takes for a byte, into docs/instructions.md
+	@infra/setup.sh valgrind
+	@python3 -B benches/instructions.py
+
 .PHONY: try-alerts
 try-alerts: setup .binary ## Show each alert firing and clearing in a real Prometheus
 	@infra/prometheus/try-alerts.sh

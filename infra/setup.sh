@@ -5,6 +5,7 @@
 #   infra/setup.sh          all of it
 #   infra/setup.sh venv     .venv only, for the migrations and the seeder
 #   infra/setup.sh lint     .venv with what `make lint` needs
+#   infra/setup.sh valgrind for `make bench-instructions`
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -118,7 +119,11 @@ case ${1:-all} in
         }
         exit
         ;;
-    *) die "unknown part: $1" 'venv, lint, or none for everything' ;;
+    valgrind)
+        have valgrind || install_packages valgrind
+        exit
+        ;;
+    *) die "unknown part: $1" 'venv, lint, valgrind, or none for everything' ;;
 esac
 
 if ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
