@@ -111,6 +111,17 @@ postgres-archive: ## Add apt.postgresql.org to the system's package sources, whe
 postgres-image: ## Build ccc-backup/postgres:15 from Debian's packages (ARGS=--force builds it again)
 	@infra/postgres-image.sh $(ARGS)
 
+.PHONY: bench
+bench: export CCC_BACKUP := $(CCC_BACKUP)
+bench: setup .binary ## Compare with other ways to do the same, into docs/benchmarks.md (BENCH_SCALE=1 BENCH_RUNS=5)
+	@infra/setup.sh bench
+	@python3 -B benches/end_to_end
+
+.PHONY: bench-instructions
+bench-instructions: ## Count the instructions that the reader takes for a byte, into docs/instructions.md
+	@infra/setup.sh valgrind
+	@python3 -B benches/instructions.py
+
 .PHONY: try-alerts
 try-alerts: setup .binary ## Show each alert firing and clearing in a real Prometheus
 	@infra/prometheus/try-alerts.sh

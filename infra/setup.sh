@@ -5,6 +5,8 @@
 #   infra/setup.sh          all of it
 #   infra/setup.sh venv     .venv only, for the migrations and the seeder
 #   infra/setup.sh lint     .venv with what `make lint` needs
+#   infra/setup.sh bench    pigz, with which `make bench` compares; without it that row is left out
+#   infra/setup.sh valgrind for `make bench-instructions`
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -118,7 +120,16 @@ case ${1:-all} in
         }
         exit
         ;;
-    *) die "unknown part: $1" 'venv, lint, or none for everything' ;;
+    bench)
+        # In a shell of its own, because die ends that one only.
+        have pigz || (install_packages pigz) || say 'there will be no row for pigz' >&2
+        exit
+        ;;
+    valgrind)
+        have valgrind || install_packages valgrind
+        exit
+        ;;
+    *) die "unknown part: $1" 'venv, lint, bench, valgrind, or none for everything' ;;
 esac
 
 if ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then

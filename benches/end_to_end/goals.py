@@ -1,0 +1,117 @@
+"""The goals for speed, size and memory, and whether what was measured reaches them."""
+
+from dataclasses import dataclass
+
+from summary import START_PHASE, ratio
+
+MIB = 1024 * 1024
+
+
+@dataclass
+class Goal:
+    """A measured number and the limit that it is held to; `measured` is None where it is not known."""
+
+    text: str
+    measured: float
+    limit: float
+    unit: str = ""
+    at_least: bool = False
+    below: bool = False
+
+    def reached(self):
+        if self.measured is None:
+            return None
+        if self.at_least:
+            return self.measured >= self.limit
+        return self.measured < self.limit if self.below else self.measured <= self.limit
+
+
+def goals(summary):
+    """All of them, in the order of the page."""
+    jobs = summary.document["settings"]["jobs"]
+    yield Goal(
+        "`verify` without the content proof, part of firedrill's time on the same .sql.gz",
+        summary.ratio("verify-no-content", "firedrill"),
+        0.33,
+    )
+    yield Goal(
+        "`verify` with it, part of firedrill's time",
+        summary.ratio("verify", "firedrill"),
+        0.40,
+    )
+    yield Goal(
+        "`verify` without the content proof, part of the first description's procedure's time",
+        summary.ratio("verify-no-content", "spec"),
+        0.30,
+    )
+    restore = summary.restore_phase("verify-no-content")
+    yield Goal(
+        f"restore phase, part of `pg_restore -j{jobs}`'s time (custom format, same server)",
+        ratio(restore and restore.wall(), summary.wall("pg-restore-custom")),
+        1.0,
+        below=True,
+    )
+    yield Goal(
+        "`create`, part of `pg_dump \\| gzip`'s time",
+        summary.ratio("create", "pg-dump-gzip"),
+        0.55,
+    )
+    yield Goal("`create`, part of `pg_dump \\| gzip`'s file size", size_ratio(summary), 1.0)
+    yield Goal(
+        "peak memory of our process, in any run", peak(summary), 96, unit=" MiB", below=True
+    )
+    yield Goal(
+        "`verify` of a database of a few rows", summary.wall("tiny"), 2.0, unit=" s", below=True
+    )
+    tiny = summary.find("tiny")
+    start = tiny and tiny.phase(START_PHASE, "").wall()
+    yield Goal("start of the sandbox to its first query", start, 0.75, unit=" s")
+    for work in ("create", "verify"):
+        yield Goal(
+            f"time linear in size: `{work}`, seconds a gigabyte at the largest scale over those at "
+            "the smallest",
+            growth(summary, work),
+            1.10,
+        )
+    for work in ("create", "verify"):
+        cores = summary.values_of("cores")
+        most = cores[-1] if cores else jobs
+        yield Goal(
+            f"close to {most:g} times as fast on {most:g} cores, taken as 0.8 of it: `{work}`",
+            speed_up(summary, work),
+            0.8 * most,
+            at_least=True,
+        )
+
+
+def size_ratio(summary):
+    ours, theirs = summary.find("create"), summary.find("pg-dump-gzip")
+    if not (ours and theirs):
+        return None
+    return ratio(ours.median("file_bytes"), theirs.median("file_bytes"))
+
+
+def peak(summary):
+    ours = [row for row in summary.rows if row.key.startswith(("verify", "create", "tiny"))]
+    peaks = [row.peak() for row in ours if row.peak()]
+    return max(peaks) / MIB if peaks else None
+
+
+def growth(summary, work):
+    scales = summary.values_of("scale")
+    if len(scales) < 2:
+        return None
+
+    def seconds_a_byte(scale):
+        row = summary.find(work, scale=scale)
+        sizes = summary.document["scales"]
+        return row and ratio(row.wall(), sizes[f"{scale:g}"]["dump_bytes"])
+
+    return ratio(seconds_a_byte(scales[-1]), seconds_a_byte(scales[0]))
+
+
+def speed_up(summary, work):
+    cores = summary.values_of("cores")
+    if len(cores) < 2 or cores[0] != 1:
+        return None
+    return ratio(summary.wall(work, cores=1), summary.wall(work, cores=cores[-1]))
