@@ -60,6 +60,7 @@ fn target(settings: &CreateSettings, now: DateTime<Utc>) -> PathBuf {
     let packing = match settings.codec {
         Codec::None => Packing::None,
         Codec::Gzip { .. } => Packing::Gzip,
+        Codec::Zstd { .. } => Packing::Zstd,
     };
     match &settings.output {
         Some(output) => naming::output_path(output, packing),

@@ -17,6 +17,11 @@ pub enum Codec {
         /// 1 (fast) to 9 (small).
         level: u8,
     },
+    /// Zstandard (RFC 8878), each piece a frame.
+    Zstd {
+        /// 1 (fast) to 19 (small).
+        level: u8,
+    },
 }
 
 impl Default for Codec {
@@ -44,24 +49,31 @@ pub enum CodecError {
         /// Size of the piece.
         bytes: usize,
     },
+    /// The library could not be set up; it lacks memory.
+    #[error("zstd could not be set up: {0}")]
+    SetUp(String),
 }
 
 impl CodecError {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Level { format: "zstd", .. } => {
+                Some("use a level from 1 to 19, such as zstd:3".to_owned())
+            }
             Self::Level { .. } => Some("use a level from 1 to 9, such as gzip:6".to_owned()),
-            Self::Refused { .. } => None,
+            Self::Refused { .. } | Self::SetUp(_) => None,
         }
     }
 }
 
 impl Codec {
-    /// The name in manifests and on the command line: `none`, `gzip`.
+    /// The name in manifests and on the command line: `none`, `gzip`, `zstd`.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Gzip { .. } => "gzip",
+            Self::Zstd { .. } => "zstd",
         }
     }
 
@@ -73,6 +85,7 @@ impl Codec {
         match self {
             Self::None => Ok(Box::new(Unpacked)),
             Self::Gzip { level } => Gzip::new(level).map(|gzip| Box::new(gzip) as Box<dyn Encoder>),
+            Self::Zstd { level } => Zstd::new(level).map(|zstd| Box::new(zstd) as Box<dyn Encoder>),
         }
     }
 }
@@ -140,6 +153,41 @@ impl Encoder for Gzip {
         piece.extend_from_slice(&self.scratch[..end]);
         piece.extend_from_slice(&crc.to_le_bytes());
         piece.extend_from_slice(&length.to_le_bytes());
+        Ok(())
+    }
+}
+
+/// zstd, with the size of the contents and a checksum in every frame.
+struct Zstd {
+    compressor: zstd::bulk::Compressor<'static>,
+    scratch: Vec<u8>,
+}
+
+impl Zstd {
+    fn new(level: u8) -> Result<Self, CodecError> {
+        // Higher ones need more memory than they are worth.
+        if !(1..=19).contains(&level) {
+            return Err(CodecError::Level { format: "zstd", level });
+        }
+        let compressor = || {
+            let mut compressor = zstd::bulk::Compressor::new(i32::from(level))?;
+            compressor.include_checksum(true)?;
+            Ok(compressor)
+        };
+        let compressor =
+            compressor().map_err(|error: std::io::Error| CodecError::SetUp(error.to_string()))?;
+        Ok(Self { compressor, scratch: Vec::new() })
+    }
+}
+
+impl Encoder for Zstd {
+    fn encode(&mut self, piece: &mut Vec<u8>) -> Result<(), CodecError> {
+        self.scratch.clear();
+        self.scratch.reserve(zstd::compress_bound(piece.len()));
+        self.compressor
+            .compress_to_buffer(piece.as_slice(), &mut self.scratch)
+            .map_err(|_| CodecError::Refused { format: "zstd", bytes: piece.len() })?;
+        std::mem::swap(piece, &mut self.scratch);
         Ok(())
     }
 }

@@ -10,10 +10,11 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::dump::contents::Contents;
+use crate::dump::damage::{Refusal, damage, refusal};
 use crate::dump::flaw::Flaw;
-use crate::dump::gunzip::{Mark, Marks, damage};
 use crate::dump::item::{Facts, Item};
 use crate::dump::items::{Items, ItemsError, Unsound};
+use crate::dump::marks::{Mark, Marks};
 use crate::dump::needs::Needs;
 use crate::dump::open::{BackupFile, Compression, RawReader, decompress_ahead};
 use crate::dump::plain::Reader;
@@ -52,6 +53,14 @@ pub enum InspectError {
     /// The disk failed.
     #[error("the backup could not be read: {0}")]
     Disk(#[from] io::Error),
+    /// It is not decompressed here.
+    #[error("the backup was not read: {refusal}")]
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// SHA-256 of the file, in hex: where there is a manifest, it may prove the file bad.
+        sha256: String,
+    },
     /// Somebody asked to stop.
     #[error("interrupted")]
     Interrupted,
@@ -99,7 +108,11 @@ pub fn inspect(
             }
             Ok(None) => break None,
             Err(ItemsError::Unsound(unsound)) => break Some(unsound),
-            Err(ItemsError::Disk(error)) => return Err(error.into()),
+            Err(ItemsError::Disk(error)) => {
+                let Some(refusal) = refusal(&error).cloned() else { return Err(error.into()) };
+                drop(items);
+                return Err(InspectError::Refused { refusal, sha256: hashing.finish(cancel)? });
+            }
         }
         progress(hashing.position());
     };
@@ -135,6 +148,7 @@ fn root_cause(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => match damage(&error) {
                 Some(damage) => return Ok(Unsound::Damaged { damage: damage.clone(), at }),
+                None if refusal(&error).is_some() => return Ok(flaw.into()),
                 None => return Err(error.into()),
             },
         }

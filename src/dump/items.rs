@@ -6,8 +6,8 @@ use std::io::{self, Read};
 use bytes::BytesMut;
 use thiserror::Error;
 
+use crate::dump::damage::{Damage, damage};
 use crate::dump::flaw::Flaw;
-use crate::dump::gunzip::{Damage, damage};
 use crate::dump::item::{Facts, Item};
 use crate::dump::plain::Reader;
 use crate::outcome::grouped;

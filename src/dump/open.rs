@@ -15,17 +15,10 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
-use crate::dump::gunzip::{Marks, damage};
+use crate::dump::damage::{damage, refusal};
+use crate::dump::marks::Marks;
 use crate::dump::unpack;
-
-/// How the bytes of the file are packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// gzip (RFC 1952), one member or several.
-    Gzip,
-}
+pub use crate::dump::unpack::Compression;
 
 /// Why a backup could not be opened. Each means "could not tell".
 #[derive(Debug, Error)]
@@ -48,7 +41,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// It is a good format that this version does not restore.
-    #[error("{} is {format}; this version verifies plain SQL dumps, also gzipped", .path.display())]
+    #[error("{} is {format}; this version verifies plain SQL dumps, also compressed", .path.display())]
     Unsupported {
         /// The file.
         path: PathBuf,
@@ -155,16 +148,27 @@ impl BackupFile {
         if start.is_empty() {
             return Ok(Err(NotADump::Empty));
         }
-        if !start.starts_with(&[0x1f, 0x8b]) {
-            return Ok(self.plain_start(start)?.map(|()| Compression::None));
+        let compression = Compression::of(start);
+        if compression == Compression::None {
+            return Ok(self.plain_start(start)?.map(|()| compression));
         }
         let mut inner = Vec::new();
-        match self.stream(Compression::Gzip).take(512).read_to_end(&mut inner) {
-            Err(error) if damage(&error).is_none() => return Err(unreadable(error)),
+        match self.stream(compression).take(512).read_to_end(&mut inner) {
+            Err(error) if damage(&error).is_none() && refusal(&error).is_none() => {
+                return Err(unreadable(error));
+            }
             // Damage is found, and named, by whoever reads the whole stream.
             _ => {}
         }
-        Ok(self.plain_start(&inner)?.map(|()| Compression::Gzip))
+        let twice = match (compression, Compression::of(&inner)) {
+            (_, Compression::None) => None,
+            (Compression::Gzip, Compression::Gzip) => Some("gzipped twice"),
+            _ => Some("compressed twice"),
+        };
+        if let Some(format) = twice {
+            return Err(OpenError::Unsupported { path: self.path.clone(), format });
+        }
+        Ok(self.plain_start(&inner)?.map(|()| compression))
     }
 
     fn plain_start(&self, start: &[u8]) -> Result<Result<(), NotADump>, OpenError> {
@@ -174,12 +178,6 @@ impl BackupFile {
         match start {
             _ if start.starts_with(b"PGDMP") => Err(unsupported("a custom-format archive")),
             _ if start.get(257..262) == Some(b"ustar") => Err(unsupported("a tar archive")),
-            _ if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) => {
-                Err(unsupported("compressed with zstd"))
-            }
-            _ if start.starts_with(b"\xfd7zXZ\0") => Err(unsupported("compressed with xz")),
-            _ if start.starts_with(b"BZh") => Err(unsupported("compressed with bzip2")),
-            _ if start.starts_with(&[0x1f, 0x8b]) => Err(unsupported("gzipped twice")),
             _ if start.starts_with(b"PK\x03\x04") => looks("a zip archive"),
             _ if start.starts_with(b"%PDF") => looks("a PDF document"),
             _ if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) => looks(
@@ -222,7 +220,7 @@ pub fn decompress(
     decompress_noting(raw, compression, &Marks::default())
 }
 
-/// The same, and notes where each gzip member begins.
+/// The same, and notes where each member begins.
 pub fn decompress_noting(
     raw: impl Read + Send + 'static,
     compression: Compression,
@@ -268,7 +266,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::dump::gunzip::tests::gzip;
+    use crate::dump::unpack::packed::{bzip2, gzip, xz, zstd};
 
     fn sniffed(bytes: &[u8]) -> Result<Result<Compression, NotADump>, OpenError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -284,7 +282,16 @@ mod tests {
         assert_eq!(sniffed(b"").unwrap(), Err(NotADump::Empty));
         let page = b"\n <!DOCTYPE html><html>";
         assert_eq!(sniffed(page).unwrap(), Err(NotADump::Looks("an HTML page")));
-        assert_eq!(sniffed(&gzip(page)).unwrap(), Err(NotADump::Looks("an HTML page")));
+        for (pack, compression) in [
+            (gzip as fn(&[u8]) -> Vec<u8>, Compression::Gzip),
+            (zstd, Compression::Zstd),
+            (xz, Compression::Xz),
+            (bzip2, Compression::Bzip2),
+        ] {
+            assert_eq!(sniffed(&pack(dump)).unwrap(), Ok(compression));
+            assert_eq!(sniffed(&pack(page)).unwrap(), Err(NotADump::Looks("an HTML page")));
+            assert!(matches!(sniffed(&gzip(&pack(dump))), Err(OpenError::Unsupported { .. })));
+        }
         assert!(matches!(sniffed(b"PGDMP\x01"), Err(OpenError::Unsupported { .. })));
         assert!(matches!(sniffed(b"\xff\xfe-\0").unwrap(), Err(NotADump::Looks(_))));
     }

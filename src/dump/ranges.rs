@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::dump::gunzip::Mark;
+use crate::dump::marks::Mark;
 use crate::dump::open::{BackupFile, Compression};
 use crate::dump::seek::Seekable;
 
@@ -131,7 +131,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::dump::gunzip::tests::gzip;
+    use crate::dump::unpack::packed::gzip;
 
     /// One gzip member, which says of itself that it is too long to be sought in.
     fn one_member(text: &[u8]) -> Ranges {

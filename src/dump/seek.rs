@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use crate::dump::gunzip::Mark;
+use crate::dump::marks::Mark;
 use crate::dump::open::{BackupFile, Compression, decompress};
 
 /// Bytes of the dump between two places to begin from, at the most; reading and passing over more
@@ -59,9 +59,9 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::dump::gunzip::Marks;
-    use crate::dump::gunzip::tests::gzip;
+    use crate::dump::marks::Marks;
     use crate::dump::open::decompress_noting;
+    use crate::dump::unpack::packed::gzip;
 
     fn seekable(bytes: &[u8], compression: Compression, dump_bytes: u64) -> Option<Seekable> {
         let mut file = tempfile::NamedTempFile::new().unwrap();

@@ -206,6 +206,10 @@ impl Run<'_> {
         match error {
             InspectError::Interrupted => self.interrupted(),
             InspectError::Disk(_) => obstacle(error, "check the disk that holds the backup"),
+            InspectError::Refused { .. } => obstacle(
+                error,
+                "decompress it with its own program, and verify the file that comes of it",
+            ),
         }
     }
 

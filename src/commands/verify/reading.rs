@@ -56,13 +56,16 @@ impl Run<'_> {
             self.report.sandbox = Some(sandbox.facts().clone());
         }
         let started = started.map(|sandbox| self.sandbox = Some(sandbox));
-        let inspection = inspected
-            .map_err(|error| obstacle(&error, "this is a defect of ccc-backup: please report it"))?
-            .map_err(|error| self.unread(&error))?;
-        let checksum = self
-            .manifest
-            .as_ref()
-            .map(|manifest| checksum::judge(&inspection.sha256, &manifest.file.sha256));
+        let inspected = inspected.map_err(|error| {
+            obstacle(&error, "this is a defect of ccc-backup: please report it")
+        })?;
+        let inspection = match inspected {
+            Err(InspectError::Refused { sha256, .. }) if self.is_another(file, &sha256)? => {
+                return Ok(None);
+            }
+            other => other.map_err(|error| self.unread(&error))?,
+        };
+        let checksum = self.checksum(&inspection.sha256);
         if let Some(unsound) = &inspection.unsound {
             if file.has_changed() {
                 return Err(changed());
@@ -76,11 +79,7 @@ impl Run<'_> {
             ));
             return Ok(None);
         }
-        if let Some(check) = checksum.clone().filter(|check| check.status == Status::Failed) {
-            if file.has_changed() {
-                return Err(changed());
-            }
-            self.note(check);
+        if self.is_another(file, &inspection.sha256)? {
             return Ok(None);
         }
         started.map_err(|error| self.no_sandbox(&error))?;
@@ -94,6 +93,23 @@ impl Run<'_> {
         let statements = self.manifest.as_ref().map(|manifest| statements(manifest, &inspection));
         statements.into_iter().for_each(|check| self.note(check));
         Ok(Some(inspection))
+    }
+
+    /// Holds the file to the checksum of the manifest, if there is one.
+    fn checksum(&self, sha256: &str) -> Option<CheckResult> {
+        let manifest = self.manifest.as_ref()?;
+        Some(checksum::judge(sha256, &manifest.file.sha256))
+    }
+
+    /// Whether the manifest proves that the file is not the one that was written; notes it then.
+    fn is_another(&mut self, file: &BackupFile, sha256: &str) -> Result<bool, Obstacle> {
+        let failed = self.checksum(sha256).filter(|check| check.status == Status::Failed);
+        let Some(check) = failed else { return Ok(false) };
+        if file.has_changed() {
+            return Err(changed());
+        }
+        self.note(check);
+        Ok(true)
     }
 
     /// The sandbox for a backup of this size.

@@ -8,15 +8,22 @@ use libdeflater::Decompressor;
 use super::{Format, Source};
 use crate::dump::member::{self, FOOTER, HEADER, MOST_CONTENT};
 
+/// What every member begins with.
+pub(super) const MAGIC: [u8; 2] = [0x1f, 0x8b];
+
 /// See [`Format`]. Members of our own are unpacked by libdeflate, which knows only whole buffers,
-/// and is half again as fast on those as what reads streams.
+/// and takes less than half the time on those that a decoder of streams takes.
 pub(super) struct Gzip;
 
 impl Format for Gzip {
     type Unpacker = Decompressor;
     type Decoder<R: Read + Send> = GzDecoder<Source<R>>;
 
-    const MAGIC: &'static [u8] = &[0x1f, 0x8b];
+    const NAME: &'static str = "gzip";
+
+    fn begins<R: Read>(source: &mut Source<R>) -> io::Result<bool> {
+        source.begins_with(&MAGIC)
+    }
 
     fn take<R: Read>(source: &mut Source<R>, member: &mut Vec<u8>) -> io::Result<Option<usize>> {
         member.clear();
@@ -46,8 +53,8 @@ impl Format for Gzip {
             && libdeflater::crc32(content) == crc
     }
 
-    fn decoder<R: Read + Send>(source: Source<R>) -> GzDecoder<Source<R>> {
-        GzDecoder::new(source)
+    fn decoder<R: Read + Send>(source: Source<R>) -> io::Result<GzDecoder<Source<R>>> {
+        Ok(GzDecoder::new(source))
     }
 
     fn source<R: Read + Send>(decoder: GzDecoder<Source<R>>) -> Source<R> {

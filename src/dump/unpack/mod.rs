@@ -1,50 +1,118 @@
 //! Unpacks compressed files strictly: every member, and nothing after the last one.
 //!
 //! A *member* is what a file has one or several of, each of which can be unpacked by itself: a
-//! gzip member. Where a member tells its size and is small, it is unpacked whole, and several at
-//! a time on threads; every other one is read as a stream. Both ways give the same bytes and the
-//! same errors: what cannot be unpacked whole is read again as a stream, which has the last word.
+//! gzip member, a zstd frame, an xz stream. Where a member tells its size and is small, it is
+//! unpacked whole, and several at a time on threads; every other one is read as a stream. Both
+//! ways give the same bytes and the same errors: what cannot be unpacked whole is read again as a
+//! stream, which has the last word.
 
 mod ahead;
+mod bzip2;
 mod gzip;
 mod parallel;
 mod sequential;
 mod source;
+mod xz;
+mod zstd;
+
+#[cfg(test)]
+pub(super) mod packed;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 
-use crate::dump::gunzip::{Damage, Marks};
-use crate::dump::open::Compression;
+use crate::dump::damage::{Damage, Refusal, damage, refusal};
+use crate::dump::marks::Marks;
 use ahead::Ahead;
+use bzip2::Bzip2;
 use gzip::Gzip;
 use parallel::Parallel;
 use sequential::Sequential;
 use source::{DiskError, Source};
+use xz::Xz;
+use zstd::Zstd;
+
+/// Memory that a stream may ask for to be unpacked, in MiB: as much as `zstd` allows it, and twice
+/// what the highest level of `xz` needs.
+const MOST_MIB: u64 = 128;
+
+/// How the bytes of a file are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip (RFC 1952).
+    Gzip,
+    /// Zstandard (RFC 8878).
+    Zstd,
+    /// The .xz format 1.2.
+    Xz,
+    /// bzip2.
+    Bzip2,
+}
+
+impl Compression {
+    /// Told from the first bytes of a file.
+    pub fn of(start: &[u8]) -> Self {
+        let begins = |magic: &[u8]| start.starts_with(magic);
+        match () {
+            () if begins(&gzip::MAGIC) => Self::Gzip,
+            () if begins(&zstd::MAGIC) || zstd::is_skippable(start) => Self::Zstd,
+            () if begins(&xz::MAGIC) => Self::Xz,
+            () if begins(&bzip2::MAGIC) => Self::Bzip2,
+            () => Self::None,
+        }
+    }
+}
 
 /// A format of compressed files.
 trait Format: Sized + 'static {
     /// Unpacks members whole; a thread's own.
     type Unpacker: Default + Send;
-    /// Reads one member as a stream.
+    /// Reads one member as a stream, to its end and no further.
     type Decoder<R: Read + Send>: Read + Send;
 
-    /// What every member begins with.
-    const MAGIC: &'static [u8];
+    /// What it is called.
+    const NAME: &'static str;
+
+    /// Whether the next member begins here. Where there are fewer bytes left than it takes to
+    /// tell, what is there decides.
+    fn begins<R: Read>(source: &mut Source<R>) -> io::Result<bool>;
 
     /// Takes the next member whole, and tells the bytes of its contents; takes nothing where the
     /// member does not tell its size, is too large to be held in memory, or is not all there.
-    fn take<R: Read>(source: &mut Source<R>, member: &mut Vec<u8>) -> io::Result<Option<usize>>;
+    fn take<R: Read>(_: &mut Source<R>, _member: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        Ok(None)
+    }
 
     /// Unpacks a member into as many bytes as it has contents. `false` where it is anything but
     /// whole and correct; `content` is then undefined.
-    fn unpack(unpacker: &mut Self::Unpacker, member: &[u8], content: &mut [u8]) -> bool;
+    fn unpack(_: &mut Self::Unpacker, _member: &[u8], _content: &mut [u8]) -> bool {
+        false
+    }
 
     /// Reads the next member as a stream.
-    fn decoder<R: Read + Send>(source: Source<R>) -> Self::Decoder<R>;
+    fn decoder<R: Read + Send>(source: Source<R>) -> io::Result<Self::Decoder<R>>;
 
     /// What follows the member that was read to its end.
     fn source<R: Read + Send>(decoder: Self::Decoder<R>) -> Source<R>;
+
+    /// Passes over what may stand between members and after the last one.
+    fn skip_padding<R: Read>(_: &mut Source<R>) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// What a decoder's error means when it is no damage.
+    fn refusal(_: &io::Error) -> Option<Refusal> {
+        None
+    }
+
+    /// A decoder's error in words.
+    fn cause(error: &io::Error) -> String {
+        error.to_string()
+    }
 }
 
 /// What `raw` holds, unpacked on the thread that reads it.
@@ -53,9 +121,15 @@ pub(super) fn inline(
     compression: Compression,
     marks: Marks,
 ) -> Box<dyn Read + Send> {
+    fn of<F: Format>(raw: impl Read + Send + 'static, marks: Marks) -> Box<dyn Read + Send> {
+        Box::new(Sequential::<F, _>::new(Source::new(raw), marks))
+    }
     match compression {
         Compression::None => Box::new(raw),
-        Compression::Gzip => Box::new(Sequential::<Gzip, _>::new(Source::new(raw), marks)),
+        Compression::Gzip => of::<Gzip>(raw, marks),
+        Compression::Zstd => of::<Zstd>(raw, marks),
+        Compression::Xz => of::<Xz>(raw, marks),
+        Compression::Bzip2 => of::<Bzip2>(raw, marks),
     }
 }
 
@@ -69,6 +143,9 @@ pub(super) fn ahead(
     match compression {
         Compression::None => Box::new(raw),
         Compression::Gzip => Box::new(Parallel::<Gzip, _>::new(Source::new(raw), marks, threads)),
+        Compression::Zstd => Box::new(Parallel::<Zstd, _>::new(Source::new(raw), marks, threads)),
+        // Their members do not tell their sizes.
+        Compression::Xz | Compression::Bzip2 => Ahead::begin(inline(raw, compression, marks)),
     }
 }
 
@@ -104,21 +181,17 @@ impl Contents {
     }
 }
 
-fn damaged(damage: Damage) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, damage)
-}
-
 /// Tells a decoder's errors from those of the disk.
-fn translate(error: io::Error) -> io::Error {
-    if error.get_ref().is_some_and(|inner| inner.is::<DiskError>() || inner.is::<Damage>()) {
+fn translate<F: Format>(error: io::Error) -> io::Error {
+    let of_the_disk = error.get_ref().is_some_and(|inner| inner.is::<DiskError>());
+    if of_the_disk || damage(&error).is_some() || refusal(&error).is_some() {
         return error;
     }
-    match error.kind() {
-        io::ErrorKind::Interrupted => error,
-        io::ErrorKind::UnexpectedEof => damaged(Damage::CutOff),
-        _ => damaged(Damage::Corrupt(error.to_string())),
+    let format = F::NAME;
+    match (F::refusal(&error), error.kind()) {
+        (Some(refusal), _) => refusal.into(),
+        (None, io::ErrorKind::Interrupted) => error,
+        (None, io::ErrorKind::UnexpectedEof) => Damage::CutOff { format }.into(),
+        (None, _) => Damage::Corrupt { format, cause: F::cause(&error) }.into(),
     }
 }
-
-#[cfg(test)]
-mod tests;

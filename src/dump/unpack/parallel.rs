@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use super::{Ahead, Contents, Format, Sequential, Source};
-use crate::dump::gunzip::{Mark, Marks};
+use crate::dump::marks::{Mark, Marks};
 
 /// Members in flight beside those that the workers have.
 const WAITING: usize = 2;

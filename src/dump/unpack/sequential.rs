@@ -2,8 +2,9 @@
 
 use std::io::{self, Read};
 
-use super::{Contents, Format, Source, damaged, translate};
-use crate::dump::gunzip::{Damage, Mark, Marks};
+use super::{Contents, Format, Source, translate};
+use crate::dump::damage::Damage;
+use crate::dump::marks::{Mark, Marks};
 
 /// All members of a file, one after the other. Unlike `gunzip` and its like, what follows the last
 /// one is an error: a backup is what was written and nothing else.
@@ -47,13 +48,15 @@ impl<F: Format, R: Read + Send> Sequential<F, R> {
 
     /// Goes into the next member, or to the end.
     fn begin(&mut self, mut source: Source<R>) -> io::Result<()> {
-        let start = source.peek(F::MAGIC.len())?;
-        if start.is_empty() && self.begun {
-            return Ok(());
-        }
-        let length = start.len().min(F::MAGIC.len());
-        if self.begun && !F::MAGIC.starts_with(&start[..length]) {
-            return Err(damaged(Damage::TrailingGarbage { at: source.position() }));
+        if self.begun {
+            F::skip_padding(&mut source)?;
+            if source.peek(1)?.is_empty() {
+                return Ok(());
+            }
+            if !F::begins(&mut source)? {
+                let (format, at) = (F::NAME, source.position());
+                return Err(Damage::TrailingGarbage { format, at }.into());
+            }
         }
         self.begun = true;
         self.marks.note(Mark { offset: source.position(), dump_offset: self.read });
@@ -65,7 +68,7 @@ impl<F: Format, R: Read + Send> Sequential<F, R> {
             self.contents.end_at(0);
             source.give_back(std::mem::take(&mut self.member));
         }
-        self.state = State::Within(F::decoder(source));
+        self.state = State::Within(F::decoder(source).map_err(translate::<F>)?);
         Ok(())
     }
 }
@@ -74,7 +77,7 @@ impl<F: Format, R: Read + Send> Read for Sequential<F, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while !buffer.is_empty() {
             let read = match &mut self.state {
-                State::Within(decoder) => decoder.read(buffer).map_err(translate)?,
+                State::Within(decoder) => decoder.read(buffer).map_err(translate::<F>)?,
                 _ => self.contents.give(buffer),
             };
             if read > 0 {

@@ -49,6 +49,12 @@ impl<R: Read> Source<R> {
         self.fill_buf()
     }
 
+    /// Whether `magic` comes next, or as much of it as there is left.
+    pub(super) fn begins_with(&mut self, magic: &[u8]) -> io::Result<bool> {
+        let start = self.peek(magic.len())?;
+        Ok(magic.starts_with(&start[..start.len().min(magic.len())]))
+    }
+
     /// Gives back the bytes that were taken last.
     pub(super) fn give_back(&mut self, mut bytes: Vec<u8>) {
         self.position -= bytes.len() as u64;

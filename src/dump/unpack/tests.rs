@@ -1,138 +1,213 @@
-//! Every test runs in every way of unpacking: on the thread that reads, and ahead of it on others.
+//! Every test runs for every format, and in every way of unpacking: on the thread that reads, and
+//! ahead of it on others.
 
 use std::io::Cursor;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use flate2::bufread::GzDecoder;
 use proptest::prelude::*;
 
+use super::packed::{bzip2 as bz, gzip as gz, own_gzip, own_zstd, xz as lzma, zstd as zst};
 use super::*;
-use crate::dump::codec::Codec;
-use crate::dump::gunzip::tests::gzip;
-use crate::dump::gunzip::{Mark, damage};
+use crate::dump::marks::Mark;
 
-/// A member as `create` writes it.
-fn own(text: &[u8]) -> Vec<u8> {
-    let mut member = text.to_vec();
-    Codec::default().encoder().unwrap().encode(&mut member).unwrap();
-    member
+/// A way to make a member.
+#[derive(Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    compression: Compression,
+    pack: fn(&[u8]) -> Vec<u8>,
+    /// Bits that say nothing of the contents: times, systems, window sizes, padding.
+    harmless: usize,
 }
 
-/// Makes a member.
-type Kind = fn(&[u8]) -> Vec<u8>;
-
-/// Another tool's gzip, and ours.
-const KINDS: [Kind; 2] = [gzip, own];
-
-type Way = fn(Box<dyn Read + Send>, Marks) -> Box<dyn Read + Send>;
-
-fn one_thread(raw: Box<dyn Read + Send>, marks: Marks) -> Box<dyn Read + Send> {
-    inline(raw, Compression::Gzip, marks)
+const fn kind(
+    name: &'static str,
+    compression: Compression,
+    pack: fn(&[u8]) -> Vec<u8>,
+    harmless: usize,
+) -> Kind {
+    Kind { name, compression, pack, harmless }
 }
 
-fn three_threads(raw: Box<dyn Read + Send>, marks: Marks) -> Box<dyn Read + Send> {
-    ahead(raw, Compression::Gzip, marks, NonZeroUsize::new(3).unwrap())
-}
+const KINDS: [Kind; 6] = [
+    kind("gzip", Compression::Gzip, gz, 72),
+    kind("own gzip", Compression::Gzip, own_gzip, 72 + 96),
+    kind("zstd", Compression::Zstd, zst, 12),
+    kind("own zstd", Compression::Zstd, own_zstd, 4),
+    kind("xz", Compression::Xz, lzma, 0),
+    kind("bzip2", Compression::Bzip2, bz, 40),
+];
 
-/// gzip whose members are all read as streams, as they always can be.
-struct Streamed;
+/// A kind in which members are large enough to be worth threads.
+const LARGE: [Kind; 5] = [KINDS[0], KINDS[1], KINDS[2], KINDS[3], KINDS[5]];
 
-impl Format for Streamed {
+/// A format whose members are all read as streams, as they always can be.
+struct Streamed<F>(PhantomData<F>);
+
+impl<F: Format> Format for Streamed<F> {
     type Unpacker = ();
-    type Decoder<R: Read + Send> = GzDecoder<Source<R>>;
-    const MAGIC: &'static [u8] = Gzip::MAGIC;
+    type Decoder<R: Read + Send> = F::Decoder<R>;
+    const NAME: &'static str = F::NAME;
 
-    fn take<R: Read>(_: &mut Source<R>, _: &mut Vec<u8>) -> io::Result<Option<usize>> {
-        Ok(None)
+    fn begins<R: Read>(source: &mut Source<R>) -> io::Result<bool> {
+        F::begins(source)
     }
 
-    fn unpack((): &mut (), _: &[u8], _: &mut [u8]) -> bool {
-        false
-    }
-
-    fn decoder<R: Read + Send>(source: Source<R>) -> Self::Decoder<R> {
-        Gzip::decoder(source)
+    fn decoder<R: Read + Send>(source: Source<R>) -> io::Result<Self::Decoder<R>> {
+        F::decoder(source)
     }
 
     fn source<R: Read + Send>(decoder: Self::Decoder<R>) -> Source<R> {
-        Gzip::source(decoder)
+        F::source(decoder)
+    }
+
+    fn skip_padding<R: Read>(source: &mut Source<R>) -> io::Result<()> {
+        F::skip_padding(source)
+    }
+
+    fn refusal(error: &io::Error) -> Option<Refusal> {
+        F::refusal(error)
     }
 }
 
-fn as_a_stream(raw: Box<dyn Read + Send>, marks: Marks) -> Box<dyn Read + Send> {
-    Box::new(Sequential::<Streamed, _>::new(Source::new(raw), marks))
+type Raw = Box<dyn Read + Send>;
+type Way = fn(Raw, Compression, Marks) -> Raw;
+
+fn as_a_stream(raw: Raw, compression: Compression, marks: Marks) -> Raw {
+    fn of<F: Format>(raw: Raw, marks: Marks) -> Raw {
+        Box::new(Sequential::<Streamed<F>, _>::new(Source::new(raw), marks))
+    }
+    match compression {
+        Compression::None => raw,
+        Compression::Gzip => of::<Gzip>(raw, marks),
+        Compression::Zstd => of::<Zstd>(raw, marks),
+        Compression::Xz => of::<Xz>(raw, marks),
+        Compression::Bzip2 => of::<Bzip2>(raw, marks),
+    }
+}
+
+fn one_thread(raw: Raw, compression: Compression, marks: Marks) -> Raw {
+    inline(raw, compression, marks)
+}
+
+fn three_threads(raw: Raw, compression: Compression, marks: Marks) -> Raw {
+    ahead(raw, compression, marks, NonZeroUsize::new(3).unwrap())
 }
 
 const WAYS: [Way; 3] = [as_a_stream, one_thread, three_threads];
 
-/// What can be read, and the damage that ends it.
-fn read_by(way: Way, bytes: &[u8]) -> (Vec<u8>, Option<Damage>) {
-    let mut stream = way(Box::new(Cursor::new(bytes.to_vec())), Marks::default());
+/// How a stream ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum End {
+    Whole,
+    Damaged(Damage),
+    Refused(Refusal),
+}
+
+/// What can be read, and how it ends.
+fn read_by(way: Way, compression: Compression, bytes: &[u8]) -> (Vec<u8>, End) {
+    let mut stream = way(Box::new(Cursor::new(bytes.to_vec())), compression, Marks::default());
     let mut out = Vec::new();
-    match stream.read_to_end(&mut out) {
-        Ok(_) => (out, None),
-        Err(error) => (out, Some(damage(&error).expect("damage").clone())),
-    }
+    let end = match stream.read_to_end(&mut out) {
+        Ok(_) => End::Whole,
+        Err(error) => match (damage(&error), refusal(&error)) {
+            // What a decoder says depends on the size of the buffers, too.
+            (Some(Damage::Corrupt { format, .. }), _) => {
+                End::Damaged(Damage::Corrupt { format, cause: String::new() })
+            }
+            (Some(damage), _) => End::Damaged(damage.clone()),
+            (None, Some(refusal)) => End::Refused(refusal.clone()),
+            (None, None) => panic!("{error:?}"),
+        },
+    };
+    (out, end)
 }
 
 /// The same, which must be the same in every way; only how much of a damaged member comes before
 /// the error depends on the size of the buffers.
-fn read(bytes: &[u8]) -> (Vec<u8>, Option<Damage>) {
-    let (expected, damage) = read_by(as_a_stream, bytes);
+fn read(compression: Compression, bytes: &[u8]) -> (Vec<u8>, End) {
+    let (expected, end) = read_by(as_a_stream, compression, bytes);
     for way in [one_thread as Way, three_threads] {
-        let found = read_by(way, bytes);
-        assert_eq!(found.1, damage);
+        let found = read_by(way, compression, bytes);
+        assert_eq!(found.1, end);
         let same = found.0 == expected
-            || damage.is_some()
+            || end != End::Whole
                 && (found.0.starts_with(&expected) || expected.starts_with(&found.0));
-        assert!(same, "{} bytes, {} expected, {damage:?}", found.0.len(), expected.len());
+        assert!(same, "{} bytes, {} expected, {end:?}", found.0.len(), expected.len());
     }
-    (expected, damage)
+    (expected, end)
+}
+
+fn cut_off(format: &'static str) -> End {
+    End::Damaged(Damage::CutOff { format })
+}
+
+fn format_of(kind: Kind) -> &'static str {
+    kind.name.trim_start_matches("own ")
 }
 
 #[test]
 fn one_member_and_several_are_read_whole() {
     let text = b"hello ".repeat(300_000);
-    for kind in KINDS {
-        assert_eq!(read(&kind(&text)), (text.clone(), None));
-        let two = [kind(b"one "), kind(b""), kind(b"two")].concat();
-        assert_eq!(read(&two), (b"one two".to_vec(), None));
+    for Kind { pack, compression, .. } in KINDS {
+        assert_eq!(read(compression, &pack(&text)), (text.clone(), End::Whole));
+        let two = [pack(b"one "), pack(b""), pack(b"two")].concat();
+        assert_eq!(read(compression, &two), (b"one two".to_vec(), End::Whole));
     }
 }
 
 #[test]
 fn members_of_our_own_and_others_may_be_mixed() {
-    for order in 0..16 {
-        let parts = (0..4).map(|number| KINDS[order >> number & 1](b"some words\n"));
-        let file = parts.collect::<Vec<_>>().concat();
-        assert_eq!(read(&file), (b"some words\n".repeat(4), None), "{order}");
+    for (foreign, own, compression) in [
+        (gz as fn(&[u8]) -> _, own_gzip as fn(&[u8]) -> _, Compression::Gzip),
+        (zst, own_zstd, Compression::Zstd),
+    ] {
+        for order in 0..16 {
+            let pack = |number: usize| if order >> number & 1 == 0 { foreign } else { own };
+            let parts: Vec<Vec<u8>> = (0..4).map(|number| pack(number)(b"some words\n")).collect();
+            let found = read(compression, &parts.concat());
+            assert_eq!(found, (b"some words\n".repeat(4), End::Whole), "{order}");
+        }
     }
 }
 
+fn whole<F: Format>(member: &[u8]) -> bool {
+    let mut source = Source::new(Cursor::new([member, b"what follows"].concat()));
+    let mut taken = Vec::new();
+    let bytes = F::take(&mut source, &mut taken).unwrap();
+    let at = if bytes.is_some() { member.len() as u64 } else { 0 };
+    assert_eq!((bytes, source.position()), (bytes.filter(|bytes| *bytes == 10), at));
+    let mut content = vec![0; 10];
+    let unpacked = bytes.is_some() && F::unpack(&mut F::Unpacker::default(), &taken, &mut content);
+    assert_eq!(unpacked, bytes.is_some());
+    assert!(!unpacked || content == b"some words");
+    unpacked
+}
+
 #[test]
-fn a_member_of_our_own_is_unpacked_whole_and_another_one_is_not() {
-    for (kind, whole) in KINDS.into_iter().zip([false, true]) {
-        let mut source = Source::new(Cursor::new(kind(b"some words")));
-        let mut member = Vec::new();
-        let bytes = Gzip::take(&mut source, &mut member).unwrap();
-        assert_eq!(bytes, whole.then_some(10));
-        let mut content = vec![0; 10];
-        assert_eq!(Gzip::unpack(&mut Default::default(), &member, &mut content), whole);
-    }
+fn a_member_that_tells_its_size_is_unpacked_whole_and_another_one_is_not() {
+    let text = b"some words";
+    assert!(whole::<Gzip>(&own_gzip(text)) && !whole::<Gzip>(&gz(text)));
+    assert!(whole::<Zstd>(&own_zstd(text)) && !whole::<Zstd>(&zst(text)));
+    assert!(!whole::<Xz>(&lzma(text)) && !whole::<Bzip2>(&bz(text)));
 }
 
 #[test]
 fn a_cut_stream_is_damaged_wherever_it_is_cut() {
     for kind in KINDS {
-        let first = kind(b"a member that stays whole ");
-        let last = kind(b"some text that is long enough to be cut");
-        for cut in 2..last.len() {
-            assert!(read(&last[..cut]).1.is_some(), "cut at {cut}");
-            let (text, damage) = read(&[&first, &last[..cut]].concat());
-            assert!(text.starts_with(b"a member that stays whole "), "cut at {cut}");
-            assert_eq!(damage, Some(Damage::CutOff), "cut at {cut}");
+        let Kind { name, compression, pack, .. } = kind;
+        let first = pack(b"a member that stays whole ");
+        let last = pack(b"some text that is long enough to be cut");
+        for cut in 0..last.len() {
+            let end = read(compression, &last[..cut]).1;
+            assert_eq!(end, cut_off(format_of(kind)), "{name} cut at {cut}");
+            let (text, end) = read(compression, &[&first, &last[..cut]].concat());
+            assert!(text.starts_with(b"a member that stays whole "), "{name} cut at {cut}");
+            let expected = if cut == 0 { End::Whole } else { cut_off(format_of(kind)) };
+            assert_eq!(end, expected, "{name} cut at {cut}");
         }
     }
 }
@@ -140,59 +215,59 @@ fn a_cut_stream_is_damaged_wherever_it_is_cut() {
 #[test]
 fn a_flipped_bit_never_changes_what_is_read() {
     let text = b"some text that is long enough to be flipped";
-    // Time, system and the padding of the last byte carry no content; nor does our own field.
-    for (kind, most) in KINDS.into_iter().zip([64 + 8, 64 + 8 + 96]) {
-        let (whole, before) = (kind(text), kind(text));
-        let mut harmless = 0;
+    for Kind { name, compression, pack, harmless } in KINDS {
+        let whole = pack(text);
+        let mut unnoticed = Vec::new();
         for bit in 0..whole.len() * 8 {
             let mut flipped = whole.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let (found, damage) = read(&[&before[..], &flipped, &whole].concat());
-            if damage.is_none() {
-                assert_eq!(found, text.repeat(3), "flipped bit {bit}");
-                harmless += 1;
+            let (found, end) = read(compression, &[&whole[..], &flipped, &whole].concat());
+            if end == End::Whole {
+                assert!(found == text.repeat(3), "{name}, flipped bit {bit}");
+                unnoticed.push(bit);
             }
         }
-        assert!(harmless < most, "{harmless} flipped bits went unnoticed");
+        assert!(unnoticed.len() <= harmless, "{name}: {} of {unnoticed:?}", unnoticed.len());
     }
 }
 
 #[test]
 fn garbage_after_the_stream_is_damage_with_its_place() {
     for kind in KINDS {
-        let whole = kind(b"text");
+        let Kind { name, compression, pack, .. } = kind;
+        let (whole, format) = (pack(b"text"), format_of(kind));
         let at = whole.len() as u64;
-        for garbage in [&b"\0"[..], b"garbage", b"\x1fx"] {
-            let found = read(&[&whole[..], garbage].concat());
-            assert_eq!(found, (b"text".to_vec(), Some(Damage::TrailingGarbage { at })));
+        for garbage in [&b"\0"[..], b"garbage", b"\x1fx", b"\n"] {
+            let found = read(compression, &[&whole[..], garbage].concat());
+            let end = End::Damaged(Damage::TrailingGarbage { format, at });
+            assert_eq!(found, (b"text".to_vec(), end), "{name}");
         }
-        let found = read(&[&whole[..], b"\x1f"].concat());
-        assert_eq!(found, (b"text".to_vec(), Some(Damage::CutOff)));
+        let found = read(compression, &[&whole[..], &whole[..1]].concat());
+        assert_eq!(found, (b"text".to_vec(), cut_off(format)), "{name}");
     }
 }
 
 #[test]
-fn a_file_without_any_member_is_cut_off() {
-    assert_eq!(read(b""), (Vec::new(), Some(Damage::CutOff)));
-}
-
-#[test]
 fn the_beginnings_of_members_are_noted() {
-    for order in 0..4 {
+    for (one, two) in KINDS.iter().flat_map(|one| KINDS.iter().map(move |two| (one, two))) {
+        if one.compression != two.compression {
+            continue;
+        }
+        let (first, second) = ((one.pack)(b"one "), (two.pack)(b"two"));
         for way in WAYS {
-            let (one, two) = (KINDS[order & 1](b"one "), KINDS[order >> 1](b"two"));
             let marks = Marks::default();
-            let bytes = [one.as_slice(), &two].concat();
-            way(Box::new(Cursor::new(bytes)), marks.clone()).read_to_end(&mut Vec::new()).unwrap();
-            let second = Mark { offset: one.len() as u64, dump_offset: 4 };
+            let file = Cursor::new([first.as_slice(), &second].concat());
+            let mut stream = way(Box::new(file), one.compression, marks.clone());
+            stream.read_to_end(&mut Vec::new()).unwrap();
+            let second = Mark { offset: first.len() as u64, dump_offset: 4 };
             assert_eq!(marks.list(), [Mark::default(), second]);
         }
     }
 }
 
-/// A member of our own that says it has other sizes.
+/// A gzip member of our own that says it has other sizes.
 fn lying(size: Option<u32>, length: Option<u32>) -> Vec<u8> {
-    let mut member = own(b"some text");
+    let mut member = own_gzip(b"some text");
     if let Some(size) = size {
         member[..24].copy_from_slice(&crate::dump::member::header(size));
     }
@@ -205,26 +280,102 @@ fn lying(size: Option<u32>, length: Option<u32>) -> Vec<u8> {
 
 #[test]
 fn a_wrong_size_changes_nothing_and_a_wrong_length_is_damage() {
-    let size = u32::try_from(own(b"some text").len()).unwrap();
+    let size = u32::try_from(own_gzip(b"some text").len()).unwrap();
     for wrong in [0, 32, size - 1, size + 1, 2 * size, 1 << 20, u32::MAX] {
-        let file = [lying(Some(wrong), None), own(b", more")].concat();
-        assert_eq!(read(&file), (b"some text, more".to_vec(), None), "{wrong}");
+        let file = [lying(Some(wrong), None), own_gzip(b", more")].concat();
+        let expected = (b"some text, more".to_vec(), End::Whole);
+        assert_eq!(read(Compression::Gzip, &file), expected, "{wrong}");
     }
     for wrong in [0, 8, 10, 1 << 20, u32::MAX] {
-        let (text, damage) = read(&[lying(None, Some(wrong)), own(b", more")].concat());
+        let file = [lying(None, Some(wrong)), own_gzip(b", more")].concat();
+        let (text, end) = read(Compression::Gzip, &file);
         assert_eq!(text, b"some text", "{wrong}");
-        assert!(matches!(damage, Some(Damage::Corrupt(_))), "{wrong}: {damage:?}");
+        assert!(matches!(end, End::Damaged(Damage::Corrupt { .. })), "{wrong}: {end:?}");
     }
 }
 
 #[test]
 fn a_member_that_is_too_large_to_be_held_is_read_as_a_stream() {
     let text = b"0123456789\n".repeat(500_000);
-    let file = own(&text);
-    let mut source = Source::new(Cursor::new(file.clone()));
-    assert_eq!(Gzip::take(&mut source, &mut Vec::new()).unwrap(), None);
-    assert_eq!(source.position(), 0);
-    assert_eq!(read(&file), (text, None));
+    for (pack, compression) in
+        [(own_gzip as fn(&[u8]) -> _, Compression::Gzip), (own_zstd, Compression::Zstd)]
+    {
+        let file: Vec<u8> = pack(&text);
+        assert_eq!(read(compression, &file), (text.clone(), End::Whole));
+        let mut source = Source::new(Cursor::new(file));
+        let taken = match compression {
+            Compression::Gzip => Gzip::take(&mut source, &mut Vec::new()),
+            _ => Zstd::take(&mut source, &mut Vec::new()),
+        };
+        assert_eq!((taken.unwrap(), source.position()), (None, 0));
+    }
+}
+
+#[test]
+fn zstd_frames_to_be_skipped_are_skipped() {
+    let skipped = [&[0x5e, 0x2a, 0x4d, 0x18, 5, 0, 0, 0][..], b"index"].concat();
+    for pack in [zst as fn(&[u8]) -> Vec<u8>, own_zstd] {
+        let file = [&skipped[..], &pack(b"one "), &skipped, &pack(b"two"), &skipped].concat();
+        assert_eq!(Compression::of(&file), Compression::Zstd);
+        assert_eq!(read(Compression::Zstd, &file), (b"one two".to_vec(), End::Whole));
+        let end = read(Compression::Zstd, &file[..file.len() - 1]).1;
+        assert_eq!(end, cut_off("zstd"));
+    }
+}
+
+#[test]
+fn xz_padding_is_passed_over_in_groups_of_four_zeros() {
+    let (one, two) = (lzma(b"one "), lzma(b"two"));
+    let padded = |zeros: usize| [&one[..], &[0; 8], &two, &vec![0; zeros]].concat();
+    for zeros in [0, 4, 4096] {
+        assert_eq!(read(Compression::Xz, &padded(zeros)), (b"one two".to_vec(), End::Whole));
+    }
+    for zeros in [1, 6] {
+        let at = (one.len() + two.len() + 8 + zeros / 4 * 4) as u64;
+        let end = End::Damaged(Damage::TrailingGarbage { format: "xz", at });
+        assert_eq!(read(Compression::Xz, &padded(zeros)), (b"one two".to_vec(), end));
+    }
+}
+
+/// A zstd frame of one byte with a window of two to the power of `log`.
+fn with_window(log: u8) -> Vec<u8> {
+    [&[0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3, 9, 0, 0][..], b"x"].concat()
+}
+
+/// An xz stream that asks for a window of this code (section 5.3.1).
+fn with_dictionary(code: u8) -> Vec<u8> {
+    let mut stream = lzma(b"x");
+    let (start, length) = (12, (usize::from(stream[12]) + 1) * 4);
+    assert_eq!(stream[start + 2..start + 4], [0x21, 1], "the filter LZMA2");
+    stream[start + 4] = code;
+    let end = start + length - 4;
+    let crc = libdeflater::crc32(&stream[start..end]);
+    stream[end..end + 4].copy_from_slice(&crc.to_le_bytes());
+    stream
+}
+
+#[test]
+fn a_stream_that_asks_for_too_much_memory_is_refused_and_not_called_damaged() {
+    for (compression, most, more) in [
+        (Compression::Zstd, with_window(27), [with_window(28), with_window(41)]),
+        (Compression::Xz, with_dictionary(30), [with_dictionary(31), with_dictionary(40)]),
+    ] {
+        assert_eq!(read(compression, &most), (b"x".to_vec(), End::Whole));
+        for file in more {
+            let (text, end) = read(compression, &file);
+            assert!(matches!(end, End::Refused(Refusal::Memory { most_mib: 128, .. })), "{end:?}");
+            assert!(text.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_needs_a_dictionary_is_refused_and_not_called_damaged() {
+    let mut frame = with_window(20);
+    frame[4] = 1;
+    frame.insert(6, 77);
+    let (_, end) = read(Compression::Zstd, &frame);
+    assert_eq!(end, End::Refused(Refusal::Dictionary { format: "zstd" }));
 }
 
 /// A disk that breaks after some bytes.
@@ -241,15 +392,16 @@ impl Read for Breaking {
 
 #[test]
 fn an_error_of_the_disk_is_no_damage() {
-    for kind in KINDS {
-        let file = [kind(b"one"), kind(b"two")].concat();
+    for Kind { name, compression, pack, .. } in KINDS {
+        let file = [pack(b"one"), pack(b"two")].concat();
         for way in WAYS {
             for cut in 0..=file.len() {
                 let disk = Breaking(Cursor::new(file[..cut].to_vec()));
                 let mut text = Vec::new();
-                let result = way(Box::new(disk), Marks::default()).read_to_end(&mut text);
-                let error = result.unwrap_err();
-                assert!(damage(&error).is_none(), "broken at {cut}: {error:?}");
+                let mut stream = way(Box::new(disk), compression, Marks::default());
+                let error = stream.read_to_end(&mut text).unwrap_err();
+                assert!(damage(&error).is_none(), "{name} broken at {cut}: {error:?}");
+                assert!(refusal(&error).is_none(), "{name} broken at {cut}: {error:?}");
                 assert!(b"onetwo".starts_with(&text));
             }
         }
@@ -268,14 +420,24 @@ impl Read for Endless {
     }
 }
 
+/// Bytes that hardly compress.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state.to_le_bytes()[7]
+    };
+    (0..bytes).map(|_| next()).collect()
+}
+
 #[test]
 fn a_dropped_stream_stops_its_threads_and_drops_the_file() {
-    let text: Vec<u8> = (0..1_000_000u32).flat_map(|n| (n ^ n << 7).to_le_bytes()).collect();
-    for kind in KINDS {
+    for Kind { compression, pack, .. } in LARGE {
+        let member = pack(&noise(1 << 20));
         for bytes in [0, 1, 3_000_000] {
             let given = Arc::new(AtomicUsize::new(0));
-            let file = Endless(kind(&text[..1 << 20]), Arc::clone(&given));
-            let mut stream = three_threads(Box::new(file), Marks::default());
+            let file = Endless(member.clone(), Arc::clone(&given));
+            let mut stream = three_threads(Box::new(file), compression, Marks::default());
             stream.read_exact(&mut vec![0; bytes]).unwrap();
             let begun = Instant::now();
             drop(stream);
@@ -287,11 +449,10 @@ fn a_dropped_stream_stops_its_threads_and_drops_the_file() {
 
 #[test]
 fn what_nobody_reads_is_not_read_much_further() {
-    let text: Vec<u8> = (0..1_000_000u32).flat_map(|n| (n ^ n << 7).to_le_bytes()).collect();
-    for kind in KINDS {
+    for Kind { compression, pack, .. } in LARGE {
         let given = Arc::new(AtomicUsize::new(0));
-        let file = Endless(kind(&text[..1 << 20]), Arc::clone(&given));
-        let mut stream = three_threads(Box::new(file), Marks::default());
+        let file = Endless(pack(&noise(1 << 20)), Arc::clone(&given));
+        let mut stream = three_threads(Box::new(file), compression, Marks::default());
         stream.read_exact(&mut [0]).unwrap();
         std::thread::sleep(Duration::from_millis(200));
         assert!(given.load(Ordering::Relaxed) < 16 << 20);
@@ -319,17 +480,19 @@ fn harm() -> impl Strategy<Value = Harm> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn whatever_happens_to_a_file_every_way_reads_the_same(
+        format in 0usize..4,
         members in proptest::collection::vec(
             (any::<bool>(), proptest::collection::vec(0u8..4, 0..300)), 1..8),
         harm in harm(),
     ) {
+        let (foreign, own) = [(0, 1), (2, 3), (4, 4), (5, 5)][format];
         let mut text = Vec::new();
         let mut file = Vec::new();
-        for (own_kind, part) in members {
-            file.extend(if own_kind { own(&part) } else { gzip(&part) });
+        for (is_own, part) in members {
+            file.extend((KINDS[if is_own { own } else { foreign }].pack)(&part));
             text.extend(part);
         }
         let length = file.len();
@@ -342,11 +505,11 @@ proptest! {
                 drop(file.drain(at % length..(at % length + count).min(length)));
             }
         }
-        let (found, damage) = read(&file);
+        let (found, end) = read(KINDS[own].compression, &file);
         if matches!(harm, Harm::None) {
-            prop_assert_eq!(damage, None);
-            prop_assert!(found == text);
-        } else if damage.is_none() && !matches!(harm, Harm::Cut(_) | Harm::Remove(..)) {
+            prop_assert_eq!(&end, &End::Whole);
+        }
+        if end == End::Whole && !matches!(harm, Harm::Cut(_) | Harm::Remove(..)) {
             prop_assert!(found == text);
         }
     }

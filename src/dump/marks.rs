@@ -1,0 +1,27 @@
+//! The places from which a dump can be read.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where a member of a compressed file begins: a gzip member, a zstd frame.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// In the file.
+    pub offset: u64,
+    /// In the dump.
+    pub dump_offset: u64,
+}
+
+/// The beginnings of all members, in order, as far as the file was read.
+#[derive(Debug, Clone, Default)]
+pub struct Marks(Arc<Mutex<Vec<Mark>>>);
+
+impl Marks {
+    pub(super) fn note(&self, mark: Mark) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(mark);
+    }
+
+    /// The marks so far.
+    pub fn list(&self) -> Vec<Mark> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
