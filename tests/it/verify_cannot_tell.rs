@@ -131,17 +131,6 @@ fn an_image_without_postgresql_is_not_verified() {
 }
 
 #[test]
-fn an_archive_of_another_format_is_not_verified() {
-    let place = Place::new();
-    let database = unchanged_database();
-    for format in ["custom", "tar"] {
-        let dump = database.dump(&["--format", format]);
-        let outcome = place.verify_bytes("a.dump", &dump);
-        outcome.not_verified("this version verifies plain SQL dumps").hints("ccc-backup create");
-    }
-}
-
-#[test]
 fn a_dump_that_connects_to_another_database_is_not_verified() {
     let dump = unchanged_database().dump(&["--create"]);
     let outcome = Place::new().verify_bytes("a.sql", &dump);

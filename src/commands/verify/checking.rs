@@ -67,7 +67,7 @@ impl Run<'_> {
         let dump = &inspection.contents;
         self.tables(session, target, dump, inspection.facts.client_encoding.as_deref()).await?;
         self.sequences(session, dump).await?;
-        let recorded = self.manifest.as_ref().map(|manifest| manifest.large_objects.count);
+        let recorded = self.recorded().map(|manifest| manifest.large_objects.count);
         if dump.large_objects > 0 || recorded.is_some_and(|count| count > 0) {
             self.note(large_objects::check(session, dump.large_objects, recorded).await?);
         }
@@ -112,7 +112,7 @@ impl Run<'_> {
                 "contents of {table}: its partitions have their columns in different orders"
             ));
         }
-        let manifest = self.manifest.as_ref();
+        let manifest = self.recorded();
         let compared: Vec<Compared> = dump
             .tables
             .iter()
@@ -201,7 +201,7 @@ impl Run<'_> {
                 is_called: set.is_called,
             })
             .collect();
-        let recorded: Option<Vec<State>> = self.manifest.as_ref().map(|manifest| {
+        let recorded: Option<Vec<State>> = self.recorded().map(|manifest| {
             let state = |sequence: &crate::store::manifest::Sequence| State {
                 sequence: format!("{}.{}", sequence.schema, sequence.name),
                 last_value: sequence.last_value,
@@ -221,6 +221,11 @@ impl Run<'_> {
         };
         self.note(sequences::judge_feeds(&feeds, was_so));
         Ok(())
+    }
+
+    /// The manifest, where it says what the backup holds.
+    fn recorded(&self) -> Option<&Manifest> {
+        self.manifest.as_ref().filter(|manifest| manifest.has_contents())
     }
 
     /// How the dump's session wrote its values, as far as it is known.

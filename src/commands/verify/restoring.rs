@@ -23,20 +23,8 @@ impl Run<'_> {
         compression: Compression,
         inspection: &Inspection,
     ) -> Result<(), Obstacle> {
+        self.make_database(inspection).await?;
         let Some(sandbox) = &self.sandbox else { return Ok(()) };
-        let database = DATABASE.to_owned();
-        self.events.emit(Event::RestoreStarted { database: database.clone() });
-        self.events.emit(Event::DatabaseCreating { database });
-        let locale = self.locale(inspection);
-        let replaced = sandbox
-            .create_database(DATABASE, &locale)
-            .await
-            .map_err(|error| self.no_sandbox(&error))?;
-        if let Some(announcement) = replaced {
-            self.report.warnings.push(announcement.clone());
-            self.events.emit(Event::Warning(announcement));
-        }
-        self.events.emit(Event::Restoring);
         let clock = Instant::now();
         let target = sandbox.connect_info().database(DATABASE);
         let ledger = Ledger::default();
@@ -58,14 +46,33 @@ impl Run<'_> {
         // What the server refused until then is proof, whatever cut the restore short.
         let outcome = match outcome {
             Err(obstacle) if restored.errors.is_empty() => Err(obstacle),
-            outcome => self.restored(&restored, file).and(outcome),
+            outcome => self.restored(&restored, &|| file.has_changed()).and(outcome),
         };
         self.judge_restore_time();
         outcome
     }
 
+    /// Makes the database that the dump is restored into.
+    pub(super) async fn make_database(&mut self, inspection: &Inspection) -> Result<(), Obstacle> {
+        let Some(sandbox) = &self.sandbox else { return Ok(()) };
+        let database = DATABASE.to_owned();
+        self.events.emit(Event::RestoreStarted { database: database.clone() });
+        self.events.emit(Event::DatabaseCreating { database });
+        let locale = self.locale(inspection);
+        let replaced = sandbox
+            .create_database(DATABASE, &locale)
+            .await
+            .map_err(|error| self.no_sandbox(&error))?;
+        if let Some(announcement) = replaced {
+            self.report.warnings.push(announcement.clone());
+            self.events.emit(Event::Warning(announcement));
+        }
+        self.events.emit(Event::Restoring);
+        Ok(())
+    }
+
     /// Holds the restore to the time that it may take.
-    fn judge_restore_time(&mut self) {
+    pub(super) fn judge_restore_time(&mut self) {
         let Some(allowed) = self.settings.rto else { return };
         let took = self.report.restore_time().unwrap_or_default();
         self.events.emit(Event::SectionStarted(Section::Restore));
@@ -99,14 +106,18 @@ impl Run<'_> {
     }
 
     /// Notes what the restore found.
-    fn restored(&mut self, restored: &Restored, file: &BackupFile) -> Result<(), Obstacle> {
+    pub(super) fn restored(
+        &mut self,
+        restored: &Restored,
+        has_changed: &dyn Fn() -> bool,
+    ) -> Result<(), Obstacle> {
         let errors: Vec<String> = restored.errors.iter().map(ToString::to_string).collect();
         let tolerated = restored.tolerated.values().sum();
         self.events.emit(Event::RestoreFinished { errors, tolerated });
         for (rule, count) in &restored.tolerated {
             self.report.warnings.push(format!("{count} × {rule}"));
         }
-        if restored.unsound.is_some() && file.has_changed() {
+        if restored.unsound.is_some() && has_changed() {
             return Err(changed());
         }
         if let Some(unsound) = &restored.unsound {
@@ -130,7 +141,7 @@ impl Run<'_> {
     }
 
     /// The locale of the new database: the manifest's, else C in the dump's encoding.
-    fn locale(&self, inspection: &Inspection) -> Locale {
+    pub(super) fn locale(&self, inspection: &Inspection) -> Locale {
         let encoding = inspection.facts.client_encoding.as_deref();
         // Where only clients can have it, UTF-8 takes every character of it.
         let of_dump = Locale::of_encoding(encoding.filter(|name| is_for_databases(name)));
