@@ -228,7 +228,7 @@ pub struct CreateArgs {
 #[command(after_help = VERIFY_EXAMPLES)]
 #[command(group(ArgGroup::new("backup").required(true).args(["file", "latest"])))]
 pub struct VerifyArgs {
-    /// The backup: a plain SQL dump, gzipped or not, whatever its name
+    /// The backup: an SQL dump or an archive of pg_dump, gzipped or not, or a directory of one
     pub file: Option<PathBuf>,
     /// Take the newest backup in BACKUP_DIR, or one level below it
     #[arg(long)]

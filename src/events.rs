@@ -42,6 +42,11 @@ pub enum Event {
         /// Its size.
         bytes: u64,
     },
+    /// The backup is an archive, which pg_restore restores.
+    BackupIsArchive {
+        /// Its format, and what made it.
+        what: String,
+    },
     /// A container of this name is looked for.
     SandboxChecking {
         /// The container's name.
@@ -175,7 +180,11 @@ pub enum Work {
     Pulling,
     /// A backup is read; in bytes of its file.
     Reading,
-    /// A backup is restored; in bytes of the dump.
+    /// An archive is copied into the sandbox; in bytes of its files.
+    Copying,
+    /// An archive is written as SQL by pg_restore; in bytes of that.
+    Decoding,
+    /// A backup is restored; in bytes of the dump, or of an archive in bytes of the database.
     Restoring,
     /// Restored tables are compared with the backup; in tables.
     Comparing,

@@ -3,20 +3,19 @@
 
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::dump::contents::Contents;
 use crate::dump::damage::{Refusal, damage, refusal};
 use crate::dump::flaw::Flaw;
-use crate::dump::item::{Facts, Item};
+use crate::dump::hashing::Hashing;
+use crate::dump::item::Facts;
 use crate::dump::items::{Items, ItemsError, Unsound};
 use crate::dump::marks::{Mark, Marks};
 use crate::dump::needs::Needs;
-use crate::dump::open::{BackupFile, Compression, RawReader, decompress_ahead};
+use crate::dump::open::{BackupFile, Compression, decompress_ahead};
 use crate::dump::plain::Reader;
 use crate::dump::script::Script;
 
@@ -66,6 +65,52 @@ pub enum InspectError {
     Interrupted,
 }
 
+/// What reading an archive's SQL found, as pg_restore writes it.
+#[derive(Debug)]
+pub struct Decoded {
+    /// Why it is not whole; `None` when it is.
+    pub unsound: Option<Unsound>,
+    /// Versions, encoding, header and trailer.
+    pub facts: Facts,
+    /// What it contains, as far as it was read.
+    pub contents: Contents,
+    /// Roles and extensions that it needs.
+    pub needs: Needs,
+    /// Its bytes, as far as it was read.
+    pub bytes: u64,
+}
+
+/// Reads SQL that comes from elsewhere than a file of ours. `progress` is told the bytes so far.
+///
+/// # Errors
+/// When the stream fails or `cancel` is set; bad SQL is a value.
+pub fn decode(
+    stream: impl Read,
+    cancel: &CancellationToken,
+    progress: &dyn Fn(u64),
+) -> Result<Decoded, InspectError> {
+    let mut items = Items::new(stream);
+    let (mut contents, mut needs) = (Contents::default(), Needs::default());
+    let unsound = loop {
+        if cancel.is_cancelled() {
+            return Err(InspectError::Interrupted);
+        }
+        match items.pull() {
+            Ok(Some(item)) => {
+                let encoding = items.facts().client_encoding.as_deref();
+                contents.take(&item, encoding);
+                needs.take(&item, encoding);
+            }
+            Ok(None) => break None,
+            Err(ItemsError::Unsound(unsound)) => break Some(unsound),
+            Err(ItemsError::Disk(error)) => return Err(error.into()),
+        }
+        progress(items.bytes());
+    };
+    let (facts, bytes) = (items.facts().clone(), items.bytes());
+    Ok(Decoded { unsound, facts, contents, needs, bytes })
+}
+
 /// What pg_dump says of itself at the start of the dump; as much as is there.
 pub fn preamble(file: &BackupFile, compression: Compression) -> Facts {
     let mut start = Vec::new();
@@ -101,9 +146,7 @@ pub fn inspect(
             Ok(Some(item)) => {
                 let encoding = items.facts().client_encoding.as_deref();
                 contents.take(&item, encoding);
-                if let Item::Statement(statement) = &item {
-                    needs.take(statement, encoding);
-                }
+                needs.take(&item, encoding);
                 script.take(&item);
             }
             Ok(None) => break None,
@@ -111,7 +154,8 @@ pub fn inspect(
             Err(ItemsError::Disk(error)) => {
                 let Some(refusal) = refusal(&error).cloned() else { return Err(error.into()) };
                 drop(items);
-                return Err(InspectError::Refused { refusal, sha256: hashing.finish(cancel)? });
+                let sha256 = hashing.finish(cancel)?.ok_or(InspectError::Interrupted)?;
+                return Err(InspectError::Refused { refusal, sha256 });
             }
         }
         progress(hashing.position());
@@ -123,7 +167,7 @@ pub fn inspect(
         }
         other => other,
     };
-    let sha256 = hashing.finish(cancel)?;
+    let sha256 = hashing.finish(cancel)?.ok_or(InspectError::Interrupted)?;
     let marks = marks.list();
     Ok(Inspection { unsound, facts, contents, sha256, dump_bytes, script, needs, marks })
 }
@@ -155,54 +199,12 @@ fn root_cause(
     }
 }
 
-/// Reads a file and hashes what passes. The clones share one position, so that the hash can be
-/// finished after the decoder gave up.
-#[derive(Clone)]
-struct Hashing(Arc<Mutex<HashState>>);
-
-struct HashState {
-    raw: RawReader,
-    hasher: Sha256,
-    bytes: u64,
-}
-
-impl Hashing {
-    fn new(raw: RawReader) -> Self {
-        Self(Arc::new(Mutex::new(HashState { raw, hasher: Sha256::new(), bytes: 0 })))
-    }
-
-    fn position(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).bytes
-    }
-
-    /// Reads what the decoder left unread, and gives the checksum in hex.
-    fn finish(mut self, cancel: &CancellationToken) -> Result<String, InspectError> {
-        let mut rest = vec![0; 64 * 1024];
-        while self.read(&mut rest)? > 0 {
-            if cancel.is_cancelled() {
-                return Err(InspectError::Interrupted);
-            }
-        }
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(state.hasher.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-}
-
-impl Read for Hashing {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = state.raw.read(buffer)?;
-        state.hasher.update(&buffer[..read]);
-        state.bytes += read as u64;
-        Ok(read)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
     use flate2::write::GzEncoder;
+    use sha2::{Digest, Sha256};
 
     use super::*;
 

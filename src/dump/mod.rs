@@ -1,14 +1,19 @@
 //! The bytes of a dump: where they come from, how they are packed, what they say.
 
+pub mod archive;
+pub mod channel;
 pub mod client_tools;
 pub mod codec;
 pub mod compress;
 pub mod contents;
 pub mod copy;
 pub mod damage;
+pub mod directory;
 pub mod encoding;
 pub mod fingerprint;
 pub mod flaw;
+pub mod format;
+mod hashing;
 pub mod inspect;
 pub mod item;
 pub mod items;

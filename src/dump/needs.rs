@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use memchr::memmem;
 
 use crate::dump::encoding;
-use crate::dump::item::Statement;
+use crate::dump::item::Item;
 use crate::dump::token::{Token, Tokens};
 
 /// Names kept of each kind; who has more is not saying names.
@@ -29,8 +29,9 @@ impl Needs {
         self.named.difference(&self.created).map(String::as_str)
     }
 
-    /// Takes the reader's next statement; `encoding` is the dump's client encoding at this place.
-    pub fn take(&mut self, statement: &Statement, encoding: Option<&str>) {
+    /// Takes the reader's next item; `encoding` is the dump's client encoding at this place.
+    pub fn take(&mut self, item: &Item, encoding: Option<&str>) {
+        let Item::Statement(statement) = item else { return };
         let mut tokens = Tokens::of(&statement.text);
         let Some(Token::Word(word)) = tokens.next() else { return };
         let mut names = Vec::new();
@@ -165,12 +166,14 @@ fn role_of(token: Token) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dump::item::Statement;
 
     fn needs(statements: &[&str]) -> Needs {
         let mut needs = Needs::default();
         for text in statements {
             let text = (*text).to_owned().into();
-            needs.take(&Statement { text, toc: None, line: 1, offset: 0 }, None);
+            let statement = Statement { text, toc: None, line: 1, offset: 0 };
+            needs.take(&Item::Statement(statement), None);
         }
         needs
     }

@@ -15,7 +15,9 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
+use crate::dump::archive::MAGIC;
 use crate::dump::damage::{damage, refusal};
+use crate::dump::format::is_archive_in_tar;
 use crate::dump::marks::Marks;
 use crate::dump::unpack;
 pub use crate::dump::unpack::Compression;
@@ -41,13 +43,16 @@ pub enum OpenError {
         source: io::Error,
     },
     /// It is a good format that this version does not restore.
-    #[error("{} is {format}; this version verifies plain SQL dumps, also compressed", .path.display())]
+    #[error("{} is {format}; this version verifies what pg_dump writes, also compressed", .path.display())]
     Unsupported {
         /// The file.
         path: PathBuf,
         /// What it is.
         format: &'static str,
     },
+    /// It is the table of contents of a directory.
+    #[error("{} is the table of contents of a backup in the directory format", .0.display())]
+    PartOfDirectory(PathBuf),
 }
 
 impl OpenError {
@@ -60,7 +65,10 @@ impl OpenError {
             Self::Unreadable { .. } => {
                 "backups are readable by their owner only: run as that user, or as root"
             }
-            Self::Unsupported { .. } => "make the backup with `ccc-backup create`",
+            Self::Unsupported { .. } => {
+                "unpack it, and name the dump in it: a file, or a directory that holds toc.dat"
+            }
+            Self::PartOfDirectory(_) => "name the directory that it is in",
         }
     }
 }
@@ -176,8 +184,10 @@ impl BackupFile {
         let text = start.trim_ascii_start();
         let looks = |what| Ok(Err(NotADump::Looks(what)));
         match start {
-            _ if start.starts_with(b"PGDMP") => Err(unsupported("a custom-format archive")),
-            _ if start.get(257..262) == Some(b"ustar") => Err(unsupported("a tar archive")),
+            _ if start.starts_with(MAGIC) || is_archive_in_tar(start) => Ok(Ok(())),
+            _ if start.get(257..262) == Some(b"ustar") => {
+                Err(unsupported("a tar archive that pg_dump did not write"))
+            }
             _ if start.starts_with(b"PK\x03\x04") => looks("a zip archive"),
             _ if start.starts_with(b"%PDF") => looks("a PDF document"),
             _ if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) => looks(
@@ -292,7 +302,7 @@ mod tests {
             assert_eq!(sniffed(&pack(page)).unwrap(), Err(NotADump::Looks("an HTML page")));
             assert!(matches!(sniffed(&gzip(&pack(dump))), Err(OpenError::Unsupported { .. })));
         }
-        assert!(matches!(sniffed(b"PGDMP\x01"), Err(OpenError::Unsupported { .. })));
+        assert_eq!(sniffed(b"PGDMP\x01").unwrap(), Ok(Compression::None));
         assert!(matches!(sniffed(b"\xff\xfe-\0").unwrap(), Err(NotADump::Looks(_))));
     }
 

@@ -47,6 +47,8 @@ pub struct RunReport {
     pub backup: PathBuf,
     /// Size of the backup file in bytes.
     pub backup_bytes: u64,
+    /// Its format, in pg_dump's words: `plain`, `custom`, `directory` or `tar`; where it is known.
+    pub format: Option<String>,
     /// Rows in the COPY blocks of the dump, where it was read to its end.
     pub rows: Option<u64>,
     /// When the run began.
@@ -80,6 +82,7 @@ impl RunReport {
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             backup,
             backup_bytes: 0,
+            format: None,
             rows: None,
             started_at,
             seconds: 0.0,

@@ -90,16 +90,18 @@ impl Bars {
     /// Takes in what ends a piece of work.
     pub fn note(&self, event: &Event) {
         let ended = match event {
-            Event::Created { .. } => Work::Dumping,
-            Event::SandboxStarting { .. } => Work::Pulling,
-            Event::BackupRead { .. } => Work::Reading,
-            Event::RestoreFinished { .. } => Work::Restoring,
-            Event::Checked(_) => Work::Comparing,
+            Event::Created { .. } => &[Work::Dumping, Work::Decoding][..],
+            Event::SandboxStarting { .. } => &[Work::Pulling],
+            Event::BackupRead { .. } => &[Work::Reading, Work::Copying, Work::Decoding],
+            Event::RestoreFinished { .. } => &[Work::Restoring],
+            Event::Checked(_) => &[Work::Comparing],
             Event::VerifyFinished(_) => return self.clear(),
             _ => return,
         };
-        if let Some(task) = self.lock().remove(&ended) {
-            task.clear();
+        for work in ended {
+            if let Some(task) = self.lock().remove(work) {
+                task.clear();
+            }
         }
     }
 
@@ -250,6 +252,8 @@ fn name(work: Work) -> &'static str {
         Work::Dumping => "dumping",
         Work::Pulling => "pulling image",
         Work::Reading => "reading",
+        Work::Copying => "copying into the container",
+        Work::Decoding => "decoding",
         Work::Restoring => "restoring",
         Work::Comparing => "comparing",
     }

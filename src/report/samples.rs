@@ -86,6 +86,7 @@ fn begun() -> RunReport {
     let mut report = RunReport::begin("backups/backup_20260114_020000.sql.gz".into(), at);
     report.tool_version = "1.2.3".to_owned();
     report.backup_bytes = 15_234_567;
+    report.format = Some("plain".to_owned());
     report
 }
 

@@ -61,6 +61,7 @@ pub(super) fn transcript(event: &Event) -> String {
         Event::BackupFound { bytes } => {
             vec![format!("✓ Backup file exists: {} bytes", grouped(*bytes))]
         }
+        Event::BackupIsArchive { what } => vec![format!("  Format: {what}")],
         Event::SandboxChecking { name } => {
             vec![String::new(), format!("Checking for existing container: {name}")]
         }

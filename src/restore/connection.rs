@@ -29,7 +29,7 @@ impl Ledger {
     pub fn close(self) -> Restored {
         let mut restored =
             std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        restored.errors.sort_by_key(|failure| failure.line);
+        restored.errors.sort_by_key(|failure| failure.place);
         restored
     }
 

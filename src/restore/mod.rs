@@ -1,5 +1,6 @@
 //! Restoring a dump into the sandbox, and telling which of its errors are harmless.
 
+pub mod archive;
 mod catalog;
 mod connection;
 pub mod extensions;
@@ -35,11 +36,32 @@ pub struct Restored {
     pub rows: u64,
 }
 
+/// Where a statement stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// On this line of the dump, from 1.
+    Line(u64),
+    /// In this entry of an archive's table of contents.
+    Entry(u64),
+    /// Somewhere.
+    Unknown,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {line}"),
+            Self::Entry(number) => write!(f, "entry {number}"),
+            Self::Unknown => f.write_str("pg_restore"),
+        }
+    }
+}
+
 /// A statement of the dump that the server refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// Line in the dump, from 1.
-    pub line: u64,
+    /// Where in the dump.
+    pub place: Place,
     /// What the statement is about, from the dump's own comments, such as `TABLE public.users`.
     pub object: Option<String>,
     /// The statement's first line.
@@ -51,7 +73,7 @@ pub struct Failure {
 impl Failure {
     fn of(statement: &Statement, error: ServerError) -> Self {
         Self {
-            line: statement.line,
+            place: Place::Line(statement.line),
             object: statement.toc.as_ref().map(|toc| toc.to_string()),
             statement: first_line(&String::from_utf8_lossy(&statement.text)),
             error,
@@ -61,12 +83,17 @@ impl Failure {
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "line {}", self.line)?;
+        write!(f, "{}", self.place)?;
         if let Some(object) = &self.object {
             write!(f, ", {object}")?;
         }
-        write!(f, ": {} (SQLSTATE {})", self.error.message, self.error.code)?;
-        write!(f, "\n  {}", self.statement)?;
+        write!(f, ": {}", self.error.message)?;
+        if !self.error.code.is_empty() {
+            write!(f, " (SQLSTATE {})", self.error.code)?;
+        }
+        if !self.statement.is_empty() {
+            write!(f, "\n  {}", self.statement)?;
+        }
         for more in [&self.error.detail, &self.error.context].into_iter().flatten() {
             write!(f, "\n  {}", more.lines().next().unwrap_or_default())?;
         }

@@ -10,6 +10,8 @@ mod owner;
 pub mod sweep;
 pub mod tuning;
 
+use bytes::Bytes;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{Event, Events};
@@ -53,6 +55,19 @@ impl Default for Request {
             settings: Vec::new(),
         }
     }
+}
+
+/// A program that is run beside the server: one of PostgreSQL's own, or of the image's system.
+#[derive(Debug, Default)]
+pub struct Program {
+    /// The program and its arguments. None of them is a secret.
+    pub argv: Vec<String>,
+    /// Variables in the form `NAME=value`.
+    pub env: Vec<String>,
+    /// What it reads; nothing where there is none.
+    pub stdin: Option<mpsc::Receiver<Bytes>>,
+    /// Where its output goes; nowhere where there is none.
+    pub stdout: Option<mpsc::Sender<Bytes>>,
 }
 
 /// A server that runs, and the guard of all that belongs to it.
@@ -194,6 +209,35 @@ impl Sandbox {
             }
         }
         Ok(made)
+    }
+
+    /// Drops a database that nobody needs any more.
+    ///
+    /// # Errors
+    /// [`SandboxError::Server`].
+    pub async fn drop_database(&self, name: &str) -> Result<(), SandboxError> {
+        let failed = |error: &tokio_postgres::Error| SandboxError::Server {
+            doing: format!("drop the database {name}"),
+            reason: pg::describe(error),
+        };
+        let force = if self.version >= 13 { " WITH (FORCE)" } else { "" };
+        let session = self.connect_info.connect().await.map_err(|error| failed(&error))?;
+        let sql = format!("DROP DATABASE {}{force}", pg::quote_ident(name));
+        session.batch_execute(&sql).await.map_err(|error| failed(&error))
+    }
+
+    /// Runs a program beside the server, as its user, in a directory that it may write to and that
+    /// goes with the sandbox; gives its exit code, 128 and more for a signal. Its lines on stderr
+    /// go to `said`.
+    ///
+    /// # Errors
+    /// [`SandboxError::Engine`], also when the sandbox has gone away.
+    pub async fn run(
+        &self,
+        program: Program,
+        said: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<i64, SandboxError> {
+        self.container.run(program, said).await
     }
 
     /// Why the server does not answer any more, when it is its own end that is to blame: that it

@@ -355,6 +355,12 @@ impl Manifest {
         }))
     }
 
+    /// Whether tables, sequences and statements were recorded at all: the archive of a machine
+    /// without pg_restore has a manifest without them. Every dump has statements.
+    pub fn has_contents(&self) -> bool {
+        !self.statements.is_empty()
+    }
+
     /// Writes it beside its backup, whole or not at all.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 
 mod action;
 mod architecture;
+mod archives;
 mod cleanup;
 mod clusters;
 mod command_line;

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 
 use crate::support::docker::{docker, docker_text, image};
 use crate::support::dumps::{gzipped, with_sql_last};
-use crate::support::{Outcome, Place, defaults, good_dump, unchanged_database};
+use crate::support::{Outcome, Place, defaults, good_dump};
 
 #[test]
 fn verify_backup_file_not_found_is_not_verified() {
@@ -128,17 +128,6 @@ fn an_image_without_postgresql_is_not_verified() {
     let outcome = place.outcome(place.verify().args(["a.sql", "--image", &name]));
     docker_text(&["image", "rm", &name]);
     assert_eq!(outcome.code, 2, "{outcome}");
-}
-
-#[test]
-fn an_archive_of_another_format_is_not_verified() {
-    let place = Place::new();
-    let database = unchanged_database();
-    for format in ["custom", "tar"] {
-        let dump = database.dump(&["--format", format]);
-        let outcome = place.verify_bytes("a.dump", &dump);
-        outcome.not_verified("this version verifies plain SQL dumps").hints("ccc-backup create");
-    }
 }
 
 #[test]

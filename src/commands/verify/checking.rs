@@ -111,7 +111,7 @@ impl Run<'_> {
         let session = target.connect().await.map_err(|error| CheckError::of(&error))?;
         self.tables(&session, target, dump, inspection).await?;
         self.sequences(&session, dump).await?;
-        let recorded = self.manifest.as_ref().map(|manifest| manifest.large_objects.count);
+        let recorded = self.recorded().map(|manifest| manifest.large_objects.count);
         if dump.large_objects > 0 || recorded.is_some_and(|count| count > 0) {
             self.note(large_objects::check(&session, dump.large_objects, recorded).await?);
         }
@@ -161,7 +161,7 @@ impl Run<'_> {
                 "contents of {table}: its partitions have their columns in different orders"
             ));
         }
-        let manifest = self.manifest.as_ref();
+        let manifest = self.recorded();
         let compared: Vec<Compared> = dump
             .tables
             .iter()
@@ -255,7 +255,7 @@ impl Run<'_> {
                 is_called: set.is_called,
             })
             .collect();
-        let recorded: Option<Vec<State>> = self.manifest.as_ref().map(|manifest| {
+        let recorded: Option<Vec<State>> = self.recorded().map(|manifest| {
             let state = |sequence: &crate::store::manifest::Sequence| State {
                 sequence: format!("{}.{}", sequence.schema, sequence.name),
                 last_value: sequence.last_value,
@@ -284,6 +284,11 @@ impl Run<'_> {
         }
         self.note(check);
         Ok(())
+    }
+
+    /// The manifest, where it says what the backup holds.
+    fn recorded(&self) -> Option<&Manifest> {
+        self.manifest.as_ref().filter(|manifest| manifest.has_contents())
     }
 
     /// How the dump's session wrote its values, as far as it is known.

@@ -1,15 +1,20 @@
 //! `verify`: reads the backup, restores it into a throwaway PostgreSQL, checks what came back.
 
+mod archive;
 mod checking;
 mod reading;
 mod restoring;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::checks::restore_time;
 use crate::commands::{Stop, ledger, record};
+use crate::dump::archive::Archive;
+use crate::dump::directory::ArchiveDirectory;
+use crate::dump::format::Format;
 use crate::dump::inspect::InspectError;
 use crate::dump::open::BackupFile;
 use crate::events::{Event, Events};
@@ -17,7 +22,7 @@ use crate::outcome::{Defect, Obstacle, RunReport};
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::settings::VerifySettings;
 use crate::store::manifest::Manifest;
-use crate::store::{latest, lock};
+use crate::store::{latest, lock, naming};
 use chrono::Utc;
 
 /// The database that the backup is restored into, unless it makes databases of its own.
@@ -106,16 +111,17 @@ impl Run<'_> {
         let path = self.find()?;
         self.report.backup.clone_from(&path);
         self.events.emit(Event::VerifyStarted { backup: path.clone() });
-        let file = BackupFile::open(&path).map_err(|error| obstacle(&error, error.hint()))?;
-        self.opened = true;
-        // Held to the end, so that no clean-up removes what is being verified.
-        match lock::try_shared(file.file()) {
-            Ok(false) => return Err(being_written(&path)),
-            Ok(true) => {}
-            Err(error) => tracing::debug!(%error, "the backup cannot be locked"),
+        if is_directory(&path) {
+            let opened = ArchiveDirectory::open_at(&path);
+            let directory = opened.map_err(|error| obstacle(&error, error.hint()))?;
+            self.found(&path, directory.file(), directory.bytes())?;
+            if !self.read_manifest(&path, directory.bytes())? {
+                return Ok(());
+            }
+            return self.archive(Archive::Directory(directory)).await;
         }
-        self.report.backup_bytes = file.bytes();
-        self.events.emit(Event::BackupFound { bytes: file.bytes() });
+        let file = BackupFile::open(&path).map_err(|error| obstacle(&error, error.hint()))?;
+        self.found(&path, file.file(), file.bytes())?;
         let sniffed = file.sniff();
         if let Ok(Err(not_a_dump)) = &sniffed {
             self.report.defects.push(Defect {
@@ -125,12 +131,18 @@ impl Run<'_> {
             return Ok(());
         }
         // A file of another format is another file, where there is a manifest to tell.
-        if !self.read_manifest(&file)? {
+        if !self.read_manifest(&path, file.bytes())? {
             return Ok(());
         }
         let Ok(compression) = sniffed.map_err(|error| obstacle(&error, error.hint()))? else {
             return Ok(());
         };
+        let format = Format::of(&file, compression);
+        let format = format.map_err(|error| obstacle(&error, error.hint()))?;
+        if format != Format::Plain {
+            return self.archive(Archive::File { file, compression, format }).await;
+        }
+        self.report.format = Some(format.name().to_owned());
         let Some(inspection) = self.read_and_start(&file, compression).await? else {
             return Ok(());
         };
@@ -144,12 +156,24 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Notes that there is a backup, and holds it to the end, so that no clean-up removes what is
+    /// being verified: as long as `file` is open.
+    fn found(&mut self, path: &Path, file: &File, bytes: u64) -> Result<(), Obstacle> {
+        self.opened = true;
+        match lock::try_shared(file) {
+            Ok(false) => return Err(being_written(path)),
+            Ok(true) => {}
+            Err(error) => tracing::debug!(%error, "the backup cannot be locked"),
+        }
+        self.report.backup_bytes = bytes;
+        self.events.emit(Event::BackupFound { bytes });
+        Ok(())
+    }
+
     /// Reads the manifest beside the backup. `false` when it proves the backup bad.
-    fn read_manifest(&mut self, file: &BackupFile) -> Result<bool, Obstacle> {
-        let read = Manifest::read(file.path()).and_then(|manifest| match manifest {
-            Some(manifest) => {
-                manifest.check_belongs(file.path(), file.bytes()).map(|()| Some(manifest))
-            }
+    fn read_manifest(&mut self, path: &Path, bytes: u64) -> Result<bool, Obstacle> {
+        let read = Manifest::read(path).and_then(|manifest| match manifest {
+            Some(manifest) => manifest.check_belongs(path, bytes).map(|()| Some(manifest)),
             None => Ok(None),
         });
         match read {
@@ -175,7 +199,8 @@ impl Run<'_> {
     /// The backup that is meant.
     fn find(&self) -> Result<PathBuf, Obstacle> {
         if let Some(file) = &self.settings.file {
-            return Ok(file.clone());
+            // Without a slash at its end, after which no manifest could stand.
+            return Ok(file.components().collect());
         }
         let dir = &self.settings.backup_dir;
         match latest::find_latest(dir) {
@@ -236,6 +261,11 @@ impl Run<'_> {
 
 fn obstacle(error: &dyn std::fmt::Display, hint: &str) -> Obstacle {
     Obstacle { cause: error.to_string(), hint: Some(hint.to_owned()) }
+}
+
+/// Whether this is a directory that is, or was, a backup.
+fn is_directory(path: &Path) -> bool {
+    path.is_dir() && (naming::is_backup_directory(path) || naming::manifest_path(path).is_file())
 }
 
 fn being_written(path: &Path) -> Obstacle {

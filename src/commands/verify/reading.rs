@@ -2,21 +2,21 @@
 
 use std::time::Instant;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Run, changed, obstacle};
 use crate::checks::{self, checksum};
 use crate::dump::inspect::{self, InspectError, Inspection};
-use crate::dump::item::Facts;
 use crate::dump::open::{BackupFile, Compression};
 use crate::dump::statements::StatementsOfKind;
 use crate::events::{Event, Events, Progress, Work};
 use crate::outcome::{CheckResult, Defect, Obstacle, Status};
-use crate::sandbox;
+use crate::sandbox::{self, SandboxError};
 use crate::store::manifest::{Manifest, Statements};
 
 /// How much larger than its backup file a database is taken to be, before anything is known.
-const GROWTH: u64 = 16;
+pub(super) const GROWTH: u64 = 16;
 /// The major version taken where the dump does not say.
 const DEFAULT_VERSION: u32 = 15;
 
@@ -31,23 +31,57 @@ impl Run<'_> {
         compression: Compression,
     ) -> Result<Option<Inspection>, Obstacle> {
         let facts = inspect::preamble(file, compression);
-        let version = self.version(&facts);
-        let request = self.sandbox_request(version, file.bytes());
-        let clock = Instant::now();
+        let version = self.version(facts.server_major());
+        let request = self.sandbox_request(version, file.bytes().saturating_mul(GROWTH));
         let reading = {
             let (file, cancel, events) =
                 (file.clone(), self.stop.token().clone(), self.events.clone());
             tokio::task::spawn_blocking(move || read(&file, compression, &cancel, &events))
         };
+        let sound = |inspection: &Inspection| inspection.unsound.is_none();
+        let (inspected, started) = self.start_while(&request, reading, sound).await?;
+        let inspection = match inspected {
+            Err(InspectError::Refused { sha256, .. })
+                if !self.is_the_file(self.checksum(&sha256).as_ref(), file.has_changed())? =>
+            {
+                return Ok(None);
+            }
+            other => other.map_err(|error| self.unread(&error))?,
+        };
+        let checksum = self.checksum(&inspection.sha256);
+        if let Some(unsound) = &inspection.unsound {
+            self.is_bad(unsound.to_string(), checksum, file.has_changed())?;
+            return Ok(None);
+        }
+        if !self.is_the_file(checksum.as_ref(), file.has_changed())? {
+            return Ok(None);
+        }
+        started.map_err(|error| self.no_sandbox(&error))?;
+        self.is_read(&inspection, checksum);
+        if let Some(manifest) = &self.manifest {
+            self.note(statements(manifest, &inspection));
+        }
+        Ok(Some(inspection))
+    }
+
+    /// Starts the sandbox while the backup is read. It is not waited for when the backup turns out
+    /// not to be worth it.
+    pub(super) async fn start_while<T>(
+        &mut self,
+        request: &sandbox::Request,
+        reading: JoinHandle<Result<T, InspectError>>,
+        is_sound: impl Fn(&T) -> bool,
+    ) -> Result<(Result<T, InspectError>, Result<(), SandboxError>), Obstacle> {
+        let clock = Instant::now();
         let enough = self.stop.token().child_token();
-        let starting = sandbox::start(&request, self.events, &enough);
+        let starting = sandbox::start(request, self.events, &enough);
         tokio::pin!(reading, starting);
-        let (inspected, started) = tokio::select! {
-            inspected = &mut reading => {
-                if !matches!(&inspected, Ok(Ok(inspection)) if inspection.unsound.is_none()) {
+        let (read, started) = tokio::select! {
+            read = &mut reading => {
+                if !matches!(&read, Ok(Ok(found)) if is_sound(found)) {
                     enough.cancel();
                 }
-                (inspected, starting.await)
+                (read, starting.await)
             }
             started = &mut starting => (reading.await, started),
         };
@@ -56,33 +90,56 @@ impl Run<'_> {
             self.report.sandbox = Some(sandbox.facts().clone());
         }
         let started = started.map(|sandbox| self.sandbox = Some(sandbox));
-        let inspected = inspected.map_err(|error| {
+        let read = read.map_err(|error| {
             obstacle(&error, "this is a defect of ccc-backup: please report it")
         })?;
-        let inspection = match inspected {
-            Err(InspectError::Refused { sha256, .. }) if self.is_another(file, &sha256)? => {
-                return Ok(None);
-            }
-            other => other.map_err(|error| self.unread(&error))?,
-        };
-        let checksum = self.checksum(&inspection.sha256);
-        if let Some(unsound) = &inspection.unsound {
-            if file.has_changed() {
-                return Err(changed());
-            }
-            // It tells whether the file was written so, or became so.
-            checksum.into_iter().for_each(|check| self.note(check));
-            self.report.defects.push(Defect::new(
-                unsound.to_string(),
-                "this file cannot be restored whole: use an older backup, and look at the job \
-                 that wrote it",
-            ));
-            return Ok(None);
+        Ok((read, started))
+    }
+
+    /// The comparison of a checksum with the manifest's.
+    pub(super) fn checksum(&self, found: &str) -> Option<CheckResult> {
+        let manifest = self.manifest.as_ref()?;
+        Some(checksum::judge(found, &manifest.file.sha256))
+    }
+
+    /// Notes that the backup itself is bad.
+    pub(super) fn is_bad(
+        &mut self,
+        cause: String,
+        checksum: Option<CheckResult>,
+        has_changed: bool,
+    ) -> Result<(), Obstacle> {
+        if has_changed {
+            return Err(changed());
         }
-        if self.is_another(file, &inspection.sha256)? {
-            return Ok(None);
+        // It tells whether the file was written so, or became so.
+        checksum.into_iter().for_each(|check| self.note(check));
+        self.report.defects.push(Defect::new(
+            cause,
+            "this file cannot be restored whole: use an older backup, and look at the job that \
+             wrote it",
+        ));
+        Ok(())
+    }
+
+    /// Whether it is the file that was written, as far as it is known; notes it where it is not.
+    pub(super) fn is_the_file(
+        &mut self,
+        checksum: Option<&CheckResult>,
+        has_changed: bool,
+    ) -> Result<bool, Obstacle> {
+        match checksum.filter(|check| check.status == Status::Failed) {
+            None => Ok(true),
+            Some(_) if has_changed => Err(changed()),
+            Some(check) => {
+                self.note(check.clone());
+                Ok(false)
+            }
         }
-        started.map_err(|error| self.no_sandbox(&error))?;
+    }
+
+    /// Tells that the backup was read to its end.
+    pub(super) fn is_read(&mut self, inspection: &Inspection, checksum: Option<CheckResult>) {
         self.report.rows = Some(inspection.contents.rows());
         self.events.emit(Event::BackupRead {
             tables: inspection.contents.tables(),
@@ -90,47 +147,26 @@ impl Run<'_> {
             bytes: inspection.dump_bytes,
         });
         checksum.into_iter().for_each(|check| self.note(check));
-        let statements = self.manifest.as_ref().map(|manifest| statements(manifest, &inspection));
-        statements.into_iter().for_each(|check| self.note(check));
-        Ok(Some(inspection))
     }
 
-    /// Holds the file to the checksum of the manifest, if there is one.
-    fn checksum(&self, sha256: &str) -> Option<CheckResult> {
-        let manifest = self.manifest.as_ref()?;
-        Some(checksum::judge(sha256, &manifest.file.sha256))
-    }
-
-    /// Whether the manifest proves that the file is not the one that was written; notes it then.
-    fn is_another(&mut self, file: &BackupFile, sha256: &str) -> Result<bool, Obstacle> {
-        let failed = self.checksum(sha256).filter(|check| check.status == Status::Failed);
-        let Some(check) = failed else { return Ok(false) };
-        if file.has_changed() {
-            return Err(changed());
-        }
-        self.note(check);
-        Ok(true)
-    }
-
-    /// The sandbox for a backup of this size.
-    fn sandbox_request(&self, version: u32, file_bytes: u64) -> sandbox::Request {
+    /// The sandbox for a dump of this size.
+    pub(super) fn sandbox_request(&self, version: u32, dump_bytes: u64) -> sandbox::Request {
         sandbox::Request {
             version,
             image: self.settings.image.clone(),
             port: self.settings.port,
             name: self.settings.container_name.clone(),
             keep: self.settings.keep,
-            data_bytes: Some(file_bytes.saturating_mul(GROWTH)),
+            data_bytes: Some(dump_bytes),
             settings: self.settings.server_settings.clone(),
         }
     }
 
-    /// The major version to restore into.
-    fn version(&self, facts: &Facts) -> u32 {
+    /// The major version to restore into: what was asked for, else what fits the dump.
+    pub(super) fn version(&self, of_dump: Option<u32>) -> u32 {
         if let Some(version) = self.settings.version {
             return version;
         }
-        let of_dump = facts.server_major();
         if of_dump.is_none() {
             let text = format!("the dump does not say its version; taking {DEFAULT_VERSION}");
             self.events.emit(Event::Warning(text));
@@ -140,7 +176,7 @@ impl Run<'_> {
 }
 
 /// Whether the dump has the statements of the manifest.
-fn statements(manifest: &Manifest, inspection: &Inspection) -> CheckResult {
+pub(super) fn statements(manifest: &Manifest, inspection: &Inspection) -> CheckResult {
     let recorded = |of: &Statements| StatementsOfKind {
         kind: of.kind.clone(),
         count: of.count,

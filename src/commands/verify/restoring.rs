@@ -24,38 +24,11 @@ impl Run<'_> {
         compression: Compression,
         inspection: &Inspection,
     ) -> Result<bool, Obstacle> {
-        let contents = &inspection.contents;
-        if contents.connects()
-            && let Some(sandbox) = &mut self.sandbox
-            && let Err(error) = sandbox.leave_postgres_alone().await
-        {
-            return Err(self.no_sandbox(&error));
-        }
-        let Some(sandbox) = &self.sandbox else { return Ok(false) };
-        let begins_in = if contents.connects_to(DATABASE) { OTHER_DATABASE } else { DATABASE };
-        let database = begins_in.to_owned();
-        self.events.emit(Event::RestoreStarted { database: database.clone() });
-        self.events.emit(Event::DatabaseCreating { database });
-        let locale = self.locale(inspection);
-        let replaced = sandbox
-            .create_database(begins_in, &locale)
-            .await
-            .map_err(|error| self.no_sandbox(&error))?;
-        if let Some(announcement) = replaced {
-            self.report.warnings.push(announcement.clone());
-            self.events.emit(Event::Warning(announcement));
-        }
-        let needed = inspection.needs.roles();
-        let roles = sandbox.create_roles(needed).await.map_err(|error| self.no_sandbox(&error))?;
-        if !roles.is_empty() {
-            self.events.emit(Event::RolesCreated(roles.clone()));
-            self.report.roles = roles;
-        }
-        let target = sandbox.connect_info().database(begins_in);
-        if !self.has_extensions(&target, inspection).await? {
+        if !self.make_database(inspection).await? {
             return Ok(false);
         }
-        self.events.emit(Event::Restoring);
+        let Some(sandbox) = &self.sandbox else { return Ok(false) };
+        let target = sandbox.connect_info().database(&self.database);
         let clock = Instant::now();
         let ledger = Ledger::default();
         let loaded = tokio::select! {
@@ -76,7 +49,7 @@ impl Run<'_> {
         // What the server refused until then is proof, whatever cut the restore short.
         let outcome = match outcome {
             Err(obstacle) if restored.errors.is_empty() => Err(obstacle),
-            outcome => self.restored(&restored, file).and(outcome),
+            outcome => self.restored(&restored, &|| file.has_changed()).and(outcome),
         };
         self.judge_restore_time();
         outcome.map(|()| true)
@@ -114,8 +87,49 @@ impl Run<'_> {
         Ok(missing.is_empty())
     }
 
+    /// Makes the database that the dump is restored into, with what the dump needs beside it. `false`
+    /// when that cannot be, and the report says why.
+    pub(super) async fn make_database(
+        &mut self,
+        inspection: &Inspection,
+    ) -> Result<bool, Obstacle> {
+        let contents = &inspection.contents;
+        if contents.connects()
+            && let Some(sandbox) = &mut self.sandbox
+            && let Err(error) = sandbox.leave_postgres_alone().await
+        {
+            return Err(self.no_sandbox(&error));
+        }
+        let Some(sandbox) = &self.sandbox else { return Ok(false) };
+        let database = if contents.connects_to(DATABASE) { OTHER_DATABASE } else { DATABASE };
+        self.database = database.to_owned();
+        self.events.emit(Event::RestoreStarted { database: database.to_owned() });
+        self.events.emit(Event::DatabaseCreating { database: database.to_owned() });
+        let locale = self.locale(inspection);
+        let replaced = sandbox
+            .create_database(database, &locale)
+            .await
+            .map_err(|error| self.no_sandbox(&error))?;
+        if let Some(announcement) = replaced {
+            self.report.warnings.push(announcement.clone());
+            self.events.emit(Event::Warning(announcement));
+        }
+        let needed = inspection.needs.roles();
+        let roles = sandbox.create_roles(needed).await.map_err(|error| self.no_sandbox(&error))?;
+        if !roles.is_empty() {
+            self.events.emit(Event::RolesCreated(roles.clone()));
+            self.report.roles = roles;
+        }
+        let target = sandbox.connect_info().database(database);
+        if !self.has_extensions(&target, inspection).await? {
+            return Ok(false);
+        }
+        self.events.emit(Event::Restoring);
+        Ok(true)
+    }
+
     /// Holds the restore to the time that it may take.
-    fn judge_restore_time(&mut self) {
+    pub(super) fn judge_restore_time(&mut self) {
         let Some(allowed) = self.settings.rto else { return };
         let took = self.report.restore_time().unwrap_or_default();
         self.events.emit(Event::SectionStarted(Section::Restore));
@@ -149,14 +163,18 @@ impl Run<'_> {
     }
 
     /// Notes what the restore found.
-    fn restored(&mut self, restored: &Restored, file: &BackupFile) -> Result<(), Obstacle> {
+    pub(super) fn restored(
+        &mut self,
+        restored: &Restored,
+        has_changed: &dyn Fn() -> bool,
+    ) -> Result<(), Obstacle> {
         let errors: Vec<String> = restored.errors.iter().map(ToString::to_string).collect();
         let tolerated = restored.tolerated.values().sum();
         self.events.emit(Event::RestoreFinished { errors, tolerated });
         for (rule, count) in &restored.tolerated {
             self.report.warnings.push(format!("{count} × {rule}"));
         }
-        if restored.unsound.is_some() && file.has_changed() {
+        if restored.unsound.is_some() && has_changed() {
             return Err(changed());
         }
         if let Some(unsound) = &restored.unsound {
@@ -174,7 +192,7 @@ impl Run<'_> {
     }
 
     /// The locale of the new database: the manifest's, else C in the dump's encoding.
-    fn locale(&self, inspection: &Inspection) -> Locale {
+    pub(super) fn locale(&self, inspection: &Inspection) -> Locale {
         let encoding = inspection.facts.client_encoding.as_deref();
         // Where only clients can have it, UTF-8 takes every character of it.
         let of_dump = Locale::of_encoding(encoding.filter(|name| is_for_databases(name)));

@@ -133,6 +133,11 @@ pub(super) fn inline(
     }
 }
 
+/// What a gzip file holds, unpacked on the thread that reads it.
+pub(super) fn gunzip(raw: impl Read + Send) -> impl Read {
+    Sequential::<Gzip, _>::new(Source::new(raw), Marks::default())
+}
+
 /// The same on `threads` threads, ahead of whoever reads.
 pub(super) fn ahead(
     raw: impl Read + Send + 'static,

@@ -2,6 +2,7 @@
 
 mod claim;
 mod engine;
+mod exec;
 mod guard;
 mod image;
 mod inventory;
@@ -23,7 +24,7 @@ use crate::secret::Secret;
 
 use super::error::SandboxError;
 use super::owner::{Owner, random_password};
-use super::{Request, tuning};
+use super::{Program, Request, tuning};
 use claim::{claim, is_about_the_port, port_busy};
 use guard::{Guard, refusing};
 use image::Image;
@@ -64,6 +65,15 @@ impl Container {
     /// Leaves it as it is.
     pub fn keep(self) {
         self.guard.keep();
+    }
+
+    /// Runs a program beside the server; gives its exit code. Its stderr goes to `said`, by lines.
+    pub async fn run(
+        &self,
+        program: Program,
+        said: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<i64, SandboxError> {
+        exec::run(&self.guard, &self.id, program, said).await
     }
 
     /// How it ended, with its last lines; `None` when it runs.

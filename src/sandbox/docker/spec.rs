@@ -18,7 +18,10 @@ pub const SERVER_PORT_KEY: &str = "5432/tcp";
 /// this container and not whatever else has its address.
 pub const RUN_SETTING: &str = "ccc_backup.run";
 
-const START_SCRIPT: &str = include_str!("start.sh");
+const START_SCRIPT: &str = concat!(include_str!("find-server.sh"), include_str!("start.sh"));
+/// Runs a program beside the server, in the directory that holds the data directory.
+pub const RUN_SCRIPT: &str =
+    concat!(include_str!("find-server.sh"), "cd \"${PGDATA%/*}\"\nexec \"$@\"\n");
 const DEFAULT_DATA_MOUNT: &str = "/var/lib/postgresql/data";
 const MIB: u64 = 1024 * 1024;
 

@@ -1,13 +1,8 @@
-# Runs in the container instead of the image's entrypoint, by any POSIX shell; "$@" is for the
-# server. The password comes on stdin, so that no list of processes, no environment and no
-# inspection shows it; printf is part of the shell.
+# Runs in the container instead of the image's entrypoint, by any POSIX shell, after
+# find-server.sh; "$@" is for the server. The password comes on stdin, so that no list of processes,
+# no environment and no inspection shows it; printf is part of the shell.
 umask 077
 IFS= read -r password
-if ! command -v initdb >/dev/null; then
-    for bin in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /opt/*/postgresql/bin; do
-        if [ -x "$bin/initdb" ]; then PATH=$bin:$PATH; fi
-    done
-fi
 if ! command -v initdb >/dev/null; then
     echo "ccc-backup: this image has no initdb" >&2
     exit 127

@@ -1,0 +1,140 @@
+//! The table of contents of an archive. Only the entries that have data are kept: the others are
+//! statements, which pg_restore decodes.
+
+use std::io::Read;
+
+use super::fields::Fields;
+use super::{ArchiveError, Head, NAME_BYTES, corrupt};
+
+/// Bytes kept of the kind of an entry, such as `TABLE DATA`.
+const KIND_BYTES: usize = 64;
+/// Bytes of entries that are kept, some three hundred thousand tables.
+const MOST_BYTES: usize = 64 << 20;
+
+/// The table of contents.
+#[derive(Debug)]
+pub(super) struct Toc {
+    /// The entries that have data.
+    pub(super) entries: Vec<Entry>,
+    /// Whether these are all: the memory they may take is bounded.
+    pub(super) complete: bool,
+}
+
+/// An entry that has data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Its number.
+    pub(super) id: i64,
+    /// Its file, in the formats directory and tar.
+    pub(super) file: String,
+    /// Whether its data are rows of a COPY statement, whose end is known.
+    pub(super) copied: bool,
+    /// Whether its data are large objects.
+    pub(super) large_objects: bool,
+    kind: String,
+    schema: Option<String>,
+    name: String,
+}
+
+impl Entry {
+    fn size(&self) -> usize {
+        let texts = [&self.file, &self.kind, &self.name].map(String::len).iter().sum::<usize>();
+        size_of::<Self>() + texts + self.schema.as_ref().map_or(0, String::len)
+    }
+
+    /// Such as `TABLE DATA public.users`.
+    pub(super) fn object(&self) -> String {
+        match self.schema.as_deref().filter(|schema| !schema.is_empty()) {
+            Some(schema) => format!("{} {schema}.{}", self.kind, self.name),
+            None => format!("{} {}", self.kind, self.name),
+        }
+    }
+}
+
+/// What follows the common fields of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extra {
+    /// In the custom format: whether there are data, and their place in the file.
+    Place,
+    /// In the others: the name of a file.
+    File,
+}
+
+/// The state of data in the custom format that an entry does not have.
+/// Source: `pg_backup_archiver.h`, `K_OFFSET_NO_DATA`.
+const NO_DATA: u8 = 3;
+
+/// Reads the table of contents that follows the head.
+pub(super) fn read<R: Read>(
+    fields: &mut Fields<R>,
+    head: &Head,
+    extra: Extra,
+) -> Result<Toc, ArchiveError> {
+    let count = fields.int()?;
+    if count < 0 {
+        return Err(corrupt("its table of contents has less than no entries", fields.at()));
+    }
+    let (mut entries, mut bytes) = (Vec::new(), 0);
+    for _ in 0..count {
+        let (entry, has_data) = read_entry(fields, head, extra)?;
+        if !has_data {
+            continue;
+        }
+        bytes += entry.size();
+        if bytes <= MOST_BYTES {
+            entries.push(entry);
+        }
+    }
+    Ok(Toc { entries, complete: bytes <= MOST_BYTES })
+}
+
+fn read_entry<R: Read>(
+    fields: &mut Fields<R>,
+    head: &Head,
+    extra: Extra,
+) -> Result<(Entry, bool), ArchiveError> {
+    let id = fields.int()?;
+    if id <= 0 {
+        return Err(corrupt("an entry of its table of contents has no number", fields.at()));
+    }
+    let had_data = fields.int()? != 0;
+    // Of the catalog's row: the table, the number.
+    fields.string(0)?;
+    fields.string(0)?;
+    let name = fields.text(NAME_BYTES)?.unwrap_or_default();
+    let kind = fields.text(KIND_BYTES)?.unwrap_or_default();
+    let _section = fields.int()?;
+    // The statements that make and drop it.
+    fields.string(0)?;
+    fields.string(0)?;
+    let copied = fields.string(1)?.is_some_and(|text| !text.is_empty());
+    let schema = fields.text(NAME_BYTES)?;
+    let _tablespace = fields.string(0)?;
+    if head.version >= (1, 14) {
+        let _access_method = fields.string(0)?;
+    }
+    if head.version >= (1, 16) {
+        let _kind_of_relation = fields.int()?;
+    }
+    let _owner = fields.string(0)?;
+    let _with_oids = fields.string(0)?;
+    // What it depends on, up to a string that is none.
+    while fields.string(0)?.is_some() {}
+    let (file, has_data) = match extra {
+        Extra::Place => {
+            let state = fields.byte()?;
+            if !matches!(state, 1..=NO_DATA) {
+                return Err(corrupt("an entry has data in no known state", fields.at()));
+            }
+            fields.skip(fields.offset_size as u64)?;
+            (String::new(), state != NO_DATA)
+        }
+        Extra::File => {
+            let file = fields.text(NAME_BYTES)?.unwrap_or_default();
+            let has_data = had_data && !file.is_empty();
+            (file, has_data)
+        }
+    };
+    let large_objects = kind == "BLOBS";
+    Ok((Entry { id, file, copied, large_objects, kind, schema, name }, has_data))
+}

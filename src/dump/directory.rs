@@ -1,0 +1,103 @@
+//! An archive of the directory format as it lies on the disk: a flat directory of files.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::open::OpenError;
+
+/// A file of the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub name: OsString,
+    /// Its size in bytes.
+    pub bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+/// An open directory.
+#[derive(Debug, Clone)]
+pub struct ArchiveDirectory {
+    path: PathBuf,
+    directory: Arc<File>,
+    members: Vec<Member>,
+}
+
+impl ArchiveDirectory {
+    /// Opens a directory. Its members are the regular files in it that are not hidden: pg_dump
+    /// writes none of these, and other programs leave them.
+    ///
+    /// # Errors
+    /// When it is not there, no directory, or may not be read.
+    pub fn open_at(path: &Path) -> Result<Self, OpenError> {
+        let fail = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => OpenError::NotFound(path.to_owned()),
+            _ => OpenError::Unreadable { path: path.to_owned(), source },
+        };
+        let directory = Arc::new(File::open(path).map_err(fail)?);
+        Ok(Self { path: path.to_owned(), directory, members: list(path).map_err(fail)? })
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory itself, to lock it.
+    pub fn file(&self) -> &File {
+        &self.directory
+    }
+
+    /// Its members, ordered by their names.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The sizes of its members together.
+    pub fn bytes(&self) -> u64 {
+        self.members.iter().map(|member| member.bytes).sum()
+    }
+
+    /// Opens a member.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open(&self, member: &Member) -> io::Result<File> {
+        File::open(self.path.join(&member.name))
+    }
+
+    /// Whether anything in it was written to since it was opened.
+    pub fn has_changed(&self) -> bool {
+        list(&self.path).map_or(true, |now| now != self.members)
+    }
+}
+
+fn list(path: &Path) -> io::Result<Vec<Member>> {
+    let mut members = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let name = entry?.file_name();
+        if name.as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        // Followed, as pg_restore would.
+        let metadata = match std::fs::metadata(path.join(&name)) {
+            Ok(metadata) => metadata,
+            // A link to nowhere is no file.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if metadata.is_file() {
+            members.push(Member {
+                name,
+                bytes: metadata.len(),
+                modified: metadata.modified().ok(),
+            });
+        }
+    }
+    members.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(members)
+}

@@ -1,0 +1,61 @@
+//! Hashes a file while somebody else reads it.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+/// Reads `R` and hashes what passes. The clones share one position, so that the hash can be
+/// finished after a decoder gave up.
+pub(super) struct Hashing<R>(Arc<Mutex<State<R>>>);
+
+struct State<R> {
+    raw: R,
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl<R> Clone for Hashing<R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<R: Read> Hashing<R> {
+    pub(super) fn new(raw: R) -> Self {
+        Self(Arc::new(Mutex::new(State { raw, hasher: Sha256::new(), bytes: 0 })))
+    }
+
+    /// Bytes that were read.
+    pub(super) fn position(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
+    /// Reads what the decoder left unread, and gives the checksum in hex; `None` when cancelled.
+    pub(super) fn finish(mut self, cancel: &CancellationToken) -> io::Result<Option<String>> {
+        let mut rest = vec![0; 64 * 1024];
+        while self.read(&mut rest)? > 0 {
+            if cancel.is_cancelled() {
+                return Ok(None);
+            }
+        }
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Some(hex(&state.hasher.clone().finalize())))
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = state.raw.read(buffer)?;
+        state.hasher.update(&buffer[..read]);
+        state.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+/// Bytes as lower-case hex digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

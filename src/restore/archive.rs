@@ -1,0 +1,265 @@
+//! Restores an archive by pg_restore: how it is called, and what follows from what it says.
+//!
+//! Pure: whoever runs pg_restore hands over its lines and its exit code. The exit code alone never
+//! decides; and where several workers write to one stderr, their lines run into each other.
+
+mod messages;
+
+use std::collections::BTreeMap;
+
+use super::{Failure, Place, Restored, first_line, tolerate};
+use crate::pg::ServerError;
+use messages::{Message, Messages};
+
+/// Errors that are kept; more are counted.
+const MOST_ERRORS: usize = 1_000;
+/// What a server or the system says when it is in trouble, which is nothing of the archive.
+const TROUBLE: [&str; 14] = [
+    "No space left on device",
+    "Disk quota exceeded",
+    "Input/output error",
+    "Cannot allocate memory",
+    "out of memory",
+    "out of shared memory",
+    "could not resize shared memory segment",
+    "too many clients",
+    "terminating connection",
+    "the database system is ",
+    "server closed the connection",
+    "connection to server",
+    "no connection to the server",
+    "could not fork",
+];
+/// What pg_restore says of an archive that another pg_restore could read.
+const OTHER_VERSION: &str = "unsupported version (";
+const OTHER_BUILD: [&str; 2] =
+    ["not supported in this installation", "does not support compression"];
+
+/// The arguments that make pg_restore write an archive as SQL.
+pub fn decoding(no_owner: bool, archive: &str) -> Vec<String> {
+    let mut arguments = vec!["pg_restore", "--file=-"];
+    if no_owner {
+        arguments.push("--no-owner");
+    }
+    arguments.push(archive);
+    arguments.into_iter().map(str::to_owned).collect()
+}
+
+/// The arguments that make pg_restore restore an archive into a database of the server beside it.
+/// With one job it says more: what every error is about.
+pub fn restoring(database: &str, jobs: usize, no_owner: bool, archive: &str) -> Vec<String> {
+    // Of the directories that have the server's socket, the one that every image has.
+    let mut arguments = ["pg_restore", "--no-password", "--host=/tmp", "--username=postgres"]
+        .map(str::to_owned)
+        .to_vec();
+    arguments.push(format!("--dbname={database}"));
+    if jobs > 1 {
+        arguments.push(format!("--jobs={jobs}"));
+    } else {
+        arguments.push("--verbose".to_owned());
+    }
+    if no_owner {
+        arguments.push("--no-owner".to_owned());
+    }
+    arguments.push(archive.to_owned());
+    arguments
+}
+
+/// The environment of pg_restore and its sessions: messages in the language that is read here.
+pub fn environment() -> Vec<String> {
+    ["LC_ALL=C", "PGOPTIONS=-c lc_messages=C", "PGAPPNAME=ccc-backup"].map(str::to_owned).to_vec()
+}
+
+/// Why an archive was not decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undecoded {
+    /// It is bad; this is what pg_restore said.
+    Bad(String),
+    /// This pg_restore cannot read it; another one could.
+    OtherReader(String),
+    /// It could not be told.
+    Trouble(String),
+}
+
+/// What follows from a pg_restore that wrote an archive as SQL: its exit code, and its lines.
+pub fn judge_decoding(exit: i64, lines: &[String]) -> Result<(), Undecoded> {
+    let said = lines
+        .iter()
+        .find_map(|line| line.strip_prefix("pg_restore: error: "))
+        .or_else(|| lines.last().map(String::as_str))
+        .unwrap_or("nothing");
+    let has =
+        |texts: &[&str]| lines.iter().any(|line| texts.iter().any(|text| line.contains(text)));
+    if has(&OTHER_BUILD) || has(&[OTHER_VERSION]) {
+        return Err(Undecoded::OtherReader(said.to_owned()));
+    }
+    match exit {
+        0 => Ok(()),
+        _ if has(&TROUBLE) => Err(Undecoded::Trouble(format!("pg_restore: {said}"))),
+        1 => Err(Undecoded::Bad(format!("pg_restore cannot read the archive: {said}"))),
+        // A signal that nobody sends: it fell over what it read.
+        132 | 134..=136 | 139 => Err(Undecoded::Bad(format!(
+            "pg_restore crashed while it read the archive (signal {})",
+            exit - 128
+        ))),
+        _ => Err(Undecoded::Trouble(format!("pg_restore ended with {exit}: {said}"))),
+    }
+}
+
+/// What follows from a pg_restore that restored an archive.
+#[derive(Debug)]
+pub enum Judged {
+    /// Every error is known, and there may be none.
+    Clear(Restored),
+    /// It says that there were errors, and they do not add up.
+    Unclear(String),
+    /// The server, or the sandbox, was in trouble.
+    Trouble(String),
+}
+
+/// What every error of a refused statement has once.
+const MARKS: [&str; 2] = ["error: ", "ERROR:  "];
+
+/// Reads what pg_restore says while it restores.
+#[derive(Debug)]
+pub struct Restoring {
+    jobs: usize,
+    messages: Messages,
+    /// How often each of [`MARKS`] was seen, wherever it stood.
+    marks: [u64; 2],
+    restored: Restored,
+    /// Errors that are not of a statement: pg_restore ends with these.
+    fatal: Vec<String>,
+    refused: u64,
+    counted: Option<u64>,
+    trouble: Option<String>,
+    last: String,
+    current: Option<String>,
+}
+
+impl Restoring {
+    /// Nothing was said yet; it was called with so many jobs.
+    pub fn by(jobs: usize) -> Self {
+        Self {
+            jobs,
+            messages: Messages::default(),
+            marks: [0; 2],
+            restored: Restored::default(),
+            fatal: Vec::new(),
+            refused: 0,
+            counted: None,
+            trouble: None,
+            last: String::new(),
+            current: None,
+        }
+    }
+
+    /// Takes the next line of its stderr.
+    pub fn line(&mut self, line: &str) {
+        for (mark, seen) in MARKS.iter().zip(&mut self.marks) {
+            *seen += line.matches(mark).count() as u64;
+        }
+        if !line.is_empty() {
+            line.clone_into(&mut self.last);
+        }
+        if let Some(what) = messages::under_way(line) {
+            self.current = Some(what);
+        }
+        for message in self.messages.line(line) {
+            self.message(message);
+        }
+    }
+
+    /// What is being made or filled, where it says so.
+    pub fn current(&self) -> Option<&str> {
+        self.current.as_deref()
+    }
+
+    /// What follows, now that it has ended.
+    pub fn judge(mut self, exit: i64) -> Judged {
+        if let Some(message) = self.messages.end() {
+            self.message(message);
+        }
+        if let Some(trouble) = self.trouble {
+            return Judged::Trouble(format!("pg_restore: {trouble}"));
+        }
+        let ended = || format!("pg_restore ended with {exit}: {}", self.last);
+        let adds_up = match exit {
+            0 => self.refused == 0 && self.fatal.is_empty(),
+            1 => !self.fatal.is_empty() || self.refusals_add_up(),
+            127 => return Judged::Trouble("the image has no pg_restore".to_owned()),
+            // Ended by somebody, or for want of memory.
+            129 | 130 | 137 | 143 => return Judged::Trouble(ended()),
+            _ => false,
+        };
+        if !adds_up {
+            return Judged::Unclear(ended());
+        }
+        self.restored.errors.extend(self.fatal.into_iter().map(unexplained));
+        Judged::Clear(self.restored)
+    }
+
+    /// Whether the refusals that were understood are those that there were. Several workers count
+    /// some of theirs twice or not at all; but where none was torn, none was missed.
+    fn refusals_add_up(&self) -> bool {
+        match self.counted {
+            None => false,
+            Some(counted) if self.jobs == 1 => counted == self.refused,
+            Some(_) => self.refused > 0 && self.marks.iter().all(|seen| *seen == self.refused),
+        }
+    }
+
+    fn message(&mut self, message: Message) {
+        let (place, statement, error) = match message {
+            Message::Counted(count) => {
+                self.counted = Some(count);
+                return;
+            }
+            Message::Fatal(text) => {
+                if TROUBLE.iter().any(|trouble| text.contains(trouble)) {
+                    self.trouble.get_or_insert(text);
+                } else {
+                    self.fatal.push(text);
+                }
+                return;
+            }
+            Message::Refused { place, statement, error } => (place, statement, error),
+        };
+        if TROUBLE.iter().any(|trouble| error.message.contains(trouble)) {
+            self.trouble.get_or_insert(error.message);
+            return;
+        }
+        self.refused += 1;
+        if let Some(rule) = tolerate::rule(&statement, &error) {
+            tracing::info!(%rule, error = error.message, "passed over");
+            *self.restored.tolerated.entry(rule).or_default() += 1;
+            return;
+        }
+        let failure = Failure { place, ..Failure::of(&statement, error) };
+        tracing::error!("{failure}");
+        if self.restored.errors.len() < MOST_ERRORS {
+            self.restored.errors.push(failure);
+        }
+    }
+}
+
+/// A restore that failed for a reason that is only known in pg_restore's own words.
+pub fn failed(why: String) -> Restored {
+    Restored { errors: vec![unexplained(why)], tolerated: BTreeMap::new(), ..Restored::default() }
+}
+
+fn unexplained(message: String) -> Failure {
+    let error = ServerError {
+        code: String::new(),
+        message: first_line(&message),
+        detail: None,
+        hint: None,
+        context: None,
+        position: None,
+    };
+    Failure { place: Place::Unknown, object: None, statement: String::new(), error }
+}
+
+#[cfg(test)]
+#[path = "archive_tests.rs"]
+mod tests;

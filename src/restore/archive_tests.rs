@@ -1,0 +1,151 @@
+use super::*;
+use crate::restore::tolerate::Rule;
+
+fn judged(exit: i64, said: &str) -> Judged {
+    judged_by(1, exit, said)
+}
+
+fn judged_by(jobs: usize, exit: i64, said: &str) -> Judged {
+    let mut restoring = Restoring::by(jobs);
+    said.lines().for_each(|line| restoring.line(line));
+    restoring.judge(exit)
+}
+
+fn restored(exit: i64, said: &str) -> Restored {
+    match judged(exit, said) {
+        Judged::Clear(restored) => restored,
+        other => panic!("not clear: {other:?}"),
+    }
+}
+
+const OWNER: &str = "\
+pg_restore: from TOC entry 215; 1259 16389 TABLE users ccc
+pg_restore: error: could not execute query: ERROR:  role \"ccc\" does not exist
+Command was: ALTER TABLE public.users OWNER TO ccc;
+
+
+";
+const TABLE: &str = "\
+pg_restore: while PROCESSING TOC:
+pg_restore: from TOC entry 252; 1259 16830 MATERIALIZED VIEW monthly totals postgres
+pg_restore: error: could not execute query: ERROR:  column u.id does not exist
+LINE 9:      JOIN public.users u ON ((u.id = j.created_by)));
+                                      ^
+HINT:  Perhaps you meant to reference the column \"j.id\".
+Command was: CREATE VIEW public.v AS
+ SELECT j.id;
+
+
+";
+const COPY: &str = "\
+pg_restore: error: COPY failed for table \"users\": ERROR:  duplicate key value violates unique constraint \"users_pkey\"
+DETAIL:  Key (id)=(1) already exists.
+CONTEXT:  COPY users, line 2
+";
+
+#[test]
+fn a_restore_without_a_word_is_good() {
+    let restored = restored(0, "pg_restore: creating TABLE \"public.users\"\n");
+    assert!(restored.errors.is_empty() && restored.tolerated.is_empty());
+}
+
+#[test]
+fn harmless_errors_are_counted_by_their_rule() {
+    let said = [OWNER, OWNER, "pg_restore: warning: errors ignored on restore: 2\n"].concat();
+    let restored = restored(1, &said);
+    assert_eq!(restored.tolerated, BTreeMap::from([(Rule::RoleAbsent, 2)]));
+    assert!(restored.errors.is_empty());
+}
+
+#[test]
+fn an_error_is_told_with_its_entry_message_detail_and_statement() {
+    let said = [OWNER, TABLE, COPY, "pg_restore: warning: errors ignored on restore: 3"].concat();
+    let restored = restored(1, &said);
+    let said: Vec<String> = restored.errors.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "entry 252, MATERIALIZED VIEW monthly totals: column u.id does not exist\n  \
+             CREATE VIEW public.v AS",
+            "entry 252, MATERIALIZED VIEW monthly totals: duplicate key value violates unique \
+             constraint \"users_pkey\"\n  COPY failed for table \"users\"\n  Key (id)=(1) already \
+             exists.\n  COPY users, line 2",
+        ]
+    );
+}
+
+#[test]
+fn errors_that_do_not_add_up_are_not_taken_for_known() {
+    let count = |count| format!("pg_restore: warning: errors ignored on restore: {count}\n");
+    let mixed = OWNER.replace("pg_restore: error: ", "pg_restore: pg_restore: error: ");
+    for said in [OWNER.to_owned() + &count(2), mixed + &count(1), OWNER.to_owned()] {
+        assert!(matches!(judged(1, &said), Judged::Unclear(_)), "{said}");
+    }
+    assert!(matches!(judged(1, ""), Judged::Unclear(_)));
+    assert!(matches!(judged(3, ""), Judged::Unclear(_)));
+    assert!(matches!(judged(0, TABLE), Judged::Unclear(_)));
+}
+
+#[test]
+fn what_workers_count_is_not_exact_but_a_torn_message_shows() {
+    let count = "pg_restore: warning: errors ignored on restore: 3\n";
+    let whole = [OWNER, OWNER, count].concat();
+    let Judged::Clear(restored) = judged_by(2, 1, &whole) else { panic!("not clear") };
+    assert!(restored.errors.is_empty());
+    let start = "pg_restore: error: could not execute query: ERROR:  ";
+    let torn = whole.replacen(start, &format!("pg_restore: {start}"), 1);
+    assert!(matches!(judged_by(2, 1, &torn), Judged::Unclear(_)));
+    let mixed = [OWNER, &OWNER.replace("pg_restore: error: ", "error: "), count].concat();
+    assert!(matches!(judged_by(2, 1, &mixed), Judged::Unclear(_)));
+}
+
+#[test]
+fn an_error_of_pg_restore_itself_is_a_failure() {
+    let said = "pg_restore: error: could not read from input file: end of file\n";
+    let restored = restored(1, said);
+    let first = restored.errors[0].to_string();
+    assert_eq!(first, "pg_restore: could not read from input file: end of file");
+}
+
+#[test]
+fn a_server_in_trouble_says_nothing_of_the_archive() {
+    for message in [
+        "could not extend file \"base/16384/16500\": No space left on device",
+        "out of shared memory",
+        "terminating connection due to administrator command",
+    ] {
+        let said = TABLE.replace("column u.id does not exist", message);
+        assert!(matches!(judged(1, &said), Judged::Trouble(_)), "{message}");
+    }
+    let lost = "pg_restore: error: connection to server on socket \"/tmp/.s.PGSQL.5432\" failed\n";
+    assert!(matches!(judged(1, lost), Judged::Trouble(_)));
+    assert!(matches!(judged(137, ""), Judged::Trouble(_)));
+    assert!(matches!(judged(127, ""), Judged::Trouble(_)));
+}
+
+#[test]
+fn an_archive_that_cannot_be_decoded_is_bad_unless_another_pg_restore_could() {
+    let decoded = |exit, line: &str| judge_decoding(exit, &[line.to_owned()]);
+    assert_eq!(decoded(0, ""), Ok(()));
+    let cut = "pg_restore: error: could not read from input file: end of file";
+    let said = "pg_restore cannot read the archive: could not read from input file: end of file";
+    assert_eq!(decoded(1, cut), Err(Undecoded::Bad(said.to_owned())));
+    assert!(matches!(decoded(139, ""), Err(Undecoded::Bad(_))));
+    let newer = "pg_restore: error: unsupported version (1.16) in file header";
+    assert!(matches!(decoded(1, newer), Err(Undecoded::OtherReader(_))));
+    let packed = "pg_restore: warning: archive is compressed, but this installation does not \
+                  support compression -- no data will be available";
+    assert!(matches!(decoded(0, packed), Err(Undecoded::OtherReader(_))));
+    let full = "pg_restore: error: could not write: No space left on device";
+    assert!(matches!(decoded(1, full), Err(Undecoded::Trouble(_))));
+    assert!(matches!(decoded(137, ""), Err(Undecoded::Trouble(_))));
+}
+
+#[test]
+fn the_object_under_way_is_told() {
+    let mut restoring = Restoring::by(1);
+    restoring.line("pg_restore: processing data for table \"public.users\"");
+    assert_eq!(restoring.current(), Some("public.users"));
+    restoring.line("pg_restore: creating INDEX \"public.ix_users_email\"");
+    assert_eq!(restoring.current(), Some("INDEX public.ix_users_email"));
+}

@@ -1,0 +1,168 @@
+//! Runs a program in the container beside the server.
+//!
+//! Bytes go in and out over the engine's own connection, so that nothing has to be mounted: the
+//! engine may run on another machine.
+
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::exec::{StartExecOptions, StartExecResults};
+use bollard::models::ExecConfig;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+use crate::sandbox::Program;
+use crate::sandbox::error::SandboxError;
+
+use super::engine::refused;
+use super::guard::Guard;
+use super::spec::RUN_SCRIPT;
+
+/// Bytes of the output that are read ahead.
+const OUTPUT_BYTES: usize = 256 * 1024;
+/// The longest line of stderr that is kept whole, in bytes.
+const LINE_BYTES: usize = 16 * 1024;
+/// How long the engine may take to say how a program ended whose output has.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Runs `program` to its end; gives its exit code. Its lines on stderr go to `said`.
+pub async fn run(
+    guard: &Guard,
+    id: &str,
+    program: Program,
+    said: &mut (dyn FnMut(&str) + Send),
+) -> Result<i64, SandboxError> {
+    let docker = &guard.engine.docker;
+    let name = program.argv.first().cloned().unwrap_or_default();
+    let doing = format!("run {name} in the container");
+    let failed = |error: bollard::errors::Error| refused(&doing, &error);
+    let script = ["sh", "-ec", RUN_SCRIPT, "ccc-backup"].map(str::to_owned);
+    let config = ExecConfig {
+        attach_stdin: Some(program.stdin.is_some()),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        env: Some(program.env),
+        cmd: Some(script.into_iter().chain(program.argv).collect()),
+        ..ExecConfig::default()
+    };
+    let exec = docker.create_exec(id, config).await.map_err(failed)?.id;
+    let options =
+        StartExecOptions { output_capacity: Some(OUTPUT_BYTES), ..StartExecOptions::default() };
+    let started = docker.start_exec(&exec, Some(options)).await.map_err(failed)?;
+    let StartExecResults::Attached { mut output, input } = started else {
+        let reason = "it was started where it cannot be seen".to_owned();
+        return Err(SandboxError::Engine { doing, reason });
+    };
+    let feeding = feed(program.stdin, input);
+    let reading = async {
+        let mut lines = Lines::new(said);
+        let mut stdout = program.stdout;
+        while let Some(item) = output.next().await {
+            match item.map_err(failed)? {
+                LogOutput::StdErr { message } => lines.take(&message),
+                LogOutput::StdOut { message } | LogOutput::Console { message } => {
+                    // Who does not want more lets go of it; the program still runs to its end.
+                    if let Some(sender) = &stdout
+                        && sender.send(message).await.is_err()
+                    {
+                        stdout = None;
+                    }
+                }
+                LogOutput::StdIn { .. } => {}
+            }
+        }
+        lines.finish();
+        Ok::<(), SandboxError>(())
+    };
+    tokio::pin!(feeding, reading);
+    // A program can end without having read everything; then nobody takes the rest.
+    tokio::select! {
+        ended = &mut reading => ended?,
+        () = &mut feeding => reading.await?,
+    }
+    let code = tokio::time::timeout(END_TIMEOUT, exit_code(docker, &exec)).await;
+    code.map_err(|_| SandboxError::Engine {
+        doing: format!("say how {name} ended"),
+        reason: format!("no answer within {} s", END_TIMEOUT.as_secs()),
+    })?
+    .map_err(failed)
+}
+
+/// Writes what comes, then says that this was all.
+async fn feed(stdin: Option<mpsc::Receiver<Bytes>>, mut input: impl AsyncWrite + Unpin) {
+    let Some(mut stdin) = stdin else { return };
+    let fed = async {
+        while let Some(bytes) = stdin.recv().await {
+            input.write_all(&bytes).await?;
+        }
+        input.flush().await?;
+        input.shutdown().await
+    };
+    // A program that takes no more says why by itself.
+    if let Err(error) = fed.await {
+        tracing::debug!(%error, "the program takes no more");
+    }
+}
+
+async fn exit_code(docker: &bollard::Docker, exec: &str) -> Result<i64, bollard::errors::Error> {
+    loop {
+        let inspected = docker.inspect_exec(exec).await?;
+        if let (Some(code), Some(false) | None) = (inspected.exit_code, inspected.running) {
+            return Ok(code);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Puts lines together from pieces.
+struct Lines<'a> {
+    said: &'a mut (dyn FnMut(&str) + Send),
+    open: Vec<u8>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(said: &'a mut (dyn FnMut(&str) + Send)) -> Self {
+        Self { said, open: Vec::new() }
+    }
+
+    fn take(&mut self, piece: &[u8]) {
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            let room = LINE_BYTES.saturating_sub(self.open.len());
+            self.open.extend_from_slice(&part[..part.len().min(room)]);
+            if part.ends_with(b"\n") {
+                self.finish();
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        if self.open.is_empty() {
+            return;
+        }
+        let line = String::from_utf8_lossy(&self.open);
+        (self.said)(line.trim_end_matches(['\r', '\n']));
+        self.open.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_put_together_from_pieces_and_long_ones_are_cut() {
+        let mut seen = Vec::new();
+        let mut said = |line: &str| seen.push(line.to_owned());
+        let mut lines = Lines::new(&mut said);
+        for piece in [&b"one\ntw"[..], b"o\n\n", &[b'x'; 40_000], b"\nlast"] {
+            lines.take(piece);
+        }
+        lines.finish();
+        let lengths: Vec<usize> = seen.iter().map(String::len).collect();
+        assert_eq!((&seen[..3], lengths[3]), (&["one", "two", ""].map(str::to_owned)[..], 16_384));
+        assert_eq!(seen[4], "last");
+    }
+}
