@@ -6,9 +6,10 @@ use std::process::Command;
 
 /// Flags of other programs that the documents mention: PostgreSQL's client tools, cargo, systemd's
 /// tools, aws, node_exporter.
-const OTHERS: [&str; 17] = [
+const OTHERS: [&str; 18] = [
     "--analyze-only",
     "--collector",
+    "--create",
     "--encoding",
     "--exclude",
     "--exclude-table-data",
