@@ -10,6 +10,7 @@ mod architecture;
 mod cleanup;
 mod command_line;
 mod compose;
+mod compression;
 mod create;
 mod create_fails;
 mod create_under_way;
