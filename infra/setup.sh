@@ -42,6 +42,9 @@ missing_packages() {
     have cc || echo gcc libc6-dev
     have make || echo make
     have python3 || echo python3
+    have zstd || echo zstd
+    have xz || echo xz-utils
+    have bzip2 || echo bzip2
     venv_is_current || python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     # Where the kernel has AppArmor, the engine starts no container without the package.
     have docker || echo docker.io apparmor

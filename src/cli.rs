@@ -36,6 +36,7 @@ Examples:
   ccc-backup create
   DB_HOST=db.internal DB_PASSWORD=… ccc-backup create
   ccc-backup create --database-url postgresql://ccc@db.internal/ccc?sslmode=require
+  ccc-backup create backups/manual.sql.zst   packed by zstd
   ccc-backup create -- --exclude-table-data=analytics.page_views
 
 Connection: flags, then --database-url, then DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD, then
@@ -182,7 +183,7 @@ impl From<BackupCommand> for Command {
 #[derive(Debug, Args)]
 #[command(after_help = CREATE_EXAMPLES)]
 pub struct CreateArgs {
-    /// Where to write it; `x.sql` becomes `x.sql.gz`
+    /// Where to write it; `x.sql` becomes `x.sql.gz`, or what --compress says
     /// [default: BACKUP_DIR/backup_YYYYMMDD_HHMMSS.sql.gz, in UTC]
     pub output: Option<PathBuf>,
     /// Directory of the backups
@@ -209,9 +210,10 @@ pub struct CreateArgs {
     /// Keep owners and privileges (leaves out --no-owner --no-acl)
     #[arg(long)]
     pub keep_owner: bool,
-    /// Compression: gzip, gzip:1 to gzip:9, or none
-    #[arg(long, value_name = "METHOD", default_value = "gzip")]
-    pub compress: String,
+    /// Compression: gzip, gzip:1 to gzip:9, zstd, zstd:1 to zstd:19, or none
+    /// [default: as OUTPUT ends, else gzip, which is gzip:6; zstd is zstd:3]
+    #[arg(long, value_name = "METHOD")]
+    pub compress: Option<String>,
     /// Overwrite OUTPUT if it exists
     #[arg(long)]
     pub force: bool,
@@ -228,7 +230,7 @@ pub struct CreateArgs {
 #[command(after_help = VERIFY_EXAMPLES)]
 #[command(group(ArgGroup::new("backup").required(true).args(["file", "latest"])))]
 pub struct VerifyArgs {
-    /// The backup: an SQL dump or an archive of pg_dump, gzipped or not, or a directory of one
+    /// The backup: an SQL dump or an archive of pg_dump, also compressed, or a directory of one
     pub file: Option<PathBuf>,
     /// Take the newest backup in BACKUP_DIR, or one level below it
     #[arg(long)]

@@ -2,7 +2,7 @@
 //! environment of the tool.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -17,7 +17,7 @@ use crate::dump::codec::Codec;
 use crate::dump::source::SourceSettings;
 use crate::dump::source_url::parse_database_url;
 use crate::secret::Secret;
-use crate::store::naming::directory_of;
+use crate::store::naming::{Packing, directory_of, packing_named};
 
 /// A setting that makes no sense. The exit code is 2.
 #[derive(Debug, Error)]
@@ -278,7 +278,7 @@ pub fn create(
         source,
         pg_dump: args.pg_dump.clone(),
         keep_owner: args.keep_owner,
-        codec: codec(&args.compress)?,
+        codec: codec(args.compress.as_deref(), args.output.as_deref())?,
         force: args.force,
         pg_dump_args: args.pg_dump_args.clone(),
         metrics_file: metrics_file(&args.metrics),
@@ -329,19 +329,64 @@ fn or_defaults(source: SourceSettings, environment: Environment) -> SourceSettin
     })
 }
 
-/// Reads `gzip`, `gzip:9` or `none`.
-fn codec(text: &str) -> Result<Codec, SettingsError> {
+/// How the output is packed: as `--compress` says, else as the name of the output does, else by
+/// gzip. The two must not contradict each other.
+fn codec(asked: Option<&str>, output: Option<&Path>) -> Result<Codec, SettingsError> {
+    let asked = asked.map(method).transpose()?;
+    let named = output.and_then(packing_named);
+    let name = || output.unwrap_or(Path::new("")).display();
+    match (asked, named) {
+        (asked, None) => Ok(asked.unwrap_or_default()),
+        (None, Some(Ok(packing))) => Ok(codec_of(packing)),
+        (Some(codec), Some(Ok(packing))) if packing_of(codec) == packing => Ok(codec),
+        (Some(codec), Some(Ok(packing))) => Err(SettingsError {
+            message: format!(
+                "{} would not be what its name says with --compress {}",
+                name(),
+                codec.name()
+            ),
+            hint: format!("leave out one of them, or use --compress {}", codec_of(packing).name()),
+        }),
+        (_, Some(Err(suffix))) => Err(SettingsError {
+            message: format!("{}: create does not write {suffix}", name()),
+            hint: "end the name in .sql.gz or .sql.zst, or in .sql with --compress none".to_owned(),
+        }),
+    }
+}
+
+/// The packing that a name can show.
+pub fn packing_of(codec: Codec) -> Packing {
+    match codec {
+        Codec::None => Packing::None,
+        Codec::Gzip { .. } => Packing::Gzip,
+        Codec::Zstd { .. } => Packing::Zstd,
+    }
+}
+
+fn codec_of(packing: Packing) -> Codec {
+    match packing {
+        Packing::None => Codec::None,
+        Packing::Gzip => Codec::default(),
+        Packing::Zstd => Codec::Zstd { level: 3 },
+    }
+}
+
+/// Reads `gzip`, `gzip:9`, `zstd`, `zstd:19` or `none`.
+fn method(text: &str) -> Result<Codec, SettingsError> {
     let wrong = || SettingsError {
         message: format!("--compress {text} is not a method"),
-        hint: "use gzip, gzip:1 to gzip:9, or none".to_owned(),
+        hint: "use gzip, gzip:1 to gzip:9, zstd, zstd:1 to zstd:19, or none".to_owned(),
     };
-    match text.split_once(':') {
-        None if text == "gzip" => Ok(Codec::default()),
-        None if text == "none" => Ok(Codec::None),
-        Some(("gzip", level)) => match level.parse() {
-            Ok(level @ 1..=9) => Ok(Codec::Gzip { level }),
-            _ => Err(wrong()),
-        },
+    let (method, level) = match text.split_once(':') {
+        None => (text, None),
+        Some((method, level)) => (method, Some(level.parse().map_err(|_| wrong())?)),
+    };
+    match (method, level) {
+        ("none", None) => Ok(Codec::None),
+        ("gzip", None) => Ok(codec_of(Packing::Gzip)),
+        ("zstd", None) => Ok(codec_of(Packing::Zstd)),
+        ("gzip", Some(level @ 1..=9)) => Ok(Codec::Gzip { level }),
+        ("zstd", Some(level @ 1..=19)) => Ok(Codec::Zstd { level }),
         _ => Err(wrong()),
     }
 }
@@ -417,11 +462,47 @@ mod tests {
 
     #[test]
     fn compression_is_a_method_and_a_level() {
-        assert_eq!(codec("gzip").unwrap(), Codec::Gzip { level: 6 });
-        assert_eq!(codec("gzip:9").unwrap(), Codec::Gzip { level: 9 });
-        assert_eq!(codec("none").unwrap(), Codec::None);
-        for wrong in ["gzip:0", "gzip:10", "gzip:", "lz4", "none:1"] {
-            assert!(codec(wrong).is_err(), "{wrong}");
+        for (text, expected) in [
+            ("gzip", Codec::Gzip { level: 6 }),
+            ("gzip:9", Codec::Gzip { level: 9 }),
+            ("zstd", Codec::Zstd { level: 3 }),
+            ("zstd:19", Codec::Zstd { level: 19 }),
+            ("none", Codec::None),
+        ] {
+            assert_eq!(method(text).unwrap(), expected, "{text}");
         }
+        for wrong in
+            ["gzip:0", "gzip:10", "gzip:", "gzip:+1x", "zstd:0", "zstd:20", "lz4", "none:1", ""]
+        {
+            let error = method(wrong).unwrap_err();
+            assert!(error.hint.contains("zstd:1 to zstd:19"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_the_output_says_how_it_is_packed_where_no_flag_does() {
+        let codec_for = |name: &str| created(&[name], &[]).unwrap().codec;
+        assert_eq!(codec_for("x.sql.zst"), Codec::Zstd { level: 3 });
+        assert_eq!(codec_for("x.sql.gz"), Codec::default());
+        assert_eq!(codec_for("x.sql"), Codec::default());
+        assert_eq!(created(&[], &[]).unwrap().codec, Codec::default());
+        let level = created(&["x.sql.zst", "--compress=zstd:9"], &[]).unwrap().codec;
+        assert_eq!(level, Codec::Zstd { level: 9 });
+        assert_eq!(created(&["x.sql", "--compress=none"], &[]).unwrap().codec, Codec::None);
+    }
+
+    #[test]
+    fn a_name_and_a_flag_that_contradict_each_other_are_refused() {
+        for (name, flag, instead) in [
+            ("x.sql.gz", "--compress=zstd", "--compress gzip"),
+            ("x.sql.zst", "--compress=gzip:6", "--compress zstd"),
+            ("x.sql.gz", "--compress=none", "--compress gzip"),
+        ] {
+            let error = created(&[name, flag], &[]).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+            assert!(error.hint.contains(instead), "{}", error.hint);
+        }
+        let error = created(&["x.sql.xz"], &[]).unwrap_err();
+        assert_eq!(error.to_string(), "x.sql.xz: create does not write .xz");
     }
 }

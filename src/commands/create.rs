@@ -19,10 +19,10 @@ use crate::dump::source_facts::{self, Facts};
 use crate::dump::stream::{self, StreamError, Streamed};
 use crate::events::{Event, Events, Progress, Work};
 use crate::outcome::{Verdict, grouped};
-use crate::settings::{CreateSettings, process_environment};
+use crate::settings::{CreateSettings, packing_of, process_environment};
 use crate::store::error::StoreError;
 use crate::store::manifest::Manifest;
-use crate::store::naming::{self, Packing};
+use crate::store::naming;
 use crate::store::publish::Partial;
 
 /// Makes a backup.
@@ -57,11 +57,7 @@ pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Res
 
 /// The file to be made.
 fn target(settings: &CreateSettings, now: DateTime<Utc>) -> PathBuf {
-    let packing = match settings.codec {
-        Codec::None => Packing::None,
-        Codec::Gzip { .. } => Packing::Gzip,
-        Codec::Zstd { .. } => Packing::Zstd,
-    };
+    let packing = packing_of(settings.codec);
     match &settings.output {
         Some(output) => naming::output_path(output, packing),
         None => settings.backup_dir.join(naming::default_name(now, packing)),

@@ -36,6 +36,15 @@ impl Packing {
     }
 }
 
+/// How the file of this name is packed, as its suffix says; the inner error is the suffix of what
+/// `create` does not write. `None` where the name leaves it open.
+pub fn packing_named(path: &Path) -> Option<Result<Packing, &'static str>> {
+    let name = path.file_name()?.as_encoded_bytes();
+    let ends = |suffix: &&str| name.len() > suffix.len() && name.ends_with(suffix.as_bytes());
+    let known = [Packing::Gzip, Packing::Zstd].into_iter().find(|it| ends(&it.suffix()));
+    known.map(Ok).or_else(|| [".xz", ".bz2", ".lz4"].into_iter().find(ends).map(Err))
+}
+
 /// `backup_YYYYMMDD_HHMMSS.sql.gz`, in UTC.
 pub fn default_name(at: DateTime<Utc>, packing: Packing) -> String {
     format!("backup_{}.sql{}", at.format("%Y%m%d_%H%M%S"), packing.suffix())
@@ -187,6 +196,23 @@ mod tests {
         ];
         for (given, packing, expected) in cases {
             assert_eq!(output_path(Path::new(given), packing), Path::new(expected), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_name_can_say_how_the_file_is_packed() {
+        for (name, expected) in [
+            ("a/x.sql.gz", Some(Ok(Packing::Gzip))),
+            ("x.gz", Some(Ok(Packing::Gzip))),
+            ("x.sql.zst", Some(Ok(Packing::Zstd))),
+            ("x.sql.xz", Some(Err(".xz"))),
+            ("x.sql", None),
+            ("x", None),
+            (".gz", None),
+            ("x.gz/y", None),
+            ("..", None),
+        ] {
+            assert_eq!(packing_named(Path::new(name)), expected, "{name}");
         }
     }
 

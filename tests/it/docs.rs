@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Flags of other programs that the documents mention: PostgreSQL's client tools, cargo, systemd's
-/// tools, aws, node_exporter.
-const OTHERS: [&str; 18] = [
+/// tools, aws, node_exporter, zstd.
+const OTHERS: [&str; 19] = [
     "--analyze-only",
     "--collector",
     "--create",
@@ -16,6 +16,7 @@ const OTHERS: [&str; 18] = [
     "--globals-only",
     "--include",
     "--locale",
+    "--long",
     "--no-acl",
     "--no-owner",
     "--now",

@@ -12,6 +12,7 @@ mod cleanup;
 mod clusters;
 mod command_line;
 mod compose;
+mod compression;
 mod configuration;
 mod create;
 mod create_fails;

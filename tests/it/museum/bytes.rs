@@ -3,12 +3,15 @@
 use super::broken::{Breakage, Broken, Class, files};
 use super::dump::{Dump, Seeded, good};
 use crate::support::Database;
-use crate::support::dumps::gzipped;
+use crate::support::dumps::{gzipped, piped};
 use crate::support::unchanged_database;
 
 /// What a disk reads and writes at a time.
 const SECTOR: usize = 512;
 const PAGE: usize = 4096;
+
+/// Bytes of the header of a gzip member that `create` wrote.
+const HEADER: usize = 24;
 
 /// What is said of a gzip stream that is not what it was.
 const GZIP: [&str; 3] =
@@ -21,6 +24,7 @@ pub fn collect(museum: &mut Vec<Broken>) {
     overwritten(museum);
     added(museum);
     replaced(museum);
+    otherwise_packed(museum);
 }
 
 fn bytes<'a>(museum: &'a mut Vec<Broken>, breakage: &'static str, file: Vec<u8>) -> Breakage<'a> {
@@ -75,9 +79,12 @@ fn flipped(museum: &mut Vec<Broken>) {
         .not_the_file();
     // The time in the header is not part of what was backed up; only the manifest can tell.
     bytes(museum, "a bit flipped in the time of the gzip header", flip(5, 8)).not_the_file();
+    // Nor is the size of the member; without it the file is read as any gzip file is.
+    bytes(museum, "a bit flipped in the size in the gzip header", flip(17, 8)).not_the_file();
     let mut seeded = Seeded::new(2);
-    let anywhere =
-        (0..24).map(|_| flip(10 + seeded.below(end - 18), 1 << seeded.below(8))).collect();
+    let anywhere = (0..24)
+        .map(|_| flip(HEADER + seeded.below(end - HEADER - 8), 1 << seeded.below(8)))
+        .collect();
     files(museum, Class::Bytes, "a bit flipped in the compressed data (24 places)", anywhere)
         .alone_one_of(&GZIP)
         .not_the_file();
@@ -175,6 +182,57 @@ fn replaced(museum: &mut Vec<Broken>) {
     let other = Dump::of(dump_of(unchanged_database(), "plain"));
     bytes(museum, "replaced by a good backup of another day", gzipped(other.bytes()))
         .not_the_file();
+}
+
+/// The same accidents to files that are not packed by gzip.
+fn otherwise_packed(museum: &mut Vec<Broken>) {
+    let dump = good().dump.bytes();
+    for (format, file, flipped, cut, corrupt, garbage) in [
+        (
+            "zstd",
+            piped(dump, "zstd", &["-q", "-c"]),
+            "a bit flipped in a zstd file (12 places)",
+            "a zstd file cut anywhere (12 places)",
+            &["the zstd stream is corrupt", "the zstd stream is cut off", "garbage follows"],
+            "a zstd file followed by a line end",
+        ),
+        (
+            "xz",
+            piped(dump, "xz", &["-c"]),
+            "a bit flipped in an xz file (12 places)",
+            "an xz file cut anywhere (12 places)",
+            &["the xz stream is corrupt", "the xz stream is cut off", "garbage follows"],
+            "an xz file followed by a line end",
+        ),
+        (
+            "bzip2",
+            piped(dump, "bzip2", &["-c"]),
+            "a bit flipped in a bzip2 file (12 places)",
+            "a bzip2 file cut anywhere (12 places)",
+            &["the bzip2 stream is corrupt", "the bzip2 stream is cut off", "garbage follows"],
+            "a bzip2 file followed by a line end",
+        ),
+    ] {
+        let mut seeded = Seeded::new(4);
+        let end = file.len();
+        // Before them lie headers, whose harmless bits are no concern here.
+        let mut place = || end / 8 + seeded.below(end - end / 8 - 16);
+        let flips = (0..12).map(|_| {
+            let mut flipped = file.clone();
+            flipped[place()] ^= 0x10;
+            flipped
+        });
+        files(museum, Class::Bytes, flipped, flips.collect()).alone_one_of(corrupt);
+        let cuts = (0..12).map(|_| file[..place()].to_vec()).collect();
+        files(museum, Class::Bytes, cut, cuts).alone(corrupt[1]);
+        let more = [file.as_slice(), b"\n"].concat();
+        let follows: &'static str = match format {
+            "zstd" => "garbage follows the zstd stream",
+            "xz" => "garbage follows the xz stream",
+            _ => "garbage follows the bzip2 stream",
+        };
+        bytes(museum, garbage, more).alone(follows);
+    }
 }
 
 fn dump_of(database: &Database, format: &str) -> Vec<u8> {

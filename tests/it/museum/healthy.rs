@@ -57,12 +57,14 @@ impl Healthy {
     /// A backup by `create`, with its manifest.
     pub fn created(shape: &'static str, database: &Database, args: &[&str]) -> Self {
         let place = Place::without_docker();
-        let outcome = place.create(database).args(["a.sql.gz"]).args(args).output().unwrap();
+        let outcome = place.create(database).args(["a.sql"]).args(args).output().unwrap();
         let outcome = Outcome::of(&outcome);
         assert_eq!(outcome.code, 0, "{shape}: {outcome}");
         let names = place.names(".");
-        let name =
-            names.iter().find(|name| name.ends_with(".sql") || name.ends_with(".gz")).unwrap();
+        let name = names
+            .iter()
+            .find(|name| name.starts_with("a.sql") && !name.ends_with(".json"))
+            .unwrap();
         let read = |name: &str| std::fs::read(place.dir().join(name)).unwrap();
         Self {
             with_manifest: true,

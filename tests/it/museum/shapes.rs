@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 
 use super::dump::good;
 use super::healthy::Healthy;
-use crate::support::dumps::{AS_CREATE_DOES, gzipped, rows_of};
+use crate::support::dumps::{AS_CREATE_DOES, gzipped, piped, rows_of};
 use crate::support::source::{client, source};
 use crate::support::{Database, database, unchanged_database};
 
@@ -32,7 +32,28 @@ fn packed(all: &mut Vec<Healthy>) {
     let (database, dump) = (unchanged_database(), good().dump.bytes());
     all.push(Healthy::created("as `create` makes it", database, &[]));
     all.push(Healthy::created("`create --compress none`", database, &["--compress", "none"]));
+    let zstd = &["--compress", "zstd"];
+    all.push(Healthy::created("`create --compress zstd`", database, zstd));
     all.push(Healthy::file("not compressed", "backup.sql", dump.to_vec()));
+    for (shape, program, args) in [
+        ("pg_dump | zstd -T0", "zstd", &["-q", "-T0"][..]),
+        ("pg_dump | zstd --long=27 --no-check", "zstd", &["-q", "--long=27", "--no-check"]),
+        ("pg_dump | xz", "xz", &[]),
+        ("pg_dump | xz -T2 -9", "xz", &["-T2", "-9"]),
+        ("pg_dump | bzip2", "bzip2", &[]),
+    ] {
+        all.push(Healthy::file(shape, "backup.sql", piped(dump, program, args)));
+    }
+    let streams: Vec<Vec<u8>> =
+        dump.chunks(300_000).map(|part| piped(part, "bzip2", &["-1"])).collect();
+    all.push(Healthy::file(
+        "bzip2 streams, as pbzip2 makes them",
+        "backup.sql.bz2",
+        streams.concat(),
+    ));
+    let frames: Vec<Vec<u8>> =
+        dump.chunks(300_000).map(|part| piped(part, "zstd", &["-q"])).collect();
+    all.push(Healthy::file("several zstd frames", "backup.sql.zst", frames.concat()));
     for (shape, level) in [("gzip -1", 1), ("gzip -9", 9)] {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
         encoder.write_all(dump).unwrap();

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::ops::Range;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use flate2::Compression;
@@ -23,6 +24,23 @@ pub fn gzipped(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+/// What a program makes of the bytes in a pipe: `pg_dump | xz`.
+pub fn piped(bytes: &[u8], program: &str, args: &[&str]) -> Vec<u8> {
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program} ({error}): infra/setup.sh installs it"));
+    let mut stdin = child.stdin.take().unwrap();
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(bytes).unwrap());
+        child.wait_with_output().unwrap()
+    });
+    assert!(output.status.success(), "{program} {args:?}");
+    output.stdout
 }
 
 /// Where the rows of a table lie in a dump, between the COPY statement's line and its `\.`.
