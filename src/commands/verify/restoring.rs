@@ -114,7 +114,8 @@ impl Run<'_> {
             self.report.warnings.push(announcement.clone());
             self.events.emit(Event::Warning(announcement));
         }
-        let needed = inspection.needs.roles();
+        let needs = &inspection.needs;
+        let needed = needs.roles().map(|role| (role, needs.is_superuser(role)));
         let roles = sandbox.create_roles(needed).await.map_err(|error| self.no_sandbox(&error))?;
         if !roles.is_empty() {
             self.events.emit(Event::RolesCreated(roles.clone()));
