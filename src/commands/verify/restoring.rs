@@ -94,7 +94,8 @@ impl Run<'_> {
         inspection: &Inspection,
     ) -> Result<bool, Obstacle> {
         let contents = &inspection.contents;
-        if contents.connects()
+        // A dump of the globals alone connects to nothing, and changes roles all the same.
+        if (contents.connects() || inspection.facts.cluster)
             && let Some(sandbox) = &mut self.sandbox
             && let Err(error) = sandbox.leave_postgres_alone().await
         {
