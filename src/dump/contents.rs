@@ -57,6 +57,18 @@ pub struct DatabaseContents {
     pub sequences: Vec<SetVal>,
     /// Large objects created.
     pub large_objects: u64,
+    /// The client encoding that its rows are in, where the dump names one. In a dump of a cluster, each
+    /// database has its own.
+    pub encoding: Option<String>,
+    /// Some of the values with a time zone, as they are written. In a dump of a cluster, each database
+    /// may have a zone of its own.
+    pub times: Samples,
+}
+
+impl DatabaseContents {
+    fn is_empty(&self) -> bool {
+        self.tables.is_empty() && self.sequences.is_empty() && self.large_objects == 0
+    }
 }
 
 /// What was found in a dump so far.
@@ -70,8 +82,6 @@ pub struct Contents {
     pub inserts: u64,
     /// All statements.
     pub statements: Statements,
-    /// Some of the values with a time zone, as they are written.
-    pub times: Samples,
     alembic: Option<Vec<u8>>,
     open: Option<Open>,
     /// Where names without a schema are: the first schema of the search path.
@@ -100,7 +110,7 @@ impl Contents {
             Item::CopyData(data) => {
                 if let Some(open) = &mut self.open {
                     open.fingerprint.update(data);
-                    self.times.look_at(data);
+                    self.database.times.look_at(data);
                     open.bytes += data.len() as u64;
                     if open.is_alembic {
                         let kept = self.alembic.get_or_insert_default();
@@ -116,12 +126,14 @@ impl Contents {
     }
 
     /// What the dump holds of each of its databases, in its order. A dump that connects to another
-    /// database holds nothing of the one before, unless it said so.
+    /// database holds nothing of the one before, unless it said so; where it holds nothing of any, as
+    /// `pg_dumpall --schema-only` does, it is about all that it connects to.
     pub fn databases(&self) -> impl Iterator<Item = &DatabaseContents> {
-        let databases = self.earlier.iter().chain([&self.database]);
-        databases.filter(|database| {
-            let empty = database.tables.is_empty() && database.sequences.is_empty();
-            self.earlier.is_empty() || !empty || database.large_objects > 0
+        let all = || self.earlier.iter().chain([&self.database]);
+        let nothing = all().all(DatabaseContents::is_empty);
+        all().filter(move |database| {
+            let alone = self.earlier.is_empty();
+            alone || !database.is_empty() || nothing && database.name.is_some()
         })
     }
 
@@ -187,6 +199,9 @@ impl Contents {
 
     fn start(&mut self, block: &CopyBlock, encoding: Option<&str>) {
         self.statements.take(&block.statement);
+        if self.database.encoding.as_deref() != encoding {
+            self.database.encoding = encoding.map(str::to_owned);
+        }
         self.open = Some(Open {
             schema: self.schema(block.schema.as_ref(), encoding),
             name: translated(&block.table, encoding),
@@ -237,16 +252,14 @@ fn translated(name: &Name, encoding: Option<&str>) -> Name {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dump::plain::Reader;
+    use crate::dump::items::Items;
 
     fn contents(dump: &[u8]) -> Contents {
-        let (mut reader, mut items) = (Reader::new(), Vec::new());
         let whole = [b"-- PostgreSQL database dump\n", dump].concat();
-        reader.feed(whole.into(), &mut items).unwrap();
-        let mut contents = Contents::default();
-        items
-            .iter()
-            .for_each(|item| contents.take(item, reader.facts().client_encoding.as_deref()));
+        let (mut items, mut contents) = (Items::new(&whole[..]), Contents::default());
+        while let Ok(Some(item)) = items.pull() {
+            contents.take(&item, items.encoding());
+        }
         contents
     }
 
@@ -281,6 +294,41 @@ mod tests {
         assert_eq!(name(set), r"a\\b");
         let off = b"SET standard_conforming_strings = off;\n";
         assert_eq!(name(&[&off[..], set].concat()), r"a\b");
+    }
+
+    #[test]
+    fn databases_of_which_nothing_is_held_count_where_nothing_is_held_of_any() {
+        let names = |dump: &str| -> Vec<String> {
+            let found = contents(dump.as_bytes());
+            found.databases().map(|of| of.name.as_ref().unwrap().to_string()).collect()
+        };
+        let block = "COPY public.a (b) FROM stdin;\n\\.\n";
+        assert_eq!(names(&format!("\\connect one\n\\connect two\n{block}")), ["two"]);
+        assert_eq!(names("\\connect one\n\\connect two\n"), ["one", "two"]);
+    }
+
+    #[test]
+    fn each_database_of_a_cluster_has_its_own_encoding_and_times() {
+        let block = "COPY public.a (b) FROM stdin;\n2026-01-14 14:30:22+";
+        let found = contents(
+            format!(
+                "\\connect one\nSET client_encoding = 'UTF8';\n{block}01\n\\.\n\
+                 \\connect two\nSET client_encoding = 'LATIN1';\n{block}05:45\n\\.\n"
+            )
+            .as_bytes(),
+        );
+        let of = |database: &DatabaseContents| {
+            let times = database.times.iter().map(str::to_owned).collect::<Vec<_>>().join(", ");
+            (database.encoding.clone().unwrap(), times)
+        };
+        let found: Vec<_> = found.databases().map(of).collect();
+        assert_eq!(
+            found,
+            [
+                ("UTF8".to_owned(), "2026-01-14 14:30:22+01".to_owned()),
+                ("LATIN1".to_owned(), "2026-01-14 14:30:22+05:45".to_owned()),
+            ]
+        );
     }
 
     #[test]

@@ -97,9 +97,8 @@ pub fn decode(
         }
         match items.pull() {
             Ok(Some(item)) => {
-                let encoding = items.facts().client_encoding.as_deref();
-                contents.take(&item, encoding);
-                needs.take(&item, encoding);
+                contents.take(&item, items.encoding());
+                needs.take(&item, items.encoding());
             }
             Ok(None) => break None,
             Err(ItemsError::Unsound(unsound)) => break Some(unsound),
@@ -144,9 +143,8 @@ pub fn inspect(
         }
         match items.pull() {
             Ok(Some(item)) => {
-                let encoding = items.facts().client_encoding.as_deref();
-                contents.take(&item, encoding);
-                needs.take(&item, encoding);
+                contents.take(&item, items.encoding());
+                needs.take(&item, items.encoding());
                 script.take(&item);
             }
             Ok(None) => break None,

@@ -48,6 +48,8 @@ pub struct Items<R> {
     reader: Reader,
     buffer: BytesMut,
     ready: VecDeque<Item>,
+    /// The client encoding where the last item stands; the reader is ahead of it.
+    encoding: Option<String>,
     fresh: Vec<Item>,
     flaw: Option<Flaw>,
     ended: bool,
@@ -62,6 +64,7 @@ impl<R: Read> Items<R> {
             reader: Reader::new(),
             buffer: BytesMut::new(),
             ready: VecDeque::new(),
+            encoding: None,
             fresh: Vec::new(),
             flaw: None,
             ended: false,
@@ -77,6 +80,9 @@ impl<R: Read> Items<R> {
     pub fn pull(&mut self) -> Result<Option<Item>, ItemsError> {
         loop {
             if let Some(item) = self.ready.pop_front() {
+                if let Some(encoding) = item.client_encoding() {
+                    self.encoding = Some(encoding);
+                }
                 return Ok(Some(item));
             }
             if let Some(flaw) = self.flaw.take() {
@@ -90,7 +96,13 @@ impl<R: Read> Items<R> {
         }
     }
 
-    /// What the dump says of itself, as far as it was read.
+    /// The dump's client encoding at the last item, where it was named. A dump of a cluster has one for
+    /// each database.
+    pub fn encoding(&self) -> Option<&str> {
+        self.encoding.as_deref()
+    }
+
+    /// What the dump says of itself, as far as it was read; that may be further than the last item.
     pub fn facts(&self) -> &Facts {
         self.reader.facts()
     }

@@ -11,12 +11,14 @@ use crate::dump::token::{Token, Tokens};
 /// Names kept of each kind; who has more is not saying names.
 const MOST_NAMES: usize = 10_000;
 /// Words in the place of a role that are none. Source: PostgreSQL 15 documentation, GRANT.
-const NO_ROLES: [&str; 4] = ["public", "current_role", "current_user", "session_user"];
+const NO_ROLES: [&str; 6] =
+    ["public", "current_role", "current_user", "session_user", "default", "none"];
 
 /// What was found so far.
 #[derive(Debug, Default)]
 pub struct Needs {
     named: BTreeSet<String>,
+    superusers: BTreeSet<String>,
     created: BTreeSet<String>,
     /// Extensions that are created.
     pub extensions: BTreeSet<String>,
@@ -29,19 +31,30 @@ impl Needs {
         self.named.difference(&self.created).map(String::as_str)
     }
 
+    /// Whether the role has to be a superuser. Only one may own an event trigger, a foreign-data wrapper
+    /// or a subscription. And of a role in whose name the dump does something, it does not say by what
+    /// right: by a membership, or a grant on the database, neither of which it holds.
+    pub fn is_superuser(&self, role: &str) -> bool {
+        self.superusers.contains(role)
+    }
+
     /// Takes the reader's next item; `encoding` is the dump's client encoding at this place.
     pub fn take(&mut self, item: &Item, encoding: Option<&str>) {
         let Item::Statement(statement) = item else { return };
         let mut tokens = Tokens::of(&statement.text);
         let Some(Token::Word(word)) = tokens.next() else { return };
-        let mut names = Vec::new();
+        let (mut names, mut superusers) = (Vec::new(), false);
         match word.to_ascii_uppercase().as_slice() {
-            b"ALTER" => alter(&statement.text, tokens, &mut names),
+            b"ALTER" => {
+                superusers = is_of_superusers(tokens.clone());
+                alter(&statement.text, tokens, &mut names);
+            }
             b"GRANT" | b"REVOKE" => grantees(tokens, &mut names),
             b"SET" => {
                 let role = tokens.take_word("role")
                     || tokens.take_word("session") && tokens.take_word("authorization");
                 if role {
+                    superusers = true;
                     names.extend(tokens.next().and_then(role_of));
                 }
             }
@@ -59,10 +72,22 @@ impl Needs {
         for name in names {
             let name = encoding::decode(&name, encoding).into_owned();
             if self.named.len() < MOST_NAMES && !name.starts_with("pg_") {
+                if superusers {
+                    self.superusers.insert(name.clone());
+                }
                 self.named.insert(name);
             }
         }
     }
+}
+
+/// Whether `ALTER` is of something that superusers alone may own. Since PostgreSQL 16, others may own
+/// a subscription, too.
+fn is_of_superusers(mut tokens: Tokens) -> bool {
+    if tokens.take_word("foreign") {
+        return tokens.take_word("data");
+    }
+    tokens.take_word("event") || tokens.take_word("subscription")
 }
 
 /// `… OWNER TO role`, and `DEFAULT PRIVILEGES FOR ROLE role … GRANT … TO role`. `TO` is reserved, so
@@ -216,6 +241,8 @@ mod tests {
             "CREATE TABLE public.t (owner text);",
             "CREATE POLICY p ON public.t FOR SELECT USING ((a)::text = 'TO x');",
             "SET search_path = app;",
+            "SET SESSION AUTHORIZATION DEFAULT;",
+            "SET ROLE NONE;",
         ];
         assert_eq!(needs(&innocent).roles().count(), 0);
     }
@@ -224,6 +251,24 @@ mod tests {
     fn roles_that_the_dump_creates_need_not_be_there() {
         let found = needs(&["CREATE ROLE app;", "ALTER TABLE public.t OWNER TO app;"]);
         assert_eq!(found.roles().count(), 0);
+    }
+
+    #[test]
+    fn a_role_is_a_superuser_where_it_had_to_be_one_and_nowhere_else() {
+        for (statement, expected) in [
+            ("ALTER EVENT TRIGGER t OWNER TO app;", true),
+            ("ALTER FOREIGN DATA WRAPPER w OWNER TO app;", true),
+            ("ALTER SUBSCRIPTION s OWNER TO app;", true),
+            ("SET SESSION AUTHORIZATION 'app';", true),
+            ("SET ROLE app;", true),
+            ("ALTER FOREIGN TABLE public.event OWNER TO app;", false),
+            ("ALTER TABLE public.subscription OWNER TO app;", false),
+            ("GRANT ALL ON FOREIGN DATA WRAPPER w TO app;", false),
+        ] {
+            let needs = needs(&[statement]);
+            assert_eq!(needs.roles().collect::<Vec<_>>(), ["app"], "{statement}");
+            assert_eq!(needs.is_superuser("app"), expected, "{statement}");
+        }
     }
 
     #[test]

@@ -1,8 +1,20 @@
 //! What a statement is, as far as a restore and its checks want to know: leading keywords, setval.
 
-use super::item::{Name, Statement};
+use super::item::{Item, Meta, Name, Statement};
 use super::session::{Setting, setting};
 use super::token::{Token, Tokens};
+
+impl Item {
+    /// The encoding that it sets for the rest of the dump.
+    #[must_use]
+    pub fn client_encoding(&self) -> Option<String> {
+        match self {
+            Self::Statement(statement) => statement.client_encoding(),
+            Self::Meta(Meta::Encoding(encoding)) => Some(encoding.clone()),
+            _ => None,
+        }
+    }
+}
 
 impl Statement {
     /// Whether the statement begins with these keywords, whatever their case.

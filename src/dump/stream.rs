@@ -48,7 +48,7 @@ pub fn stream<W: Write + Send + 'static>(
     let not_understood = loop {
         match items.pull() {
             Ok(Some(item)) => {
-                contents.take(&item, items.facts().client_encoding.as_deref());
+                contents.take(&item, items.encoding());
                 progress(items.bytes());
             }
             Ok(None) => break None,

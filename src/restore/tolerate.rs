@@ -22,6 +22,8 @@ pub enum Rule {
     ColumnNote,
     /// `CREATE ROLE postgres` of pg_dumpall, where every server has that role.
     RoleExists,
+    /// `DROP ROLE postgres` of pg_dumpall --clean, where no server can be without that role.
+    RoleNeeded,
     /// A database whose locale the sandbox lacks: C takes its place.
     LocaleReplaced,
     /// An owner or a grantee that the sandbox lacks; who owns a table is not what it holds.
@@ -37,6 +39,7 @@ impl fmt::Display for Rule {
             Self::UnknownSetting => "SET of a parameter that this server version does not know",
             Self::ColumnNote => "note of a newer server about a column (pg_attver)",
             Self::RoleExists => "CREATE ROLE of the superuser that every server has",
+            Self::RoleNeeded => "DROP ROLE of the superuser that every server has",
             Self::LocaleReplaced => "database made with the locale C: the image lacks its own",
             Self::RoleAbsent => "owner or privilege of a role that the sandbox does not have",
         })
@@ -56,8 +59,10 @@ pub fn rule(statement: &Statement, error: &ServerError) -> Option<Rule> {
     let unlinks = text.starts_with("SELECT pg_catalog.lo_unlink(");
     let alter =
         is(&["ALTER", "TABLE"]) || is(&["ALTER", "FOREIGN", "TABLE"]) || is(&["ALTER", "DOMAIN"]);
+    // pg_dumpall --clean, without --if-exists.
+    let no_such_database = code == "3D000" && is(&["DROP", "DATABASE"]);
     let drop = is(&["DROP"]) || alter && drops(&text) || unlinks;
-    if absent && drop {
+    if absent && drop || no_such_database {
         Some(Rule::DropOfAbsent)
     } else if absent && is(&["CREATE", "OR", "REPLACE", "VIEW"]) && is_stub(&text) {
         Some(Rule::StubView)
@@ -73,6 +78,11 @@ pub fn rule(statement: &Statement, error: &ServerError) -> Option<Rule> {
         Some(Rule::ColumnNote)
     } else if code == "42710" && is(&["CREATE", "ROLE"]) && error.message.contains("\"postgres\"") {
         Some(Rule::RoleExists)
+    } else if code == "2BP01"
+        && is(&["DROP", "ROLE"])
+        && error.message.ends_with(" because it is required by the database system")
+    {
+        Some(Rule::RoleNeeded)
     } else if no_such_role
         && (is(&["GRANT"])
             || is(&["REVOKE"])
@@ -125,6 +135,15 @@ mod tests {
     }
 
     #[test]
+    fn the_superuser_that_every_server_has_may_stay_and_no_other_role() {
+        let drop = "DROP ROLE IF EXISTS postgres;";
+        let message = "cannot drop role postgres because it is required by the database system";
+        assert_eq!(judged(drop, "2BP01", message), Some(Rule::RoleNeeded));
+        let message = "role \"app\" cannot be dropped because some objects depend on it";
+        assert_eq!(judged("DROP ROLE IF EXISTS app;", "2BP01", message), None);
+    }
+
+    #[test]
     fn dropping_what_is_not_there_is_harmless() {
         let message = "relation \"public.users\" does not exist";
         assert_eq!(judged("DROP TABLE public.users;", "42P01", message), Some(Rule::DropOfAbsent));
@@ -133,6 +152,10 @@ mod tests {
         let unlink = "SELECT pg_catalog.lo_unlink('18245');";
         let message = "large object 18245 does not exist";
         assert_eq!(judged(unlink, "42704", message), Some(Rule::DropOfAbsent));
+        let message = "database \"shop\" does not exist";
+        assert_eq!(judged("DROP DATABASE shop;", "3D000", message), Some(Rule::DropOfAbsent));
+        let set = "ALTER DATABASE shop SET work_mem TO '8MB';";
+        assert_eq!(judged(set, "3D000", message), None);
         assert_eq!(judged("SELECT pg_catalog.lo_open('1', 131072);", "42704", message), None);
     }
 

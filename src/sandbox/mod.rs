@@ -177,7 +177,7 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Creates roles that may not log in and are no superusers, and gives those that were made.
+    /// Creates roles that may not log in, superusers where it says so, and gives those that were made.
     /// Since nothing says what their own rights were, they may read all data: a materialized view is
     /// filled with the rights of its owner.
     ///
@@ -185,7 +185,7 @@ impl Sandbox {
     /// [`SandboxError::Server`].
     pub async fn create_roles<'a>(
         &self,
-        names: impl Iterator<Item = &'a str>,
+        names: impl Iterator<Item = (&'a str, bool)>,
     ) -> Result<Vec<String>, SandboxError> {
         let failed = |error: &tokio_postgres::Error| SandboxError::Server {
             doing: "create the roles of the backup".to_owned(),
@@ -197,10 +197,12 @@ impl Sandbox {
             return Ok(made);
         }
         let session = self.connect_info.connect().await.map_err(|error| failed(&error))?;
-        for name in names {
+        for (name, superuser) in names {
             let role = pg::quote_ident(name);
             let reads = if self.version >= 14 { " IN ROLE pg_read_all_data" } else { "" };
-            match session.batch_execute(&format!("CREATE ROLE {role} NOLOGIN{reads}")).await {
+            let superuser = if superuser { " SUPERUSER" } else { "" };
+            let sql = format!("CREATE ROLE {role} NOLOGIN{superuser}{reads}");
+            match session.batch_execute(&sql).await {
                 Ok(()) => made.push(name.to_owned()),
                 Err(error) if is_about_the_role(&error) => {
                     tracing::debug!(role = name, error = pg::describe(&error), "not made");

@@ -13,7 +13,6 @@ use crate::dump::contents::{Contents, DatabaseContents, TableContents};
 use crate::dump::fingerprint::TableFingerprint;
 use crate::dump::inspect::Inspection;
 use crate::dump::item::Name;
-use crate::dump::times::Samples;
 use crate::events::{Event, Progress, Work};
 use crate::outcome::{CheckResult, Obstacle, Section, Status};
 use crate::pg::{ConnectInfo, Session};
@@ -39,7 +38,7 @@ impl Run<'_> {
             for database in inspection.contents.databases() {
                 let name = database.name.as_ref().map_or(DATABASE.into(), Name::text);
                 self.about = several.then(|| name.clone().into_owned());
-                self.against_the_backup(&server.database(&name), database, inspection).await?;
+                self.against_the_backup(&server.database(&name), database).await?;
             }
             self.about = None;
             self.not_proven(inspection);
@@ -106,10 +105,9 @@ impl Run<'_> {
         &mut self,
         target: &ConnectInfo,
         dump: &DatabaseContents,
-        inspection: &Inspection,
     ) -> Result<(), CheckError> {
         let session = target.connect().await.map_err(|error| CheckError::of(&error))?;
-        self.tables(&session, target, dump, inspection).await?;
+        self.tables(&session, target, dump).await?;
         self.sequences(&session, dump).await?;
         let recorded = self.recorded().map(|manifest| manifest.large_objects.count);
         if dump.large_objects > 0 || recorded.is_some_and(|count| count > 0) {
@@ -145,13 +143,11 @@ impl Run<'_> {
         session: &Session,
         target: &ConnectInfo,
         dump: &DatabaseContents,
-        inspection: &Inspection,
     ) -> Result<(), CheckError> {
-        let rendering = self.rendering(inspection.facts.client_encoding.as_deref());
-        let times = &inspection.contents.times;
+        let rendering = self.rendering(dump.encoding.as_deref());
         let mut found = if self.settings.content {
             let mut found = self.read_back(target, &dump.tables, &rendering).await?;
-            self.retry_renderings(target, dump, times, &rendering, &mut found).await?;
+            self.retry_renderings(target, dump, &rendering, &mut found).await?;
             found
         } else {
             contents::count(session, &dump.tables).await?
@@ -208,7 +204,6 @@ impl Run<'_> {
         &self,
         target: &ConnectInfo,
         dump: &DatabaseContents,
-        times: &Samples,
         rendering: &Rendering,
         found: &mut [Found],
     ) -> Result<(), CheckError> {
@@ -220,7 +215,7 @@ impl Run<'_> {
             return Ok(());
         }
         let session = target.connect().await.map_err(|error| CheckError::of(&error))?;
-        for other in rendering.alternatives(&session, times).await? {
+        for other in rendering.alternatives(&session, &dump.times).await? {
             let open: Vec<usize> =
                 (0..found.len()).filter(|index| differs(*index, &found[*index])).collect();
             if open.is_empty() {

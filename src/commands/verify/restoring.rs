@@ -94,7 +94,8 @@ impl Run<'_> {
         inspection: &Inspection,
     ) -> Result<bool, Obstacle> {
         let contents = &inspection.contents;
-        if contents.connects()
+        // A dump of the globals alone connects to nothing, and changes roles all the same.
+        if (contents.connects() || inspection.facts.cluster)
             && let Some(sandbox) = &mut self.sandbox
             && let Err(error) = sandbox.leave_postgres_alone().await
         {
@@ -114,7 +115,8 @@ impl Run<'_> {
             self.report.warnings.push(announcement.clone());
             self.events.emit(Event::Warning(announcement));
         }
-        let needed = inspection.needs.roles();
+        let needs = &inspection.needs;
+        let needed = needs.roles().map(|role| (role, needs.is_superuser(role)));
         let roles = sandbox.create_roles(needed).await.map_err(|error| self.no_sandbox(&error))?;
         if !roles.is_empty() {
             self.events.emit(Event::RolesCreated(roles.clone()));
