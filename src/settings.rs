@@ -9,10 +9,11 @@ use thiserror::Error;
 
 use crate::checks::{AppTable, ccc_tables};
 use crate::cli::{
-    CleanupArgs, CreateArgs, Format, HistoryArgs, ListArgs, MetricsArgs, PostgresVersion,
-    VerifyArgs,
+    CleanupArgs, CreateArgs, DumpFormat, Format as AnswerFormat, HistoryArgs, ListArgs,
+    MetricsArgs, PostgresVersion, VerifyArgs,
 };
 use crate::dump::codec::Codec;
+use crate::dump::format::Format;
 use crate::dump::source::SourceSettings;
 use crate::dump::source_url::parse_database_url;
 use crate::secret::Secret;
@@ -108,7 +109,7 @@ pub struct ListSettings {
 
 /// Resolves `list`.
 pub fn list(args: &ListArgs) -> ListSettings {
-    ListSettings { backup_dir: args.backup_dir.clone(), json: args.format == Format::Json }
+    ListSettings { backup_dir: args.backup_dir.clone(), json: args.format == AnswerFormat::Json }
 }
 
 /// Settings of `history`.
@@ -128,7 +129,7 @@ pub struct HistorySettings {
 pub fn history(args: &HistoryArgs) -> HistorySettings {
     HistorySettings {
         backup_dir: args.backup_dir.clone(),
-        json: args.format == Format::Json,
+        json: args.format == AnswerFormat::Json,
         limit: args.limit,
         metrics_file: args.metrics_file.clone(),
     }
@@ -202,8 +203,12 @@ pub struct CreateSettings {
     pub pg_dump: Option<PathBuf>,
     /// Whether owners and grants are dumped.
     pub keep_owner: bool,
-    /// How the file is packed.
+    /// What pg_dump writes.
+    pub format: Format,
+    /// How the file, or what is in the archive, is packed.
     pub codec: Codec,
+    /// Tables dumped at a time, in the directory format.
+    pub jobs: usize,
     /// Whether the output may be overwritten.
     pub force: bool,
     /// More arguments for pg_dump.
@@ -249,13 +254,21 @@ pub fn create(
         .iter()
         .map(|name| format!("the URL's parameter {name} is not one of libpq's and was left out"))
         .collect();
+    let format = match args.format {
+        DumpFormat::Plain => Format::Plain,
+        DumpFormat::Custom => Format::Custom,
+        DumpFormat::Directory => Format::Directory,
+        DumpFormat::Tar => Format::Tar,
+    };
     Ok(CreateSettings {
         output: args.output.clone(),
         backup_dir: args.backup_dir.clone(),
         source,
         pg_dump: args.pg_dump.clone(),
         keep_owner: args.keep_owner,
-        codec: codec(&args.compress)?,
+        format,
+        codec: codec_for(format, args.compress.as_deref())?,
+        jobs: jobs_for(format, args.jobs)?,
         force: args.force,
         pg_dump_args: args.pg_dump_args.clone(),
         metrics_file: metrics_file(&args.metrics),
@@ -304,6 +317,32 @@ fn or_defaults(source: SourceSettings, environment: Environment) -> SourceSettin
         username: default("PGUSER", "postgres"),
         ..SourceSettings::default()
     })
+}
+
+/// The compression that was asked for, where the format has any.
+fn codec_for(format: Format, asked: Option<&str>) -> Result<Codec, SettingsError> {
+    let asked = asked.map(codec).transpose()?;
+    match (format, asked) {
+        (Format::Tar, None | Some(Codec::None)) => Ok(Codec::None),
+        (Format::Tar, Some(_)) => Err(SettingsError {
+            message: "archives of the format tar are not compressed".to_owned(),
+            hint: "leave --compress out, or take --format custom".to_owned(),
+        }),
+        (_, asked) => Ok(asked.unwrap_or_default()),
+    }
+}
+
+/// How many tables are dumped at a time. Each takes a connection to the source.
+fn jobs_for(format: Format, asked: Option<u16>) -> Result<usize, SettingsError> {
+    const MOST: usize = 4;
+    match asked {
+        Some(_) if format != Format::Directory => Err(SettingsError {
+            message: format!("--jobs: pg_dump dumps the format {format} one table at a time"),
+            hint: "leave --jobs out, or take --format directory".to_owned(),
+        }),
+        Some(asked) => Ok(asked.into()),
+        None => Ok(cores().min(MOST)),
+    }
 }
 
 /// Reads `gzip`, `gzip:9` or `none`.
@@ -397,6 +436,12 @@ mod tests {
         assert_eq!(codec("gzip").unwrap(), Codec::Gzip { level: 6 });
         assert_eq!(codec("gzip:9").unwrap(), Codec::Gzip { level: 9 });
         assert_eq!(codec("none").unwrap(), Codec::None);
+        let tar = |flags: &[&str]| {
+            created(&[&["--format=tar"], flags].concat(), &[]).map(|settings| settings.codec)
+        };
+        assert_eq!(tar(&[]).unwrap(), Codec::None);
+        assert_eq!(tar(&["--compress=none"]).unwrap(), Codec::None);
+        assert!(tar(&["--compress=gzip"]).is_err() && tar(&["--jobs=2"]).is_err());
         for wrong in ["gzip:0", "gzip:10", "gzip:", "lz4", "none:1"] {
             assert!(codec(wrong).is_err(), "{wrong}");
         }

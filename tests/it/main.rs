@@ -13,6 +13,7 @@ mod command_line;
 mod compose;
 mod create;
 mod create_fails;
+mod create_formats;
 mod create_under_way;
 mod docs;
 mod interruption;
