@@ -37,6 +37,7 @@ Examples:
   DB_HOST=db.internal DB_PASSWORD=… ccc-backup create
   ccc-backup create --database-url postgresql://ccc@db.internal/ccc?sslmode=require
   ccc-backup create backups/manual.sql.zst   packed by zstd
+  ccc-backup create --format directory --jobs 4      back up four tables at a time
   ccc-backup create -- --exclude-table-data=analytics.page_views
 
 Connection: flags, then --database-url, then DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD, then
@@ -183,7 +184,7 @@ impl From<BackupCommand> for Command {
 #[derive(Debug, Args)]
 #[command(after_help = CREATE_EXAMPLES)]
 pub struct CreateArgs {
-    /// Where to write it; `x.sql` becomes `x.sql.gz`, or what --compress says
+    /// Where to write it; `x.sql` becomes `x.sql.gz`, or what --compress or --format says
     /// [default: BACKUP_DIR/backup_YYYYMMDD_HHMMSS.sql.gz, in UTC]
     pub output: Option<PathBuf>,
     /// Directory of the backups
@@ -210,10 +211,16 @@ pub struct CreateArgs {
     /// Keep owners and privileges (leaves out --no-owner --no-acl)
     #[arg(long)]
     pub keep_owner: bool,
+    /// Format: plain (SQL), or for pg_restore: custom (one file), directory, tar
+    #[arg(long, value_enum, default_value_t = DumpFormat::Plain, hide_possible_values = true)]
+    pub format: DumpFormat,
     /// Compression: gzip, gzip:1 to gzip:9, zstd, zstd:1 to zstd:19, or none
-    /// [default: as OUTPUT ends, else gzip, which is gzip:6; zstd is zstd:3]
+    /// [default: as OUTPUT ends, else gzip, which is gzip:6; zstd is zstd:3; none for tar]
     #[arg(long, value_name = "METHOD")]
     pub compress: Option<String>,
+    /// Tables to dump at a time, in the directory format [default: the number of cores, at most 4]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
     /// Overwrite OUTPUT if it exists
     #[arg(long)]
     pub force: bool,
@@ -320,6 +327,19 @@ pub struct HistoryArgs {
     // Not by the environment: who looks at the history does not want to write.
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
+}
+
+/// What pg_dump writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DumpFormat {
+    /// SQL
+    Plain,
+    /// One file for pg_restore
+    Custom,
+    /// A directory of files for pg_restore
+    Directory,
+    /// The same in a tar archive
+    Tar,
 }
 
 /// How to answer.

@@ -159,6 +159,12 @@ impl Running {
         self.child.stdout.take()
     }
 
+    /// Waits until it has ended, and no more: [`Running::wait`] then says how.
+    pub async fn exited(&mut self) {
+        // An error comes again from `wait`.
+        let _ = self.child.wait().await;
+    }
+
     /// Waits for its end. Cancel safe until it returns; dropping it kills the child.
     ///
     /// # Errors

@@ -9,11 +9,12 @@ use thiserror::Error;
 
 use crate::checks::{AppTable, ccc_tables};
 use crate::cli::{
-    CleanupArgs, CreateArgs, Format, HistoryArgs, ListArgs, MetricsArgs, PostgresVersion,
-    VerifyArgs,
+    CleanupArgs, CreateArgs, DumpFormat, Format as AnswerFormat, HistoryArgs, ListArgs,
+    MetricsArgs, PostgresVersion, VerifyArgs,
 };
 use crate::config::{Config, Migrations, OnFinding};
 use crate::dump::codec::Codec;
+use crate::dump::format::Format;
 use crate::dump::source::SourceSettings;
 use crate::dump::source_url::parse_database_url;
 use crate::secret::Secret;
@@ -131,7 +132,7 @@ pub struct ListSettings {
 
 /// Resolves `list`.
 pub fn list(args: &ListArgs) -> ListSettings {
-    ListSettings { backup_dir: args.backup_dir.clone(), json: args.format == Format::Json }
+    ListSettings { backup_dir: args.backup_dir.clone(), json: args.format == AnswerFormat::Json }
 }
 
 /// Settings of `history`.
@@ -151,7 +152,7 @@ pub struct HistorySettings {
 pub fn history(args: &HistoryArgs) -> HistorySettings {
     HistorySettings {
         backup_dir: args.backup_dir.clone(),
-        json: args.format == Format::Json,
+        json: args.format == AnswerFormat::Json,
         limit: args.limit,
         metrics_file: args.metrics_file.clone(),
     }
@@ -225,8 +226,12 @@ pub struct CreateSettings {
     pub pg_dump: Option<PathBuf>,
     /// Whether owners and grants are dumped.
     pub keep_owner: bool,
-    /// How the file is packed.
+    /// What pg_dump writes.
+    pub format: Format,
+    /// How the file, or what is in the archive, is packed.
     pub codec: Codec,
+    /// Tables dumped at a time, in the directory format.
+    pub jobs: usize,
     /// Whether the output may be overwritten.
     pub force: bool,
     /// More arguments for pg_dump.
@@ -272,13 +277,21 @@ pub fn create(
         .iter()
         .map(|name| format!("the URL's parameter {name} is not one of libpq's and was left out"))
         .collect();
+    let format = match args.format {
+        DumpFormat::Plain => Format::Plain,
+        DumpFormat::Custom => Format::Custom,
+        DumpFormat::Directory => Format::Directory,
+        DumpFormat::Tar => Format::Tar,
+    };
     Ok(CreateSettings {
         output: args.output.clone(),
         backup_dir: args.backup_dir.clone(),
         source,
         pg_dump: args.pg_dump.clone(),
         keep_owner: args.keep_owner,
-        codec: codec(args.compress.as_deref(), args.output.as_deref())?,
+        format,
+        codec: codec_for(format, args.compress.as_deref(), args.output.as_deref())?,
+        jobs: jobs_for(format, args.jobs)?,
         force: args.force,
         pg_dump_args: args.pg_dump_args.clone(),
         metrics_file: metrics_file(&args.metrics),
@@ -327,6 +340,45 @@ fn or_defaults(source: SourceSettings, environment: Environment) -> SourceSettin
         username: default("PGUSER", "postgres"),
         ..SourceSettings::default()
     })
+}
+
+/// The compression of the format: of plain SQL ours, of archives pg_dump's.
+fn codec_for(
+    format: Format,
+    asked: Option<&str>,
+    output: Option<&Path>,
+) -> Result<Codec, SettingsError> {
+    if format == Format::Plain {
+        return codec(asked, output);
+    }
+    let wrong = |message: &str, hint: &str| {
+        Err(SettingsError { message: message.to_owned(), hint: hint.to_owned() })
+    };
+    match (format, asked.map(method).transpose()?) {
+        (Format::Tar, None | Some(Codec::None)) => Ok(Codec::None),
+        (Format::Tar, Some(_)) => wrong(
+            "archives of the format tar are not compressed",
+            "leave --compress out, or take --format custom",
+        ),
+        (_, Some(Codec::Zstd { .. })) => wrong(
+            "archives are compressed by pg_dump, which not in every version knows zstd",
+            "use --compress gzip or none, or --format plain",
+        ),
+        (_, asked) => Ok(asked.unwrap_or_default()),
+    }
+}
+
+/// How many tables are dumped at a time. Each takes a connection to the source.
+fn jobs_for(format: Format, asked: Option<u16>) -> Result<usize, SettingsError> {
+    const MOST: usize = 4;
+    match asked {
+        Some(_) if format != Format::Directory => Err(SettingsError {
+            message: format!("--jobs: pg_dump dumps the format {format} one table at a time"),
+            hint: "leave --jobs out, or take --format directory".to_owned(),
+        }),
+        Some(asked) => Ok(asked.into()),
+        None => Ok(cores().min(MOST)),
+    }
 }
 
 /// How the output is packed: as `--compress` says, else as the name of the output does, else by
@@ -477,6 +529,18 @@ mod tests {
             let error = method(wrong).unwrap_err();
             assert!(error.hint.contains("zstd:1 to zstd:19"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn archives_are_compressed_by_pg_dump_or_not_at_all() {
+        let of = |flags: &[&str]| created(flags, &[]).map(|settings| settings.codec);
+        assert_eq!(of(&["--format=tar"]).unwrap(), Codec::None);
+        assert_eq!(of(&["--format=tar", "--compress=none"]).unwrap(), Codec::None);
+        assert!(of(&["--format=tar", "--compress=gzip"]).is_err());
+        assert!(of(&["--format=tar", "--jobs=2"]).is_err());
+        assert_eq!(of(&["--format=custom"]).unwrap(), Codec::default());
+        assert!(of(&["--format=custom", "--compress=zstd"]).is_err());
+        assert_eq!(of(&["--format=custom", "x.zst"]).unwrap(), Codec::default());
     }
 
     #[test]

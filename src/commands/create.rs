@@ -1,6 +1,8 @@
 //! `create`: pg_dump's stream, counted, fingerprinted and compressed on its way, published whole
 //! or not at all, with its manifest.
 
+mod archive;
+
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -8,11 +10,12 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
-use crate::commands::record::{self, Made};
+use crate::commands::record::{self, Made, Packed};
 use crate::commands::{Failure, Stop, ledger};
 use crate::dump::client_tools::PgDump;
 use crate::dump::codec::Codec;
 use crate::dump::compress::{CompressError, Compressor};
+use crate::dump::format::Format;
 use crate::dump::pg_dump::DumpRequest;
 use crate::dump::source_error::SourceError;
 use crate::dump::source_facts::{self, Facts};
@@ -22,7 +25,7 @@ use crate::outcome::{Verdict, grouped};
 use crate::settings::{CreateSettings, packing_of, process_environment};
 use crate::store::error::StoreError;
 use crate::store::manifest::Manifest;
-use crate::store::naming;
+use crate::store::naming::{self, ArchiveKind};
 use crate::store::publish::Partial;
 
 /// Makes a backup.
@@ -57,6 +60,18 @@ pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Res
 
 /// The file to be made.
 fn target(settings: &CreateSettings, now: DateTime<Utc>) -> PathBuf {
+    let kind = match settings.format {
+        Format::Plain => None,
+        Format::Custom => Some(ArchiveKind::Custom),
+        Format::Directory => Some(ArchiveKind::Directory),
+        Format::Tar => Some(ArchiveKind::Tar),
+    };
+    if let Some(kind) = kind {
+        return match &settings.output {
+            Some(output) => naming::archive_path(output, kind),
+            None => settings.backup_dir.join(naming::default_archive_name(now, kind)),
+        };
+    }
     let packing = packing_of(settings.codec);
     match &settings.output {
         Some(output) => naming::output_path(output, packing),
@@ -78,8 +93,12 @@ async fn make(
     });
     let pg_dump = PgDump::find(settings.pg_dump.as_deref()).await.map_err(Failure::from)?;
     // Meant as the place for a backup, most likely, and not as the beginning of its name.
-    if let Some(directory) = settings.output.as_ref().filter(|output| output.is_dir()) {
+    let named = settings.output.as_ref().filter(|output| output.is_dir() && *output != target);
+    if let Some(directory) = named {
         return Err(StoreError::TargetIsDirectory(directory.clone()).into());
+    }
+    if settings.format != Format::Plain {
+        return archive::make(settings, target, pg_dump, started_at, events, stop).await;
     }
     let partial = Partial::create(target, settings.force)?;
     let facts = tokio::select! {
@@ -87,12 +106,7 @@ async fn make(
         () = stop.token().cancelled() => return Err(interrupted(stop)),
         facts = source_facts::source_facts(&settings.source, &pg_dump) => facts?,
     };
-    let request = DumpRequest {
-        settings: settings.source.clone(),
-        pg_dump,
-        extra_args: settings.pg_dump_args.clone(),
-        keep_owner: settings.keep_owner,
-    };
+    let request = request(settings, pg_dump);
     let size = match &facts {
         Facts::Known(known) => known.database_bytes,
         Facts::Unknown { .. } => None,
@@ -103,6 +117,19 @@ async fn make(
     }
     let made = Made { settings, request: &request, facts, target, started_at };
     publish(&made, streamed, settings.force, events)
+}
+
+/// The call of pg_dump that was asked for.
+fn request(settings: &CreateSettings, pg_dump: PgDump) -> DumpRequest {
+    DumpRequest {
+        settings: settings.source.clone(),
+        pg_dump,
+        extra_args: settings.pg_dump_args.clone(),
+        keep_owner: settings.keep_owner,
+        format: settings.format,
+        codec: settings.codec,
+        jobs: settings.jobs,
+    }
 }
 
 /// Runs pg_dump into the partial file, and gives its warnings.
@@ -137,12 +164,7 @@ async fn dump(
         }
         streamed = &mut streaming => streamed,
     };
-    let streamed = streamed.map_err(|error| Failure {
-        exit: 1,
-        cause: format!("the dump was not read to its end: {error}"),
-        hint: Some("this is a defect of ccc-backup: please report it".to_owned()),
-        notes: Vec::new(),
-    })?;
+    let streamed = streamed.map_err(|error| died(&error))?;
     // A full disk ends pg_dump too: then the disk is what has to be named.
     let streamed = streamed?;
     let warnings = process.finish().await?;
@@ -157,12 +179,32 @@ fn publish(
     events: &Events,
 ) -> Result<Manifest, Failure> {
     let Streamed { compressed, contents, facts, not_understood } = streamed;
-    let manifest = record::manifest(made, &compressed, &contents, &facts, not_understood.as_ref());
+    let packed = Packed::from(&compressed);
+    let manifest = record::manifest(made, packed, &contents, &facts, not_understood.as_ref());
+    finish(made, &manifest, || compressed.sink.publish(), force, events)?;
+    events.emit(Event::Created {
+        file: made.target.to_owned(),
+        dump_bytes: compressed.bytes_in,
+        file_bytes: compressed.bytes_out,
+        compressed: made.settings.codec != Codec::None,
+        contents: counted(&manifest),
+    });
+    Ok(manifest)
+}
+
+/// Publishes a backup, then its manifest.
+fn finish(
+    made: &Made,
+    manifest: &Manifest,
+    publish: impl FnOnce() -> Result<File, StoreError>,
+    force: bool,
+    events: &Events,
+) -> Result<(), Failure> {
     if force {
         // The manifest of the file that is being replaced must not stand beside the new one.
         let _ = std::fs::remove_file(naming::manifest_path(made.target));
     }
-    let published: File = compressed.sink.publish()?;
+    let published = publish()?;
     for reason in &manifest.not_recorded {
         events.emit(Event::Warning(format!("not recorded: {reason}")));
     }
@@ -174,16 +216,14 @@ fn publish(
     })?;
     // Until here the lock on the file kept every clean-up away from it.
     drop(published);
+    Ok(())
+}
+
+/// What was counted, in words.
+fn counted(manifest: &Manifest) -> Option<String> {
     let rows: u64 = manifest.tables.iter().map(|table| table.rows).sum();
-    events.emit(Event::Created {
-        file: made.target.to_owned(),
-        dump_bytes: compressed.bytes_in,
-        file_bytes: compressed.bytes_out,
-        compressed: made.settings.codec != Codec::None,
-        contents: (!manifest.tables.is_empty())
-            .then(|| format!("{} tables, {} rows", manifest.tables.len(), grouped(rows))),
-    });
-    Ok(manifest)
+    let tables = manifest.tables.len();
+    (tables > 0).then(|| format!("{tables} tables, {} rows", grouped(rows)))
 }
 
 /// `host:port` as the transcript shows it; libpq's own settings where ours say nothing.
@@ -194,6 +234,16 @@ fn shown_host(settings: &CreateSettings) -> String {
             Some(service) => format!("service {service}"),
             None => "as libpq says".to_owned(),
         },
+    }
+}
+
+/// A thread of ours that died.
+fn died(error: &tokio::task::JoinError) -> Failure {
+    Failure {
+        exit: 1,
+        cause: format!("the dump was not read to its end: {error}"),
+        hint: Some("this is a defect of ccc-backup: please report it".to_owned()),
+        notes: Vec::new(),
     }
 }
 

@@ -34,10 +34,31 @@ pub struct Made<'a> {
     pub started_at: DateTime<Utc>,
 }
 
-/// The manifest of a backup whose bytes went by.
-pub fn manifest<W>(
+/// The file that was made, or the directory.
+#[derive(Debug)]
+pub struct Packed {
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its checksum.
+    pub sha256: String,
+    /// Bytes of its SQL; 0 where it was not read.
+    pub uncompressed_bytes: u64,
+}
+
+impl<W> From<&Compressed<W>> for Packed {
+    fn from(compressed: &Compressed<W>) -> Self {
+        Self {
+            bytes: compressed.bytes_out,
+            sha256: compressed.sha256_hex(),
+            uncompressed_bytes: compressed.bytes_in,
+        }
+    }
+}
+
+/// The manifest of a backup whose bytes were read.
+pub fn manifest(
     made: &Made,
-    compressed: &Compressed<W>,
+    packed: Packed,
     contents: &Contents,
     facts: &Facts,
     not_understood: Option<&Unsound>,
@@ -58,9 +79,9 @@ pub fn manifest<W>(
         },
         file: BackupFile {
             name: name_of(made.target),
-            bytes: compressed.bytes_out,
-            sha256: compressed.sha256_hex(),
-            uncompressed_bytes: compressed.bytes_in,
+            bytes: packed.bytes,
+            sha256: packed.sha256,
+            uncompressed_bytes: packed.uncompressed_bytes,
             compression: made.settings.codec.name().to_owned(),
         },
         tables: tables(contents),

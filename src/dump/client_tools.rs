@@ -51,9 +51,18 @@ impl PgDump {
 
     /// The psql beside it, else one found as pg_dump is.
     pub fn psql(&self) -> Option<PathBuf> {
-        Some(self.path.with_file_name("psql"))
+        self.beside("psql")
+    }
+
+    /// The pg_restore beside it, else one found as pg_dump is.
+    pub fn pg_restore(&self) -> Option<PathBuf> {
+        self.beside("pg_restore")
+    }
+
+    fn beside(&self, name: &str) -> Option<PathBuf> {
+        Some(self.path.with_file_name(name))
             .filter(|path| is_program(path))
-            .or_else(|| find_tool("psql"))
+            .or_else(|| find_tool(name))
     }
 }
 

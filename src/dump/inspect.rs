@@ -66,7 +66,7 @@ pub enum InspectError {
 }
 
 /// What reading an archive's SQL found, as pg_restore writes it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Decoded {
     /// Why it is not whole; `None` when it is.
     pub unsound: Option<Unsound>,
@@ -76,11 +76,12 @@ pub struct Decoded {
     pub contents: Contents,
     /// Roles and extensions that it needs.
     pub needs: Needs,
-    /// Its bytes, as far as it was read.
+    /// Its bytes.
     pub bytes: u64,
 }
 
-/// Reads SQL that comes from elsewhere than a file of ours. `progress` is told the bytes so far.
+/// Reads SQL that comes from elsewhere than a file of ours, to its end even where it is not
+/// understood: whoever writes it has to come to its own. `progress` is told the bytes so far.
 ///
 /// # Errors
 /// When the stream fails or `cancel` is set; bad SQL is a value.
@@ -106,8 +107,27 @@ pub fn decode(
         }
         progress(items.bytes());
     };
-    let (facts, bytes) = (items.facts().clone(), items.bytes());
+    let (facts, mut bytes) = (items.facts().clone(), items.bytes());
+    if unsound.is_some() {
+        bytes += drain(items.into_inner(), cancel)?;
+    }
     Ok(Decoded { unsound, facts, contents, needs, bytes })
+}
+
+fn drain(mut stream: impl Read, cancel: &CancellationToken) -> Result<u64, InspectError> {
+    let mut rest = vec![0; 64 * 1024];
+    let mut bytes = 0;
+    loop {
+        if cancel.is_cancelled() {
+            return Err(InspectError::Interrupted);
+        }
+        match stream.read(&mut rest) {
+            Ok(0) => return Ok(bytes),
+            Ok(read) => bytes += read as u64,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// What pg_dump says of itself at the start of the dump; as much as is there.
@@ -268,6 +288,16 @@ mod tests {
         for cut in 1..end {
             assert!(inspected(&DUMP[..cut], Compression::None).unsound.is_some(), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn sql_that_is_not_understood_is_read_to_its_end_all_the_same() {
+        let sql = [&DUMP[..200], b"\\! echo\n", &[b'x'; 1_000_000]].concat();
+        let decoded = decode(sql.as_slice(), &CancellationToken::new(), &|_| {}).unwrap();
+        assert!(decoded.unsound.is_some());
+        assert_eq!(decoded.bytes, sql.len() as u64);
+        let decoded = decode(DUMP, &CancellationToken::new(), &|_| {}).unwrap();
+        assert_eq!((decoded.unsound, decoded.contents.rows()), (None, 3));
     }
 
     #[test]

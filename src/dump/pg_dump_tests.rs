@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::secret::Secret;
 
 /// A request to a program that stands for pg_dump.
 fn request(dir: &Path, script: &str) -> DumpRequest {
@@ -20,6 +19,9 @@ fn request(dir: &Path, script: &str) -> DumpRequest {
         pg_dump: PgDump { path, version: "15.18".into(), major: 15 },
         extra_args: Vec::new(),
         keep_owner: false,
+        format: Format::Plain,
+        codec: Codec::default(),
+        jobs: 2,
     }
 }
 
@@ -47,6 +49,24 @@ fn a_dump_is_plain_and_without_owners_unless_they_are_kept() {
     assert_eq!(request.arguments(), ["--format=plain", "--inserts", "-a"]);
     request.extra_args.push("-Fc".into());
     assert!(matches!(request.start(), Err(SourceError::Argument { .. })));
+}
+
+#[test]
+fn an_archive_is_compressed_by_pg_dump_and_what_drops_things_is_left_to_pg_restore() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut request = request(dir.path(), "");
+    let mut arguments = |format, codec| {
+        (request.format, request.codec) = (format, codec);
+        request.arguments()
+    };
+    let without = ["--no-owner", "--no-acl"];
+    let custom = arguments(Format::Custom, Codec::Gzip { level: 9 });
+    assert_eq!(custom, [&["--format=custom", "--compress=9"][..], &without].concat());
+    let directory = arguments(Format::Directory, Codec::None);
+    let expected = ["--format=directory", "--compress=0", "--jobs=2"];
+    assert_eq!(directory, [&expected[..], &without].concat());
+    let tar = arguments(Format::Tar, Codec::None);
+    assert_eq!(tar, [&["--format=tar"][..], &without].concat());
 }
 
 #[tokio::test]

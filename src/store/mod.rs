@@ -9,6 +9,7 @@ pub mod lock;
 pub mod manifest;
 pub mod naming;
 pub mod publish;
+pub mod publish_directory;
 pub mod retention;
 mod seal;
 pub mod statistics;

@@ -13,6 +13,51 @@ pub const TOTALS_FILE: &str = "history.totals.json";
 /// Suffixes of the files that `create` can make, longest first where one ends another.
 const SUFFIXES: [&str; 5] = [".sql.gz", ".sql.zst", ".sql", ".dump", ".tar"];
 
+/// What the name of a directory that `create` makes ends with.
+const DIRECTORY_SUFFIX: &str = ".dir";
+
+/// The archives that `create` can make, by their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveKind {
+    /// `.dump`: the custom format.
+    Custom,
+    /// `.dir`: a directory.
+    Directory,
+    /// `.tar`
+    Tar,
+}
+
+impl ArchiveKind {
+    /// What its name ends with.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Custom => ".dump",
+            Self::Directory => DIRECTORY_SUFFIX,
+            Self::Tar => ".tar",
+        }
+    }
+}
+
+/// `backup_YYYYMMDD_HHMMSS.dump` and its like, in UTC.
+pub fn default_archive_name(at: DateTime<Utc>, kind: ArchiveKind) -> String {
+    format!("backup_{}{}", at.format("%Y%m%d_%H%M%S"), kind.suffix())
+}
+
+/// The archive that is made when `given` is asked for: a name never claims another format.
+pub fn archive_path(given: &Path, kind: ArchiveKind) -> PathBuf {
+    let Some(name) = given.file_name() else {
+        return given.to_owned();
+    };
+    let known = SUFFIXES.iter().copied().chain([DIRECTORY_SUFFIX]);
+    let stem = known.into_iter().find_map(|suffix| {
+        let stem = name.to_str()?.strip_suffix(suffix)?;
+        (!stem.is_empty()).then(|| OsStr::new(stem).to_owned())
+    });
+    let mut made = stem.unwrap_or_else(|| name.to_owned());
+    made.push(kind.suffix());
+    given.with_file_name(made)
+}
+
 /// How a plain dump is packed, as far as its name shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Packing {
@@ -135,7 +180,8 @@ fn parse_stamp(stamp: &[u8]) -> Option<DateTime<Utc>> {
 pub fn own_time(name: &str) -> Option<DateTime<Utc>> {
     let rest = name.strip_prefix("backup_")?;
     let (stamp, suffix) = rest.split_at_checked(15)?;
-    if stamp.as_bytes()[8] != b'_' || !(suffix.is_empty() || SUFFIXES.contains(&suffix)) {
+    let known = suffix.is_empty() || suffix == DIRECTORY_SUFFIX || SUFFIXES.contains(&suffix);
+    if stamp.as_bytes()[8] != b'_' || !known {
         return None;
     }
     parse_stamp(stamp.as_bytes())
@@ -154,6 +200,11 @@ pub fn is_backup_name(name: &OsStr) -> bool {
 /// Whether a directory is a backup in pg_dump's directory format.
 pub fn is_backup_directory(path: &Path) -> bool {
     path.join("toc.dat").is_file()
+}
+
+/// Whether a directory of this name can be a backup that `create` makes.
+pub fn is_backup_directory_name(name: &str) -> bool {
+    name.strip_suffix(DIRECTORY_SUFFIX).is_some_and(|stem| !stem.is_empty())
 }
 
 /// The backup that a partial file was to become, if its name is one.
@@ -217,6 +268,28 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_an_archive_follows_its_format() {
+        use ArchiveKind::{Custom, Directory, Tar};
+        let cases = [
+            ("backups/x", Custom, "backups/x.dump"),
+            ("x.dump", Custom, "x.dump"),
+            ("x.sql.gz", Custom, "x.dump"),
+            ("x.sql", Tar, "x.tar"),
+            ("x.dir", Tar, "x.tar"),
+            ("nightly.2026-01", Directory, "nightly.2026-01.dir"),
+            ("x.dir", Directory, "x.dir"),
+            (".dump", Custom, ".dump.dump"),
+        ];
+        for (given, kind, expected) in cases {
+            assert_eq!(archive_path(Path::new(given), kind), Path::new(expected), "{given}");
+        }
+        for kind in [Custom, Directory, Tar] {
+            let name = default_archive_name(at(1_768_401_022), kind);
+            assert_eq!(own_time(&name), Some(at(1_768_401_022)), "{name}");
+        }
+    }
+
+    #[test]
     fn a_time_is_found_anywhere_in_a_name() {
         let expected = Some(at(1_768_401_022));
         for name in [
@@ -244,6 +317,7 @@ mod tests {
     fn only_names_that_create_gives_are_our_own() {
         assert!(own_time("backup_20260114_143022").is_some());
         assert!(own_time("backup_20260114_143022.dump").is_some());
+        assert!(own_time("backup_20260114_143022.dir").is_some());
         for name in [
             "shop_20260114_143022.sql",
             "backup_20260114_143022.sql.bak",

@@ -17,7 +17,7 @@ use super::lock;
 use super::naming::directory_of;
 
 /// A stale partial file can be replaced by two runs at once; each tries this often.
-const ATTEMPTS: u32 = 16;
+pub(super) const ATTEMPTS: u32 = 16;
 
 /// A file that is being written. Dropped before [`Partial::publish`], it is removed.
 #[derive(Debug)]
@@ -121,14 +121,14 @@ pub fn write_atomically(target: &Path, bytes: &[u8], overwrite: bool) -> Result<
 }
 
 /// `.<name>.partial` beside the target.
-fn partial_path(target: &Path) -> Result<PathBuf, StoreError> {
+pub(super) fn partial_path(target: &Path) -> Result<PathBuf, StoreError> {
     let mut name = std::ffi::OsString::from(".");
     name.push(target.file_name().ok_or_else(|| StoreError::NoFileName(target.to_owned()))?);
     name.push(".partial");
     Ok(target.with_file_name(name))
 }
 
-fn make_directory(path: &Path) -> Result<(), StoreError> {
+pub(super) fn make_directory(path: &Path) -> Result<(), StoreError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
@@ -192,7 +192,7 @@ pub(crate) fn open_unfollowed(path: &Path) -> io::Result<File> {
 }
 
 /// Renames unless the new name is taken, in one step where the file system can.
-fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => link_and_unlink(from, to),
         other => other.map_err(io::Error::from),
@@ -211,7 +211,7 @@ fn link_and_unlink(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Makes a rename durable.
-fn sync_directory(path: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_directory(path: &Path) -> Result<(), StoreError> {
     let synced = File::open(path).and_then(|directory| directory.sync_all());
     match synced {
         // Some file systems cannot sync a directory; they keep renames by other means.

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 use super::lock;
-use super::naming::{is_backup_directory, is_backup_name, manifest_path, own_time, partial_of};
+use super::naming::{
+    is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path, own_time,
+    partial_of,
+};
 use super::publish::open_unfollowed;
 use super::retention::{Action, Entry, Kind, Plan};
 
@@ -62,6 +65,10 @@ fn kind_of(path: &Path, metadata: &Metadata) -> Option<Kind> {
             Some(time) if is_backup_name(name) => Some(Kind::Backup { time }),
             _ => is_backup_name(name).then_some(Kind::Foreign),
         }
+    } else if metadata.is_dir()
+        && name.to_str().and_then(partial_of).is_some_and(is_backup_directory_name)
+    {
+        Some(Kind::Partial)
     } else if metadata.is_dir() && is_backup_directory(path) {
         Some(own.map_or(Kind::Foreign, |time| Kind::Backup { time }))
     } else {
@@ -81,7 +88,8 @@ fn is_plain_file(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
 
-/// Bytes of a file, or of the files right in a directory (pg_dump's directory format is flat).
+/// Bytes of a file, or of the files right in a directory (pg_dump's directory format is flat) that
+/// are not hidden: those are none of pg_dump's.
 pub(crate) fn size(path: &Path) -> u64 {
     let Ok(metadata) = std::fs::symlink_metadata(path) else {
         return 0;
@@ -92,7 +100,13 @@ pub(crate) fn size(path: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(path) else {
         return 0;
     };
-    entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|metadata| metadata.len()).sum()
+    let bytes = |entry: io::Result<std::fs::DirEntry>| {
+        let entry = entry.ok()?;
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        let metadata = entry.metadata().ok().filter(|metadata| metadata.is_file() && !hidden)?;
+        Some(metadata.len())
+    };
+    entries.filter_map(bytes).sum()
 }
 
 /// Whether somebody holds a lock on it. What cannot be asked counts as busy.
@@ -198,6 +212,7 @@ mod tests {
     use chrono::{TimeZone, Utc};
 
     use super::super::publish::Partial;
+    use super::super::publish_directory::PartialDirectory;
     use super::super::retention::{Policy, plan};
     use super::*;
 
@@ -324,6 +339,26 @@ mod tests {
         let removals = apply(&plan_for(dir, &[]));
         assert_eq!(*removals[0].result.as_ref().unwrap(), 9);
         assert_eq!(names(dir), [NEW]);
+    }
+
+    #[test]
+    fn a_directory_of_ours_goes_with_its_manifest_and_a_half_written_one_of_a_dead_run_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let old = dir.join("backup_20250101_000000.dir");
+        let half = dir.join(".backup_20250102_000000.dir.partial");
+        for path in [&old, &half, &dir.join("database.dir"), &dir.join(".cache.partial")] {
+            std::fs::create_dir(path).unwrap();
+            write(path.join("1.dat.gz"), b"rows").unwrap();
+        }
+        write(old.join("toc.dat"), b"PGDMP").unwrap();
+        write(manifest_path(&old), b"{}").unwrap();
+        write(dir.join(NEW), b"x").unwrap();
+        let live = PartialDirectory::create(&dir.join("live.dir"), false).unwrap();
+        let removals = apply(&plan_for(dir, &[]));
+        assert!(removals.len() == 2 && removals.iter().all(|removal| removal.result.is_ok()));
+        assert_eq!(names(dir), [".cache.partial", ".live.dir.partial", NEW, "database.dir"]);
+        drop(live);
     }
 
     #[test]

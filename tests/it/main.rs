@@ -16,6 +16,7 @@ mod compression;
 mod configuration;
 mod create;
 mod create_fails;
+mod create_formats;
 mod create_under_way;
 mod docs;
 mod interruption;

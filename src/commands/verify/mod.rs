@@ -2,6 +2,7 @@
 
 mod archive;
 mod checking;
+mod pg_restore;
 mod reading;
 mod restoring;
 

@@ -1,0 +1,254 @@
+//! `create --format custom|directory|tar`: pg_dump writes the archive itself, then pg_restore writes
+//! it as SQL, which is counted and fingerprinted as a plain dump is. So a backup is also known to
+//! be readable before it gets its name.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::{counted, died, finish, interrupted, request};
+use crate::commands::record::{self, Made, Packed};
+use crate::commands::{Failure, Stop};
+use crate::dump::archive::{Archive, Examined, Fault};
+use crate::dump::client_tools::PgDump;
+use crate::dump::directory::ArchiveDirectory;
+use crate::dump::format::Format;
+use crate::dump::inspect::{self, Decoded, InspectError};
+use crate::dump::open::{BackupFile, Compression, OpenError};
+use crate::dump::pg_dump::{self, DumpRequest};
+use crate::dump::source_facts::{self, Facts};
+use crate::events::{Event, Events, Progress, Work};
+use crate::settings::CreateSettings;
+use crate::store::error::StoreError;
+use crate::store::manifest::Manifest;
+use crate::store::publish::Partial;
+use crate::store::publish_directory::PartialDirectory;
+
+/// How often the growth of the archive is looked at.
+const PERIOD: Duration = Duration::from_millis(300);
+
+/// What a pg_restore says of an archive that a newer pg_dump wrote.
+const OLDER: &str = "unsupported version (";
+
+/// What is being written.
+enum Place {
+    File(Partial),
+    Directory(PartialDirectory),
+}
+
+impl Place {
+    fn create(target: &Path, settings: &CreateSettings) -> Result<Self, StoreError> {
+        match settings.format {
+            Format::Directory => {
+                PartialDirectory::create(target, settings.force).map(Self::Directory)
+            }
+            _ => Partial::create(target, settings.force).map(Self::File),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::File(partial) => partial.path(),
+            Self::Directory(partial) => partial.path(),
+        }
+    }
+
+    fn publish(self) -> Result<File, StoreError> {
+        match self {
+            Self::File(partial) => partial.publish(),
+            Self::Directory(partial) => partial.publish(),
+        }
+    }
+
+    /// Opens what was written.
+    fn archive(&self, format: Format) -> Result<Archive, OpenError> {
+        match self {
+            Self::File(partial) => {
+                let file = BackupFile::open(partial.path())?;
+                Ok(Archive::File { file, compression: Compression::None, format })
+            }
+            Self::Directory(partial) => {
+                ArchiveDirectory::open_at(partial.path()).map(Archive::Directory)
+            }
+        }
+    }
+}
+
+/// Makes the archive and its manifest.
+pub(super) async fn make(
+    settings: &CreateSettings,
+    target: &Path,
+    pg_dump: PgDump,
+    started_at: DateTime<Utc>,
+    events: &Events,
+    stop: &Stop,
+) -> Result<Manifest, Failure> {
+    let place = Place::create(target, settings)?;
+    let facts = tokio::select! {
+        biased;
+        () = stop.token().cancelled() => return Err(interrupted(stop)),
+        facts = source_facts::source_facts(&settings.source, &pg_dump) => facts?,
+    };
+    let pg_restore = pg_dump.pg_restore();
+    let request = request(settings, pg_dump);
+    dump(&request, &facts, place.path(), events, stop).await?;
+    let archive = place.archive(settings.format).map_err(|error| unreadable(&error))?;
+    let (examined, read) = read_back(&archive, pg_restore, &request, events, stop).await?;
+    if let Err(fault) = &examined.head {
+        let fault = match fault {
+            Fault::Flaw(flaw) => flaw.to_string(),
+            Fault::Version(version) => version.to_string(),
+        };
+        return Err(unreadable(&fault));
+    }
+    let (decoded, unread) = match read {
+        Ok(decoded) => (decoded, None),
+        Err(why) => (Decoded::default(), Some(why)),
+    };
+    let packed = Packed {
+        bytes: archive.bytes(),
+        sha256: examined.sha256,
+        uncompressed_bytes: decoded.bytes,
+    };
+    let made = Made { settings, request: &request, facts, target, started_at };
+    let Decoded { unsound, facts, contents, .. } = decoded;
+    let mut manifest = record::manifest(&made, packed, &contents, &facts, unsound.as_ref());
+    manifest.not_recorded.extend(unread.map(|why| format!("rows, contents and statements: {why}")));
+    finish(&made, &manifest, || place.publish(), settings.force, events)?;
+    events.emit(Event::Created {
+        file: target.to_owned(),
+        dump_bytes: manifest.file.bytes,
+        file_bytes: manifest.file.bytes,
+        compressed: false,
+        contents: counted(&manifest),
+    });
+    Ok(manifest)
+}
+
+/// Runs pg_dump, which writes to `place`.
+async fn dump(
+    request: &DumpRequest,
+    facts: &Facts,
+    place: &Path,
+    events: &Events,
+    stop: &Stop,
+) -> Result<(), Failure> {
+    let total = match facts {
+        Facts::Known(known) => known.database_bytes,
+        Facts::Unknown { .. } => None,
+    };
+    let mut process = request.start_into(place)?;
+    let mut clock = tokio::time::interval(PERIOD);
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.token().cancelled() => {
+                process.kill().await;
+                return Err(interrupted(stop));
+            }
+            () = process.exited() => break,
+            _ = clock.tick() => {
+                let (work, done, current) = (Work::Dumping, size(place), None);
+                events.emit(Event::Progress(Progress { work, done, total, current }));
+            }
+        }
+    }
+    for line in process.finish().await? {
+        events.emit(Event::Warning(line));
+    }
+    Ok(())
+}
+
+/// Reads the archive as it lies there, and as pg_restore writes it; the inner error is why that
+/// could not be read here, which does not speak against the archive.
+async fn read_back(
+    archive: &Archive,
+    pg_restore: Option<PathBuf>,
+    request: &DumpRequest,
+    events: &Events,
+    stop: &Stop,
+) -> Result<(Examined, Result<Decoded, String>), Failure> {
+    let examining = {
+        let (archive, cancel) = (archive.clone(), stop.token().clone());
+        tokio::task::spawn_blocking(move || archive.examine(&cancel, Arc::new(|_| {})))
+    };
+    // As `verify` does it, which knows the arguments only.
+    let no_owner = request.arguments().iter().any(|arg| arg == "--no-owner");
+    let decoding = async {
+        match pg_restore {
+            Some(pg_restore) => decode(&pg_restore, archive, no_owner, events, stop).await,
+            None => Ok(Err("pg_restore was not found".to_owned())),
+        }
+    };
+    let (examined, decoded) = tokio::join!(examining, decoding);
+    let examined = examined.map_err(|error| died(&error))?;
+    Ok((examined.map_err(|error| unread(&error, stop))?, decoded?))
+}
+
+async fn decode(
+    pg_restore: &Path,
+    archive: &Archive,
+    no_owner: bool,
+    events: &Events,
+    stop: &Stop,
+) -> Result<Result<Decoded, String>, Failure> {
+    let (pipe, process) = pg_dump::start_decoding(pg_restore, no_owner, archive.path())?;
+    let reading = {
+        let (events, cancel) = (events.clone(), stop.token().clone());
+        tokio::task::spawn_blocking(move || {
+            inspect::decode(pipe, &cancel, &|done| {
+                let (work, total, current) = (Work::Decoding, None, None);
+                events.emit(Event::Progress(Progress { work, done, total, current }));
+            })
+        })
+    };
+    let decoded = reading.await.map_err(|error| died(&error))?;
+    let decoded = match decoded {
+        Ok(decoded) => decoded,
+        Err(error) => {
+            process.kill().await;
+            return Err(unread(&error, stop));
+        }
+    };
+    match process.finish().await {
+        Ok(_) => Ok(Ok(decoded)),
+        // Where pg_dump and pg_restore are not of one version.
+        Err(error) if error.to_string().contains(OLDER) => Ok(Err(error.to_string())),
+        Err(error) => Err(Failure {
+            exit: 1,
+            cause: format!("no backup was made: what pg_dump wrote cannot be read: {error}"),
+            hint: Some("check the disk, and that pg_dump and pg_restore are sound".to_owned()),
+            notes: error.stderr().to_vec(),
+        }),
+    }
+}
+
+/// Bytes written so far.
+fn size(place: &Path) -> u64 {
+    let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    match std::fs::read_dir(place) {
+        Ok(entries) => entries.flatten().map(|entry| bytes(&entry.path())).sum(),
+        Err(_) => bytes(place),
+    }
+}
+
+fn unreadable(why: &dyn std::fmt::Display) -> Failure {
+    Failure {
+        exit: 1,
+        cause: format!("no backup was made: what pg_dump wrote is not whole: {why}"),
+        hint: Some("check the disk that it was written to, then run it again".to_owned()),
+        notes: Vec::new(),
+    }
+}
+
+fn unread(error: &InspectError, stop: &Stop) -> Failure {
+    match error {
+        InspectError::Interrupted => interrupted(stop),
+        InspectError::Disk(error) => unreadable(error),
+        // Only what is packed can be refused, and nothing of this is.
+        InspectError::Refused { .. } => unreadable(&std::io::Error::other(error.to_string())),
+    }
+}
