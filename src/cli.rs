@@ -184,7 +184,7 @@ impl From<BackupCommand> for Command {
 #[derive(Debug, Args)]
 #[command(after_help = CREATE_EXAMPLES)]
 pub struct CreateArgs {
-    /// Where to write it; `x.sql` becomes `x.sql.gz`, or what --compress or --format says
+    /// Where to write it; `x.sql` becomes `x.sql.gz`, or what --compress and --format say
     /// [default: BACKUP_DIR/backup_YYYYMMDD_HHMMSS.sql.gz, in UTC]
     pub output: Option<PathBuf>,
     /// Directory of the backups
@@ -212,8 +212,9 @@ pub struct CreateArgs {
     #[arg(long)]
     pub keep_owner: bool,
     /// Format: plain (SQL), or for pg_restore: custom (one file), directory, tar
-    #[arg(long, value_enum, default_value_t = DumpFormat::Plain, hide_possible_values = true)]
-    pub format: DumpFormat,
+    /// [default: as OUTPUT ends (.dump, .dir, .tar), else plain]
+    #[arg(long, value_enum, hide_possible_values = true)]
+    pub format: Option<DumpFormat>,
     /// Compression: gzip, gzip:1 to gzip:9, zstd, zstd:1 to zstd:19, or none
     /// [default: as OUTPUT ends, else gzip, which is gzip:6; zstd is zstd:3; none for tar]
     #[arg(long, value_name = "METHOD")]

@@ -18,7 +18,7 @@ use crate::dump::format::Format;
 use crate::dump::source::SourceSettings;
 use crate::dump::source_url::parse_database_url;
 use crate::secret::Secret;
-use crate::store::naming::{Packing, directory_of, packing_named};
+use crate::store::naming::{ArchiveKind, Packing, directory_of, kind_named, packing_named};
 
 /// A setting that makes no sense. The exit code is 2.
 #[derive(Debug, Error)]
@@ -277,12 +277,7 @@ pub fn create(
         .iter()
         .map(|name| format!("the URL's parameter {name} is not one of libpq's and was left out"))
         .collect();
-    let format = match args.format {
-        DumpFormat::Plain => Format::Plain,
-        DumpFormat::Custom => Format::Custom,
-        DumpFormat::Directory => Format::Directory,
-        DumpFormat::Tar => Format::Tar,
-    };
+    let format = format_for(args.format, args.output.as_deref())?;
     Ok(CreateSettings {
         output: args.output.clone(),
         backup_dir: args.backup_dir.clone(),
@@ -290,7 +285,7 @@ pub fn create(
         pg_dump: args.pg_dump.clone(),
         keep_owner: args.keep_owner,
         format,
-        codec: codec_for(format, args.compress.as_deref(), args.output.as_deref())?,
+        codec: codec(format, args.compress.as_deref(), args.output.as_deref())?,
         jobs: jobs_for(format, args.jobs)?,
         force: args.force,
         pg_dump_args: args.pg_dump_args.clone(),
@@ -342,29 +337,30 @@ fn or_defaults(source: SourceSettings, environment: Environment) -> SourceSettin
     })
 }
 
-/// The compression of the format: of plain SQL ours, of archives pg_dump's.
-fn codec_for(
-    format: Format,
-    asked: Option<&str>,
-    output: Option<&Path>,
-) -> Result<Codec, SettingsError> {
-    if format == Format::Plain {
-        return codec(asked, output);
-    }
-    let wrong = |message: &str, hint: &str| {
-        Err(SettingsError { message: message.to_owned(), hint: hint.to_owned() })
-    };
-    match (format, asked.map(method).transpose()?) {
-        (Format::Tar, None | Some(Codec::None)) => Ok(Codec::None),
-        (Format::Tar, Some(_)) => wrong(
-            "archives of the format tar are not compressed",
-            "leave --compress out, or take --format custom",
-        ),
-        (_, Some(Codec::Zstd { .. })) => wrong(
-            "archives are compressed by pg_dump, which not in every version knows zstd",
-            "use --compress gzip or none, or --format plain",
-        ),
-        (_, asked) => Ok(asked.unwrap_or_default()),
+/// The format: as `--format` says, else as the name of the output does, else SQL. The two must not
+/// contradict each other.
+fn format_for(asked: Option<DumpFormat>, output: Option<&Path>) -> Result<Format, SettingsError> {
+    let asked = asked.map(|asked| match asked {
+        DumpFormat::Plain => Format::Plain,
+        DumpFormat::Custom => Format::Custom,
+        DumpFormat::Directory => Format::Directory,
+        DumpFormat::Tar => Format::Tar,
+    });
+    let named = output.and_then(|output| match kind_named(output)? {
+        None => Some(Format::Plain),
+        Some(ArchiveKind::Custom) => Some(Format::Custom),
+        Some(ArchiveKind::Directory) => Some(Format::Directory),
+        Some(ArchiveKind::Tar) => Some(Format::Tar),
+    });
+    match (asked, named) {
+        (Some(asked), Some(named)) if asked != named => Err(SettingsError {
+            message: format!(
+                "{} would not be what its name says with --format {asked}",
+                output.unwrap_or(Path::new("")).display()
+            ),
+            hint: format!("leave out one of them, or use --format {named}"),
+        }),
+        (asked, named) => Ok(asked.or(named).unwrap_or_default()),
     }
 }
 
@@ -382,9 +378,24 @@ fn jobs_for(format: Format, asked: Option<u16>) -> Result<usize, SettingsError> 
 }
 
 /// How the output is packed: as `--compress` says, else as the name of the output does, else by
-/// gzip. The two must not contradict each other.
-fn codec(asked: Option<&str>, output: Option<&Path>) -> Result<Codec, SettingsError> {
+/// gzip. The two must not contradict each other. The name of an archive says nothing of it.
+fn codec(
+    format: Format,
+    asked: Option<&str>,
+    output: Option<&Path>,
+) -> Result<Codec, SettingsError> {
     let asked = asked.map(method).transpose()?;
+    match (format, asked) {
+        (Format::Plain, _) => {}
+        (Format::Tar, None | Some(Codec::None)) => return Ok(Codec::None),
+        (Format::Tar, Some(_)) => {
+            return Err(SettingsError {
+                message: "archives of the format tar are not compressed".to_owned(),
+                hint: "leave --compress out, or take --format custom".to_owned(),
+            });
+        }
+        (Format::Custom | Format::Directory, asked) => return Ok(asked.unwrap_or_default()),
+    }
     let named = output.and_then(packing_named);
     let name = || output.unwrap_or(Path::new("")).display();
     match (asked, named) {
@@ -532,15 +543,34 @@ mod tests {
     }
 
     #[test]
-    fn archives_are_compressed_by_pg_dump_or_not_at_all() {
-        let of = |flags: &[&str]| created(flags, &[]).map(|settings| settings.codec);
-        assert_eq!(of(&["--format=tar"]).unwrap(), Codec::None);
-        assert_eq!(of(&["--format=tar", "--compress=none"]).unwrap(), Codec::None);
-        assert!(of(&["--format=tar", "--compress=gzip"]).is_err());
-        assert!(of(&["--format=tar", "--jobs=2"]).is_err());
-        assert_eq!(of(&["--format=custom"]).unwrap(), Codec::default());
-        assert!(of(&["--format=custom", "--compress=zstd"]).is_err());
-        assert_eq!(of(&["--format=custom", "x.zst"]).unwrap(), Codec::default());
+    fn the_format_is_asked_for_or_named_and_the_two_do_not_contradict_each_other() {
+        let format = |flags: &[&str]| created(flags, &[]).map(|settings| settings.format);
+        for (flags, expected) in [
+            (&[][..], Format::Plain),
+            (&["x"], Format::Plain),
+            (&["x", "--format=tar"], Format::Tar),
+            (&["x.dump"], Format::Custom),
+            (&["x.dir"], Format::Directory),
+            (&["x.tar", "--format=tar"], Format::Tar),
+            (&["x.sql.gz", "--format=plain"], Format::Plain),
+        ] {
+            assert_eq!(format(flags).unwrap(), expected, "{flags:?}");
+        }
+        for wrong in ["x.sql", "x.sql.gz", "x.zst", "x.tar"] {
+            let error = format(&[wrong, "--format=custom"]).unwrap_err();
+            assert!(error.to_string().contains(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_archive_is_compressed_as_asked_and_a_tar_archive_is_not() {
+        let codec = |flags: &[&str]| created(flags, &[]).map(|settings| settings.codec);
+        assert_eq!(codec(&["--format=custom"]).unwrap(), Codec::default());
+        assert_eq!(codec(&["x.dump", "--compress=zstd"]).unwrap(), Codec::Zstd { level: 3 });
+        assert_eq!(codec(&["--format=tar"]).unwrap(), Codec::None);
+        assert_eq!(codec(&["--format=tar", "--compress=none"]).unwrap(), Codec::None);
+        assert!(codec(&["--format=tar", "--compress=gzip"]).is_err());
+        assert!(codec(&["--format=tar", "--jobs=2"]).is_err());
     }
 
     #[test]

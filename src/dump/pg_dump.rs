@@ -67,7 +67,6 @@ impl DumpRequest {
         match self.codec {
             Codec::None => "--compress=0".to_owned(),
             Codec::Gzip { level } => format!("--compress={level}"),
-            // PostgreSQL 16 and newer; the settings refuse it.
             Codec::Zstd { level } => format!("--compress=zstd:{level}"),
         }
     }

@@ -43,17 +43,28 @@ pub fn default_archive_name(at: DateTime<Utc>, kind: ArchiveKind) -> String {
     format!("backup_{}{}", at.format("%Y%m%d_%H%M%S"), kind.suffix())
 }
 
-/// The archive that is made when `given` is asked for: a name never claims another format.
+/// What the name of an output says that it is: an archive of some kind, or (`None`) SQL; the outer
+/// `None` where it says neither.
+pub fn kind_named(path: &Path) -> Option<Option<ArchiveKind>> {
+    let name = path.file_name()?.as_encoded_bytes();
+    let ends = |suffix: &str| name.len() > suffix.len() && name.ends_with(suffix.as_bytes());
+    let kinds = [ArchiveKind::Custom, ArchiveKind::Directory, ArchiveKind::Tar];
+    match kinds.into_iter().find(|kind| ends(kind.suffix())) {
+        Some(kind) => Some(Some(kind)),
+        None if [".sql", ".gz", ".zst"].into_iter().any(ends) => Some(None),
+        None => None,
+    }
+}
+
+/// The archive that is made when `given` is asked for: `x` and `x.dump` become `x.dump`.
 pub fn archive_path(given: &Path, kind: ArchiveKind) -> PathBuf {
     let Some(name) = given.file_name() else {
         return given.to_owned();
     };
-    let known = SUFFIXES.iter().copied().chain([DIRECTORY_SUFFIX]);
-    let stem = known.into_iter().find_map(|suffix| {
-        let stem = name.to_str()?.strip_suffix(suffix)?;
-        (!stem.is_empty()).then(|| OsStr::new(stem).to_owned())
-    });
-    let mut made = stem.unwrap_or_else(|| name.to_owned());
+    if name.as_encoded_bytes().ends_with(kind.suffix().as_bytes()) && name != kind.suffix() {
+        return given.to_owned();
+    }
+    let mut made = name.to_owned();
     made.push(kind.suffix());
     given.with_file_name(made)
 }
@@ -273,15 +284,24 @@ mod tests {
         let cases = [
             ("backups/x", Custom, "backups/x.dump"),
             ("x.dump", Custom, "x.dump"),
-            ("x.sql.gz", Custom, "x.dump"),
-            ("x.sql", Tar, "x.tar"),
-            ("x.dir", Tar, "x.tar"),
             ("nightly.2026-01", Directory, "nightly.2026-01.dir"),
             ("x.dir", Directory, "x.dir"),
             (".dump", Custom, ".dump.dump"),
         ];
         for (given, kind, expected) in cases {
             assert_eq!(archive_path(Path::new(given), kind), Path::new(expected), "{given}");
+        }
+        for (name, said) in [
+            ("a/x.dump", Some(Some(Custom))),
+            ("x.dir", Some(Some(Directory))),
+            ("x.tar", Some(Some(Tar))),
+            ("x.sql.gz", Some(None)),
+            ("x.sql", Some(None)),
+            ("x.dump.zst", Some(None)),
+            (".dump", None),
+            ("x", None),
+        ] {
+            assert_eq!(kind_named(Path::new(name)), said, "{name}");
         }
         for kind in [Custom, Directory, Tar] {
             let name = default_archive_name(at(1_768_401_022), kind);

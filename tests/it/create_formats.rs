@@ -44,7 +44,7 @@ fn a_backup_of_every_format_passes_with_nothing_left_to_prove() {
     for (args, backup) in [
         (&["--format=custom", "a"][..], "a.dump"),
         (&["--format=custom", "b.dump", "--compress=none"], "b.dump"),
-        (&["--format=custom", "c.sql.gz", "--keep-owner", "--compress=gzip:9"], "c.dump"),
+        (&["c.dump", "--keep-owner", "--compress=gzip:9"], "c.dump"),
         (&["--format=tar", "a"], "a.tar"),
         (&["--format=directory", "a"], "a.dir"),
         (&["--format=directory", "b", "--jobs=2", "--compress=none"], "b.dir"),
@@ -281,6 +281,8 @@ fn options_that_a_format_does_not_have_are_refused() {
         (&["--format=custom", "--jobs=2"], "dumps the format custom one table at a time"),
         (&["--jobs=2"], "dumps the format plain one table at a time"),
         (&["--format=binary"], "invalid value 'binary'"),
+        (&["a.sql.gz", "--format=custom"], "would not be what its name says"),
+        (&["a.dump", "--compress=zstd"], "does not compress archives by zstd"),
     ] {
         let outcome = Outcome::of(&place.create(unchanged_database()).args(args).output().unwrap());
         assert_eq!(outcome.code, 2, "{args:?}: {outcome}");

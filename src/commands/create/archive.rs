@@ -14,6 +14,7 @@ use crate::commands::record::{self, Made, Packed};
 use crate::commands::{Failure, Stop};
 use crate::dump::archive::{Archive, Examined, Fault};
 use crate::dump::client_tools::PgDump;
+use crate::dump::codec::Codec;
 use crate::dump::directory::ArchiveDirectory;
 use crate::dump::format::Format;
 use crate::dump::inspect::{self, Decoded, InspectError};
@@ -32,6 +33,9 @@ const PERIOD: Duration = Duration::from_millis(300);
 
 /// What a pg_restore says of an archive that a newer pg_dump wrote.
 const OLDER: &str = "unsupported version (";
+
+/// The first major version whose pg_dump compresses archives by zstd.
+const KNOWS_ZSTD: u32 = 16;
 
 /// What is being written.
 enum Place {
@@ -86,6 +90,17 @@ pub(super) async fn make(
     events: &Events,
     stop: &Stop,
 ) -> Result<Manifest, Failure> {
+    if matches!(settings.codec, Codec::Zstd { .. }) && pg_dump.major < KNOWS_ZSTD {
+        return Err(Failure {
+            exit: 2,
+            cause: format!("pg_dump {} does not compress archives by zstd", pg_dump.version),
+            hint: Some(format!(
+                "use --compress gzip, or name a pg_dump of version {KNOWS_ZSTD} or newer with \
+                 --pg-dump FILE"
+            )),
+            notes: Vec::new(),
+        });
+    }
     let place = Place::create(target, settings)?;
     let facts = tokio::select! {
         biased;
@@ -247,8 +262,6 @@ fn unreadable(why: &dyn std::fmt::Display) -> Failure {
 fn unread(error: &InspectError, stop: &Stop) -> Failure {
     match error {
         InspectError::Interrupted => interrupted(stop),
-        InspectError::Disk(error) => unreadable(error),
-        // Only what is packed can be refused, and nothing of this is.
-        InspectError::Refused { .. } => unreadable(&std::io::Error::other(error.to_string())),
+        InspectError::Disk(_) | InspectError::Refused { .. } => unreadable(error),
     }
 }
