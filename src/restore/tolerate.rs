@@ -26,6 +26,8 @@ pub enum Rule {
     RoleNeeded,
     /// A database whose locale the sandbox lacks: C takes its place.
     LocaleReplaced,
+    /// A tablespace that the sandbox lacks: where a table lies is not what it holds.
+    TablespaceAbsent,
     /// An owner or a grantee that the sandbox lacks; who owns a table is not what it holds.
     RoleAbsent,
 }
@@ -41,6 +43,7 @@ impl fmt::Display for Rule {
             Self::RoleExists => "CREATE ROLE of the superuser that every server has",
             Self::RoleNeeded => "DROP ROLE of the superuser that every server has",
             Self::LocaleReplaced => "database made with the locale C: the image lacks its own",
+            Self::TablespaceAbsent => "tablespace that the sandbox does not have",
             Self::RoleAbsent => "owner or privilege of a role that the sandbox does not have",
         })
     }
@@ -83,6 +86,8 @@ pub fn rule(statement: &Statement, error: &ServerError) -> Option<Rule> {
         && error.message.ends_with(" because it is required by the database system")
     {
         Some(Rule::RoleNeeded)
+    } else if is_about_absent_tablespace(statement, error) {
+        Some(Rule::TablespaceAbsent)
     } else if no_such_role
         && (is(&["GRANT"])
             || is(&["REVOKE"])
@@ -100,6 +105,30 @@ pub fn rule(statement: &Statement, error: &ServerError) -> Option<Rule> {
 fn is_stub(statement: &str) -> bool {
     let Some((_, columns)) = statement.split_once(" AS\nSELECT\n") else { return false };
     columns.lines().all(|line| line.trim_start().starts_with("NULL::"))
+}
+
+/// `SET default_tablespace`, and what pg_dumpall says of tablespaces, of one that is not there or whose
+/// directory is not.
+fn is_about_absent_tablespace(statement: &Statement, error: &ServerError) -> bool {
+    let text = String::from_utf8_lossy(&statement.text);
+    match error.code.as_str() {
+        "22023" => {
+            error.message.starts_with("invalid value for parameter \"default_tablespace\"")
+                && statement.starts_with(&["SET", "default_tablespace"])
+        }
+        "58P01" => {
+            error.message.starts_with("directory ")
+                && statement.starts_with(&["CREATE", "TABLESPACE"])
+        }
+        "42704" => {
+            error.message.starts_with("tablespace ")
+                && (statement.starts_with(&["ALTER", "TABLESPACE"])
+                    || statement.starts_with(&["COMMENT", "ON", "TABLESPACE"])
+                    || ["GRANT ", "REVOKE "].iter().any(|verb| text.starts_with(verb))
+                        && text.contains(" ON TABLESPACE "))
+        }
+        _ => false,
+    }
 }
 
 /// `ALTER TABLE … DROP CONSTRAINT`, the same of a domain, or `ALTER COLUMN … DROP DEFAULT`, as
@@ -230,6 +259,33 @@ mod tests {
         assert_eq!(judged(alter, "22023", message), Some(Rule::ColumnNote));
         let alter = "ALTER TABLE ONLY public.users ALTER COLUMN id SET (n_distinkt=5);";
         assert_eq!(judged(alter, "22023", "unrecognized parameter \"n_distinkt\""), None);
+    }
+
+    #[test]
+    fn an_absent_tablespace_is_harmless_and_what_cannot_be_made_without_it_is_not() {
+        let message = "invalid value for parameter \"default_tablespace\": \"fast\"";
+        let found = judged("SET default_tablespace = fast;", "22023", message);
+        assert_eq!(found, Some(Rule::TablespaceAbsent));
+        let message = "invalid value for parameter \"row_security\": \"fast\"";
+        assert_eq!(judged("SET row_security = fast;", "22023", message), None);
+        let message = "directory \"/disk\" does not exist";
+        let found = judged("CREATE TABLESPACE fast OWNER a LOCATION '/disk';", "58P01", message);
+        assert_eq!(found, Some(Rule::TablespaceAbsent));
+        let message = "tablespace \"fast\" does not exist";
+        for statement in [
+            "ALTER TABLESPACE fast SET (random_page_cost=1.5);",
+            "GRANT ALL ON TABLESPACE fast TO app;",
+            "COMMENT ON TABLESPACE fast IS 'x';",
+        ] {
+            let found = judged(statement, "42704", message);
+            assert_eq!(found, Some(Rule::TablespaceAbsent), "{statement}");
+        }
+        for statement in [
+            "CREATE TABLE a (b text DEFAULT ' ON TABLESPACE ') TABLESPACE fast;",
+            "CREATE DATABASE shop TABLESPACE = fast;",
+        ] {
+            assert_eq!(judged(statement, "42704", message), None, "{statement}");
+        }
     }
 
     #[test]
