@@ -55,9 +55,13 @@ pub fn is_for_databases(name: &str) -> bool {
 /// A name in a dump of this client encoding as UTF-8. What is not in the encoding after all is
 /// kept, byte by byte, so that different names stay different.
 pub(super) fn decode<'a>(bytes: &'a [u8], encoding: Option<&str>) -> Cow<'a, str> {
+    let encoding = encoding.filter(|_| !bytes.is_ascii()).map(plain);
+    if matches!(encoding.as_deref(), Some("latin1" | "iso88591")) {
+        // Its bytes are its characters, also where they look like UTF-8.
+        return Cow::Owned(bytes.iter().copied().map(char::from).collect());
+    }
     let translated = encoding
-        .filter(|_| !bytes.is_ascii())
-        .and_then(|name| decoder(&plain(name)))
+        .and_then(|name| decoder(&name))
         .and_then(|decoder| decoder.decode_without_bom_handling_and_without_replacement(bytes));
     translated.unwrap_or_else(|| super::item::decode(bytes))
 }
@@ -119,6 +123,7 @@ mod tests {
     fn a_name_is_translated_from_the_encoding_of_its_dump() {
         for (encoding, bytes, name) in [
             ("LATIN1", &b"Gr\xf6\xdfe"[..], "Größe"),
+            ("LATIN1", "é".as_bytes(), "Ã©"),
             ("LATIN2", b"\xa3\xf3d\xbc", "Łódź"),
             ("WIN1252", b"\x80", "€"),
             ("koi8-r", b"\xd4\xc1\xc2", "таб"),
