@@ -88,3 +88,75 @@ fn a_connection_to_a_database_that_nobody_made_fails() {
     let outcome = place.verify_bytes("a.sql", &[&dump[..made], &dump[end..]].concat());
     outcome.failed("does not exist");
 }
+
+/// A server whose databases are in several encodings and time zones.
+fn mixed() -> &'static Source {
+    static SERVER: OnceLock<Source> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let server = Source::start();
+        let latin = ["--encoding", "LATIN1", "--locale", "C", "--template", "template0", "latin"];
+        server.client("createdb", &latin);
+        for (name, zone) in
+            [("utc", "UTC"), ("nepal", "Asia/Kathmandu"), ("latin", "Europe/Berlin")]
+        {
+            if name != "latin" {
+                server.client("createdb", &[name]);
+            }
+            let zoned = format!("ALTER DATABASE {name} SET timezone = '{zone}'");
+            let made = "CREATE TABLE \"été\" (\"é\" text, at timestamptz);
+                        INSERT INTO \"été\" VALUES ('Å', '2026-07-01 00:00:00+00'),
+                                                   ('ß', '2026-01-01 12:34:56+00')";
+            server.client(
+                "psql",
+                &["-Xqd", name, "-c", &zoned, "-c", "SET client_encoding = 'UTF8'", "-c", made],
+            );
+        }
+        server
+    })
+}
+
+#[test]
+fn the_databases_of_a_cluster_may_differ_in_encoding_and_time_zone() {
+    let place = Place::new();
+    place.file("own.toml", NO_APPLICATION);
+    place.file("all.sql", &mixed().client("pg_dumpall", &[]));
+    let outcome = place.outcome(place.verify().args(["all.sql", "--config", "own.toml"]));
+    outcome.passed();
+    for name in ["utc", "nepal", "latin"] {
+        outcome.says(&format!("✓ {name}: Rows match the backup (1 table, 2 rows)"));
+        outcome.says(&format!("✓ {name}: Contents match the backup (1 table)"));
+    }
+}
+
+#[test]
+fn a_changed_value_in_one_encoding_of_a_cluster_fails() {
+    let place = Place::new();
+    place.file("own.toml", NO_APPLICATION);
+    let dump = mixed().client("pg_dumpall", &[]);
+    let database = position(&dump, "\\connect latin\n");
+    let end = database + position(&dump[database..], "-- PostgreSQL database dump complete");
+    // After the rows, so that they are restored as they are in the dump, and changed then.
+    let changed = b"\nSET client_encoding = 'LATIN1';\n\
+                    UPDATE public.\"\xe9t\xe9\" SET \"\xe9\" = 'x' WHERE \"\xe9\" = '\xc5';\n";
+    place.file("all.sql", &[&dump[..end], &changed[..], &dump[end..]].concat());
+    let outcome = place.outcome(place.verify().args(["all.sql", "--config", "own.toml"]));
+    outcome.failed("latin: Contents do not match the backup: public.été");
+    outcome.says("✓ nepal: Contents match the backup (1 table)");
+}
+
+#[test]
+fn every_way_in_which_pg_dumpall_writes_a_cluster_passes() {
+    let place = Place::new();
+    place.file("own.toml", NO_APPLICATION);
+    for flags in [
+        &["--clean"][..],
+        &["--clean", "--if-exists"],
+        &["--no-role-passwords", "--inserts"],
+        &["--schema-only"],
+        &["--globals-only"],
+    ] {
+        place.file("all.sql", &mixed().client("pg_dumpall", flags));
+        let outcome = place.outcome(place.verify().args(["all.sql", "--config", "own.toml"]));
+        assert_eq!(outcome.code, 0, "pg_dumpall {flags:?}: {outcome}");
+    }
+}

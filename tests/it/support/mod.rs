@@ -8,7 +8,9 @@ pub mod dumps;
 pub mod place;
 pub mod running;
 pub mod source;
+pub mod torture;
 pub mod transcript;
+pub mod twin;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
