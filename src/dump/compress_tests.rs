@@ -17,6 +17,14 @@ fn gzip(level: u8) -> Codec {
     Codec::Gzip { level }
 }
 
+fn zstd(level: u8) -> Codec {
+    Codec::Zstd { level }
+}
+
+fn unpack_zstd(packed: &[u8]) -> Vec<u8> {
+    zstd::stream::decode_all(packed).unwrap()
+}
+
 /// Lines that neither compress to nothing nor stay as they are.
 fn text(bytes: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -105,6 +113,7 @@ fn an_empty_stream_is_a_whole_gzip_file() {
     let packed = pack(b"", gzip(6), 2);
     assert_eq!((packed.bytes_in, packed.members.len()), (0, 1));
     assert_eq!(unpack(&packed.sink), b"");
+    assert_eq!(unpack_zstd(&pack(b"", zstd(3), 2).sink), b"");
 }
 
 #[test]
@@ -124,16 +133,43 @@ fn a_sha256_is_shown_in_hex() {
 }
 
 #[test]
-fn every_level_from_1_to_9_works_and_others_are_refused() {
+fn every_level_of_a_codec_works_and_others_are_refused() {
     let data = text(300_000);
     for level in 1..=9 {
         assert!(unpack(&pack(&data, gzip(level), 1).sink) == data);
     }
-    for level in [0, 10, 255] {
-        let error = Compressor::new(Vec::new(), gzip(level), threads(1)).unwrap_err();
-        assert_eq!(error.to_string(), format!("gzip knows no level {level}"));
+    for level in [1, 3, 19] {
+        assert!(unpack_zstd(&pack(&data, zstd(level), 1).sink) == data);
+    }
+    for (codec, message) in [
+        (gzip(0), "gzip knows no level 0"),
+        (gzip(10), "gzip knows no level 10"),
+        (zstd(0), "zstd knows no level 0"),
+        (zstd(20), "zstd knows no level 20"),
+    ] {
+        let error = Compressor::new(Vec::new(), codec, threads(1)).unwrap_err();
+        assert_eq!(error.to_string(), message);
         assert!(error.hint().is_some());
     }
+}
+
+#[test]
+fn zstd_frames_hold_their_size_and_a_checksum_and_are_read_by_zstd() {
+    let data = text(4_200_000);
+    let packed = pack(&data, zstd(3), 3);
+    assert!(unpack_zstd(&packed.sink) == data);
+    assert_eq!(packed.sha256, pack(&data, zstd(3), 1).sha256);
+    let ends = packed.members.iter().skip(1).map(|member| member.uncompressed_offset);
+    for (member, end) in packed.members.iter().zip(ends.chain([packed.bytes_in])) {
+        let frame = &packed.sink[member.offset as usize..];
+        let size = zstd::zstd_safe::get_frame_content_size(frame).unwrap();
+        assert_eq!(size, Some(end - member.uncompressed_offset));
+        assert_eq!(frame[4] & 4, 4, "the checksum's bit");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("x.zst");
+    std::fs::write(&file, packed.sink).unwrap();
+    assert!(Command::new("zstd").arg("-tq").arg(&file).status().unwrap().success());
 }
 
 #[test]

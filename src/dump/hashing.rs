@@ -1,35 +1,40 @@
 //! Hashes a file while somebody else reads it.
 
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-/// Reads `R` and hashes what passes. The clones share one position, so that the hash can be
+/// Reads `R` and hashes what passes. The clones share one place in it, so that the hash can be
 /// finished after a decoder gave up.
-pub(super) struct Hashing<R>(Arc<Mutex<State<R>>>);
+pub(super) struct Hashing<R> {
+    state: Arc<Mutex<State<R>>>,
+    /// Apart from the state, so that who asks for it does not wait for a read.
+    position: Arc<AtomicU64>,
+}
 
 struct State<R> {
     raw: R,
     hasher: Sha256,
-    bytes: u64,
 }
 
 impl<R> Clone for Hashing<R> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { state: Arc::clone(&self.state), position: Arc::clone(&self.position) }
     }
 }
 
 impl<R: Read> Hashing<R> {
     pub(super) fn new(raw: R) -> Self {
-        Self(Arc::new(Mutex::new(State { raw, hasher: Sha256::new(), bytes: 0 })))
+        let state = Arc::new(Mutex::new(State { raw, hasher: Sha256::new() }));
+        Self { state, position: Arc::default() }
     }
 
     /// Bytes that were read.
     pub(super) fn position(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).bytes
+        self.position.load(Ordering::Relaxed)
     }
 
     /// Reads what the decoder left unread, and gives the checksum in hex; `None` when cancelled.
@@ -40,17 +45,17 @@ impl<R: Read> Hashing<R> {
                 return Ok(None);
             }
         }
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Some(hex(&state.hasher.clone().finalize())))
     }
 }
 
 impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let read = state.raw.read(buffer)?;
         state.hasher.update(&buffer[..read]);
-        state.bytes += read as u64;
+        self.position.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }
 }

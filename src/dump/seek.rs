@@ -61,7 +61,7 @@ mod tests {
     use super::*;
     use crate::dump::marks::Marks;
     use crate::dump::open::decompress_noting;
-    use crate::dump::unpack::packed::gzip;
+    use crate::dump::unpack::packed::{gzip, own_zstd};
 
     fn seekable(bytes: &[u8], compression: Compression, dump_bytes: u64) -> Option<Seekable> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -78,9 +78,11 @@ mod tests {
         let text = b"one two three four";
         let members = [gzip(&text[..4]), gzip(&text[4..5]), gzip(&text[5..])].concat();
         let gzipped = seekable(&members, Compression::Gzip, 18).unwrap();
+        let frames = [own_zstd(&text[..4]), own_zstd(&text[4..])].concat();
+        let frames = seekable(&frames, Compression::Zstd, 18).unwrap();
         let plain = seekable(text, Compression::None, 18).unwrap();
         for offset in 0..=text.len() {
-            for source in [&gzipped, &plain] {
+            for source in [&gzipped, &frames, &plain] {
                 let mut rest = Vec::new();
                 source.stream_from(offset as u64).unwrap().read_to_end(&mut rest).unwrap();
                 assert_eq!(rest, text[offset..], "from {offset}");

@@ -146,7 +146,8 @@ pub(super) fn ahead(
     threads: NonZeroUsize,
 ) -> Box<dyn Read + Send> {
     match compression {
-        Compression::None => Box::new(raw),
+        // Reading costs time, too, where the raw bytes are hashed on the way.
+        Compression::None => Ahead::begin(Box::new(raw)),
         Compression::Gzip => Box::new(Parallel::<Gzip, _>::new(Source::new(raw), marks, threads)),
         Compression::Zstd => Box::new(Parallel::<Zstd, _>::new(Source::new(raw), marks, threads)),
         // Their members do not tell their sizes.
@@ -195,7 +196,6 @@ fn translate<F: Format>(error: io::Error) -> io::Error {
     let format = F::NAME;
     match (F::refusal(&error), error.kind()) {
         (Some(refusal), _) => refusal.into(),
-        (None, io::ErrorKind::Interrupted) => error,
         (None, io::ErrorKind::UnexpectedEof) => Damage::CutOff { format }.into(),
         (None, _) => Damage::Corrupt { format, cause: F::cause(&error) }.into(),
     }

@@ -12,9 +12,23 @@ const READ_BYTES: usize = 256 * 1024;
 #[error("{0}")]
 pub(super) struct DiskError(io::Error);
 
+/// Reads again when a read was interrupted, and marks errors.
+struct Disk<R>(R);
+
+impl<R: Read> Read for Disk<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result.map_err(|error| io::Error::other(DiskError(error))),
+            }
+        }
+    }
+}
+
 /// See the module.
 pub(super) struct Source<R> {
-    raw: BufReader<R>,
+    raw: BufReader<Disk<R>>,
     /// What was taken and given back; it comes before what `raw` gives.
     returned: Vec<u8>,
     /// So much of it was taken again.
@@ -24,7 +38,7 @@ pub(super) struct Source<R> {
 
 impl<R: Read> Source<R> {
     pub(super) fn new(raw: R) -> Self {
-        let raw = BufReader::with_capacity(READ_BYTES, raw);
+        let raw = BufReader::with_capacity(READ_BYTES, Disk(raw));
         Self { raw, returned: Vec::new(), taken: 0, position: 0 }
     }
 
@@ -68,7 +82,7 @@ impl<R: Read> BufRead for Source<R> {
         if self.taken < self.returned.len() {
             return Ok(&self.returned[self.taken..]);
         }
-        self.raw.fill_buf().map_err(of_the_disk)
+        self.raw.fill_buf()
     }
 
     fn consume(&mut self, amount: usize) {
@@ -89,17 +103,9 @@ impl<R: Read> Read for Source<R> {
             return Ok(read);
         }
         // Large reads go past the buffer.
-        let read = self.raw.read(buffer).map_err(of_the_disk)?;
+        let read = self.raw.read(buffer)?;
         self.position += read as u64;
         Ok(read)
-    }
-}
-
-/// An interrupted read is no error: whoever reads does it again.
-fn of_the_disk(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::Interrupted => error,
-        _ => io::Error::other(DiskError(error)),
     }
 }
 
@@ -107,11 +113,15 @@ fn of_the_disk(error: io::Error) -> io::Error {
 mod tests {
     use super::*;
 
-    /// Gives one byte at a time.
-    struct Slow(&'static [u8]);
+    /// Gives one byte at a time, and is interrupted before each.
+    struct Slow(&'static [u8], bool);
 
     impl Read for Slow {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
             let length = buffer.len().min(1);
             self.0.read(&mut buffer[..length])
         }
@@ -119,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_is_given_back_comes_again_before_the_rest() {
-        let mut source = Source::new(Slow(b"one two three"));
+        let mut source = Source::new(Slow(b"one two three", false));
         let mut bytes = Vec::new();
         source.take_up_to(5, &mut bytes).unwrap();
         assert_eq!((bytes.as_slice(), source.position()), (&b"one t"[..], 5));
@@ -135,7 +145,7 @@ mod tests {
 
     #[test]
     fn at_the_end_there_is_less_to_see_and_then_nothing() {
-        let mut source = Source::new(Slow(b"ab"));
+        let mut source = Source::new(Slow(b"ab", false));
         assert_eq!(source.peek(4).unwrap(), b"ab");
         source.take_up_to(9, &mut Vec::new()).unwrap();
         assert_eq!(source.peek(4).unwrap(), b"");
