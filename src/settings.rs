@@ -1,16 +1,18 @@
 //! Flags and environment, resolved to plain settings. The engines never see clap or the
 //! environment of the tool.
 
+mod packing;
+
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::checks::{AppTable, ccc_tables};
 use crate::cli::{
-    CleanupArgs, CreateArgs, DumpFormat, Format as AnswerFormat, HistoryArgs, ListArgs,
-    MetricsArgs, PostgresVersion, VerifyArgs,
+    CleanupArgs, CreateArgs, Format as AnswerFormat, HistoryArgs, ListArgs, MetricsArgs,
+    PostgresVersion, VerifyArgs,
 };
 use crate::config::{Config, Migrations, OnFinding};
 use crate::dump::codec::Codec;
@@ -18,7 +20,9 @@ use crate::dump::format::Format;
 use crate::dump::source::SourceSettings;
 use crate::dump::source_url::parse_database_url;
 use crate::secret::Secret;
-use crate::store::naming::{ArchiveKind, Packing, directory_of, kind_named, packing_named};
+use crate::store::naming::directory_of;
+pub use packing::packing_of;
+use packing::{codec, format_for, jobs_for};
 
 /// A setting that makes no sense. The exit code is 2.
 #[derive(Debug, Error)]
@@ -337,123 +341,6 @@ fn or_defaults(source: SourceSettings, environment: Environment) -> SourceSettin
     })
 }
 
-/// The format: as `--format` says, else as the name of the output does, else SQL. The two must not
-/// contradict each other.
-fn format_for(asked: Option<DumpFormat>, output: Option<&Path>) -> Result<Format, SettingsError> {
-    let asked = asked.map(|asked| match asked {
-        DumpFormat::Plain => Format::Plain,
-        DumpFormat::Custom => Format::Custom,
-        DumpFormat::Directory => Format::Directory,
-        DumpFormat::Tar => Format::Tar,
-    });
-    let named = output.and_then(|output| match kind_named(output)? {
-        None => Some(Format::Plain),
-        Some(ArchiveKind::Custom) => Some(Format::Custom),
-        Some(ArchiveKind::Directory) => Some(Format::Directory),
-        Some(ArchiveKind::Tar) => Some(Format::Tar),
-    });
-    match (asked, named) {
-        (Some(asked), Some(named)) if asked != named => Err(SettingsError {
-            message: format!(
-                "{} would not be what its name says with --format {asked}",
-                output.unwrap_or(Path::new("")).display()
-            ),
-            hint: format!("leave out one of them, or use --format {named}"),
-        }),
-        (asked, named) => Ok(asked.or(named).unwrap_or_default()),
-    }
-}
-
-/// How many tables are dumped at a time. Each takes a connection to the source.
-fn jobs_for(format: Format, asked: Option<u16>) -> Result<usize, SettingsError> {
-    const MOST: usize = 4;
-    match asked {
-        Some(_) if format != Format::Directory => Err(SettingsError {
-            message: format!("--jobs: pg_dump dumps the format {format} one table at a time"),
-            hint: "leave --jobs out, or take --format directory".to_owned(),
-        }),
-        Some(asked) => Ok(asked.into()),
-        None => Ok(cores().min(MOST)),
-    }
-}
-
-/// How the output is packed: as `--compress` says, else as the name of the output does, else by
-/// gzip. The two must not contradict each other. The name of an archive says nothing of it.
-fn codec(
-    format: Format,
-    asked: Option<&str>,
-    output: Option<&Path>,
-) -> Result<Codec, SettingsError> {
-    let asked = asked.map(method).transpose()?;
-    match (format, asked) {
-        (Format::Plain, _) => {}
-        (Format::Tar, None | Some(Codec::None)) => return Ok(Codec::None),
-        (Format::Tar, Some(_)) => {
-            return Err(SettingsError {
-                message: "archives of the format tar are not compressed".to_owned(),
-                hint: "leave --compress out, or take --format custom".to_owned(),
-            });
-        }
-        (Format::Custom | Format::Directory, asked) => return Ok(asked.unwrap_or_default()),
-    }
-    let named = output.and_then(packing_named);
-    let name = || output.unwrap_or(Path::new("")).display();
-    match (asked, named) {
-        (asked, None) => Ok(asked.unwrap_or_default()),
-        (None, Some(Ok(packing))) => Ok(codec_of(packing)),
-        (Some(codec), Some(Ok(packing))) if packing_of(codec) == packing => Ok(codec),
-        (Some(codec), Some(Ok(packing))) => Err(SettingsError {
-            message: format!(
-                "{} would not be what its name says with --compress {}",
-                name(),
-                codec.name()
-            ),
-            hint: format!("leave out one of them, or use --compress {}", codec_of(packing).name()),
-        }),
-        (_, Some(Err(suffix))) => Err(SettingsError {
-            message: format!("{}: create does not write {suffix}", name()),
-            hint: "end the name in .sql.gz or .sql.zst, or in .sql with --compress none".to_owned(),
-        }),
-    }
-}
-
-/// The packing that a name can show.
-pub fn packing_of(codec: Codec) -> Packing {
-    match codec {
-        Codec::None => Packing::None,
-        Codec::Gzip { .. } => Packing::Gzip,
-        Codec::Zstd { .. } => Packing::Zstd,
-    }
-}
-
-fn codec_of(packing: Packing) -> Codec {
-    match packing {
-        Packing::None => Codec::None,
-        Packing::Gzip => Codec::default(),
-        Packing::Zstd => Codec::Zstd { level: 3 },
-    }
-}
-
-/// Reads `gzip`, `gzip:9`, `zstd`, `zstd:19` or `none`.
-fn method(text: &str) -> Result<Codec, SettingsError> {
-    let wrong = || SettingsError {
-        message: format!("--compress {text} is not a method"),
-        hint: "use gzip, gzip:1 to gzip:9, zstd, zstd:1 to zstd:19, or none".to_owned(),
-    };
-    let (method, level) = match text.split_once(':') {
-        None => (text, None),
-        Some((method, level)) => (method, Some(level.parse().map_err(|_| wrong())?)),
-    };
-    match (method, level) {
-        ("none", None) => Ok(Codec::None),
-        ("gzip", None) => Ok(codec_of(Packing::Gzip)),
-        ("zstd", None) => Ok(codec_of(Packing::Zstd)),
-        ("gzip", Some(level @ 1..=9)) => Ok(Codec::Gzip { level }),
-        ("zstd", Some(level @ 1..=19)) => Ok(Codec::Zstd { level }),
-        _ => Err(wrong()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -461,7 +348,7 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
 
-    fn created(
+    pub(super) fn created(
         flags: &[&str],
         environment: &[(&str, &str)],
     ) -> Result<CreateSettings, SettingsError> {
@@ -521,82 +408,5 @@ mod tests {
         for wrong in ["abc", "70000", "-1", "5432,x"] {
             assert!(created(&[], &[("PGPORT", wrong)]).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn compression_is_a_method_and_a_level() {
-        for (text, expected) in [
-            ("gzip", Codec::Gzip { level: 6 }),
-            ("gzip:9", Codec::Gzip { level: 9 }),
-            ("zstd", Codec::Zstd { level: 3 }),
-            ("zstd:19", Codec::Zstd { level: 19 }),
-            ("none", Codec::None),
-        ] {
-            assert_eq!(method(text).unwrap(), expected, "{text}");
-        }
-        for wrong in
-            ["gzip:0", "gzip:10", "gzip:", "gzip:+1x", "zstd:0", "zstd:20", "lz4", "none:1", ""]
-        {
-            let error = method(wrong).unwrap_err();
-            assert!(error.hint.contains("zstd:1 to zstd:19"), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn the_format_is_asked_for_or_named_and_the_two_do_not_contradict_each_other() {
-        let format = |flags: &[&str]| created(flags, &[]).map(|settings| settings.format);
-        for (flags, expected) in [
-            (&[][..], Format::Plain),
-            (&["x"], Format::Plain),
-            (&["x", "--format=tar"], Format::Tar),
-            (&["x.dump"], Format::Custom),
-            (&["x.dir"], Format::Directory),
-            (&["x.tar", "--format=tar"], Format::Tar),
-            (&["x.sql.gz", "--format=plain"], Format::Plain),
-        ] {
-            assert_eq!(format(flags).unwrap(), expected, "{flags:?}");
-        }
-        for wrong in ["x.sql", "x.sql.gz", "x.zst", "x.tar"] {
-            let error = format(&[wrong, "--format=custom"]).unwrap_err();
-            assert!(error.to_string().contains(wrong), "{error}");
-        }
-    }
-
-    #[test]
-    fn an_archive_is_compressed_as_asked_and_a_tar_archive_is_not() {
-        let codec = |flags: &[&str]| created(flags, &[]).map(|settings| settings.codec);
-        assert_eq!(codec(&["--format=custom"]).unwrap(), Codec::default());
-        assert_eq!(codec(&["x.dump", "--compress=zstd"]).unwrap(), Codec::Zstd { level: 3 });
-        assert_eq!(codec(&["--format=tar"]).unwrap(), Codec::None);
-        assert_eq!(codec(&["--format=tar", "--compress=none"]).unwrap(), Codec::None);
-        assert!(codec(&["--format=tar", "--compress=gzip"]).is_err());
-        assert!(codec(&["--format=tar", "--jobs=2"]).is_err());
-    }
-
-    #[test]
-    fn the_name_of_the_output_says_how_it_is_packed_where_no_flag_does() {
-        let codec_for = |name: &str| created(&[name], &[]).unwrap().codec;
-        assert_eq!(codec_for("x.sql.zst"), Codec::Zstd { level: 3 });
-        assert_eq!(codec_for("x.sql.gz"), Codec::default());
-        assert_eq!(codec_for("x.sql"), Codec::default());
-        assert_eq!(created(&[], &[]).unwrap().codec, Codec::default());
-        let level = created(&["x.sql.zst", "--compress=zstd:9"], &[]).unwrap().codec;
-        assert_eq!(level, Codec::Zstd { level: 9 });
-        assert_eq!(created(&["x.sql", "--compress=none"], &[]).unwrap().codec, Codec::None);
-    }
-
-    #[test]
-    fn a_name_and_a_flag_that_contradict_each_other_are_refused() {
-        for (name, flag, instead) in [
-            ("x.sql.gz", "--compress=zstd", "--compress gzip"),
-            ("x.sql.zst", "--compress=gzip:6", "--compress zstd"),
-            ("x.sql.gz", "--compress=none", "--compress gzip"),
-        ] {
-            let error = created(&[name, flag], &[]).unwrap_err();
-            assert!(error.to_string().contains(name), "{error}");
-            assert!(error.hint.contains(instead), "{}", error.hint);
-        }
-        let error = created(&["x.sql.xz"], &[]).unwrap_err();
-        assert_eq!(error.to_string(), "x.sql.xz: create does not write .xz");
     }
 }

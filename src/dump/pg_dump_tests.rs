@@ -62,6 +62,8 @@ fn an_archive_is_compressed_by_pg_dump_and_what_drops_things_is_left_to_pg_resto
     let without = ["--no-owner", "--no-acl"];
     let custom = arguments(Format::Custom, Codec::Gzip { level: 9 });
     assert_eq!(custom, [&["--format=custom", "--compress=9"][..], &without].concat());
+    let zstd = arguments(Format::Custom, Codec::Zstd { level: 3 });
+    assert_eq!(zstd, [&["--format=custom", "--compress=zstd:3"][..], &without].concat());
     let directory = arguments(Format::Directory, Codec::None);
     let expected = ["--format=directory", "--compress=0", "--jobs=2"];
     assert_eq!(directory, [&expected[..], &without].concat());

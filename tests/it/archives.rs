@@ -83,6 +83,25 @@ fn an_archive_of_every_format_passes_with_its_contents_proven() {
 }
 
 #[test]
+fn every_kind_of_object_comes_back_from_an_archive_of_every_format() {
+    let database = database();
+    let torture = crate::support::repository("tests/fixtures/torture.sql");
+    let args = ["-Xq", "-v", "ON_ERROR_STOP=1", "-d", &database.name, "-f"];
+    source().client("psql", &[&args[..], &[torture.to_str().unwrap()]].concat());
+    let place = Place::new();
+    let passes = |outcome: Outcome| {
+        outcome.passed().says("✓ Large objects match the backup (5)");
+        assert!(!outcome.stdout.contains("harmless"), "{outcome}");
+        assert_eq!(outcome.stderr, "", "{outcome}");
+    };
+    for format in ["custom", "tar"] {
+        passes(place.verify_bytes("a.dump", &archive(&database, &["--format", format])));
+    }
+    let path = directory(&place, &database, &["--jobs=2"]);
+    passes(verified(&place, &path));
+}
+
+#[test]
 fn an_archive_that_was_compressed_again_passes() {
     let place = Place::new();
     for format in ["custom", "tar"] {

@@ -6,13 +6,14 @@ use std::process::Command;
 
 /// Flags of other programs that the documents mention: PostgreSQL's client tools, cargo, systemd's
 /// tools, aws, node_exporter, zstd.
-const OTHERS: [&str; 19] = [
+const OTHERS: [&str; 20] = [
     "--analyze-only",
     "--collector",
     "--create",
     "--encoding",
     "--exclude",
     "--exclude-table-data",
+    "--exit-on-error",
     "--globals-only",
     "--include",
     "--locale",
