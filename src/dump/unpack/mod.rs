@@ -16,9 +16,13 @@ mod xz;
 mod zstd;
 
 #[cfg(test)]
+mod formats_tests;
+#[cfg(test)]
 pub(super) mod packed;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod threads_tests;
 
 use std::io::{self, Read};
 use std::num::NonZeroUsize;

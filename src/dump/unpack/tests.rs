@@ -3,9 +3,6 @@
 
 use std::io::Cursor;
 use std::marker::PhantomData;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -15,10 +12,10 @@ use crate::dump::marks::Mark;
 
 /// A way to make a member.
 #[derive(Clone, Copy)]
-struct Kind {
-    name: &'static str,
-    compression: Compression,
-    pack: fn(&[u8]) -> Vec<u8>,
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    pub(super) compression: Compression,
+    pub(super) pack: fn(&[u8]) -> Vec<u8>,
     /// Bits that say nothing of the contents: times, systems, window sizes, padding.
     harmless: usize,
 }
@@ -32,7 +29,7 @@ const fn kind(
     Kind { name, compression, pack, harmless }
 }
 
-const KINDS: [Kind; 6] = [
+pub(super) const KINDS: [Kind; 6] = [
     kind("gzip", Compression::Gzip, gz, 72),
     kind("own gzip", Compression::Gzip, own_gzip, 72 + 96),
     kind("zstd", Compression::Zstd, zst, 12),
@@ -40,9 +37,6 @@ const KINDS: [Kind; 6] = [
     kind("xz", Compression::Xz, lzma, 0),
     kind("bzip2", Compression::Bzip2, bz, 40),
 ];
-
-/// A kind in which members are large enough to be worth threads.
-const LARGE: [Kind; 5] = [KINDS[0], KINDS[1], KINDS[2], KINDS[3], KINDS[5]];
 
 /// A format whose members are all read as streams, as they always can be.
 struct Streamed<F>(PhantomData<F>);
@@ -73,8 +67,8 @@ impl<F: Format> Format for Streamed<F> {
     }
 }
 
-type Raw = Box<dyn Read + Send>;
-type Way = fn(Raw, Compression, Marks) -> Raw;
+pub(super) type Raw = Box<dyn Read + Send>;
+pub(super) type Way = fn(Raw, Compression, Marks) -> Raw;
 
 fn as_a_stream(raw: Raw, compression: Compression, marks: Marks) -> Raw {
     fn of<F: Format>(raw: Raw, marks: Marks) -> Raw {
@@ -93,15 +87,15 @@ fn one_thread(raw: Raw, compression: Compression, marks: Marks) -> Raw {
     inline(raw, compression, marks)
 }
 
-fn three_threads(raw: Raw, compression: Compression, marks: Marks) -> Raw {
+pub(super) fn three_threads(raw: Raw, compression: Compression, marks: Marks) -> Raw {
     ahead(raw, compression, marks, NonZeroUsize::new(3).unwrap())
 }
 
-const WAYS: [Way; 3] = [as_a_stream, one_thread, three_threads];
+pub(super) const WAYS: [Way; 3] = [as_a_stream, one_thread, three_threads];
 
 /// How a stream ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Whole,
     Damaged(Damage),
     Refused(Refusal),
@@ -128,7 +122,7 @@ fn read_by(way: Way, compression: Compression, bytes: &[u8]) -> (Vec<u8>, End) {
 
 /// The same, which must be the same in every way; only how much of a damaged member comes before
 /// the error depends on the size of the buffers.
-fn read(compression: Compression, bytes: &[u8]) -> (Vec<u8>, End) {
+pub(super) fn read(compression: Compression, bytes: &[u8]) -> (Vec<u8>, End) {
     let (expected, end) = read_by(as_a_stream, compression, bytes);
     for way in [one_thread as Way, three_threads] {
         let found = read_by(way, compression, bytes);
@@ -141,7 +135,7 @@ fn read(compression: Compression, bytes: &[u8]) -> (Vec<u8>, End) {
     (expected, end)
 }
 
-fn cut_off(format: &'static str) -> End {
+pub(super) fn cut_off(format: &'static str) -> End {
     End::Damaged(Damage::CutOff { format })
 }
 
@@ -262,200 +256,6 @@ fn the_beginnings_of_members_are_noted() {
             let second = Mark { offset: first.len() as u64, dump_offset: 4 };
             assert_eq!(marks.list(), [Mark::default(), second]);
         }
-    }
-}
-
-/// A gzip member of our own that says it has other sizes.
-fn lying(size: Option<u32>, length: Option<u32>) -> Vec<u8> {
-    let mut member = own_gzip(b"some text");
-    if let Some(size) = size {
-        member[..24].copy_from_slice(&crate::dump::member::header(size));
-    }
-    if let Some(length) = length {
-        let at = member.len() - 4;
-        member[at..].copy_from_slice(&length.to_le_bytes());
-    }
-    member
-}
-
-#[test]
-fn a_wrong_size_changes_nothing_and_a_wrong_length_is_damage() {
-    let size = u32::try_from(own_gzip(b"some text").len()).unwrap();
-    for wrong in [0, 32, size - 1, size + 1, 2 * size, 1 << 20, u32::MAX] {
-        let file = [lying(Some(wrong), None), own_gzip(b", more")].concat();
-        let expected = (b"some text, more".to_vec(), End::Whole);
-        assert_eq!(read(Compression::Gzip, &file), expected, "{wrong}");
-    }
-    for wrong in [0, 8, 10, 1 << 20, u32::MAX] {
-        let file = [lying(None, Some(wrong)), own_gzip(b", more")].concat();
-        let (text, end) = read(Compression::Gzip, &file);
-        assert_eq!(text, b"some text", "{wrong}");
-        assert!(matches!(end, End::Damaged(Damage::Corrupt { .. })), "{wrong}: {end:?}");
-    }
-}
-
-#[test]
-fn a_member_that_is_too_large_to_be_held_is_read_as_a_stream() {
-    let text = b"0123456789\n".repeat(500_000);
-    for (pack, compression) in
-        [(own_gzip as fn(&[u8]) -> _, Compression::Gzip), (own_zstd, Compression::Zstd)]
-    {
-        let file: Vec<u8> = pack(&text);
-        assert_eq!(read(compression, &file), (text.clone(), End::Whole));
-        let mut source = Source::new(Cursor::new(file));
-        let taken = match compression {
-            Compression::Gzip => Gzip::take(&mut source, &mut Vec::new()),
-            _ => Zstd::take(&mut source, &mut Vec::new()),
-        };
-        assert_eq!((taken.unwrap(), source.position()), (None, 0));
-    }
-}
-
-#[test]
-fn zstd_frames_to_be_skipped_are_skipped() {
-    let skipped = [&[0x5e, 0x2a, 0x4d, 0x18, 5, 0, 0, 0][..], b"index"].concat();
-    for pack in [zst as fn(&[u8]) -> Vec<u8>, own_zstd] {
-        let file = [&skipped[..], &pack(b"one "), &skipped, &pack(b"two"), &skipped].concat();
-        assert_eq!(Compression::of(&file), Compression::Zstd);
-        assert_eq!(read(Compression::Zstd, &file), (b"one two".to_vec(), End::Whole));
-        let end = read(Compression::Zstd, &file[..file.len() - 1]).1;
-        assert_eq!(end, cut_off("zstd"));
-    }
-}
-
-#[test]
-fn xz_padding_is_passed_over_in_groups_of_four_zeros() {
-    let (one, two) = (lzma(b"one "), lzma(b"two"));
-    let padded = |zeros: usize| [&one[..], &[0; 8], &two, &vec![0; zeros]].concat();
-    for zeros in [0, 4, 4096] {
-        assert_eq!(read(Compression::Xz, &padded(zeros)), (b"one two".to_vec(), End::Whole));
-    }
-    for zeros in [1, 6] {
-        let at = (one.len() + two.len() + 8 + zeros / 4 * 4) as u64;
-        let end = End::Damaged(Damage::TrailingGarbage { format: "xz", at });
-        assert_eq!(read(Compression::Xz, &padded(zeros)), (b"one two".to_vec(), end));
-    }
-}
-
-/// A zstd frame of one byte with a window of two to the power of `log`.
-fn with_window(log: u8) -> Vec<u8> {
-    [&[0x28, 0xb5, 0x2f, 0xfd, 0, (log - 10) << 3, 9, 0, 0][..], b"x"].concat()
-}
-
-/// An xz stream that asks for a window of this code (section 5.3.1).
-fn with_dictionary(code: u8) -> Vec<u8> {
-    let mut stream = lzma(b"x");
-    let (start, length) = (12, (usize::from(stream[12]) + 1) * 4);
-    assert_eq!(stream[start + 2..start + 4], [0x21, 1], "the filter LZMA2");
-    stream[start + 4] = code;
-    let end = start + length - 4;
-    let crc = libdeflater::crc32(&stream[start..end]);
-    stream[end..end + 4].copy_from_slice(&crc.to_le_bytes());
-    stream
-}
-
-#[test]
-fn a_stream_that_asks_for_too_much_memory_is_refused_and_not_called_damaged() {
-    for (compression, most, more) in [
-        (Compression::Zstd, with_window(27), [with_window(28), with_window(41)]),
-        (Compression::Xz, with_dictionary(30), [with_dictionary(31), with_dictionary(40)]),
-    ] {
-        assert_eq!(read(compression, &most), (b"x".to_vec(), End::Whole));
-        for file in more {
-            let (text, end) = read(compression, &file);
-            assert!(matches!(end, End::Refused(Refusal::Memory { most_mib: 128, .. })), "{end:?}");
-            assert!(text.is_empty());
-        }
-    }
-}
-
-#[test]
-fn a_stream_that_needs_a_dictionary_is_refused_and_not_called_damaged() {
-    let mut frame = with_window(20);
-    frame[4] = 1;
-    frame.insert(6, 77);
-    let (_, end) = read(Compression::Zstd, &frame);
-    assert_eq!(end, End::Refused(Refusal::Dictionary { format: "zstd" }));
-}
-
-/// A disk that breaks after some bytes.
-struct Breaking(Cursor<Vec<u8>>);
-
-impl Read for Breaking {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(buffer)? {
-            0 => Err(io::Error::from_raw_os_error(5)),
-            read => Ok(read),
-        }
-    }
-}
-
-#[test]
-fn an_error_of_the_disk_is_no_damage() {
-    for Kind { name, compression, pack, .. } in KINDS {
-        let file = [pack(b"one"), pack(b"two")].concat();
-        for way in WAYS {
-            for cut in 0..=file.len() {
-                let disk = Breaking(Cursor::new(file[..cut].to_vec()));
-                let mut text = Vec::new();
-                let mut stream = way(Box::new(disk), compression, Marks::default());
-                let error = stream.read_to_end(&mut text).unwrap_err();
-                assert!(damage(&error).is_none(), "{name} broken at {cut}: {error:?}");
-                assert!(refusal(&error).is_none(), "{name} broken at {cut}: {error:?}");
-                assert!(b"onetwo".starts_with(&text));
-            }
-        }
-    }
-}
-
-/// The same members again and again; counts the bytes that it gave.
-struct Endless(Vec<u8>, Arc<AtomicUsize>);
-
-impl Read for Endless {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let at = self.1.load(Ordering::Relaxed) % self.0.len();
-        let read = (&self.0[at..]).read(buffer)?;
-        self.1.fetch_add(read, Ordering::Relaxed);
-        Ok(read)
-    }
-}
-
-/// Bytes that hardly compress.
-fn noise(bytes: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        state.to_le_bytes()[7]
-    };
-    (0..bytes).map(|_| next()).collect()
-}
-
-#[test]
-fn a_dropped_stream_stops_its_threads_and_drops_the_file() {
-    for Kind { compression, pack, .. } in LARGE {
-        let member = pack(&noise(1 << 20));
-        for bytes in [0, 1, 3_000_000] {
-            let given = Arc::new(AtomicUsize::new(0));
-            let file = Endless(member.clone(), Arc::clone(&given));
-            let mut stream = three_threads(Box::new(file), compression, Marks::default());
-            stream.read_exact(&mut vec![0; bytes]).unwrap();
-            let begun = Instant::now();
-            drop(stream);
-            assert!(begun.elapsed() < Duration::from_secs(5));
-            assert_eq!(Arc::strong_count(&given), 1);
-        }
-    }
-}
-
-#[test]
-fn what_nobody_reads_is_not_read_much_further() {
-    for Kind { compression, pack, .. } in LARGE {
-        let given = Arc::new(AtomicUsize::new(0));
-        let file = Endless(pack(&noise(1 << 20)), Arc::clone(&given));
-        let mut stream = three_threads(Box::new(file), compression, Marks::default());
-        stream.read_exact(&mut [0]).unwrap();
-        std::thread::sleep(Duration::from_millis(200));
-        assert!(given.load(Ordering::Relaxed) < 16 << 20);
     }
 }
 
