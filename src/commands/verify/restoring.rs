@@ -71,13 +71,11 @@ impl Run<'_> {
             Ok(missing) => missing,
             Err(error) => return Err(self.cut_short(&error).await),
         };
-        let facts = self.report.sandbox.as_ref();
-        let image = facts.and_then(|facts| facts.image.as_deref()).unwrap_or("the server");
         let major = self.sandbox.as_ref().map_or(0, Sandbox::version);
         for extension in &missing {
             let other = extensions::image_with(extension, major);
             self.report.defects.push(Defect::new(
-                format!("the backup needs the extension {extension}, which {image} lacks"),
+                format!("the backup needs the extension {extension}, which the image lacks"),
                 format!(
                     "use an image that has {extension}: --image {}",
                     other.as_deref().unwrap_or("IMAGE")
