@@ -85,6 +85,12 @@ start. `--jobs` is left at its default, the number of cores that the client may 
 """
 
 # Keys of the rows with the keys that they are compared with.
+FLOOR = """\
+What no other schedule could save: the CPU seconds of client and server, spread over {cores} cores that
+are never idle. The server's part is parsing and storing the rows, building the indexes, checking the
+foreign keys: the backup's own statements. The rest of the wall time is what the Docker Engine does,
+and steps that one core does alone.
+"""
 VERIFY_ROWS = (
     "verify",
     "verify-no-content",
@@ -212,7 +218,26 @@ class Page:
             return ""
         alarms = {alarm for row in rows for alarm in row.all_of("false_alarms")}
         said = FALSE_ALARMS.format(alarms=", ".join(sorted(alarms))) if alarms else ""
-        return f"{VERIFY}{said}\n{self.comparison(rows, bases)}"
+        return f"{VERIFY}{said}\n{self.comparison(rows, bases)}\n{self.floor(rows)}"
+
+    def floor(self, rows):
+        """How fast these could be on this machine if every core were busy all the time."""
+        cores = self.document["settings"]["jobs"]
+        firedrill = self.summary.wall("firedrill")
+        lines = []
+        for row in rows:
+            if not row.key.startswith("verify"):
+                continue
+            work = row.median("client_cpu"), row.median("server_cpu")
+            if None in work or not row.wall():
+                continue
+            least = sum(work) / cores
+            busy = f"{least / row.wall():.0%}"
+            lines.append([row.title, seconds(least), times(ratio(least, firedrill)), busy])
+        if not lines:
+            return ""
+        headings = ["", "CPU s ÷ cores", "÷ firedrill", "of its wall time"]
+        return f"{FLOOR.format(cores=cores)}\n{table(headings, lines)}"
 
     def restore(self):
         rows = [self.summary.restore_phase(key, title) for key, title in PHASES.items()]
