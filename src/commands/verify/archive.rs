@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::reading::{GROWTH, statements};
+use super::reading::{dump_bytes, statements};
 use super::{Run, changed, obstacle};
 use crate::dump::archive::{self, Archive, Examined, Fault, Head};
 use crate::dump::channel::{ChannelReader, ChannelWriter};
@@ -53,15 +53,11 @@ impl Run<'_> {
         head: Option<&Head>,
     ) -> Result<Option<Inspection>, Obstacle> {
         let version = self.restoring_version(head);
-        let growth = if head.is_some_and(|head| head.compressed)
-            || archive.compression() != Compression::None
-        {
-            GROWTH
-        } else {
-            // The archive itself lies beside the data.
-            2
-        };
-        let request = self.sandbox_request(version, archive.bytes().saturating_mul(growth));
+        let packed = head.is_some_and(|head| head.compressed);
+        let compression = if packed { Compression::Gzip } else { archive.compression() };
+        // The archive itself lies beside the data.
+        let bytes = archive.bytes().saturating_add(dump_bytes(archive.bytes(), compression));
+        let request = self.sandbox_request(version, bytes);
         let reading = {
             let (archive, cancel) = (archive.clone(), self.stop.token().clone());
             let (events, total) = (self.events.clone(), Some(archive.bytes()));

@@ -15,8 +15,8 @@ use crate::outcome::{CheckResult, Defect, Obstacle, Status};
 use crate::sandbox::{self, SandboxError};
 use crate::store::manifest::{Manifest, Statements};
 
-/// How much larger than its backup file a database is taken to be, before anything is known.
-pub(super) const GROWTH: u64 = 16;
+/// How much larger than its backup file a dump is taken to be, before anything is known.
+const GROWTH: u64 = 16;
 /// The major version taken where the dump does not say.
 const DEFAULT_VERSION: u32 = 15;
 
@@ -32,7 +32,7 @@ impl Run<'_> {
     ) -> Result<Option<Inspection>, Obstacle> {
         let facts = inspect::preamble(file, compression);
         let version = self.version(facts.server_major());
-        let request = self.sandbox_request(version, file.bytes().saturating_mul(GROWTH));
+        let request = self.sandbox_request(version, dump_bytes(file.bytes(), compression));
         let reading = {
             let (file, cancel, events) =
                 (file.clone(), self.stop.token().clone(), self.events.clone());
@@ -173,6 +173,11 @@ impl Run<'_> {
         }
         of_dump.unwrap_or(DEFAULT_VERSION)
     }
+}
+
+/// How large the dump in a file of so many bytes is taken to be.
+pub(super) fn dump_bytes(bytes: u64, compression: Compression) -> u64 {
+    if compression == Compression::None { bytes } else { bytes.saturating_mul(GROWTH) }
 }
 
 /// Whether the dump has the statements of the manifest.
