@@ -130,7 +130,7 @@ fn method(text: &str) -> Result<Codec, SettingsError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::created;
+    use super::super::create::tests::created;
     use super::*;
 
     #[test]

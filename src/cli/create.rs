@@ -1,0 +1,90 @@
+//! The command line of `create`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::MetricsArgs;
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  ccc-backup create
+  DB_HOST=db.internal DB_PASSWORD=… ccc-backup create
+  ccc-backup create --database-url postgresql://ccc@db.internal/ccc?sslmode=require
+  ccc-backup create backups/manual.sql.zst   packed by zstd
+  ccc-backup create --format directory --jobs 4      back up four tables at a time
+  ccc-backup create -- --exclude-table-data=analytics.page_views
+
+Connection: flags, then --database-url, then DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD, then
+DATABASE_URL, then libpq's PGHOST PGPORT PGDATABASE PGUSER PGPASSWORD PGSERVICE and ~/.pgpass,
+then localhost:5432, content_creation_crew, postgres. There is no flag for a password: it would
+be seen by every user of the machine.
+
+Exit codes: 0 made, 1 could not be made, 2 wrong flags or environment, or interrupted.";
+
+/// Options of `create`.
+#[derive(Debug, Args)]
+#[command(after_help = CREATE_EXAMPLES)]
+pub struct CreateArgs {
+    /// Where to write it; `x.sql` becomes `x.sql.gz`, or what --compress and --format say
+    /// [default: BACKUP_DIR/backup_YYYYMMDD_HHMMSS.sql.gz, in UTC]
+    pub output: Option<PathBuf>,
+    /// Directory of the backups
+    #[arg(long, value_name = "DIR", default_value = "./backups", env = "CCC_BACKUP_DIR")]
+    pub backup_dir: PathBuf,
+    /// Host of the database
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Port of the database
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Name of the database
+    #[arg(long, short, value_name = "NAME")]
+    pub dbname: Option<String>,
+    /// User to connect as
+    #[arg(long, short = 'U', value_name = "NAME")]
+    pub username: Option<String>,
+    /// Connection URL; better given as DATABASE_URL when it holds a password
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// The pg_dump to use [default: from PATH, else the newest in /usr/lib/postgresql]
+    #[arg(long, value_name = "FILE", env = "CCC_BACKUP_PG_DUMP")]
+    pub pg_dump: Option<PathBuf>,
+    /// Keep owners and privileges (leaves out --no-owner --no-acl)
+    #[arg(long)]
+    pub keep_owner: bool,
+    /// Format: plain (SQL), or for pg_restore: custom (one file), directory, tar
+    /// [default: as OUTPUT ends (.dump, .dir, .tar), else plain]
+    #[arg(long, value_enum, hide_possible_values = true)]
+    pub format: Option<DumpFormat>,
+    /// Compression: gzip, gzip:1 to gzip:9, zstd, zstd:1 to zstd:19, or none
+    /// [default: as OUTPUT ends, else gzip, which is gzip:6; zstd is zstd:3; none for tar]
+    #[arg(long, value_name = "METHOD")]
+    pub compress: Option<String>,
+    /// Tables to dump at a time, in the directory format [default: the number of cores, at most 4]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
+    /// Overwrite OUTPUT if it exists
+    #[arg(long)]
+    pub force: bool,
+    /// Metrics for Prometheus.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
+    /// More arguments for pg_dump, after `--`
+    #[arg(last = true, value_name = "PG_DUMP_ARGS")]
+    pub pg_dump_args: Vec<OsString>,
+}
+
+/// What pg_dump writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DumpFormat {
+    /// SQL
+    Plain,
+    /// One file for pg_restore
+    Custom,
+    /// A directory of files for pg_restore
+    Directory,
+    /// The same in a tar archive
+    Tar,
+}

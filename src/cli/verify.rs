@@ -1,0 +1,137 @@
+//! The command line of `verify`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, ValueEnum};
+
+use super::{MetricsArgs, parse_duration};
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  ccc-backup verify --latest
+  ccc-backup verify --latest --backup-dir /var/backups/ccc --quiet
+  ccc-backup verify backups/manual.sql.gz --no-cleanup     keep the restored database and look at it
+  ccc-backup verify --latest --port 0 --container-name nightly     beside another run
+
+Exit codes: 0 passed, 1 the backup is bad, 2 it could not be told.";
+
+/// Options of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = VERIFY_EXAMPLES)]
+#[command(group(ArgGroup::new("backup").required(true).args(["file", "latest"])))]
+pub struct VerifyArgs {
+    /// The backup: an SQL dump or an archive of pg_dump, also compressed, or a directory of one
+    pub file: Option<PathBuf>,
+    /// Take the newest backup in BACKUP_DIR, or one level below it
+    #[arg(long)]
+    pub latest: bool,
+    /// Directory of the backups and of their history [default: ./backups; the directory of FILE]
+    #[arg(long, value_name = "DIR", env = "CCC_BACKUP_DIR")]
+    pub backup_dir: Option<PathBuf>,
+    /// Major version of the throwaway PostgreSQL; auto: the one the dump was taken from
+    #[arg(long, value_name = "VERSION", default_value = "auto", value_parser = parse_version)]
+    pub postgres_version: PostgresVersion,
+    /// Configuration: tables to check, image, server settings [default: ./ccc-backup.toml, if any]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Docker image to use [default: postgres:VERSION, else ccc-backup/postgres:VERSION]
+    #[arg(long, value_name = "IMAGE", env = "CCC_BACKUP_IMAGE")]
+    pub image: Option<String>,
+    /// What runs the throwaway PostgreSQL: docker, or auto for the best that is there
+    #[arg(long, value_enum, default_value_t = Engine::Auto, hide_possible_values = true)]
+    pub engine: Engine,
+    /// Port on 127.0.0.1; 0 takes any
+    #[arg(long, value_name = "PORT", default_value_t = 5433)]
+    pub port: u16,
+    /// Name of the container
+    #[arg(long, value_name = "NAME", default_value = "backup-restore-test", value_parser = parse_container)]
+    pub container_name: String,
+    /// Keep the restored database running, and say how to connect to it
+    #[arg(long)]
+    pub no_cleanup: bool,
+    /// Connections to restore and compare over [default: the number of cores]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
+    /// Do not compare the restored rows' contents with the backup's
+    #[arg(long)]
+    pub no_content: bool,
+    /// Give up after this time, such as 30m; the verdict is then NOT VERIFIED
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub timeout: Option<std::time::Duration>,
+    /// Fail when the restore takes longer than this, such as 45m (recovery time objective)
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub rto: Option<std::time::Duration>,
+    /// Write the whole result to FILE as JSON (docs/report.schema.json)
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Write the checks to FILE as JUnit XML, for CI
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Metrics for Prometheus.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
+}
+
+/// What runs the throwaway PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// The best that is there
+    Auto,
+    /// A container
+    Docker,
+}
+
+/// Which PostgreSQL to restore into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PostgresVersion {
+    /// The major version the dump was taken from.
+    Auto,
+    /// This major version.
+    Major(u32),
+}
+
+fn parse_version(text: &str) -> Result<PostgresVersion, String> {
+    match text {
+        "auto" => Ok(PostgresVersion::Auto),
+        _ => match text.parse() {
+            Ok(major @ 9..=99) => Ok(PostgresVersion::Major(major)),
+            _ => Err("expected auto or a major version such as 15".to_owned()),
+        },
+    }
+}
+
+/// A name that Docker accepts.
+fn parse_container(name: &str) -> Result<String, String> {
+    let first = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let rest = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    match first && name.len() > 1 && name.chars().all(rest) {
+        true => Ok(name.to_owned()),
+        false => Err("expected two or more letters, digits, _ . -, a letter or digit first".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn a_container_name_is_one_that_docker_accepts() {
+        for good in ["backup-restore-test", "a.b_c-1", "0a"] {
+            assert_eq!(parse_container(good).as_deref(), Ok(good));
+        }
+        for wrong in ["", "a", "-a", "a b", "a/b", "ä1"] {
+            assert!(parse_container(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn verify_takes_a_file_or_latest_but_not_both() {
+        let missing = Cli::try_parse_from(["ccc-backup", "verify"]).unwrap_err().to_string();
+        assert!(missing.contains("<FILE|--latest>"), "{missing}");
+        assert!(Cli::try_parse_from(["ccc-backup", "verify", "x", "--latest"]).is_err());
+        assert!(Cli::try_parse_from(["ccc-backup", "verify", "--latest"]).is_ok());
+    }
+}

@@ -1,0 +1,117 @@
+//! Settings of `verify`: flags and `ccc-backup.toml`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Environment, SettingsError, cores, metrics_file};
+use crate::checks::{AppTable, ccc_tables};
+use crate::cli::{PostgresVersion, VerifyArgs};
+use crate::config::{Config, Migrations, OnFinding};
+use crate::store::naming::directory_of;
+
+/// Where backups are kept when nobody says otherwise.
+const BACKUP_DIR: &str = "./backups";
+
+/// Settings of `verify`.
+#[derive(Debug, Clone)]
+pub struct VerifySettings {
+    /// The backup; without one, the newest in `backup_dir`.
+    pub file: Option<PathBuf>,
+    /// Directory of the backups.
+    pub backup_dir: PathBuf,
+    /// Directory of the history.
+    pub history_dir: PathBuf,
+    /// Major version of the sandbox; without one, the dump's.
+    pub version: Option<u32>,
+    /// Docker image.
+    pub image: Option<String>,
+    /// Port on 127.0.0.1; 0 takes any.
+    pub port: u16,
+    /// Name of the container.
+    pub container_name: String,
+    /// Keep the restored database running.
+    pub keep: bool,
+    /// Compare the contents of the restored rows.
+    pub content: bool,
+    /// Connections to restore and compare over.
+    pub jobs: usize,
+    /// Settings of the server beside ours and in their place.
+    pub server_settings: Vec<(String, String)>,
+    /// The application's tables.
+    pub tables: Vec<AppTable>,
+    /// Whether they are CCC's, because nobody named others.
+    pub tables_are_cccs: bool,
+    /// What keeps the database's migrations.
+    pub migrations: Migrations,
+    /// What a sequence means that is behind its column.
+    pub sequences: OnFinding,
+    /// Give up after this time.
+    pub timeout: Option<Duration>,
+    /// Where metrics go.
+    pub metrics_file: Option<PathBuf>,
+    /// A slower restore is a failed check.
+    pub rto: Option<Duration>,
+}
+
+/// Resolves `verify`. A flag is stronger than the configuration.
+///
+/// # Errors
+/// When the configuration cannot be read, or says what it may not.
+pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
+    let config = Config::read(args.config.as_deref())
+        .map_err(|error| SettingsError { message: error.to_string(), hint: error.hint() })?;
+    let backup_dir = args.backup_dir.clone().unwrap_or_else(|| BACKUP_DIR.into());
+    // The history of a file lies beside it, unless a backup directory is named.
+    let history_dir = match (&args.backup_dir, &args.file) {
+        (None, Some(file)) => directory_of(file).to_owned(),
+        _ => backup_dir.clone(),
+    };
+    let named = config.checks.tables;
+    let image = args.image.clone().filter(|image| !image.is_empty());
+    let settings = config.verify.settings.into_iter();
+    Ok(VerifySettings {
+        file: args.file.clone(),
+        backup_dir,
+        history_dir,
+        version: match args.postgres_version {
+            PostgresVersion::Auto => None,
+            PostgresVersion::Major(major) => Some(major),
+        },
+        image: image.or(config.verify.image),
+        port: args.port,
+        container_name: args.container_name.clone(),
+        keep: args.no_cleanup,
+        content: !args.no_content,
+        jobs: args.jobs.map_or_else(cores, usize::from),
+        server_settings: settings.map(|(name, value)| (name, value.to_string())).collect(),
+        tables_are_cccs: named.is_none(),
+        tables: named.map_or_else(ccc_tables, |names| {
+            names.iter().map(|name| AppTable::named(name)).collect()
+        }),
+        migrations: config.checks.migrations,
+        sequences: config.checks.sequences,
+        timeout: args.timeout,
+        metrics_file: metrics_file(&args.metrics),
+        rto: args.rto,
+    })
+}
+
+/// Where the reports of a verification go.
+#[derive(Debug, Clone, Default)]
+pub struct ReportSettings {
+    /// The report as JSON.
+    pub json: Option<PathBuf>,
+    /// The checks as JUnit XML.
+    pub junit: Option<PathBuf>,
+    /// GitHub's step summary, which is appended to.
+    pub step_summary: Option<PathBuf>,
+}
+
+/// Resolves where the reports of `verify` go.
+pub fn reports(args: &VerifyArgs, environment: Environment) -> ReportSettings {
+    ReportSettings {
+        json: args.report.clone(),
+        junit: args.junit.clone(),
+        step_summary: environment("GITHUB_STEP_SUMMARY").map(PathBuf::from),
+    }
+}
