@@ -8,6 +8,9 @@
 # shellcheck disable=SC2016 # the $(...) in single quotes are apt's
 set -euo pipefail
 
+# Which of Debian's releases has which version.
+declare -A releases=([13]=bullseye [15]=bookworm [17]=trixie [18]=forky)
+
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=''
 
@@ -53,14 +56,21 @@ write_apt_files() {
     apt-config dump | grep -E '^Acquire::(https?::|ftp::|Retries|Check-Date|Check-Valid-Until)' >"$work/apt.conf" || true
 }
 
-need_major_in_suite() {
-    local lists majors
+# The release that has the version: this machine's own, else Debian's other one from the same mirror.
+choose_release() {
+    local lists majors mirror
     mapfile -t lists < <(distribution_targets '$(FILENAME)')
     majors=$(/usr/lib/apt/apt-helper cat-file "${lists[@]}" |
         sed -n 's/^Package: postgresql-\([0-9]\+\)$/\1/p' | sort -nu | paste -sd' ')
-    [[ " $majors " == *" $major "* ]] ||
-        die "$origin $codename has PostgreSQL ${majors:-(none)}, not $major" \
-            "docker pull postgres:$major, or infra/postgres-image.sh ${majors%% *}"
+    [[ " $majors " != *" $major "* ]] || return 0
+    if [[ $ID == debian && -n ${releases[$major]:-} ]]; then
+        codename=${releases[$major]}
+        mirror=$(distribution_targets '$(REPO_URI)' | grep -v security | head -n 1)
+        echo "deb ${mirror:-http://deb.debian.org/debian} $codename main" >"$work/sources.list"
+        return 0
+    fi
+    die "$origin $codename has PostgreSQL ${majors:-(none)}, not $major" \
+        "docker pull postgres:$major, or infra/postgres-image.sh ${majors%% *}"
 }
 
 build() {
@@ -160,7 +170,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 install_tools
 write_apt_files
-need_major_in_suite
+choose_release
 note "building $image from the packages of $origin $codename"
 built=$(build) || failed "$image could not be built"
 version=$(try "$built") || failed "PostgreSQL does not start in $image"

@@ -34,6 +34,8 @@ pub struct Checks {
     pub migrations: Migrations,
     /// What a sequence means that is behind its column.
     pub sequences: OnFinding,
+    /// Whether the backup has to hold rows.
+    pub data: Data,
 }
 
 /// What keeps the migrations.
@@ -44,6 +46,17 @@ pub enum Migrations {
     #[default]
     Alembic,
     /// Nothing: no check.
+    None,
+}
+
+/// Whether a backup holds rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Data {
+    /// It has to, unless its manifest says that it was made without.
+    #[default]
+    Required,
+    /// It need not: backups of the schema alone.
     None,
 }
 

@@ -64,6 +64,8 @@ pub enum Event {
     },
     /// A throwaway PostgreSQL is being started.
     SandboxStarting {
+        /// What it is.
+        kind: SandboxKind,
         /// Major version, such as `15`.
         version: String,
         /// Why this engine and image were taken.
@@ -71,7 +73,9 @@ pub enum Event {
     },
     /// It was started.
     SandboxStarted {
-        /// Container name or data directory.
+        /// What it is.
+        kind: SandboxKind,
+        /// Container name or directory.
         name: String,
     },
     /// It does not answer yet.
@@ -130,19 +134,39 @@ pub enum Event {
     VerifyFinished(Arc<RunReport>),
     /// What a clean-up does.
     Cleanup(CleanupLine),
-    /// What becomes of the sandbox.
-    SandboxClosing,
+    /// The sandbox is being removed.
+    SandboxClosing(SandboxKind),
     /// It is gone.
-    SandboxClosed,
+    SandboxClosed(SandboxKind),
     /// It was kept, and this is how to connect to it.
     SandboxKept {
-        /// The container's name.
+        /// What it is.
+        kind: SandboxKind,
+        /// Its name.
         name: String,
         /// A `psql` line.
         connect: String,
         /// How to remove it.
         remove: String,
     },
+}
+
+/// What a throwaway PostgreSQL runs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SandboxKind {
+    /// A container.
+    Container,
+    /// A server of this machine's own PostgreSQL.
+    Server,
+}
+
+impl std::fmt::Display for SandboxKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Container => "container",
+            Self::Server => "server",
+        })
+    }
 }
 
 /// A line of a clean-up.

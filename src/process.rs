@@ -53,12 +53,32 @@ pub struct Invocation {
     args: Vec<OsString>,
     env: Vec<(String, Secret)>,
     removed: Vec<String>,
+    bare: bool,
+    user: Option<User>,
+    directory: Option<PathBuf>,
+}
+
+/// A user of the system, by numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User {
+    /// Its number.
+    pub uid: u32,
+    /// The number of its group.
+    pub gid: u32,
 }
 
 impl Invocation {
     /// A program without arguments; it inherits our environment.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), args: Vec::new(), env: Vec::new(), removed: Vec::new() }
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            removed: Vec::new(),
+            bare: false,
+            user: None,
+            directory: None,
+        }
     }
 
     /// Adds an argument. Never a secret: arguments can be read by every user of the machine.
@@ -89,6 +109,27 @@ impl Invocation {
         self
     }
 
+    /// Inherits nothing of our environment.
+    #[must_use]
+    pub fn bare(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+
+    /// Runs as another user of the system, without supplementary groups; only root can do that.
+    #[must_use]
+    pub fn user(mut self, user: Option<User>) -> Self {
+        self.user = user;
+        self
+    }
+
+    /// Runs in this directory.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
     /// The program.
     pub fn program(&self) -> &Path {
         &self.program
@@ -104,27 +145,42 @@ impl Invocation {
     /// # Errors
     /// [`ProcessError::Start`] when the program is missing or may not be run.
     pub fn start(&self) -> Result<Running, ProcessError> {
+        let mut child = self.spawn([Stdio::null(), Stdio::piped(), Stdio::piped()], true)?;
+        let stderr = child.stderr.take().map(|pipe| tokio::spawn(keep_ends(pipe)));
+        Ok(Running { program: self.program.display().to_string(), child, stderr })
+    }
+
+    /// Starts it with these for stdin, stdout and stderr. `mortal` says whether the child is killed
+    /// when it is dropped.
+    ///
+    /// # Errors
+    /// [`ProcessError::Start`] when the program is missing or may not be run.
+    pub fn spawn(
+        &self,
+        [stdin, stdout, stderr]: [Stdio; 3],
+        mortal: bool,
+    ) -> Result<Child, ProcessError> {
         let mut command = Command::new(&self.program);
-        command
-            .args(&self.args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
+        command.args(&self.args).stdin(stdin).stdout(stdout).stderr(stderr).kill_on_drop(mortal);
+        if self.bare {
+            command.env_clear();
+        }
         for name in &self.removed {
             command.env_remove(name);
         }
         for (name, value) in &self.env {
             command.env(name, value.expose());
         }
+        if let Some(user) = self.user {
+            command.uid(user.uid).gid(user.gid);
+        }
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
         // A Ctrl-C at the terminal reaches the whole process group; we end our children ourselves.
         command.process_group(0);
         let program = self.program.display().to_string();
-        let mut child = command
-            .spawn()
-            .map_err(|source| ProcessError::Start { program: program.clone(), source })?;
-        let stderr = child.stderr.take().map(|pipe| tokio::spawn(keep_ends(pipe)));
-        Ok(Running { program, child, stderr })
+        command.spawn().map_err(|source| ProcessError::Start { program, source })
     }
 
     /// Runs it to its end and returns what it wrote.

@@ -7,6 +7,7 @@ pub mod contents;
 pub mod data;
 pub mod large_objects;
 pub mod migrations;
+pub mod presence;
 pub mod rendering;
 pub mod restore_time;
 pub mod schema;

@@ -37,13 +37,14 @@ pub struct VerifyArgs {
     /// Docker image to use [default: postgres:VERSION, else ccc-backup/postgres:VERSION]
     #[arg(long, value_name = "IMAGE", env = "CCC_BACKUP_IMAGE")]
     pub image: Option<String>,
-    /// What runs the throwaway PostgreSQL: docker, or auto for the best that is there
+    /// What runs the throwaway PostgreSQL: docker, local (this machine's own PostgreSQL, without
+    /// superuser's rights for the backup), or auto: docker where it answers, else local
     #[arg(long, value_enum, default_value_t = Engine::Auto, hide_possible_values = true)]
     pub engine: Engine,
-    /// Port on 127.0.0.1; 0 takes any
+    /// Port on 127.0.0.1; 0 takes any; --engine local listens there only with --no-cleanup
     #[arg(long, value_name = "PORT", default_value_t = 5433)]
     pub port: u16,
-    /// Name of the container
+    /// Name of the container, or of a local server that is kept
     #[arg(long, value_name = "NAME", default_value = "backup-restore-test", value_parser = parse_container)]
     pub container_name: String,
     /// Keep the restored database running, and say how to connect to it
@@ -75,10 +76,12 @@ pub struct VerifyArgs {
 /// What runs the throwaway PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Engine {
-    /// The best that is there
+    /// Docker where it answers, else local
     Auto,
     /// A container
     Docker,
+    /// This machine's own PostgreSQL
+    Local,
 }
 
 /// Which PostgreSQL to restore into.

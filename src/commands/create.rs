@@ -2,6 +2,7 @@
 //! or not at all, with its manifest.
 
 mod archive;
+mod tools;
 
 use std::fs::File;
 use std::num::NonZeroUsize;
@@ -106,7 +107,8 @@ async fn make(
         () = stop.token().cancelled() => return Err(interrupted(stop)),
         facts = source_facts::source_facts(&settings.source, &pg_dump) => facts?,
     };
-    let request = request(settings, pg_dump);
+    let tools = tools::fitting(settings, pg_dump, &facts, target, events).await?;
+    let request = request(settings, tools.pg_dump.clone());
     let size = match &facts {
         Facts::Known(known) => known.database_bytes,
         Facts::Unknown { .. } => None,

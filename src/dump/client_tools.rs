@@ -39,6 +39,12 @@ impl PgDump {
         Self::ask(path).await
     }
 
+    /// The newest in `/usr/lib/postgresql/*/bin`, if it is of this major version or a newer one.
+    pub async fn of_version(major: u32) -> Option<Self> {
+        let newest = Self::ask(newest_below(Path::new(VERSIONED), "pg_dump")?).await.ok()?;
+        (newest.major >= major).then_some(newest)
+    }
+
     async fn ask(path: PathBuf) -> Result<Self, SourceError> {
         let captured = Invocation::new(&path).arg("--version").capture().await?;
         let text = String::from_utf8_lossy(&captured.stdout);

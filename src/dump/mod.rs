@@ -5,6 +5,7 @@ pub mod channel;
 pub mod client_tools;
 pub mod codec;
 pub mod compress;
+pub mod container_tools;
 pub mod contents;
 pub mod copy;
 pub mod damage;

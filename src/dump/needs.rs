@@ -1,6 +1,6 @@
 //! What a dump needs of the server that it does not bring: roles and extensions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use memchr::memmem;
 
@@ -20,8 +20,8 @@ pub struct Needs {
     named: BTreeSet<String>,
     superusers: BTreeSet<String>,
     created: BTreeSet<String>,
-    /// Extensions that are created.
-    pub extensions: BTreeSet<String>,
+    /// Extensions that are created, with the schema where the dump says one.
+    pub extensions: BTreeMap<String, Option<String>>,
 }
 
 impl Needs {
@@ -62,8 +62,9 @@ impl Needs {
                 Some(Created::Role(role)) if self.created.len() < MOST_NAMES => {
                     self.created.insert(encoding::decode(&role, encoding).into_owned());
                 }
-                Some(Created::Extension(extension)) if self.extensions.len() < MOST_NAMES => {
-                    self.extensions.insert(encoding::decode(&extension, encoding).into_owned());
+                Some(Created::Extension(name, schema)) if self.extensions.len() < MOST_NAMES => {
+                    let text = |name: &[u8]| encoding::decode(name, encoding).into_owned();
+                    self.extensions.insert(text(&name), schema.map(|schema| text(&schema)));
                 }
                 _ => {}
             },
@@ -111,7 +112,7 @@ fn alter(text: &[u8], mut tokens: Tokens, names: &mut Vec<Vec<u8>>) {
 
 enum Created {
     Role(Vec<u8>),
-    Extension(Vec<u8>),
+    Extension(Vec<u8>, Option<Vec<u8>>),
 }
 
 /// What is created, where it is a role or an extension; roles of schemas, user mappings and policies.
@@ -124,7 +125,10 @@ fn create(mut tokens: Tokens, names: &mut Vec<Vec<u8>>) -> Option<Created> {
             tokens.next();
             tokens.next();
         }
-        return tokens.take_name().map(Created::Extension);
+        let name = tokens.take_name()?;
+        let schema = tokens.take_word("with") && tokens.take_word("schema");
+        let schema = if schema { tokens.take_name() } else { None };
+        return Some(Created::Extension(name, schema));
     }
     if tokens.take_word("policy") {
         // The expressions after USING and WITH CHECK may say TO, too.
@@ -277,8 +281,10 @@ mod tests {
             "CREATE EXTENSION IF NOT EXISTS postgis WITH SCHEMA public;",
             "CREATE EXTENSION \"uuid-ossp\";",
         ]);
-        let found: Vec<String> = found.extensions.into_iter().collect();
-        assert_eq!(found, ["postgis", "uuid-ossp"]);
+        let found: Vec<_> = found.extensions.into_iter().collect();
+        let expected = [("postgis", Some("public")), ("uuid-ossp", None)];
+        let owned = |(name, schema): (&str, Option<&str>)| (name.into(), schema.map(Into::into));
+        assert_eq!(found, expected.map(owned));
     }
 
     proptest::proptest! {

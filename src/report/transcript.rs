@@ -1,6 +1,6 @@
 //! The words of the transcript: what people read of each event.
 
-use crate::events::{CleanupLine, Event};
+use crate::events::{CleanupLine, Event, SandboxKind};
 use crate::outcome::{CheckResult, RunReport, Section, Status, Verdict, grouped};
 
 const RULE: &str =
@@ -69,13 +69,15 @@ pub(super) fn transcript(event: &Event) -> String {
             vec![format!("✓ Removed leftover of an earlier run: {what}")]
         }
         Event::ImagePulling { image } => vec![format!("Pulling image: {image}...")],
-        Event::SandboxStarting { version, why } => {
-            vec![format!("Starting PostgreSQL {version} container..."), format!("  {why}")]
+        Event::SandboxStarting { kind, version, why } => {
+            vec![format!("Starting PostgreSQL {version} {kind}..."), format!("  {why}")]
                 .into_iter()
                 .filter(|line| !line.trim().is_empty())
                 .collect()
         }
-        Event::SandboxStarted { name } => vec![format!("✓ Container started: {name}")],
+        Event::SandboxStarted { kind, name } => {
+            vec![format!("✓ {} started: {name}", capitalized(*kind))]
+        }
         Event::SandboxWaiting => vec!["Waiting for PostgreSQL to be ready...".into()],
         Event::SandboxReady { attempts } => {
             let s = if *attempts == 1 { "" } else { "s" };
@@ -125,11 +127,13 @@ pub(super) fn transcript(event: &Event) -> String {
             CleanupLine::NothingLeft => "No sandbox was left behind".into(),
             CleanupLine::Sum(sum) => sum.clone(),
         }],
-        Event::SandboxClosing => vec![String::new(), "Cleaning up test container...".into()],
-        Event::SandboxClosed => vec!["✓ Container cleaned up".into()],
-        Event::SandboxKept { name, connect, remove } => vec![
+        Event::SandboxClosing(kind) => {
+            vec![String::new(), format!("Cleaning up test {kind}...")]
+        }
+        Event::SandboxClosed(kind) => vec![format!("✓ {} cleaned up", capitalized(*kind))],
+        Event::SandboxKept { kind, name, connect, remove } => vec![
             String::new(),
-            format!("Container kept: {name}"),
+            format!("{} kept: {name}", capitalized(*kind)),
             format!("  Connect: {connect}"),
             format!("  Remove:  {remove}"),
         ],
@@ -248,6 +252,14 @@ pub(super) fn coloured(text: &str) -> String {
         }
     };
     text.split_inclusive('\n').map(paint).collect()
+}
+
+/// At the beginning of a sentence.
+fn capitalized(kind: SandboxKind) -> &'static str {
+    match kind {
+        SandboxKind::Container => "Container",
+        SandboxKind::Server => "Server",
+    }
 }
 
 #[cfg(test)]

@@ -45,13 +45,10 @@ pub fn decoding(no_owner: bool, archive: &str) -> Vec<String> {
     arguments.into_iter().map(str::to_owned).collect()
 }
 
-/// The arguments that make pg_restore restore an archive into a database of the server beside it.
-/// With one job it says more: what every error is about.
+/// The arguments that make pg_restore restore an archive into a database of the server that its
+/// environment names. With one job it says more: what every error is about.
 pub fn restoring(database: &str, jobs: usize, no_owner: bool, archive: &str) -> Vec<String> {
-    // Of the directories that have the server's socket, the one that every image has.
-    let mut arguments = ["pg_restore", "--no-password", "--host=/tmp", "--username=postgres"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut arguments = ["pg_restore", "--no-password"].map(str::to_owned).to_vec();
     arguments.push(format!("--dbname={database}"));
     if jobs > 1 {
         arguments.push(format!("--jobs={jobs}"));
@@ -66,8 +63,13 @@ pub fn restoring(database: &str, jobs: usize, no_owner: bool, archive: &str) -> 
 }
 
 /// The environment of pg_restore and its sessions: messages in the language that is read here.
-pub fn environment() -> Vec<String> {
-    ["LC_ALL=C", "PGOPTIONS=-c lc_messages=C", "PGAPPNAME=ccc-backup"].map(str::to_owned).to_vec()
+/// Only a superuser may say so for a session; others have the server's own, which is C.
+pub fn environment(superuser: bool) -> Vec<String> {
+    let mut environment = ["LC_ALL=C", "PGAPPNAME=ccc-backup"].map(str::to_owned).to_vec();
+    if superuser {
+        environment.push("PGOPTIONS=-c lc_messages=C".to_owned());
+    }
+    environment
 }
 
 /// Why an archive was not decoded.

@@ -1,6 +1,6 @@
 //! Extensions that a dump creates and a server may lack.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::LoadError;
 use crate::pg::Session;
@@ -13,14 +13,14 @@ const AVAILABLE: &str = "SELECT name::text FROM pg_catalog.pg_available_extensio
 /// When the server cannot be asked.
 pub async fn missing(
     session: &Session,
-    needed: &BTreeSet<String>,
+    needed: &BTreeMap<String, Option<String>>,
 ) -> Result<Vec<String>, LoadError> {
     if needed.is_empty() {
         return Ok(Vec::new());
     }
     let rows = session.query(AVAILABLE, &[]).await.map_err(|error| LoadError::server(&error))?;
     let available: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
-    Ok(needed.difference(&available).cloned().collect())
+    Ok(needed.keys().filter(|name| !available.contains(*name)).cloned().collect())
 }
 
 /// A public image that has an extension, for a major version of PostgreSQL. Source: the projects' own

@@ -30,6 +30,10 @@ pub enum Rule {
     TablespaceAbsent,
     /// An owner or a grantee that the sandbox lacks; who owns a table is not what it holds.
     RoleAbsent,
+    /// An owner that a restoring role without a superuser's rights may not set.
+    OwnerRefused,
+    /// A comment on an extension that belongs to the server.
+    ExtensionComment,
 }
 
 impl fmt::Display for Rule {
@@ -45,12 +49,17 @@ impl fmt::Display for Rule {
             Self::LocaleReplaced => "database made with the locale C: the image lacks its own",
             Self::TablespaceAbsent => "tablespace that the sandbox does not have",
             Self::RoleAbsent => "owner or privilege of a role that the sandbox does not have",
+            Self::OwnerRefused => "owner that only a superuser may set",
+            Self::ExtensionComment => "comment on an extension that the server brings",
         })
     }
 }
 
 /// SQLSTATEs that say "there is no such thing": table, column, function, object, schema.
 const ABSENT: [&str; 5] = ["42P01", "42703", "42883", "42704", "3F000"];
+
+/// SQLSTATE of what the restoring role may not do. A superuser never meets it.
+pub const NOT_ALLOWED: &str = "42501";
 
 /// The rule that makes this error harmless, if there is one.
 pub fn rule(statement: &Statement, error: &ServerError) -> Option<Rule> {
@@ -95,6 +104,10 @@ pub fn rule(statement: &Statement, error: &ServerError) -> Option<Rule> {
             || is(&["ALTER"]) && text.contains(" OWNER TO "))
     {
         Some(Rule::RoleAbsent)
+    } else if code == NOT_ALLOWED && is(&["ALTER"]) && text.contains(" OWNER TO ") {
+        Some(Rule::OwnerRefused)
+    } else if code == NOT_ALLOWED && is(&["COMMENT", "ON", "EXTENSION"]) {
+        Some(Rule::ExtensionComment)
     } else {
         None
     }
@@ -170,6 +183,20 @@ mod tests {
         assert_eq!(judged(drop, "2BP01", message), Some(Rule::RoleNeeded));
         let message = "role \"app\" cannot be dropped because some objects depend on it";
         assert_eq!(judged("DROP ROLE IF EXISTS app;", "2BP01", message), None);
+    }
+
+    #[test]
+    fn what_only_a_superuser_may_say_of_owners_and_extensions_is_harmless_and_nothing_else_is() {
+        let owner = "ALTER TABLE public.t OWNER TO app;";
+        let denied = "permission denied for schema public";
+        assert_eq!(judged(owner, NOT_ALLOWED, denied), Some(Rule::OwnerRefused));
+        let comment = "COMMENT ON EXTENSION plpgsql IS 'PL/pgSQL procedural language';";
+        let not_ours = "must be owner of extension plpgsql";
+        assert_eq!(judged(comment, NOT_ALLOWED, not_ours), Some(Rule::ExtensionComment));
+        let table = "COMMENT ON TABLE public.t IS 'OWNER TO x';";
+        assert_eq!(judged(table, NOT_ALLOWED, "must be owner of table t"), None);
+        let trigger = "CREATE EVENT TRIGGER t ON ddl_command_end EXECUTE FUNCTION public.f();";
+        assert_eq!(judged(trigger, NOT_ALLOWED, "permission denied to create event trigger"), None);
     }
 
     #[test]

@@ -46,14 +46,30 @@ pub enum SandboxError {
         live: bool,
     },
     /// The server did not get ready.
-    #[error("PostgreSQL did not get ready in the container {name}: {reason}{}", last_lines(log))]
+    #[error("PostgreSQL did not get ready in {name}: {reason}{}", last_lines(log))]
     NotReady {
-        /// The container.
+        /// The container, or the local server.
         name: String,
         /// What was seen, such as `no answer within 60 s` or `it exited with 1`.
         reason: String,
         /// Its last lines.
         log: Vec<String>,
+    },
+    /// This machine has no PostgreSQL server of a version that will do.
+    #[error("this machine has no PostgreSQL server of version {version} or newer{}", older(others))]
+    NoServer {
+        /// The major version that is wanted.
+        version: u32,
+        /// Those that are there.
+        others: Vec<u32>,
+    },
+    /// A local server could not be made or used.
+    #[error("the local PostgreSQL could not {doing}: {reason}")]
+    Local {
+        /// What was being done.
+        doing: String,
+        /// The reason.
+        reason: String,
     },
     /// The run was interrupted; what it had made is gone.
     #[error("interrupted while the sandbox was being started")]
@@ -130,7 +146,20 @@ impl SandboxError {
                 Some("set DOCKER_HOST, for example to unix:///var/run/docker.sock".into())
             }
             Self::NoDocker(_) => Some(
-                "start Docker (sudo systemctl start docker), or set DOCKER_HOST to where it listens"
+                "start Docker (sudo systemctl start docker), set DOCKER_HOST to where it listens, or \
+                 install a PostgreSQL server and use --engine local"
+                    .into(),
+            ),
+            Self::NoServer { version, .. } => Some(format!(
+                "install one (apt install postgresql-{version}), have it on PATH, or use Docker \
+                 (--engine docker)"
+            )),
+            Self::Local { reason, .. } if reason.contains("o space left") => Some(
+                "make room, or set TMPDIR to a directory on a larger disk".into(),
+            ),
+            Self::Local { .. } => Some(
+                "TMPDIR names the directory for it, which the user that PostgreSQL runs as must be \
+                 able to enter; or use Docker (--engine docker)"
                     .into(),
             ),
             Self::ImageMissing { image, version, .. } => Some(match version {
@@ -176,6 +205,11 @@ impl SandboxError {
             Self::Interrupted => None,
         }
     }
+}
+
+fn older(others: &[u32]) -> String {
+    let numbers: Vec<String> = others.iter().map(u32::to_string).collect();
+    if numbers.is_empty() { String::new() } else { format!(", only of {}", numbers.join(", ")) }
 }
 
 fn last_lines(log: &[String]) -> String {

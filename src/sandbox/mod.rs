@@ -3,8 +3,11 @@
 //! A [`Sandbox`] is a guard: whatever happens to it, nothing of it is left behind, unless
 //! [`Sandbox::keep`] says so. Knows nothing of backups.
 
+mod databases;
 mod docker;
 mod error;
+mod lines;
+mod local;
 mod locale;
 mod owner;
 pub mod sweep;
@@ -14,7 +17,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::events::{Event, Events};
+use crate::events::{Event, Events, SandboxKind};
 use crate::outcome::SandboxFacts;
 use crate::pg::{self, Address, ConnectInfo};
 
@@ -22,16 +25,30 @@ pub use error::{NoDocker, SandboxError};
 pub use locale::Locale;
 pub use sweep::{Swept, sweep_leftovers};
 
+/// What runs the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Choice {
+    /// Docker where it answers, else this machine's own PostgreSQL.
+    #[default]
+    Auto,
+    /// A container.
+    Docker,
+    /// This machine's own PostgreSQL.
+    Local,
+}
+
 /// What is wanted.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// What runs the server.
+    pub choice: Choice,
     /// Major version of PostgreSQL.
     pub version: u32,
     /// The image to take; without one, it is chosen by version.
     pub image: Option<String>,
-    /// Port on 127.0.0.1; 0 takes any that is free.
+    /// Port on 127.0.0.1; 0 takes any that is free. A local server listens there only when it is kept.
     pub port: u16,
-    /// Name of the container.
+    /// Name of the container, or of the local server.
     pub name: String,
     /// Whether the sandbox will be kept; it is labelled so that only its own name's next run, or
     /// the operator, removes it.
@@ -46,6 +63,7 @@ pub struct Request {
 impl Default for Request {
     fn default() -> Self {
         Self {
+            choice: Choice::Auto,
             version: 15,
             image: None,
             port: 5433,
@@ -73,10 +91,17 @@ pub struct Program {
 /// A server that runs, and the guard of all that belongs to it.
 #[derive(Debug)]
 pub struct Sandbox {
-    container: docker::Container,
+    engine: Engine,
     connect_info: ConnectInfo,
     facts: SandboxFacts,
     version: u32,
+}
+
+/// What runs it.
+#[derive(Debug)]
+enum Engine {
+    Docker(docker::Container),
+    Local(Box<local::Server>),
 }
 
 /// Starts a sandbox. Emits `SandboxChecking`, `SandboxSwept` for each leftover in the way,
@@ -91,10 +116,30 @@ pub async fn start(
     events: &Events,
     cancel: &CancellationToken,
 ) -> Result<Sandbox, SandboxError> {
+    if request.choice == Choice::Local {
+        return start_local(request, "as --engine says", events, cancel).await;
+    }
+    events.emit(Event::SandboxChecking { name: request.name.clone() });
+    match start_container(request, events, cancel).await {
+        Err(SandboxError::NoDocker(reason))
+            if request.choice == Choice::Auto && local::is_installed().await =>
+        {
+            start_local(request, &format!("no Docker Engine answers ({reason})"), events, cancel)
+                .await
+        }
+        started => started,
+    }
+}
+
+async fn start_container(
+    request: &Request,
+    events: &Events,
+    cancel: &CancellationToken,
+) -> Result<Sandbox, SandboxError> {
     let (container, ready, image, in_memory) = docker::start(request, events, cancel).await?;
     events.emit(Event::SandboxReady { attempts: ready.attempts });
     Ok(Sandbox {
-        container,
+        engine: Engine::Docker(container),
         version: major_of(&ready.server_version).unwrap_or(request.version),
         facts: SandboxFacts {
             engine: "docker".to_owned(),
@@ -107,8 +152,30 @@ pub async fn start(
     })
 }
 
+async fn start_local(
+    request: &Request,
+    why: &str,
+    events: &Events,
+    cancel: &CancellationToken,
+) -> Result<Sandbox, SandboxError> {
+    let server = local::start(request, why, events, cancel).await?;
+    events.emit(Event::SandboxReady { attempts: server.attempts });
+    Ok(Sandbox {
+        version: major_of(&server.server_version).unwrap_or(request.version),
+        facts: SandboxFacts {
+            engine: "local".to_owned(),
+            image: None,
+            image_digest: None,
+            server_version: server.server_version.clone(),
+            in_memory: server.in_memory,
+        },
+        connect_info: server.restorer.clone(),
+        engine: Engine::Local(Box::new(server)),
+    })
+}
+
 impl Sandbox {
-    /// How to connect, as a superuser to the database `postgres`.
+    /// How to connect to the database `postgres`, as the role that restores.
     pub fn connect_info(&self) -> &ConnectInfo {
         &self.connect_info
     }
@@ -123,109 +190,16 @@ impl Sandbox {
         self.version
     }
 
-    /// The port that it has on 127.0.0.1.
-    pub fn port(&self) -> u16 {
-        self.container.port
-    }
-
-    /// Creates a database. Where the server lacks the locale, C takes its place, and the result
-    /// says so in a sentence.
-    ///
-    /// # Errors
-    /// [`SandboxError::Server`].
-    pub async fn create_database(
-        &self,
-        name: &str,
-        locale: &Locale,
-    ) -> Result<Option<String>, SandboxError> {
-        let failed = |error: &tokio_postgres::Error| SandboxError::Server {
-            doing: format!("create the database {name}"),
-            reason: pg::describe(error),
-        };
-        let session = self.connect_info.connect().await.map_err(|error| failed(&error))?;
-        let mut last = None;
-        for (statement, said) in locale.statements(name, self.version) {
-            match session.batch_execute(&statement).await {
-                Ok(()) => return Ok(said),
-                // Other errors than a missing or unfit locale would only come again.
-                Err(error) if !is_about_the_locale(&error) => return Err(failed(&error)),
-                Err(error) => last = Some(failed(&error)),
-            }
+    fn kind(&self) -> SandboxKind {
+        match self.engine {
+            Engine::Docker(_) => SandboxKind::Container,
+            Engine::Local(_) => SandboxKind::Server,
         }
-        Err(last.unwrap_or_else(|| SandboxError::Server {
-            doing: format!("create the database {name}"),
-            reason: "no way to do it".into(),
-        }))
     }
 
-    /// Connects as another superuser from here on: a dump of a whole cluster may change the password of
-    /// `postgres`.
-    ///
-    /// # Errors
-    /// [`SandboxError::Server`].
-    pub async fn leave_postgres_alone(&mut self) -> Result<(), SandboxError> {
-        const USER: &str = "ccc_backup_restore";
-        let failed = |error: &tokio_postgres::Error| SandboxError::Server {
-            doing: format!("create the role {USER}"),
-            reason: pg::describe(error),
-        };
-        let session = self.connect_info.connect().await.map_err(|error| failed(&error))?;
-        let password = pg::quote_literal(self.connect_info.password.expose());
-        let sql = format!("CREATE ROLE {USER} SUPERUSER LOGIN PASSWORD {password}");
-        session.batch_execute(&sql).await.map_err(|error| failed(&error))?;
-        self.connect_info.user = USER.to_owned();
-        Ok(())
-    }
-
-    /// Creates roles that may not log in, superusers where it says so, and gives those that were made.
-    /// Since nothing says what their own rights were, they may read all data: a materialized view is
-    /// filled with the rights of its owner.
-    ///
-    /// # Errors
-    /// [`SandboxError::Server`].
-    pub async fn create_roles<'a>(
-        &self,
-        names: impl Iterator<Item = (&'a str, bool)>,
-    ) -> Result<Vec<String>, SandboxError> {
-        let failed = |error: &tokio_postgres::Error| SandboxError::Server {
-            doing: "create the roles of the backup".to_owned(),
-            reason: pg::describe(error),
-        };
-        let mut names = names.peekable();
-        let mut made = Vec::new();
-        if names.peek().is_none() {
-            return Ok(made);
-        }
-        let session = self.connect_info.connect().await.map_err(|error| failed(&error))?;
-        for (name, superuser) in names {
-            let role = pg::quote_ident(name);
-            let reads = if self.version >= 14 { " IN ROLE pg_read_all_data" } else { "" };
-            let superuser = if superuser { " SUPERUSER" } else { "" };
-            let sql = format!("CREATE ROLE {role} NOLOGIN{superuser}{reads}");
-            match session.batch_execute(&sql).await {
-                Ok(()) => made.push(name.to_owned()),
-                Err(error) if is_about_the_role(&error) => {
-                    tracing::debug!(role = name, error = pg::describe(&error), "not made");
-                }
-                Err(error) => return Err(failed(&error)),
-            }
-        }
-        Ok(made)
-    }
-
-    /// Drops a database that nobody needs any more.
-    ///
-    /// # Errors
-    /// [`SandboxError::Server`].
-    pub async fn drop_database(&self, name: &str) -> Result<(), SandboxError> {
-        let failed = |error: &tokio_postgres::Error| SandboxError::Server {
-            doing: format!("drop the database {name}"),
-            reason: pg::describe(error),
-        };
-        let force = if self.version >= 13 { " WITH (FORCE)" } else { "" };
-        let session = self.connect_info.connect().await.map_err(|error| failed(&error))?;
-        let sql = format!("DROP DATABASE {}{force}", pg::quote_ident(name));
-        session.batch_execute(&sql).await.map_err(|error| failed(&error))
+    /// Whether the backup is restored as a superuser. It is within a container's walls alone.
+    pub fn restores_as_superuser(&self) -> bool {
+        matches!(self.engine, Engine::Docker(_))
     }
 
     /// Runs a program beside the server, as its user, in a directory that it may write to and that
@@ -239,23 +213,34 @@ impl Sandbox {
         program: Program,
         said: &mut (dyn FnMut(&str) + Send),
     ) -> Result<i64, SandboxError> {
-        self.container.run(program, said).await
+        match &self.engine {
+            Engine::Docker(container) => container.run(program, said).await,
+            Engine::Local(server) => server.run(program, said).await,
+        }
     }
 
     /// Why the server does not answer any more, when it is its own end that is to blame: that it
     /// was killed for want of memory, how it exited, its last lines. `None` when it runs.
     pub async fn diagnose(&self) -> Option<String> {
-        self.container.diagnose().await
+        match &self.engine {
+            Engine::Docker(container) => container.diagnose().await,
+            Engine::Local(server) => server.diagnose().await,
+        }
     }
 
-    /// Removes it: container, network, volume. The normal way out.
+    /// Removes it: container, network, volume; server and directory. The normal way out.
     ///
     /// # Errors
-    /// [`SandboxError::Engine`] when something could not be removed; what it was is in the text.
+    /// [`SandboxError::Engine`] or [`SandboxError::Local`] when something could not be removed; what it
+    /// was is in the text.
     pub async fn close(self, events: &Events) -> Result<(), SandboxError> {
-        events.emit(Event::SandboxClosing);
-        self.container.remove().await?;
-        events.emit(Event::SandboxClosed);
+        let kind = self.kind();
+        events.emit(Event::SandboxClosing(kind));
+        match self.engine {
+            Engine::Docker(container) => container.remove().await?,
+            Engine::Local(server) => server.remove().await?,
+        }
+        events.emit(Event::SandboxClosed(kind));
         Ok(())
     }
 
@@ -263,33 +248,26 @@ impl Sandbox {
     ///
     /// The line holds the password: it was made for this server alone, which listens on loopback
     /// alone and holds a copy of what its reader already has; nobody could connect without it.
-    pub fn keep(self, database: &str, events: &Events) {
-        let name = self.container.name.clone();
+    pub async fn keep(self, database: &str, events: &Events) {
+        let (name, port) = match &self.engine {
+            Engine::Docker(container) => (container.name.clone(), container.port),
+            Engine::Local(server) => (server.name.clone(), server.port),
+        };
         events.emit(Event::SandboxKept {
+            kind: self.kind(),
             connect: format!(
-                "PGPASSWORD={} psql -h 127.0.0.1 -p {} -U {} -d {database}",
+                "PGPASSWORD={} psql -h 127.0.0.1 -p {port} -U {} -d {database}",
                 self.connect_info.password.expose(),
-                self.container.port,
                 self.connect_info.user,
             ),
             remove: "ccc-backup cleanup --sandbox".into(),
             name,
         });
-        self.container.keep();
+        match self.engine {
+            Engine::Docker(container) => container.keep(),
+            Engine::Local(server) => server.keep().await,
+        }
     }
-}
-
-/// `invalid locale name` (42809, or 22023 since 17), an encoding that does not go with the locale
-/// (42P17, 22023), a provider that was not compiled in (0A000).
-fn is_about_the_locale(error: &tokio_postgres::Error) -> bool {
-    pg::ServerError::of(error)
-        .is_some_and(|error| matches!(error.code.as_str(), "42809" | "22023" | "42P17" | "0A000"))
-}
-
-/// It exists (42710), or its name is reserved (42939) or none (42602, 42622).
-fn is_about_the_role(error: &tokio_postgres::Error) -> bool {
-    pg::ServerError::of(error)
-        .is_some_and(|error| matches!(error.code.as_str(), "42710" | "42939" | "42602" | "42622"))
 }
 
 /// The major version in a server's version, such as 15 in `15.18 (Debian 15.18-0+deb12u1)`.

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 
 use crate::events::{Event, Events};
 
-use super::docker;
-use super::error::SandboxError;
+use super::error::{NoDocker, SandboxError};
 use super::owner::{Liveness, Owner};
+use super::{docker, local};
 
-/// What kind of thing the engine holds for us. Removed in this order.
+/// What kind of thing an engine holds for us. Removed in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A container.
@@ -18,6 +18,8 @@ pub enum Kind {
     Network,
     /// A volume.
     Volume,
+    /// A server of this machine's own PostgreSQL, with its directory.
+    Server,
 }
 
 impl std::fmt::Display for Kind {
@@ -26,6 +28,7 @@ impl std::fmt::Display for Kind {
             Self::Container => "container",
             Self::Network => "network",
             Self::Volume => "volume",
+            Self::Server => "local server",
         })
     }
 }
@@ -35,15 +38,15 @@ impl std::fmt::Display for Kind {
 pub struct Found {
     /// What it is.
     pub kind: Kind,
-    /// What the engine removes it by.
+    /// What the engine removes it by: a directory's path for a server.
     pub id: String,
     /// Its name.
     pub name: String,
     /// Whose it is.
     pub owner: Owner,
-    /// Whether it is a container that runs.
+    /// Whether it is a container or a server that runs.
     pub running: bool,
-    /// The port that it has on this machine, if it is a container with one.
+    /// The port that it has on this machine, if it has one.
     pub port: Option<u16>,
 }
 
@@ -75,7 +78,8 @@ pub fn removable<'a>(found: &'a [Found], here: &Owner, which: Which) -> Vec<&'a 
         Which::All => HashSet::new(),
         Which::InTheWayOf(name) => found
             .iter()
-            .filter(|thing| thing.kind == Kind::Container && thing.name == name)
+            .filter(|thing| matches!(thing.kind, Kind::Container | Kind::Server))
+            .filter(|thing| thing.name == name)
             .map(|thing| thing.owner.run.as_str())
             .collect(),
     };
@@ -102,29 +106,52 @@ pub struct Swept {
 }
 
 /// Removes what dead runs left behind, kept sandboxes too; never anything of a live run. Emits
-/// [`Event::SandboxSwept`] for each thing.
+/// [`Event::SandboxSwept`] for each thing. Where there is no Docker but a PostgreSQL of the machine's
+/// own, what local servers left is all there can be.
 ///
 /// # Errors
-/// [`SandboxError::NoDocker`], [`SandboxError::Engine`].
+/// [`SandboxError::NoDocker`], [`SandboxError::Engine`], [`SandboxError::Local`].
 pub async fn sweep_leftovers(events: &Events) -> Result<Swept, SandboxError> {
-    let engine = docker::Engine::connect().await?;
     let here = docker::this_run(false)?;
-    let found = docker::inventory(&engine).await?;
     let mut swept = Swept::default();
+    let found = local::inventory();
+    for thing in removable(&found, &here, Which::All) {
+        local::remove_leftover(&thing.id).map_err(|error| SandboxError::Local {
+            doing: format!("remove {}", thing.id),
+            reason: error.to_string(),
+        })?;
+        swept.has_removed(thing, events);
+    }
+    swept.leaves(&found, &here);
+    let engine = match docker::Engine::connect().await {
+        Err(NoDocker::NoSocket(_)) if local::is_installed().await => return Ok(swept),
+        connected => connected?,
+    };
+    let found = docker::inventory(&engine).await?;
     for thing in removable(&found, &here, Which::All) {
         docker::remove(&engine, thing.kind, &thing.id).await?;
-        events.emit(Event::SandboxSwept { what: thing.to_string() });
-        swept.removed.push(thing.to_string());
+        swept.has_removed(thing, events);
     }
-    for thing in &found {
-        let why = match liveness(thing, &found, &here) {
-            Liveness::Dead => continue,
-            Liveness::Live => "lives",
-            Liveness::Elsewhere => "cannot be seen from here",
-        };
-        swept.left.push(format!("{thing}: {}, {why}", described(&thing.owner)));
-    }
+    swept.leaves(&found, &here);
     Ok(swept)
+}
+
+impl Swept {
+    fn has_removed(&mut self, thing: &Found, events: &Events) {
+        events.emit(Event::SandboxSwept { what: thing.to_string() });
+        self.removed.push(thing.to_string());
+    }
+
+    fn leaves(&mut self, found: &[Found], here: &Owner) {
+        for thing in found {
+            let why = match liveness(thing, found, here) {
+                Liveness::Dead => continue,
+                Liveness::Live => "lives",
+                Liveness::Elsewhere => "cannot be seen from here",
+            };
+            self.left.push(format!("{thing}: {}, {why}", described(&thing.owner)));
+        }
+    }
 }
 
 /// A run in words.

@@ -1,4 +1,5 @@
-//! Server settings for a database that nobody needs to survive a crash. Pure.
+//! Server settings for a database that nobody needs to survive a crash. Pure, but for
+//! [`available_memory`].
 //!
 //! What each of them is worth was measured when it was chosen. Settings
 //! that made no difference are left at PostgreSQL's defaults.
@@ -85,6 +86,14 @@ pub fn fits_in_memory(data_bytes: Option<u64>, free_memory: u64) -> bool {
 /// is understood, and not in the kernel killing something.
 pub fn memory_limit(free_memory: u64) -> u64 {
     free_memory / 10 * 7
+}
+
+/// Memory of this machine that is free, in bytes: `MemAvailable` of /proc/meminfo, where there is one.
+pub fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::{Environment, SettingsError, cores, metrics_file};
 use crate::checks::{AppTable, ccc_tables};
-use crate::cli::{PostgresVersion, VerifyArgs};
-use crate::config::{Config, Migrations, OnFinding};
+use crate::cli::{Engine, PostgresVersion, VerifyArgs};
+use crate::config::{Config, Data, Migrations, OnFinding};
+use crate::sandbox::Choice;
 use crate::store::naming::directory_of;
 
 /// Where backups are kept when nobody says otherwise.
@@ -23,6 +24,8 @@ pub struct VerifySettings {
     pub history_dir: PathBuf,
     /// Major version of the sandbox; without one, the dump's.
     pub version: Option<u32>,
+    /// What runs the sandbox.
+    pub engine: Choice,
     /// Docker image.
     pub image: Option<String>,
     /// Port on 127.0.0.1; 0 takes any.
@@ -45,6 +48,8 @@ pub struct VerifySettings {
     pub migrations: Migrations,
     /// What a sequence means that is behind its column.
     pub sequences: OnFinding,
+    /// Whether the backup has to hold rows.
+    pub data: Data,
     /// Give up after this time.
     pub timeout: Option<Duration>,
     /// Where metrics go.
@@ -68,6 +73,12 @@ pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
     };
     let named = config.checks.tables;
     let image = args.image.clone().filter(|image| !image.is_empty());
+    if args.engine == Engine::Local && args.image.as_ref().is_some_and(|image| !image.is_empty()) {
+        return Err(SettingsError {
+            message: "--engine local takes no image".to_owned(),
+            hint: "leave out --image (CCC_BACKUP_IMAGE), or use --engine docker".to_owned(),
+        });
+    }
     let settings = config.verify.settings.into_iter();
     Ok(VerifySettings {
         file: args.file.clone(),
@@ -76,6 +87,11 @@ pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
         version: match args.postgres_version {
             PostgresVersion::Auto => None,
             PostgresVersion::Major(major) => Some(major),
+        },
+        engine: match args.engine {
+            Engine::Auto => Choice::Auto,
+            Engine::Docker => Choice::Docker,
+            Engine::Local => Choice::Local,
         },
         image: image.or(config.verify.image),
         port: args.port,
@@ -90,6 +106,7 @@ pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
         }),
         migrations: config.checks.migrations,
         sequences: config.checks.sequences,
+        data: config.checks.data,
         timeout: args.timeout,
         metrics_file: metrics_file(&args.metrics),
         rto: args.rto,

@@ -111,7 +111,7 @@ fn a_backup_packed_by_zstd_that_is_damaged_fails_by_itself_and_by_its_manifest()
             place.file(name, &bytes);
             let dead = format!("unix://{}/dead.sock", place.dir().display());
             let mut verify = place.ccc();
-            verify.args(["verify", name]).env("DOCKER_HOST", dead);
+            verify.args(["verify", "--engine=docker", name]).env("DOCKER_HOST", dead);
             Outcome::of(&verify.output().unwrap())
         };
         verified("alone.sql.zst").failed(alone).hints("older backup");

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::support::source::{Database, source};
-use crate::support::{Place, good_dump, unchanged_database};
+use crate::support::{Place, database, good_dump, text, unchanged_database};
 
 const NO_APPLICATION: &str = "[checks]\ntables = []\nmigrations = \"none\"\n";
 
@@ -52,6 +52,34 @@ fn a_table_of_the_configuration_that_is_missing_fails() {
     place.file("own.toml", b"[checks]\ntables = [\"users\", \"sales.orders\"]\n");
     let outcome = place.outcome(place.verify().args(["good.sql", "--config", "own.toml"]));
     outcome.failed("sales.orders table is missing");
+}
+
+#[test]
+fn a_backup_of_the_schema_alone_passes_only_where_that_is_meant() {
+    let place = Place::new();
+    let database = database();
+    database.sql("CREATE MATERIALIZED VIEW filled AS SELECT count(*) FROM users;");
+    place.file("schema.sql", &database.dump(&["--schema-only"]));
+    let verify = |file: &str, data: &str| {
+        place.file("own.toml", format!("[checks]\n{data}\n").as_bytes());
+        place.outcome(place.verify().args([file, "--config", "own.toml"]))
+    };
+    verify("schema.sql", "").failed("The backup has rows of no table");
+    verify("schema.sql", "data = \"none\"").passed().says(
+        "✓ No rows, as is meant: this is a \
+        backup of the schema alone",
+    );
+    // What create was told is in the manifest.
+    let made =
+        place.create(&database).args(["own.sql.gz", "--", "--schema-only"]).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    verify("own.sql.gz", "").passed();
+    let made = place.create(&database).args(["own.dump", "--", "--schema-only"]).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    verify("own.dump", "").passed();
+    // A backup that has rows is checked as ever.
+    place.file("good.sql", good_dump());
+    verify("good.sql", "data = \"none\"").passed().says("Verifying migrations...");
 }
 
 #[test]

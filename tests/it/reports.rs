@@ -148,7 +148,10 @@ fn a_sandbox_that_is_missing_is_reported_as_not_verified() {
     let place = Place::without_docker();
     place.file("a.sql", good_dump());
     let mut command = place.verify();
-    command.args(ALL).arg("a.sql").env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    command
+        .args(ALL)
+        .args(["a.sql", "--engine=docker"])
+        .env("DOCKER_HOST", "unix:///nowhere/docker.sock");
     let outcome = place.outcome(&mut command);
     outcome.not_verified("Docker");
     reported_as_not_verified(&place, "Docker");

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::dumps::{gzipped, position};
 use crate::support::source::source;
-use crate::support::torture::{NO_APPLICATION, torture};
+use crate::support::torture::{NO_APPLICATION, made, torture};
 use crate::support::{Outcome, Place, database, text};
 
 const NO_MANIFEST: &str = "no manifest: ";
@@ -70,6 +70,19 @@ fn a_dump_of_everything_made_by_pg_dump_passes_plain_and_gzipped() {
         assert!(outcome.stdout.contains("✓ Contents match the backup (121 tables)"), "{outcome}");
         let said = not_proven(&outcome);
         assert!(said.len() == 1 && said[0].starts_with(NO_MANIFEST), "{outcome}");
+    }
+}
+
+#[test]
+fn a_value_of_100_mb_and_5000_tables_pass_and_are_proven() {
+    let place = place();
+    let large = made("torture_large", &["toast_mb=100", "many_tables=5000"]);
+    for name in ["a.sql.gz", "a.dir"] {
+        let created = place.outcome(place.create(&large).arg(name));
+        assert_eq!(created.code, 0, "{created}");
+        let outcome = place.outcome(place.verify().arg(name));
+        outcome.passed();
+        assert!(outcome.stdout.contains("✓ Contents match the backup (5,071 tables)"), "{outcome}");
     }
 }
 

@@ -221,7 +221,9 @@ fn a_dump_cannot_run_programs_on_this_machine() {
 fn verified_without_docker(place: &Place, name: &str, bytes: &[u8]) -> Outcome {
     place.file(name, bytes);
     let dead = format!("unix://{}/dead.sock", place.dir().display());
-    Outcome::of(&place.verify().arg(name).env("DOCKER_HOST", dead).output().unwrap())
+    Outcome::of(
+        &place.verify().args([name, "--engine=docker"]).env("DOCKER_HOST", dead).output().unwrap(),
+    )
 }
 
 #[test]

@@ -79,7 +79,9 @@ fn every_verification_is_noted_in_the_history_with_its_verdict() {
     place.verify_bytes("backups/a.sql", good_dump()).passed();
     place.verify_bytes("backups/b.sql", b"").failed("empty");
     let dead = format!("unix://{}/dead.sock", place.dir().display());
-    let outcome = place.outcome(place.verify().arg("backups/a.sql").env("DOCKER_HOST", dead));
+    let outcome = place.outcome(
+        place.verify().args(["backups/a.sql", "--engine=docker"]).env("DOCKER_HOST", dead),
+    );
     outcome.not_verified("no Docker Engine answers");
     // What was not there has no history.
     place.outcome(place.verify().arg("backups/none.sql")).not_verified("not found");

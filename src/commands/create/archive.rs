@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{counted, died, finish, interrupted, request};
+use super::{counted, died, finish, interrupted, request, tools};
 use crate::commands::record::{self, Made, Packed};
 use crate::commands::{Failure, Stop};
 use crate::dump::archive::{Archive, Examined, Fault};
@@ -107,8 +107,9 @@ pub(super) async fn make(
         () = stop.token().cancelled() => return Err(interrupted(stop)),
         facts = source_facts::source_facts(&settings.source, &pg_dump) => facts?,
     };
-    let pg_restore = pg_dump.pg_restore();
-    let request = request(settings, pg_dump);
+    let tools = tools::fitting(settings, pg_dump, &facts, target, events).await?;
+    let pg_restore = tools.pg_dump.pg_restore();
+    let request = request(settings, tools.pg_dump.clone());
     dump(&request, &facts, place.path(), events, stop).await?;
     let archive = place.archive(settings.format).map_err(|error| unreadable(&error))?;
     let (examined, read) = read_back(&archive, pg_restore, &request, events, stop).await?;

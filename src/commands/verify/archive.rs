@@ -190,7 +190,7 @@ impl Run<'_> {
         };
         let program = Program {
             argv: pg_restore::decoding(self.is_without_owners(), COPY),
-            env: pg_restore::environment(),
+            env: pg_restore::environment(sandbox.restores_as_superuser()),
             stdin: None,
             stdout: Some(sender),
         };

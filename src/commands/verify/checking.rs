@@ -7,8 +7,8 @@ use super::{DATABASE, Run};
 use crate::checks::contents::{self, Compared, Found};
 use crate::checks::rendering::Rendering;
 use crate::checks::sequences::{self, State};
-use crate::checks::{self, CheckError, large_objects, migrations, soundness};
-use crate::config::{Migrations, OnFinding};
+use crate::checks::{self, CheckError, large_objects, migrations, presence, soundness};
+use crate::config::{Data, Migrations, OnFinding};
 use crate::dump::contents::{Contents, DatabaseContents, TableContents};
 use crate::dump::fingerprint::TableFingerprint;
 use crate::dump::inspect::Inspection;
@@ -27,6 +27,8 @@ impl Run<'_> {
         if let Some(name) = self.applications_database(&inspection.contents) {
             self.database = name;
         }
+        let schema_alone = presence::is_schema_alone(&inspection.contents);
+        self.without_rows = schema_alone && self.may_be_without_rows();
         let token = self.stop.token().clone();
         let checking = async {
             let target = server.database(&self.database);
@@ -41,6 +43,9 @@ impl Run<'_> {
                 self.against_the_backup(&server.database(&name), database).await?;
             }
             self.about = None;
+            if schema_alone {
+                self.note(presence::judge(self.without_rows));
+            }
             self.not_proven(inspection);
             Ok::<_, CheckError>(())
         };
@@ -93,7 +98,7 @@ impl Run<'_> {
         for table in tables.iter().filter(|table| table.counted) {
             self.note(checks::data::check(session, table).await?);
         }
-        if self.settings.migrations == Migrations::Alembic {
+        if self.settings.migrations == Migrations::Alembic && !self.without_rows {
             self.events.emit(Event::SectionStarted(Section::Migrations));
             self.note(migrations::check(session).await?);
         }
@@ -114,7 +119,7 @@ impl Run<'_> {
             self.note(large_objects::check(&session, dump.large_objects, recorded).await?);
         }
         let known = self.manifest.as_ref().and_then(|manifest| manifest.source.unsound.as_deref());
-        let sound = soundness::check(&session, known).await?;
+        let sound = soundness::check(&session, known, !self.without_rows).await?;
         self.note(sound);
         if let Some(manifest) = &self.manifest
             && let Some(recorded) = manifest.alembic_revision.as_deref()
@@ -125,10 +130,20 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Whether the backup may be without rows, by its manifest or by the configuration.
+    fn may_be_without_rows(&self) -> bool {
+        let args = self.manifest.iter().flat_map(|manifest| &manifest.pg_dump.args);
+        self.settings.data == Data::None || presence::leaves_rows_out(args.map(String::as_str))
+    }
+
     /// What the checks do not cover.
     fn not_proven(&mut self, inspection: &Inspection) {
         if !self.settings.content {
             let text = "contents of the restored rows: left out by --no-content";
+            self.report.not_proven.push(text.to_owned());
+        }
+        if self.without_rows {
+            let text = "rows: the backup is meant to have none";
             self.report.not_proven.push(text.to_owned());
         }
         if inspection.contents.inserts > 0 {

@@ -45,6 +45,7 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
         sandbox: None,
         database: DATABASE.to_owned(),
         about: None,
+        without_rows: false,
         manifest: None,
         opened: false,
     };
@@ -84,7 +85,7 @@ fn limit_time(limit: Duration, stop: Stop) {
 async fn leave(settings: &VerifySettings, events: &Events, kept: Option<(Sandbox, String)>) {
     let Some((sandbox, database)) = kept else { return };
     if settings.keep {
-        sandbox.keep(&database, events);
+        sandbox.keep(&database, events).await;
     } else if let Err(error) = sandbox.close(events).await {
         events.emit(Event::Warning(format!("the sandbox was not cleaned up: {error}")));
     }
@@ -100,6 +101,8 @@ struct Run<'a> {
     database: String,
     /// The one that the checks at hand are about, where there are several.
     about: Option<String>,
+    /// Whether it is a backup of the schema alone, and meant to be one.
+    without_rows: bool,
     manifest: Option<Manifest>,
     /// Whether there was a backup at all; what was not there has no history.
     opened: bool,

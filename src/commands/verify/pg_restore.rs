@@ -100,7 +100,7 @@ impl Run<'_> {
     async fn pg_restore(&self, sandbox: &Sandbox, jobs: usize) -> Result<Judged, String> {
         let program = Program {
             argv: pg_restore::restoring(DATABASE, jobs, self.is_without_owners(), COPY),
-            env: pg_restore::environment(),
+            env: pg_restore::environment(sandbox.restores_as_superuser()),
             ..Program::default()
         };
         let mut restoring = Restoring::by(jobs);

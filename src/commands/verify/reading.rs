@@ -152,6 +152,7 @@ impl Run<'_> {
     /// The sandbox for a dump of this size.
     pub(super) fn sandbox_request(&self, version: u32, dump_bytes: u64) -> sandbox::Request {
         sandbox::Request {
+            choice: self.settings.engine,
             version,
             image: self.settings.image.clone(),
             port: self.settings.port,

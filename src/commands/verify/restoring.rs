@@ -12,8 +12,12 @@ use crate::dump::ranges::Ranges;
 use crate::events::{Event, Progress, Work};
 use crate::outcome::{Defect, Obstacle, RESTORE, Section};
 use crate::pg::ConnectInfo;
+use crate::restore::tolerate::NOT_ALLOWED;
 use crate::restore::{Ledger, LoadError, Restored, extensions, load, parallel};
 use crate::sandbox::{Locale, Sandbox};
+
+/// What to do about a backup that a local server cannot restore.
+const NEEDS_DOCKER: &str = "verify it in a container, where it may: --engine docker";
 
 impl Run<'_> {
     /// Restores the dump into a new database of the sandbox. `false` when it was not begun, and the
@@ -71,7 +75,20 @@ impl Run<'_> {
             Ok(missing) => missing,
             Err(error) => return Err(self.cut_short(&error).await),
         };
+        if missing.is_empty() {
+            return self.lends_extensions(inspection).await;
+        }
         let major = self.sandbox.as_ref().map_or(0, Sandbox::version);
+        if !self.restores_as_superuser() {
+            let cause = format!(
+                "the backup needs the extension {}, which this machine's PostgreSQL lacks",
+                missing.join(", ")
+            );
+            return Err(obstacle(
+                &cause,
+                "install it, or use Docker: --engine docker --image IMAGE",
+            ));
+        }
         for extension in &missing {
             let other = extensions::image_with(extension, major);
             self.report.defects.push(Defect::new(
@@ -82,7 +99,29 @@ impl Run<'_> {
                 ),
             ));
         }
-        Ok(missing.is_empty())
+        Ok(false)
+    }
+
+    /// Has the superuser create the extensions that the restoring role may not create, where it is no
+    /// superuser itself.
+    async fn lends_extensions(&mut self, inspection: &Inspection) -> Result<bool, Obstacle> {
+        let Some(sandbox) = &self.sandbox else { return Ok(false) };
+        let needed = inspection.needs.extensions.iter();
+        let needed: Vec<_> = needed.map(|(name, at)| (name.as_str(), at.as_deref())).collect();
+        let refused = sandbox.create_extensions(&self.database, &needed).await;
+        let refused = refused.map_err(|error| self.no_sandbox(&error))?;
+        if refused.is_empty() {
+            return Ok(true);
+        }
+        let cause = format!(
+            "the extension {} needs a superuser, as which a local server restores no backup",
+            refused.join(", ")
+        );
+        Err(obstacle(&cause, NEEDS_DOCKER))
+    }
+
+    fn restores_as_superuser(&self) -> bool {
+        self.sandbox.as_ref().is_none_or(Sandbox::restores_as_superuser)
     }
 
     /// Makes the database that the dump is restored into, with what the dump needs beside it. `false`
@@ -179,6 +218,13 @@ impl Run<'_> {
         }
         if let Some(unsound) = &restored.unsound {
             self.report.defects.push(Defect { cause: unsound.to_string(), hint: None });
+        }
+        if let Some(first) = restored.errors.first()
+            && first.error.code == NOT_ALLOWED
+            && !self.restores_as_superuser()
+        {
+            let cause = format!("the backup does what only a superuser may: {first}");
+            return Err(obstacle(&cause, NEEDS_DOCKER));
         }
         if let Some(first) = restored.errors.first() {
             let cause = first.to_string().lines().next().unwrap_or_default().to_owned();

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::dump::item::{Statement, TocEntry};
 use crate::pg::ServerError;
 use crate::restore::Place;
+use crate::restore::tolerate::NOT_ALLOWED;
 
 /// Bytes kept of a message.
 const MOST_BYTES: usize = 16 * 1024;
@@ -183,6 +184,16 @@ impl Field {
     }
 }
 
+/// How a refusal for want of rights begins.
+const DENIALS: [&str; 6] = [
+    "permission denied",
+    "must be able to SET ROLE",
+    "must be member of role",
+    "must be owner of",
+    "must be superuser",
+    "only superuser",
+];
+
 /// The SQLSTATE of a message that a rule for harmless errors looks for, or that names an extension:
 /// libpq does not print it. Others are not known.
 fn code_of(message: &str) -> &'static str {
@@ -200,6 +211,8 @@ fn code_of(message: &str) -> &'static str {
         "0A000"
     } else if starts("could not open extension control file \"") {
         "58P01"
+    } else if DENIALS.iter().any(|denial| starts(denial)) {
+        NOT_ALLOWED
     } else {
         ""
     }

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::sandbox::Program;
 use crate::sandbox::error::SandboxError;
+use crate::sandbox::lines::Lines;
 
 use super::engine::refused;
 use super::guard::Guard;
@@ -22,8 +23,6 @@ use super::spec::RUN_SCRIPT;
 
 /// Bytes of the output that are read ahead.
 const OUTPUT_BYTES: usize = 256 * 1024;
-/// The longest line of stderr that is kept whole, in bytes.
-const LINE_BYTES: usize = 16 * 1024;
 /// How long the engine may take to say how a program ended whose output has.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(10);
@@ -40,11 +39,13 @@ pub async fn run(
     let doing = format!("run {name} in the container");
     let failed = |error: bollard::errors::Error| refused(&doing, &error);
     let script = ["sh", "-ec", RUN_SCRIPT, "ccc-backup"].map(str::to_owned);
+    // Of the directories that have the server's socket, the one that every image has.
+    let server = ["PGHOST=/tmp", "PGUSER=postgres"].map(str::to_owned);
     let config = ExecConfig {
         attach_stdin: Some(program.stdin.is_some()),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
-        env: Some(program.env),
+        env: Some(server.into_iter().chain(program.env).collect()),
         cmd: Some(script.into_iter().chain(program.argv).collect()),
         ..ExecConfig::default()
     };
@@ -114,55 +115,5 @@ async fn exit_code(docker: &bollard::Docker, exec: &str) -> Result<i64, bollard:
             return Ok(code);
         }
         tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// Puts lines together from pieces.
-struct Lines<'a> {
-    said: &'a mut (dyn FnMut(&str) + Send),
-    open: Vec<u8>,
-}
-
-impl<'a> Lines<'a> {
-    fn new(said: &'a mut (dyn FnMut(&str) + Send)) -> Self {
-        Self { said, open: Vec::new() }
-    }
-
-    fn take(&mut self, piece: &[u8]) {
-        for part in piece.split_inclusive(|byte| *byte == b'\n') {
-            let room = LINE_BYTES.saturating_sub(self.open.len());
-            self.open.extend_from_slice(&part[..part.len().min(room)]);
-            if part.ends_with(b"\n") {
-                self.finish();
-            }
-        }
-    }
-
-    fn finish(&mut self) {
-        if self.open.is_empty() {
-            return;
-        }
-        let line = String::from_utf8_lossy(&self.open);
-        (self.said)(line.trim_end_matches(['\r', '\n']));
-        self.open.clear();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_put_together_from_pieces_and_long_ones_are_cut() {
-        let mut seen = Vec::new();
-        let mut said = |line: &str| seen.push(line.to_owned());
-        let mut lines = Lines::new(&mut said);
-        for piece in [&b"one\ntw"[..], b"o\n\n", &[b'x'; 40_000], b"\nlast"] {
-            lines.take(piece);
-        }
-        lines.finish();
-        let lengths: Vec<usize> = seen.iter().map(String::len).collect();
-        assert_eq!((&seen[..3], lengths[3]), (&["one", "two", ""].map(str::to_owned)[..], 16_384));
-        assert_eq!(seen[4], "last");
     }
 }

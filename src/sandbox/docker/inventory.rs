@@ -109,6 +109,8 @@ pub async fn remove(engine: &Engine, kind: Kind, id: &str) -> Result<(), Sandbox
             }
             Kind::Network => docker.remove_network(id).await,
             Kind::Volume => docker.remove_volume(id, None::<RemoveVolumeOptions>).await,
+            // Not the engine's.
+            Kind::Server => break,
         };
         match outcome {
             Ok(()) => break,

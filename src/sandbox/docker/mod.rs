@@ -18,7 +18,7 @@ use bollard::query_parameters::{
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::events::{Event, Events};
+use crate::events::{Event, Events, SandboxKind};
 use crate::pg::{Address, ConnectInfo};
 use crate::secret::Secret;
 
@@ -92,7 +92,6 @@ pub async fn start(
     events: &Events,
     cancel: &CancellationToken,
 ) -> Result<(Container, Ready, Image, bool), SandboxError> {
-    events.emit(Event::SandboxChecking { name: request.name.clone() });
     let engine = Engine::connect().await?;
     let guard = Guard::new(engine, this_run(request.keep)?);
     match start_guarded(&guard, request, events, cancel).await {
@@ -127,6 +126,7 @@ async fn start_guarded(
     )?;
     uncancelled(cancel)?;
     events.emit(Event::SandboxStarting {
+        kind: SandboxKind::Container,
         version: request.version.to_string(),
         why: format!("docker at {}, {}", guard.engine.endpoint, image.why),
     });
@@ -165,7 +165,8 @@ async fn start_guarded(
     let id = make_container(guard, request, &plan).await?;
     uncancelled(cancel)?;
     start_container(guard, &id, &password, request.port).await?;
-    events.emit(Event::SandboxStarted { name: request.name.clone() });
+    let (kind, name_asked) = (SandboxKind::Container, request.name.clone());
+    events.emit(Event::SandboxStarted { kind, name: name_asked });
     events.emit(Event::SandboxWaiting);
     let (ways, port) = ways(guard, &id, &name, &password).await?;
     let awaited = Awaited { docker, id: &id, name: &request.name, run: &guard.owner.run, ways };
@@ -306,16 +307,8 @@ async fn ways(
 /// more than what the engine has.
 fn free_memory(local: bool, info: &SystemInfo) -> u64 {
     let engines = info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
-    let free = if local { available_memory() } else { None };
+    let free = if local { tuning::available_memory() } else { None };
     free.unwrap_or(engines / 2).min(engines)
-}
-
-/// `MemAvailable` of /proc/meminfo, in bytes.
-fn available_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kibibytes * 1024)
 }
 
 #[cfg(test)]

@@ -74,7 +74,8 @@ pub async fn wait(awaited: Awaited<'_>, cancel: &CancellationToken) -> Result<Re
             }
         }
     };
-    Err(SandboxError::NotReady { name: name.to_owned(), reason, log: last_lines(docker, id).await })
+    let name = format!("the container {name}");
+    Err(SandboxError::NotReady { name, reason, log: last_lines(docker, id).await })
 }
 
 async fn poll(awaited: Awaited<'_>, last_refusal: &mut String) -> Ready {

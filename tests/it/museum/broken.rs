@@ -164,7 +164,8 @@ impl Exhibit for Broken {
         for file in &self.files {
             hang(place, name, file, self.manifest.as_deref());
             let dead = format!("unix://{}/dead.sock", place.dir().display());
-            let outcome = run(place.verify().arg(name).env("DOCKER_HOST", dead));
+            let outcome =
+                run(place.verify().args([name, "--engine=docker"]).env("DOCKER_HOST", dead));
             let by_reading = outcome.code == 1;
             let outcome = if by_reading { outcome } else { run(place.verify().arg(name)) };
             let this = Found { outcome, by_reading };

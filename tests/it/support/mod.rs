@@ -5,6 +5,7 @@
 
 pub mod docker;
 pub mod dumps;
+pub mod local;
 pub mod place;
 pub mod running;
 pub mod source;

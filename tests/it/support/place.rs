@@ -10,7 +10,7 @@ use assert_cmd::Command;
 use tempfile::TempDir;
 
 use super::source::{Database, connection};
-use super::{BINARY, ccc, clean_environment, docker, text};
+use super::{BINARY, ccc, clean_environment, docker, local, text};
 
 /// See the module.
 pub struct Place {
@@ -121,11 +121,12 @@ impl Place {
         outcome
     }
 
-    /// Fails when a container, network or volume of this test is there.
+    /// Fails when a container, network, volume or local server of this test is there.
     pub fn assert_nothing_left(&self) {
         if self.needs_docker {
             assert_eq!(docker::left(&self.container), Vec::<String>::new());
         }
+        assert_eq!(local::left(&self.container), Vec::<PathBuf>::new());
     }
 }
 

@@ -1,0 +1,290 @@
+//! `--engine local`: the machine's own PostgreSQL, as a user without rights, and the backup as a
+//! role that is no superuser.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::sandbox::SWEEPING;
+use crate::support::dumps::{rows, rows_of, with_rows, with_sql_first, with_sql_last};
+use crate::support::local::{left, runs, server_of};
+use crate::support::running::Running;
+use crate::support::source::{database, unchanged_database};
+use crate::support::{Outcome, Place, good_dump, text};
+
+/// `ccc-backup verify --engine local`.
+fn verify(place: &Place) -> assert_cmd::Command {
+    let mut command = place.verify();
+    command.args(["--engine", "local"]);
+    command
+}
+
+fn verified(dump: &[u8]) -> Outcome {
+    let place = Place::without_docker();
+    place.file("a.sql", dump);
+    place.outcome(verify(&place).arg("a.sql"))
+}
+
+/// A dump that waits in the middle of its restore.
+fn slow() -> Vec<u8> {
+    with_sql_last("SELECT pg_catalog.pg_sleep(600);")
+}
+
+/// A local verification of [`slow`] that has come to its restore, and its server's directory.
+fn under_way(place: &Place) -> (Running, PathBuf) {
+    place.file("slow.sql", &slow());
+    let name = place.container.as_str();
+    let args = ["verify", "--engine", "local", "--container-name", name, "slow.sql"];
+    let mut running = Running::start(place, &args);
+    running.wait_for("Restoring");
+    let directory = left(name).pop().unwrap();
+    (running, directory)
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < patience, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_backup_of_create_passes_with_its_contents_proven_where_no_docker_answers() {
+    let place = Place::without_docker();
+    let made = place.outcome(place.create(unchanged_database()).arg("a.sql.gz"));
+    assert_eq!(made.code, 0, "{made}");
+    let nowhere = format!("unix://{}/no.sock", place.dir().display());
+    let mut command = place.verify();
+    command.args(["a.sql.gz", "--report", "r.json"]).env("DOCKER_HOST", nowhere);
+    let outcome = place.outcome(&mut command);
+    outcome.passed().says("✓ Server cleaned up");
+    assert!(outcome.stdout.contains("✓ Contents match the backup"), "{outcome}");
+    assert!(outcome.stdout.contains("no Docker Engine answers (there is no socket"), "{outcome}");
+    let report = std::fs::read_to_string(place.dir().join("r.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["report"]["sandbox"]["engine"], "local");
+}
+
+#[test]
+fn an_archive_of_every_format_passes() {
+    for name in ["a.dump", "a.dir", "a.tar"] {
+        let place = Place::without_docker();
+        let made = place.outcome(place.create(unchanged_database()).arg(name));
+        assert_eq!(made.code, 0, "{made}");
+        let outcome = place.outcome(verify(&place).arg(name));
+        outcome.passed();
+        assert!(outcome.stdout.contains("✓ Contents match the backup"), "{outcome}");
+    }
+}
+
+#[test]
+fn a_backup_that_is_bad_fails() {
+    let mut lines = rows(good_dump(), "users").concat();
+    lines.extend_from_slice(b"not a row of this table\n");
+    verified(&with_rows("users", &lines)).failed("restore error");
+    let half = &good_dump()[..rows_of(good_dump(), "users").end - 10];
+    verified(half).failed("it is cut");
+}
+
+#[test]
+fn a_row_that_was_changed_fails_by_the_manifest() {
+    let place = Place::without_docker();
+    let made = place.outcome(place.create(unchanged_database()).args(["a.sql", "--compress=none"]));
+    assert_eq!(made.code, 0, "{made}");
+    let path = place.dir().join("a.sql");
+    let dump = text(&std::fs::read(&path).unwrap());
+    std::fs::write(&path, dump.replacen("@example", "@exbmple", 1)).unwrap();
+    assert_eq!(place.outcome(verify(&place).arg("a.sql")).code, 1);
+}
+
+#[test]
+fn what_a_dump_must_not_reach_it_does_not_reach() {
+    let place = Place::without_docker();
+    let touched = std::env::temp_dir().join(format!("{}touched", place.container));
+    let touch = format!("touch {}", touched.display());
+    for statement in [
+        format!("COPY public.tags TO PROGRAM '{touch}';"),
+        format!("COPY public.tags TO '{}';", touched.display()),
+        "COPY public.tags FROM '/etc/passwd';".to_owned(),
+        "SELECT pg_catalog.pg_read_file('/etc/passwd');".to_owned(),
+        format!("SELECT pg_catalog.lo_export(1, '{}');", touched.display()),
+        "CREATE FUNCTION public.f() RETURNS int LANGUAGE c AS '/lib/x.so', 'f';".to_owned(),
+        "ALTER ROLE ccc_backup_restore SUPERUSER;".to_owned(),
+        "GRANT pg_execute_server_program TO ccc_backup_restore;".to_owned(),
+        "SET SESSION AUTHORIZATION ccc_backup_admin;".to_owned(),
+        "ALTER SYSTEM SET archive_command = 'true';".to_owned(),
+        "LOAD '/lib/x.so';".to_owned(),
+    ] {
+        place.file("a.sql", &with_sql_last(&statement));
+        let outcome = place.outcome(verify(&place).arg("a.sql"));
+        outcome.not_verified("only a superuser may").hints("--engine docker");
+        assert!(outcome.stdout.contains("(SQLSTATE 42501)"), "{outcome}");
+        assert!(!touched.exists(), "{statement}");
+    }
+}
+
+#[test]
+fn an_error_before_what_only_a_superuser_may_do_is_proof() {
+    let sql = "CREATE TABLE public.users (id int);\nCOPY public.users TO PROGRAM 'true';";
+    verified(&with_sql_last(sql)).failed("already exists");
+}
+
+#[test]
+fn a_role_named_as_the_superuser_of_other_servers_is_a_role_like_any_other() {
+    let sql = "ALTER TABLE public.users OWNER TO postgres;";
+    let outcome = verified(&with_sql_last(sql));
+    outcome.passed().says("Creating roles of the backup, without login: postgres");
+    let sql = "SET SESSION AUTHORIZATION postgres;\nCOPY public.tags TO PROGRAM 'true';";
+    verified(&with_sql_last(sql)).not_verified("only a superuser may");
+}
+
+#[test]
+fn extensions_that_are_harmless_are_there_and_others_need_docker() {
+    let sql = "CREATE EXTENSION IF NOT EXISTS pgcrypto WITH SCHEMA public;\n\
+               COMMENT ON EXTENSION pgcrypto IS 'cryptographic functions';\n\
+               CREATE EXTENSION IF NOT EXISTS bloom WITH SCHEMA public;\n\
+               COMMENT ON EXTENSION bloom IS 'bloom access method';\n";
+    verified(&with_sql_first(sql)).passed();
+    let sql = "CREATE EXTENSION IF NOT EXISTS dblink WITH SCHEMA public;";
+    let outcome = verified(&with_sql_first(sql));
+    outcome.not_verified("the extension dblink needs a superuser").hints("--engine docker");
+    let sql = "CREATE EXTENSION IF NOT EXISTS no_such_extension;";
+    let outcome = verified(&with_sql_first(sql));
+    outcome.not_verified("which this machine's PostgreSQL lacks").hints("--image");
+}
+
+#[test]
+fn owners_and_policies_pass_and_what_they_hide_is_compared_all_the_same() {
+    let place = Place::without_docker();
+    let database = database();
+    database.sql(
+        "CREATE SCHEMA local_schema;
+         CREATE TABLE local_schema.hidden AS SELECT generate_series(1, 1000) AS id;
+         ALTER TABLE local_schema.hidden ENABLE ROW LEVEL SECURITY;
+         ALTER TABLE local_schema.hidden FORCE ROW LEVEL SECURITY;
+         CREATE MATERIALIZED VIEW local_schema.filled AS SELECT count(*) FROM public.users;",
+    );
+    let made = place.outcome(place.create(&database).args(["a.sql.gz", "--keep-owner"]));
+    assert_eq!(made.code, 0, "{made}");
+    let outcome = place.outcome(verify(&place).arg("a.sql.gz"));
+    outcome.passed();
+    assert!(outcome.stdout.contains("✓ Contents match the backup"), "{outcome}");
+}
+
+#[test]
+fn a_server_that_is_kept_can_be_connected_to_and_cleanup_removes_it() {
+    let _alone = SWEEPING.blocking_lock();
+    let place = Place::without_docker();
+    place.file("a.sql", good_dump());
+    let outcome = Outcome::of(&verify(&place).args(["a.sql", "--no-cleanup"]).output().unwrap());
+    outcome.passed().says(&format!("Server kept: {}", place.container));
+    let connect = outcome.stdout.lines().find_map(|line| line.trim().strip_prefix("Connect: "));
+    let line = format!("{} -XAtc 'SELECT count(*) FROM users'", connect.unwrap());
+    let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+    let count = rows(good_dump(), "users").len().to_string();
+    assert_eq!(text(&output.stdout).trim(), count, "{}", text(&output.stderr));
+    let directory = left(&place.container).pop().unwrap();
+    let server = server_of(&directory);
+    let removed = Outcome::of(&place.ccc().args(["cleanup", "--sandbox"]).output().unwrap());
+    assert_eq!(removed.code, 0, "{removed}");
+    let gone = format!("✓ Removed leftover of an earlier run: local server {}", place.container);
+    removed.says(&gone);
+    assert!(!directory.exists() && !runs(server));
+}
+
+#[test]
+fn the_server_has_no_rights_no_environment_of_ours_and_no_address() {
+    let place = Place::without_docker();
+    let (running, directory) = under_way(&place);
+    let process = format!("/proc/{}", server_of(&directory));
+    let read = |name: &str| text(&std::fs::read(format!("{process}/{name}")).unwrap());
+    let status = read("status");
+    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap();
+    assert!(!uid.split_whitespace().any(|id| id == "0"), "{uid}");
+    assert!(!read("environ").contains("HOME="), "{}", read("environ"));
+    assert!(read("cmdline").contains("listen_addresses=\0"));
+    drop(running);
+    wait_until("the directory goes", || !directory.exists());
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_no_server_and_no_directory() {
+    let place = Place::without_docker();
+    let (running, directory) = under_way(&place);
+    let server = server_of(&directory);
+    running.kill();
+    wait_until("server and directory go", || !runs(server) && !directory.exists());
+}
+
+#[test]
+fn what_is_left_when_everything_is_killed_the_next_run_removes() {
+    let place = Place::without_docker();
+    let (running, directory) = under_way(&place);
+    let server = server_of(&directory);
+    // The program that watches, too.
+    let listed = Command::new("pgrep").args(["-f", &format!("ccc-backup {}", directory.display())]);
+    let watching = text(&{ listed }.output().unwrap().stdout);
+    for process in watching.lines().map(|line| line.parse().unwrap()) {
+        kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
+    }
+    running.kill();
+    assert!(runs(server) && directory.exists());
+    place.file("a.sql", good_dump());
+    let outcome = place.outcome(verify(&place).arg("a.sql"));
+    let gone = format!("✓ Removed leftover of an earlier run: local server {}", place.container);
+    outcome.passed().says(&gone);
+    assert!(!directory.exists() && !runs(server));
+}
+
+#[test]
+fn an_interrupted_run_cleans_up_and_says_that_nothing_is_known() {
+    let place = Place::without_docker();
+    let (mut running, directory) = under_way(&place);
+    running.signal(Signal::INT);
+    let (outcome, took) = running.end();
+    outcome.not_verified("interrupted");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(!directory.exists());
+}
+
+#[test]
+fn a_server_that_is_killed_says_nothing_of_the_backup() {
+    let place = Place::without_docker();
+    let (running, directory) = under_way(&place);
+    kill_process(Pid::from_raw(server_of(&directory)).unwrap(), Signal::KILL).unwrap();
+    let (outcome, _) = running.end();
+    outcome.not_verified("the server ended");
+    assert!(!directory.exists());
+}
+
+#[test]
+fn two_runs_at_once_do_not_touch_each_other() {
+    let place = Place::without_docker();
+    let (running, directory) = under_way(&place);
+    place.file("a.sql", good_dump());
+    let outcome = Outcome::of(&verify(&place).arg("a.sql").output().unwrap());
+    outcome.passed();
+    assert!(runs(server_of(&directory)));
+    running.kill();
+    wait_until("the directory goes", || !directory.exists());
+}
+
+#[test]
+fn a_version_that_is_not_here_is_named_and_so_is_the_way_to_get_it() {
+    let place = Place::without_docker();
+    place.file("a.sql", good_dump());
+    let outcome = place.outcome(verify(&place).args(["a.sql", "--postgres-version", "99"]));
+    outcome.not_verified("no PostgreSQL server of version 99").hints("apt install postgresql-99");
+}
+
+#[test]
+fn an_image_is_of_no_use_to_a_local_server() {
+    let place = Place::without_docker();
+    place.file("a.sql", good_dump());
+    let outcome = place.outcome(verify(&place).args(["a.sql", "--image", "postgres:15"]));
+    assert_eq!(outcome.code, 2, "{outcome}");
+    outcome.hints("leave out --image");
+}
