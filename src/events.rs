@@ -96,6 +96,8 @@ pub enum Event {
     },
     /// The restore begins.
     RestoreStarted {
+        /// What it is restored into.
+        kind: SandboxKind,
         /// The database it goes to.
         database: String,
     },

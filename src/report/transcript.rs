@@ -92,10 +92,10 @@ pub(super) fn transcript(event: &Event) -> String {
                 grouped(*bytes)
             ),
         ],
-        Event::RestoreStarted { database } => vec![
+        Event::RestoreStarted { kind, database } => vec![
             String::new(),
             format!("Restoring backup into {database}..."),
-            "Copying backup file to container...".into(),
+            format!("Copying backup file to {kind}..."),
         ],
         Event::DatabaseCreating { database } => vec![format!("Creating database: {database}")],
         Event::RolesCreated(roles) => {

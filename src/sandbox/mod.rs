@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::events::{Event, Events, SandboxKind};
 use crate::outcome::SandboxFacts;
-use crate::pg::{self, Address, ConnectInfo};
+use crate::pg::{Address, ConnectInfo};
 
 pub use error::{NoDocker, SandboxError};
 pub use locale::Locale;
@@ -190,7 +190,16 @@ impl Sandbox {
         self.version
     }
 
-    fn kind(&self) -> SandboxKind {
+    /// Its port: on 127.0.0.1, but for a local server that is not kept.
+    pub fn port(&self) -> u16 {
+        match &self.engine {
+            Engine::Docker(container) => container.port,
+            Engine::Local(server) => server.port,
+        }
+    }
+
+    /// What it runs in.
+    pub fn kind(&self) -> SandboxKind {
         match self.engine {
             Engine::Docker(_) => SandboxKind::Container,
             Engine::Local(_) => SandboxKind::Server,
@@ -249,15 +258,16 @@ impl Sandbox {
     /// The line holds the password: it was made for this server alone, which listens on loopback
     /// alone and holds a copy of what its reader already has; nobody could connect without it.
     pub async fn keep(self, database: &str, events: &Events) {
-        let (name, port) = match &self.engine {
-            Engine::Docker(container) => (container.name.clone(), container.port),
-            Engine::Local(server) => (server.name.clone(), server.port),
+        let name = match &self.engine {
+            Engine::Docker(container) => container.name.clone(),
+            Engine::Local(server) => server.name.clone(),
         };
         events.emit(Event::SandboxKept {
             kind: self.kind(),
             connect: format!(
-                "PGPASSWORD={} psql -h 127.0.0.1 -p {port} -U {} -d {database}",
+                "PGPASSWORD={} psql -h 127.0.0.1 -p {} -U {} -d {database}",
                 self.connect_info.password.expose(),
+                self.port(),
                 self.connect_info.user,
             ),
             remove: "ccc-backup cleanup --sandbox".into(),

@@ -124,7 +124,9 @@ pub async fn sweep_leftovers(events: &Events) -> Result<Swept, SandboxError> {
     }
     swept.leaves(&found, &here);
     let engine = match docker::Engine::connect().await {
-        Err(NoDocker::NoSocket(_)) if local::is_installed().await => return Ok(swept),
+        Err(SandboxError::NoDocker(NoDocker::NoSocket(_))) if local::is_installed().await => {
+            return Ok(swept);
+        }
         connected => connected?,
     };
     let found = docker::inventory(&engine).await?;

@@ -147,7 +147,7 @@ fn a_changed_value_in_one_encoding_of_a_cluster_fails() {
 #[test]
 fn every_way_in_which_pg_dumpall_writes_a_cluster_passes() {
     let place = Place::new();
-    place.file("own.toml", NO_APPLICATION);
+    place.file("own.toml", &[NO_APPLICATION, b"data = \"none\"\n"].concat());
     for flags in [
         &["--clean"][..],
         &["--clean", "--if-exists"],

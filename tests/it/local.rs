@@ -38,7 +38,7 @@ fn under_way(place: &Place) -> (Running, PathBuf) {
     let name = place.container.as_str();
     let args = ["verify", "--engine", "local", "--container-name", name, "slow.sql"];
     let mut running = Running::start(place, &args);
-    running.wait_for("Restoring");
+    running.wait_for("Restoring backup (");
     let directory = left(name).pop().unwrap();
     (running, directory)
 }
@@ -225,8 +225,9 @@ fn what_is_left_when_everything_is_killed_the_next_run_removes() {
     let (running, directory) = under_way(&place);
     let server = server_of(&directory);
     // The program that watches, too.
-    let listed = Command::new("pgrep").args(["-f", &format!("ccc-backup {}", directory.display())]);
-    let watching = text(&{ listed }.output().unwrap().stdout);
+    let pattern = format!("ccc-backup {}", directory.display());
+    let watching = Command::new("pgrep").args(["-f", &pattern]).output().unwrap();
+    let watching = text(&watching.stdout);
     for process in watching.lines().map(|line| line.parse().unwrap()) {
         kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
     }

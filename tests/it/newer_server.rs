@@ -27,18 +27,10 @@ impl Newer {
         let image = image.expect("neither image of PostgreSQL 17 is here: infra/setup.sh gets one");
         let (name, port) = (format!("ccc-newer-{}", std::process::id()), free_port());
         let password = format!("POSTGRES_PASSWORD={PASSWORD}");
-        docker_text(&[
-            "run",
-            "--detach",
-            "--rm",
-            "--name",
-            &name,
-            "--publish",
-            &format!("127.0.0.1:{port}:5432"),
-            "--env",
-            &password,
-            image,
-        ]);
+        let at = port.to_string();
+        let mut args = vec!["run", "--detach", "--rm", "--name", &name, "--network=host"];
+        args.extend(["--env", &password, image, "-c", "listen_addresses=127.0.0.1", "-p", &at]);
+        docker_text(&args);
         let newer = Self { name, port };
         let patience = Instant::now() + Duration::from_secs(60);
         while !newer.psql("SELECT 1").status.success() {

@@ -141,7 +141,8 @@ impl Run<'_> {
         let Some(sandbox) = &self.sandbox else { return Ok(false) };
         let database = if contents.connects_to(DATABASE) { OTHER_DATABASE } else { DATABASE };
         self.database = database.to_owned();
-        self.events.emit(Event::RestoreStarted { database: database.to_owned() });
+        let (kind, name) = (sandbox.kind(), database.to_owned());
+        self.events.emit(Event::RestoreStarted { kind, database: name });
         self.events.emit(Event::DatabaseCreating { database: database.to_owned() });
         let locale = self.locale(inspection);
         let replaced = sandbox

@@ -108,7 +108,7 @@ async fn a_kept_sandbox_runs_on_and_says_how_to_connect() {
             *sink.lock().unwrap() = connect;
         }
     });
-    sandbox.keep("restore_test", &events);
+    sandbox.keep("restore_test", &events).await;
     let connect = lines.lock().unwrap().clone();
     let output = Command::new("sh")
         .args(["-c", &format!("{connect} -Atc 'SELECT 6 * 7'")])
