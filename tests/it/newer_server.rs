@@ -27,9 +27,20 @@ impl Newer {
         let image = image.expect("neither image of PostgreSQL 17 is here: infra/setup.sh gets one");
         let (name, port) = (format!("ccc-newer-{}", std::process::id()), free_port());
         let password = format!("POSTGRES_PASSWORD={PASSWORD}");
+        let auth = "POSTGRES_INITDB_ARGS=--auth-host=scram-sha-256";
         let at = port.to_string();
         let mut args = vec!["run", "--detach", "--rm", "--name", &name, "--network=host"];
-        args.extend(["--env", &password, image, "-c", "listen_addresses=127.0.0.1", "-p", &at]);
+        args.extend([
+            "--env",
+            &password,
+            "--env",
+            auth,
+            image,
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-p",
+            &at,
+        ]);
         docker_text(&args);
         let newer = Self { name, port };
         let patience = Instant::now() + Duration::from_secs(60);
@@ -97,7 +108,7 @@ fn older_server_takes_what_a_newer_pg_dump_wrote(newer: &Newer) {
     assert_eq!(newer.create(&place, &["a.sql.gz"]).code, 0);
     let outcome = place.outcome(place.verify().args(["a.sql.gz", "--postgres-version", "15"]));
     outcome.passed().says("Starting PostgreSQL 15 container...");
-    assert!(outcome.stdout.contains("SET of a parameter that this server version"), "{outcome}");
+    outcome.says("(1 harmless error passed over)");
 }
 
 fn a_pg_dump_that_was_named_is_taken(newer: &Newer) {

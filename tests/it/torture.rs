@@ -77,13 +77,11 @@ fn a_dump_of_everything_made_by_pg_dump_passes_plain_and_gzipped() {
 fn a_value_of_100_mb_and_5000_tables_pass_and_are_proven() {
     let place = place();
     let large = made("torture_large", &["toast_mb=100", "many_tables=5000"]);
-    for name in ["a.sql.gz", "a.dir"] {
-        let created = place.outcome(place.create(&large).arg(name));
-        assert_eq!(created.code, 0, "{created}");
-        let outcome = place.outcome(place.verify().arg(name));
-        outcome.passed();
-        assert!(outcome.stdout.contains("✓ Contents match the backup (5,071 tables)"), "{outcome}");
-    }
+    let created = place.outcome(place.create(&large).arg("a.sql.gz"));
+    assert_eq!(created.code, 0, "{created}");
+    let outcome = place.outcome(place.verify().arg("a.sql.gz"));
+    outcome.passed();
+    assert!(outcome.stdout.contains("✓ Contents match the backup (5,071 tables)"), "{outcome}");
 }
 
 /// Flags of pg_dump, and what is not proven of a dump made with them.

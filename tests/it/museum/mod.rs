@@ -68,6 +68,37 @@ fn no_healthy_backup_is_called_bad() {
     assert!(healthy().len() >= 25, "{} dumps", healthy().len());
 }
 
+/// Healthy backups that do what only a superuser may, which a local server does not let them.
+const OF_SUPERUSERS: [&str; 6] = [
+    "pg_dump --use-set-session-authorization",
+    "every kind of object",
+    "every kind of object, by `create`",
+    "every kind of object, with owners and privileges",
+    "every kind of object, --clean without --if-exists",
+    "every kind of object, partitions by their root in other orders of columns",
+];
+
+#[test]
+fn a_local_server_passes_every_healthy_backup_that_needs_no_superuser() {
+    let mut all = Vec::new();
+    shapes::collect(&mut all);
+    encodings::collect(&mut all);
+    let local = all.into_iter().map(|healthy| healthy.with_args(&["--engine", "local"])).collect();
+    let mut wrong = Vec::new();
+    for visited in visit::<Healthy>(local) {
+        let (shape, found) = (visited.exhibit.shape, &visited.found);
+        let refused = found.outcome.code == 2 && found.outcome.stderr.contains("--engine docker");
+        match visited.complaint() {
+            Some(complaint) if !(OF_SUPERUSERS.contains(&shape) && refused) => {
+                wrong.push(complaint)
+            }
+            None if OF_SUPERUSERS.contains(&shape) => wrong.push(format!("{shape}: passes")),
+            _ => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
 #[test]
 fn the_museum_is_as_its_document_says() {
     let (path, found) = (repository("docs/museum.md"), table::write(broken(), healthy()));
