@@ -1,5 +1,6 @@
 //! The words of the transcript: what people read of each event.
 
+use super::listing::printable;
 use crate::events::{CleanupLine, Event};
 use crate::outcome::{CheckResult, RunReport, Section, Status, Verdict, grouped};
 
@@ -115,12 +116,12 @@ pub(super) fn transcript(event: &Event) -> String {
         Event::Checked(check) => checked(check),
         Event::VerifyFinished(report) => summary(report),
         Event::Cleanup(line) => vec![match line {
-            CleanupLine::Kept { name, why } => format!("  keep    {name}  ({why})"),
+            CleanupLine::Kept { name, why } => format!("  keep    {}  ({why})", printable(name)),
             CleanupLine::Removed { name, why, dry_run: false } => {
-                format!("  remove  {name}  ({why})")
+                format!("  remove  {}  ({why})", printable(name))
             }
             CleanupLine::Removed { name, why, dry_run: true } => {
-                format!("  would remove  {name}  ({why})")
+                format!("  would remove  {}  ({why})", printable(name))
             }
             CleanupLine::NothingLeft => "No sandbox was left behind".into(),
             CleanupLine::Sum(sum) => sum.clone(),

@@ -27,6 +27,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether anything may go by it.
+    pub fn has_rules(&self) -> bool {
+        self.older_than.is_some() || self.selects()
+    }
+
     fn selects(&self) -> bool {
         [self.keep_last, self.keep_daily, self.keep_weekly, self.keep_monthly, self.keep_yearly]
             .iter()

@@ -25,6 +25,7 @@ mod kept;
 mod monitoring;
 mod museum;
 mod reports;
+mod retention;
 mod roles;
 mod sandbox;
 mod strategy;
