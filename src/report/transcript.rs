@@ -33,7 +33,7 @@ pub(super) fn transcript(event: &Event) -> String {
             String::new(),
             "Creating backup...".into(),
         ],
-        Event::Created { file, dump_bytes, file_bytes, compressed, contents } => {
+        Event::Created { file, dump_bytes, file_bytes, compressed, contents, globals } => {
             let mut lines = vec![
                 String::new(),
                 "✓ Backup created successfully".into(),
@@ -41,6 +41,7 @@ pub(super) fn transcript(event: &Event) -> String {
                 format!("  Size: {dump_bytes} bytes"),
             ];
             lines.extend(contents.iter().map(|contents| format!("  Contents: {contents}")));
+            lines.extend(globals.iter().map(|file| format!("  Globals: {}", file.display())));
             if *compressed {
                 lines.extend([
                     String::new(),
@@ -310,7 +311,8 @@ mod tests {
             dump_bytes: 15_234_567,
             file_bytes: 2_345_678,
             compressed: true,
-            contents: None,
+            contents: Some("25 tables, 127,410 rows".into()),
+            globals: Some("./backups/backup_20260114_143022.globals.sql".into()),
         };
         insta::assert_snapshot!(transcript(&started) + &transcript(&created), @r"
         ==========================================
@@ -325,6 +327,8 @@ mod tests {
         ✓ Backup created successfully
           File: ./backups/backup_20260114_143022.sql.gz
           Size: 15234567 bytes
+          Contents: 25 tables, 127,410 rows
+          Globals: ./backups/backup_20260114_143022.globals.sql
 
         Compressing backup...
         ✓ Backup compressed

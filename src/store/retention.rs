@@ -62,12 +62,14 @@ pub struct Entry {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// Its size with its manifest, in bytes.
+    /// Its size with its manifest and its globals, in bytes.
     pub bytes: u64,
     /// Whether it is being written or verified.
     pub busy: bool,
     /// Its manifest, where there is one.
     pub manifest: Option<PathBuf>,
+    /// The file of its server's roles and tablespaces, where there is one.
+    pub globals: Option<PathBuf>,
     /// Whether its last verification passed.
     pub passed: bool,
 }
@@ -149,7 +151,7 @@ impl fmt::Display for RemoveReason {
 pub enum Action {
     /// It stays.
     Keep(KeepReason),
-    /// It goes, together with its manifest.
+    /// It goes, together with its manifest and its globals.
     Remove(RemoveReason),
 }
 

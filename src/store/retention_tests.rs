@@ -17,6 +17,7 @@ fn entry(name: &str, kind: Kind) -> Entry {
         bytes: 10,
         busy: false,
         manifest: None,
+        globals: None,
         passed: false,
     }
 }
