@@ -49,6 +49,11 @@ pub enum Event {
         /// Its format, and what made it.
         what: String,
     },
+    /// Somebody has what is needed, and is waited for.
+    Waiting {
+        /// Who has what.
+        why: String,
+    },
     /// A container of this name is looked for.
     SandboxChecking {
         /// The container's name.

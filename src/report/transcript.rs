@@ -135,7 +135,9 @@ pub(super) fn transcript(event: &Event) -> String {
             format!("  Connect: {connect}"),
             format!("  Remove:  {remove}"),
         ],
-        Event::Progress(_) | Event::Warning(_) | Event::Error { .. } => Vec::new(),
+        Event::Progress(_) | Event::Warning(_) | Event::Waiting { .. } | Event::Error { .. } => {
+            Vec::new()
+        }
     };
     lines.into_iter().map(|line| line + "\n").collect()
 }

@@ -116,10 +116,11 @@ pub(crate) fn size(path: &Path) -> u64 {
     entries.filter_map(bytes).sum()
 }
 
-/// Whether somebody holds a lock on it. What cannot be asked counts as busy.
+/// Whether somebody holds a lock on it. Where that cannot be asked, [`apply`] cannot lock it either,
+/// and says why it stays.
 fn is_busy(path: &Path) -> bool {
     let free = open_unfollowed(path).and_then(|file| lock::try_exclusive(&file));
-    !matches!(free, Ok(true))
+    matches!(free, Ok(false))
 }
 
 /// What became of an entry that was to go.

@@ -38,4 +38,5 @@ mod verify_cannot_tell;
 mod verify_good;
 mod verify_latest;
 mod verify_manifest;
+mod waiting;
 mod workflow;

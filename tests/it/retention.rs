@@ -265,3 +265,17 @@ fn a_directory_that_may_not_be_changed_is_an_error_that_says_so() {
     std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o755)).unwrap();
     assert_eq!(place.names("backups"), before);
 }
+
+#[test]
+fn a_backup_that_may_not_be_opened_stays_and_is_an_error() {
+    let place = place(&["20240315_020000", "20240314_020000"]);
+    let (dir, old) = (place.dir().join("backups"), name("20240314_020000"));
+    std::fs::set_permissions(dir.join(&old), PermissionsExt::from_mode(0o000)).unwrap();
+    std::fs::set_permissions(&dir, PermissionsExt::from_mode(0o777)).unwrap();
+    let mut command = place.ccc_without_privileges();
+    let outcome = Outcome::of(&command.args(["cleanup", "--keep-last=1"]).output().unwrap());
+    assert_eq!(outcome.code, 2, "{outcome}");
+    let said = format!("error: not removed: no permission to remove ./backups/{old}");
+    assert!(outcome.stderr.contains(&said), "{outcome}");
+    assert!(dir.join(old).exists());
+}
