@@ -70,7 +70,6 @@ pub struct KeepArgs {
 mod tests {
     use clap::Parser;
 
-    use super::*;
     use crate::cli::Cli;
 
     fn parse(args: &[&str]) -> Result<(), clap::Error> {
