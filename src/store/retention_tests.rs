@@ -196,7 +196,7 @@ proptest! {
                 prop_assert!(!(goes && Some(time) == newest));
                 prop_assert!(!(goes && entry.passed && Some(time) == newest_passed));
                 prop_assert!(!(goes && backups_seen < policy.keep_last));
-                prop_assert!(!(goes && !policy.has_rules()));
+                prop_assert!(!goes || policy.has_rules());
                 backups_seen += 1;
                 if let Some(limit) = policy.older_than {
                     let age = (now() - time).to_std().unwrap_or_default();
