@@ -6,7 +6,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::hashing::hex;
-use super::source::SourceSettings;
+use super::source::{SourceSettings, conninfo_item};
 use super::source_error::SourceError;
 use crate::process::{Captured, Invocation};
 
@@ -35,8 +35,9 @@ pub async fn globals(
 ) -> Result<Globals, SourceError> {
     let mut tool = settings.apply(Invocation::new(pg_dumpall)).args(ARGUMENTS);
     if let Some(database) = database {
-        // Its own choice is "postgres", where not every role is let in.
-        tool = tool.arg(format!("--database={database}"));
+        // Its own choice is "postgres", where not every role is let in. A name alone would be taken
+        // for a connection string where it looks like one.
+        tool = tool.arg(format!("--database={}", conninfo_item("dbname", database)));
     }
     let Captured { stdout, ended } = tool.capture().await?;
     if !ended.status.success() {

@@ -160,6 +160,16 @@ fn it_goes_with_its_backup_and_never_alone() {
 }
 
 #[test]
+fn a_database_may_have_any_name() {
+    let place = Place::without_docker();
+    let database = Database { name: "globals=it's \\ odd".to_owned() };
+    source().client("createdb", &["--", &database.name]);
+    let outcome = create(&place, &database, &["a.sql", "--globals"]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
+    assert!(read(&place, "a.globals.sql").contains("CREATE ROLE postgres;"));
+}
+
+#[test]
 fn one_that_exists_is_not_touched_without_force() {
     let place = Place::without_docker();
     place.file("a.globals.sql", b"precious");
