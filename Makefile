@@ -6,6 +6,8 @@
 
 # Directory of the backups.
 BACKUP_DIR ?= $(or $(CCC_BACKUP_DIR),./backups)
+# Which backups stay: make backup-cleanup RETENTION='--keep-daily 7 --keep-weekly 5 --keep-monthly 12'
+RETENTION ?= --older-than 30d
 # More flags for ccc-backup: make backup-verify ARGS=--verbose
 ARGS ?=
 
@@ -39,8 +41,8 @@ backup-restore-cleanup: .binary ## Remove the database that backup-restore-test 
 	@"$(CCC_BACKUP)" cleanup --sandbox $(ARGS)
 
 .PHONY: backup-cleanup
-backup-cleanup: .binary ## Remove backups older than 30 days (ARGS=--dry-run only lists them)
-	@"$(CCC_BACKUP)" cleanup --older-than 30d --backup-dir "$$BACKUP_DIR" $(ARGS)
+backup-cleanup: .binary ## Remove backups older than 30 days, or by RETENTION= (ARGS=--dry-run only lists them)
+	@"$(CCC_BACKUP)" cleanup $(RETENTION) --backup-dir "$$BACKUP_DIR" $(ARGS)
 
 ##@ Nightly verification (.github/workflows/backup-verification.yml, infra/nightly.sh)
 
@@ -137,7 +139,7 @@ help: ## List the targets
 	    /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	    /^[a-z-]+:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo 'Variables: BACKUP_DIR=./backups, ARGS= (more flags), CCC_BACKUP= (another binary).'
+	@echo 'Variables: BACKUP_DIR=./backups, RETENTION=, ARGS= (more flags), CCC_BACKUP= (another binary).'
 	@echo 'make exits with 2 whatever went wrong; the number behind "Error" is the exit code of ccc-backup:'
 	@echo '1 the backup is bad, 2 it could not be told.'
 

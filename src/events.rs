@@ -31,6 +31,8 @@ pub enum Event {
         compressed: bool,
         /// What was counted on the way, such as `18 tables, 1,265,000 rows`.
         contents: Option<String>,
+        /// The file of the server's roles and tablespaces, where one was made.
+        globals: Option<PathBuf>,
     },
     /// A verification begins.
     VerifyStarted {
@@ -46,6 +48,11 @@ pub enum Event {
     BackupIsArchive {
         /// Its format, and what made it.
         what: String,
+    },
+    /// Somebody has what is needed, and is waited for.
+    Waiting {
+        /// Who has what.
+        why: String,
     },
     /// A container of this name is looked for.
     SandboxChecking {

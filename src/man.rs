@@ -28,12 +28,16 @@ const ENVIRONMENT: [(&str, &str); 11] = [
     ),
 ];
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     (
         "BACKUP_DIR/backup_YYYYMMDD_HHMMSS.sql.gz",
         "A backup, named by the time in UTC; .sql.zst and .sql by --compress.",
     ),
     ("BACKUP_DIR/backup_YYYYMMDD_HHMMSS.sql.gz.manifest.json", "What it held when it was made."),
+    (
+        "BACKUP_DIR/backup_YYYYMMDD_HHMMSS.globals.sql",
+        "Roles and tablespaces of its server, without passwords, by create --globals.",
+    ),
     ("BACKUP_DIR/history.jsonl", "What was made and verified, and with which result."),
     ("BACKUP_DIR/history.totals.json", "What these runs add up to, for the metrics."),
 ];

@@ -6,11 +6,11 @@ mod packing;
 mod verify;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::cli::{CleanupArgs, Format as AnswerFormat, HistoryArgs, ListArgs, MetricsArgs};
+use crate::store::retention::Policy;
 
 pub use create::{CreateSettings, create};
 pub use packing::packing_of;
@@ -74,8 +74,8 @@ pub fn history(args: &HistoryArgs) -> HistorySettings {
 /// Settings of `cleanup`.
 #[derive(Debug, Clone)]
 pub struct CleanupSettings {
-    /// Remove backups older than this.
-    pub older_than: Option<Duration>,
+    /// Which backups stay; without a rule, nothing is asked of them.
+    pub policy: Policy,
     /// Directory of the backups.
     pub backup_dir: PathBuf,
     /// Only say what would be removed.
@@ -86,8 +86,16 @@ pub struct CleanupSettings {
 
 /// Resolves `cleanup`.
 pub fn cleanup(args: &CleanupArgs) -> CleanupSettings {
+    let number = |given: Option<u16>| given.map_or(0, usize::from);
     CleanupSettings {
-        older_than: args.older_than,
+        policy: Policy {
+            older_than: args.older_than,
+            keep_last: number(args.keep.keep_last),
+            keep_daily: number(args.keep.keep_daily),
+            keep_weekly: number(args.keep.keep_weekly),
+            keep_monthly: number(args.keep.keep_monthly),
+            keep_yearly: number(args.keep.keep_yearly),
+        },
         backup_dir: args.backup_dir.clone(),
         dry_run: args.dry_run,
         sandbox: args.sandbox,

@@ -14,6 +14,7 @@ Examples:
   ccc-backup create --database-url postgresql://ccc@db.internal/ccc?sslmode=require
   ccc-backup create backups/manual.sql.zst   packed by zstd
   ccc-backup create --format directory --jobs 4      back up four tables at a time
+  ccc-backup create --globals                with the server's roles and tablespaces beside it
   ccc-backup create -- --exclude-table-data=analytics.page_views
 
 Connection: flags, then --database-url, then DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD, then
@@ -54,6 +55,9 @@ pub struct CreateArgs {
     /// Keep owners and privileges (leaves out --no-owner --no-acl)
     #[arg(long)]
     pub keep_owner: bool,
+    /// Write the server's roles and tablespaces, without passwords, to a file beside the backup
+    #[arg(long)]
+    pub globals: bool,
     /// Format: plain (SQL), or for pg_restore: custom (one file), directory, tar
     /// [default: as OUTPUT ends (.dump, .dir, .tar), else plain]
     #[arg(long, value_enum, hide_possible_values = true)]

@@ -12,6 +12,7 @@ Examples:
   ccc-backup verify --latest --backup-dir /var/backups/ccc --quiet
   ccc-backup verify backups/manual.sql.gz --no-cleanup     keep the restored database and look at it
   ccc-backup verify --latest --port 0 --container-name nightly     beside another run
+  ccc-backup verify --latest --wait --timeout 2h                   after another run
 
 Exit codes: 0 passed, 1 the backup is bad, 2 it could not be told.";
 
@@ -47,6 +48,16 @@ pub struct VerifyArgs {
     /// Name of the container, or of a local server that is kept
     #[arg(long, value_name = "NAME", default_value = "backup-restore-test", value_parser = parse_container)]
     pub container_name: String,
+    /// Wait until others are done with the container's name, the port and the backup, at most so
+    /// long, such as --wait=10m [default: as long as --timeout allows]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        num_args = 0..=1,
+        require_equals = true,
+        value_parser = parse_duration
+    )]
+    pub wait: Option<Option<std::time::Duration>>,
     /// Keep the restored database running, and say how to connect to it
     #[arg(long)]
     pub no_cleanup: bool,
@@ -128,6 +139,23 @@ mod tests {
         for wrong in ["", "a", "-a", "a b", "a/b", "ä1"] {
             assert!(parse_container(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn wait_takes_a_time_only_behind_an_equals_sign() {
+        let waits = |args: &[&str]| {
+            let cli = Cli::try_parse_from(["ccc-backup", "verify"].iter().chain(args)).ok()?;
+            let crate::cli::Command::Verify(args) = cli.command else { return None };
+            Some((args.file, args.wait.map(|limit| limit.map(|limit| limit.as_secs()))))
+        };
+        let file = || Some(PathBuf::from("x.sql"));
+        assert_eq!(waits(&["x.sql"]), Some((file(), None)));
+        assert_eq!(waits(&["--wait", "x.sql"]), Some((file(), Some(None))));
+        assert_eq!(waits(&["x.sql", "--wait"]), Some((file(), Some(None))));
+        assert_eq!(waits(&["--wait=10m", "x.sql"]), Some((file(), Some(Some(600)))));
+        assert_eq!(waits(&["--wait=10", "x.sql"]), None);
+        assert_eq!(waits(&["--wait=", "x.sql"]), None);
+        assert_eq!(waits(&["--wait", "10m", "x.sql"]), None);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `cleanup`: removes old backups by a plan that is shown with its reasons, and what dead runs
 //! left of their sandboxes.
 
+use std::collections::BTreeSet;
+
 use chrono::Utc;
 
 use crate::commands::Failure;
@@ -9,7 +11,7 @@ use crate::outcome::grouped;
 use crate::sandbox::{self, SandboxError};
 use crate::settings::CleanupSettings;
 use crate::store::error::StoreError;
-use crate::store::retention::{self, Action, Decision, Policy};
+use crate::store::retention::{self, Action, Decision, Plan};
 use crate::store::{history, sweep};
 
 /// Cleans up, and returns the exit code: 0, or 2 when something could not be removed.
@@ -27,47 +29,47 @@ pub async fn run(settings: &CleanupSettings, events: &Events) -> Result<u8, Fail
             events.emit(Event::Warning(format!("left alone: {left}")));
         }
     }
-    match settings.older_than {
-        Some(older_than) => {
-            let policy = Policy { older_than: Some(older_than), ..Policy::default() };
-            remove_old(settings, &policy, events)
-        }
-        None => Ok(0),
-    }
+    if settings.policy.has_rules() { remove_backups(settings, events) } else { Ok(0) }
 }
 
-fn remove_old(settings: &CleanupSettings, policy: &Policy, events: &Events) -> Result<u8, Failure> {
+fn remove_backups(settings: &CleanupSettings, events: &Events) -> Result<u8, Failure> {
     let dir = &settings.backup_dir;
     let history = history::read(dir).map_err(|error| unlisted(&error))?;
     history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
     let passed = history::passed_backups(&history.records);
     let entries = sweep::scan(dir, &passed).map_err(|error| unlisted(&error))?;
-    let plan = retention::plan(Utc::now(), entries, policy);
+    let plan = retention::plan(Utc::now(), entries, &settings.policy);
     for decision in &plan.decisions {
         events.emit(Event::Cleanup(line(decision, settings.dry_run)));
     }
-    let (mut count, mut bytes) = (plan.removals().count(), plan.bytes_freed());
+    let (verb, count, bytes, failed) = if settings.dry_run {
+        ("Would remove", plan.removals().count(), plan.bytes_freed(), false)
+    } else {
+        let (count, bytes, failed) = remove(&plan, events);
+        ("Removed", count, bytes, failed)
+    };
     let kept = plan.decisions.len() - count;
-    let mut failed = 0;
-    if !settings.dry_run {
-        (count, bytes) = (0, 0);
-        for removal in sweep::apply(&plan) {
-            match removal.result {
-                Ok(freed) => (count, bytes) = (count + 1, bytes + freed),
-                Err(error) => {
-                    failed += 1;
-                    events.emit(Event::Warning(format!("not removed: {error}")));
-                }
+    let sum = format!("{verb}: {count} ({} bytes), kept: {kept}", grouped(bytes));
+    events.emit(Event::Cleanup(CleanupLine::Sum(sum)));
+    Ok(if failed { 2 } else { 0 })
+}
+
+/// Removes what the plan says; gives how many went, their bytes, and whether any could not go.
+fn remove(plan: &Plan, events: &Events) -> (usize, u64, bool) {
+    let (mut count, mut bytes, mut failed) = (0, 0, false);
+    let mut hinted = BTreeSet::new();
+    for removal in sweep::apply(plan) {
+        match removal.result {
+            Ok(freed) => (count, bytes) = (count + 1, bytes + freed),
+            Err(error) => {
+                failed = true;
+                // A whole directory fails for one reason: what to do about it is said once.
+                let hint = error.hint().filter(|hint| hinted.insert(hint.clone()));
+                events.emit(Event::Error { cause: format!("not removed: {error}"), hint });
             }
         }
     }
-    let verb = if settings.dry_run { "Would remove" } else { "Removed" };
-    events.emit(Event::Cleanup(CleanupLine::Sum(format!(
-        "{verb}: {} ({} bytes), kept: {kept}",
-        count,
-        grouped(bytes)
-    ))));
-    Ok(if failed == 0 { 0 } else { 2 })
+    (count, bytes, failed)
 }
 
 fn line(decision: &Decision, dry_run: bool) -> CleanupLine {

@@ -2,6 +2,7 @@
 //! or not at all, with its manifest.
 
 mod archive;
+mod globals;
 mod tools;
 
 use std::fs::File;
@@ -25,9 +26,11 @@ use crate::events::{Event, Events, Progress, Work};
 use crate::outcome::{Verdict, grouped};
 use crate::settings::{CreateSettings, packing_of, process_environment};
 use crate::store::error::StoreError;
+use crate::store::globals::{globals_path, is_globals_name};
 use crate::store::manifest::Manifest;
 use crate::store::naming::{self, ArchiveKind};
 use crate::store::publish::Partial;
+use globals::Globals;
 
 /// Makes a backup.
 ///
@@ -98,6 +101,9 @@ async fn make(
     if let Some(directory) = named {
         return Err(StoreError::TargetIsDirectory(directory.clone()).into());
     }
+    if target.file_name().is_some_and(is_globals_name) {
+        return Err(named_like_globals(target));
+    }
     if settings.format != Format::Plain {
         return archive::make(settings, target, pg_dump, started_at, events, stop).await;
     }
@@ -108,6 +114,7 @@ async fn make(
         facts = source_facts::source_facts(&settings.source, &pg_dump) => facts?,
     };
     let tools = tools::fitting(settings, pg_dump, &facts, target, events).await?;
+    let globals = globals::dump(settings, target, &tools.pg_dump, &facts, events, stop).await?;
     let request = request(settings, tools.pg_dump.clone());
     let size = match &facts {
         Facts::Known(known) => known.database_bytes,
@@ -117,8 +124,9 @@ async fn make(
     for line in warnings {
         events.emit(Event::Warning(line));
     }
-    let made = Made { settings, request: &request, facts, target, started_at };
-    publish(&made, streamed, settings.force, events)
+    let file = globals.as_ref().map(|globals| globals.file.clone());
+    let made = Made { settings, request: &request, facts, target, globals: file, started_at };
+    publish(&made, streamed, globals, events)
 }
 
 /// The call of pg_dump that was asked for.
@@ -177,36 +185,41 @@ async fn dump(
 fn publish(
     made: &Made,
     streamed: Streamed<Partial>,
-    force: bool,
+    globals: Option<Globals>,
     events: &Events,
 ) -> Result<Manifest, Failure> {
     let Streamed { compressed, contents, facts, not_understood } = streamed;
     let packed = Packed::from(&compressed);
     let manifest = record::manifest(made, packed, &contents, &facts, not_understood.as_ref());
-    finish(made, &manifest, || compressed.sink.publish(), force, events)?;
+    finish(made, &manifest, globals, || compressed.sink.publish(), events)?;
     events.emit(Event::Created {
         file: made.target.to_owned(),
         dump_bytes: compressed.bytes_in,
         file_bytes: compressed.bytes_out,
         compressed: made.settings.codec != Codec::None,
         contents: counted(&manifest),
+        globals: made.globals.as_ref().map(|_| globals_path(made.target)),
     });
     Ok(manifest)
 }
 
-/// Publishes a backup, then its manifest.
+/// Publishes the globals, the backup, then its manifest.
 fn finish(
     made: &Made,
     manifest: &Manifest,
+    globals: Option<Globals>,
     publish: impl FnOnce() -> Result<File, StoreError>,
-    force: bool,
     events: &Events,
 ) -> Result<(), Failure> {
-    if force {
+    let mut globals = globals.map(Globals::publish).transpose()?;
+    if made.settings.force {
         // The manifest of the file that is being replaced must not stand beside the new one.
         let _ = std::fs::remove_file(naming::manifest_path(made.target));
     }
     let published = publish()?;
+    if let Some(globals) = &mut globals {
+        globals.has_backup();
+    }
     for reason in &manifest.not_recorded {
         events.emit(Event::Warning(format!("not recorded: {reason}")));
     }
@@ -217,7 +230,7 @@ fn finish(
         notes: Vec::new(),
     })?;
     // Until here the lock on the file kept every clean-up away from it.
-    drop(published);
+    drop((published, globals));
     Ok(())
 }
 
@@ -236,6 +249,15 @@ fn shown_host(settings: &CreateSettings) -> String {
             Some(service) => format!("service {service}"),
             None => "as libpq says".to_owned(),
         },
+    }
+}
+
+fn named_like_globals(target: &Path) -> Failure {
+    Failure {
+        exit: 2,
+        cause: format!("{} would not be taken for a backup by its name", target.display()),
+        hint: Some("choose a name that does not end in .globals.sql".to_owned()),
+        notes: Vec::new(),
     }
 }
 

@@ -15,8 +15,8 @@ use crate::outcome::{RunReport, Status, Verdict};
 use crate::settings::CreateSettings;
 use crate::store::history::{Record, Work};
 use crate::store::manifest::{
-    BackupFile, FORMAT_VERSION, Fingerprint, LargeObjects, Manifest, PgDump, Sequence, Source,
-    Statements, Table,
+    BackupFile, FORMAT_VERSION, Fingerprint, GlobalsFile, LargeObjects, Manifest, PgDump, Sequence,
+    Source, Statements, Table,
 };
 
 /// How a backup was made.
@@ -30,6 +30,8 @@ pub struct Made<'a> {
     pub facts: SourceFacts,
     /// Into which file.
     pub target: &'a Path,
+    /// The file of the server's roles and tablespaces, where one is made.
+    pub globals: Option<GlobalsFile>,
     /// When it began.
     pub started_at: DateTime<Utc>,
 }
@@ -84,6 +86,7 @@ pub fn manifest(
             uncompressed_bytes: packed.uncompressed_bytes,
             compression: made.settings.codec.name().to_owned(),
         },
+        globals: made.globals.clone(),
         tables: tables(contents),
         sequences: sequences(contents),
         large_objects: LargeObjects { count: contents.database.large_objects, bytes: None },

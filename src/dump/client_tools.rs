@@ -65,6 +65,11 @@ impl PgDump {
         self.beside("pg_restore")
     }
 
+    /// The pg_dumpall beside it, else one found as pg_dump is.
+    pub fn pg_dumpall(&self) -> Option<PathBuf> {
+        self.beside("pg_dumpall")
+    }
+
     fn beside(&self, name: &str) -> Option<PathBuf> {
         Some(self.path.with_file_name(name))
             .filter(|path| is_program(path))

@@ -14,6 +14,7 @@ pub mod encoding;
 pub mod fingerprint;
 pub mod flaw;
 pub mod format;
+pub mod globals;
 mod hashing;
 pub mod inspect;
 pub mod item;

@@ -99,7 +99,8 @@ impl SourceSettings {
     }
 }
 
-fn conninfo_item(name: &str, value: &str) -> String {
+/// A parameter in a connection string.
+pub(super) fn conninfo_item(name: &str, value: &str) -> String {
     let quoted = value.replace('\\', r"\\").replace('\'', r"\'");
     format!("{name}='{quoted}'")
 }

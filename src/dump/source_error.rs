@@ -320,10 +320,12 @@ fn message(stderr: &[String], tool: &str) -> String {
         .map_or_else(|| "it did not say why".to_owned(), |line| strip(line))
 }
 
-/// The versions of server and pg_dump in "server version: 16.1; pg_dump version: 15.18".
+/// The versions of server and tool in "server version: 16.1; pg_dump version: 15.18".
 fn versions(all: &str) -> Option<(String, String)> {
     let (_, rest) = all.split_once("server version: ")?;
-    let (server, rest) = rest.split_once("; pg_dump version: ")?;
+    let (server, rest) = ["; pg_dump version: ", "; pg_dumpall version: "]
+        .iter()
+        .find_map(|between| rest.split_once(between))?;
     let word = |text: &str| text.split_whitespace().next().map(str::to_owned);
     all.contains("server version mismatch").then_some(()).and(word(server).zip(word(rest)))
 }

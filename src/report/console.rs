@@ -128,6 +128,7 @@ fn asides(event: &Event, quiet: bool) -> Vec<String> {
             std::iter::once(format!("error: {cause}")).chain(hint).collect()
         }
         Event::Warning(text) if !quiet => vec![format!("warning: {text}")],
+        Event::Waiting { why } if !quiet => vec![format!("waiting: {why}")],
         Event::VerifyFinished(report) if !quiet => {
             let hints = report.defects.iter().filter_map(|defect| defect.hint.as_ref());
             let hints = hints.chain(report.obstacle.iter().filter_map(|it| it.hint.as_ref()));

@@ -230,7 +230,7 @@ fn table<const N: usize>(rows: &[[String; N]], align: [Align; N]) -> String {
 }
 
 /// A name from a file system or a history, without what would move a terminal's cursor.
-fn printable(name: &str) -> String {
+pub(super) fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -1,5 +1,6 @@
 //! The words of the transcript: what people read of each event.
 
+use super::listing::printable;
 use crate::events::{CleanupLine, Event, SandboxKind};
 use crate::outcome::{CheckResult, RunReport, Section, Status, Verdict, grouped};
 
@@ -32,7 +33,7 @@ pub(super) fn transcript(event: &Event) -> String {
             String::new(),
             "Creating backup...".into(),
         ],
-        Event::Created { file, dump_bytes, file_bytes, compressed, contents } => {
+        Event::Created { file, dump_bytes, file_bytes, compressed, contents, globals } => {
             let mut lines = vec![
                 String::new(),
                 "✓ Backup created successfully".into(),
@@ -40,6 +41,7 @@ pub(super) fn transcript(event: &Event) -> String {
                 format!("  Size: {dump_bytes} bytes"),
             ];
             lines.extend(contents.iter().map(|contents| format!("  Contents: {contents}")));
+            lines.extend(globals.iter().map(|file| format!("  Globals: {}", file.display())));
             if *compressed {
                 lines.extend([
                     String::new(),
@@ -117,12 +119,12 @@ pub(super) fn transcript(event: &Event) -> String {
         Event::Checked(check) => checked(check),
         Event::VerifyFinished(report) => summary(report),
         Event::Cleanup(line) => vec![match line {
-            CleanupLine::Kept { name, why } => format!("  keep    {name}  ({why})"),
+            CleanupLine::Kept { name, why } => format!("  keep    {}  ({why})", printable(name)),
             CleanupLine::Removed { name, why, dry_run: false } => {
-                format!("  remove  {name}  ({why})")
+                format!("  remove  {}  ({why})", printable(name))
             }
             CleanupLine::Removed { name, why, dry_run: true } => {
-                format!("  would remove  {name}  ({why})")
+                format!("  would remove  {}  ({why})", printable(name))
             }
             CleanupLine::NothingLeft => "No sandbox was left behind".into(),
             CleanupLine::Sum(sum) => sum.clone(),
@@ -137,7 +139,9 @@ pub(super) fn transcript(event: &Event) -> String {
             format!("  Connect: {connect}"),
             format!("  Remove:  {remove}"),
         ],
-        Event::Progress(_) | Event::Warning(_) | Event::Error { .. } => Vec::new(),
+        Event::Progress(_) | Event::Warning(_) | Event::Waiting { .. } | Event::Error { .. } => {
+            Vec::new()
+        }
     };
     lines.into_iter().map(|line| line + "\n").collect()
 }
@@ -321,7 +325,8 @@ mod tests {
             dump_bytes: 15_234_567,
             file_bytes: 2_345_678,
             compressed: true,
-            contents: None,
+            contents: Some("25 tables, 127,410 rows".into()),
+            globals: Some("./backups/backup_20260114_143022.globals.sql".into()),
         };
         insta::assert_snapshot!(transcript(&started) + &transcript(&created), @r"
         ==========================================
@@ -336,6 +341,8 @@ mod tests {
         ✓ Backup created successfully
           File: ./backups/backup_20260114_143022.sql.gz
           Size: 15234567 bytes
+          Contents: 25 tables, 127,410 rows
+          Globals: ./backups/backup_20260114_143022.globals.sql
 
         Compressing backup...
         ✓ Backup compressed

@@ -45,6 +45,14 @@ pub enum SandboxError {
         /// Whether that run is known to live; otherwise it was started from another host.
         live: bool,
     },
+    /// Somebody had the name or the port until the end of the wait.
+    #[error("{by}, also after {} s (--wait)", waited.as_secs())]
+    StillTaken {
+        /// Who.
+        by: Box<SandboxError>,
+        /// How long was waited.
+        waited: Duration,
+    },
     /// The server did not get ready.
     #[error("PostgreSQL did not get ready in {name}: {reason}{}", last_lines(log))]
     NotReady {
@@ -180,7 +188,8 @@ impl SandboxError {
             Self::NameInUse {
                 name, live: true, ..
             } => Some(format!(
-                "wait until {name} is free, or run beside it with --container-name and --port 0"
+                "wait until {name} is free (--wait), or run beside it with --container-name and \
+                 --port 0"
             )),
             Self::NameInUse {
                 name, live: false, ..
@@ -188,6 +197,7 @@ impl SandboxError {
                 "if that run is over: docker rm -f {name}; else run beside it with \
                  --container-name and --port 0"
             )),
+            Self::StillTaken { by, .. } => by.hint(),
             Self::NotReady { .. } => Some(
                 "the lines above are the server's; a setting, the image or too little memory or \
                  disk space can be the reason"

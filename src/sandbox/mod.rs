@@ -13,6 +13,8 @@ mod owner;
 pub mod sweep;
 pub mod tuning;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +55,8 @@ pub struct Request {
     /// Whether the sandbox will be kept; it is labelled so that only its own name's next run, or
     /// the operator, removes it.
     pub keep: bool,
+    /// How long to wait for a name or port that somebody has; without one, not at all.
+    pub wait: Option<Duration>,
     /// Expected size of the data as a plain dump, in bytes. What fits well is kept in memory; an
     /// unknown size goes to the disk.
     pub data_bytes: Option<u64>,
@@ -69,6 +73,7 @@ impl Default for Request {
             port: 5433,
             name: "backup-restore-test".into(),
             keep: false,
+            wait: None,
             data_bytes: None,
             settings: Vec::new(),
         }
@@ -104,10 +109,10 @@ enum Engine {
     Local(Box<local::Server>),
 }
 
-/// Starts a sandbox. Emits `SandboxChecking`, `SandboxSwept` for each leftover in the way,
-/// `ImagePulling` and `Progress` where an image is pulled, `SandboxStarting`, `SandboxStarted`,
-/// `SandboxWaiting`, `SandboxReady`. When it fails, is cancelled or is dropped, whatever it made is
-/// removed again.
+/// Starts a sandbox. Emits `SandboxChecking`, `SandboxSwept` for each leftover in the way, `Waiting`
+/// where somebody has name or port and is waited for, `ImagePulling` and `Progress` where an image is
+/// pulled, `SandboxStarting`, `SandboxStarted`, `SandboxWaiting`, `SandboxReady`. When it fails, is
+/// cancelled or is dropped, whatever it made is removed again.
 ///
 /// # Errors
 /// Any [`SandboxError`]; none of them says anything about a backup.

@@ -25,6 +25,8 @@ pub struct CreateSettings {
     pub pg_dump: Option<PathBuf>,
     /// Whether owners and grants are dumped.
     pub keep_owner: bool,
+    /// Whether the server's roles and tablespaces are written beside the backup.
+    pub globals: bool,
     /// What pg_dump writes.
     pub format: Format,
     /// How the file, or what is in the archive, is packed.
@@ -83,6 +85,7 @@ pub fn create(
         source,
         pg_dump: args.pg_dump.clone(),
         keep_owner: args.keep_owner,
+        globals: args.globals,
         format,
         codec: codec(format, args.compress.as_deref(), args.output.as_deref())?,
         jobs: jobs_for(format, args.jobs)?,

@@ -32,6 +32,8 @@ pub struct VerifySettings {
     pub port: u16,
     /// Name of the container.
     pub container_name: String,
+    /// How long to wait for others who have name, port or backup; without one, not at all.
+    pub wait: Option<Duration>,
     /// Keep the restored database running.
     pub keep: bool,
     /// Compare the contents of the restored rows.
@@ -96,6 +98,7 @@ pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
         image: image.or(config.verify.image),
         port: args.port,
         container_name: args.container_name.clone(),
+        wait: args.wait.map(|limit| limit.unwrap_or(Duration::MAX)),
         keep: args.no_cleanup,
         content: !args.no_content,
         jobs: args.jobs.map_or_else(cores, usize::from),

@@ -37,6 +37,9 @@ pub struct Manifest {
     pub pg_dump: PgDump,
     /// The file that was made.
     pub file: BackupFile,
+    /// The file of the server's roles and tablespaces, where one was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub globals: Option<GlobalsFile>,
     /// The tables with rows in the dump, in its order.
     pub tables: Vec<Table>,
     /// The states of the sequences, in the dump's order.
@@ -117,6 +120,18 @@ pub struct BackupFile {
     pub uncompressed_bytes: u64,
     /// `none`, `gzip`, `zstd`.
     pub compression: String,
+}
+
+/// The file of the server's roles and tablespaces, beside the backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GlobalsFile {
+    /// Its name, without directory.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
 }
 
 /// A table with rows in the dump.
@@ -329,12 +344,14 @@ impl Manifest {
     }
 
     fn check_sense(&self) -> Result<(), ManifestError> {
-        let digest = &self.file.sha256;
-        if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            let message = format!("{digest:?} is not a SHA-256");
-            return Err(ManifestError::Damaged(message));
+        let of_globals = self.globals.as_ref().map(|globals| &globals.sha256);
+        let is_digest =
+            |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let mut digests = std::iter::once(&self.file.sha256).chain(of_globals);
+        match digests.find(|digest| !is_digest(digest)) {
+            Some(digest) => Err(ManifestError::Damaged(format!("{digest:?} is not a SHA-256"))),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether this is the manifest of that file, by its name and size. A copy under another name

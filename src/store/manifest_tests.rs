@@ -21,6 +21,11 @@ fn manifest() -> Manifest {
             uncompressed_bytes: 9,
             compression: "gzip".into(),
         },
+        globals: Some(GlobalsFile {
+            name: "x.globals.sql".into(),
+            bytes: 5,
+            sha256: "1".repeat(64),
+        }),
         tables: vec![Table {
             schema: "public".into(),
             name: "users".into(),

@@ -1,6 +1,7 @@
 //! Backups at rest: their names, how they are published, what is kept.
 
 pub mod error;
+pub mod globals;
 pub mod history;
 pub mod latest;
 pub mod ledger;

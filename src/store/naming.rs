@@ -198,11 +198,12 @@ pub fn own_time(name: &str) -> Option<DateTime<Utc>> {
     parse_stamp(stamp.as_bytes())
 }
 
-/// Whether a file of this name can be a backup. Hidden files, and so partial ones, manifests and
-/// the history are none.
+/// Whether a file of this name can be a backup. Hidden files, and so partial ones, manifests,
+/// globals and the history are none.
 pub fn is_backup_name(name: &OsStr) -> bool {
     let bytes = name.as_encoded_bytes();
     !bytes.starts_with(b".")
+        && !super::globals::is_globals_name(name)
         && SUFFIXES
             .iter()
             .any(|suffix| bytes.len() > suffix.len() && bytes.ends_with(suffix.as_bytes()))
@@ -360,6 +361,7 @@ mod tests {
             ".x.sql",
             ".x.sql.gz.partial",
             "x.sql.gz.manifest.json",
+            "x.globals.sql",
             HISTORY_FILE,
             TOTALS_FILE,
             ".sql",

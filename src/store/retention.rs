@@ -27,6 +27,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Whether anything may go by it.
+    pub fn has_rules(&self) -> bool {
+        self.older_than.is_some() || self.selects()
+    }
+
     fn selects(&self) -> bool {
         [self.keep_last, self.keep_daily, self.keep_weekly, self.keep_monthly, self.keep_yearly]
             .iter()
@@ -57,12 +62,14 @@ pub struct Entry {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// Its size with its manifest, in bytes.
+    /// Its size with its manifest and its globals, in bytes.
     pub bytes: u64,
     /// Whether it is being written or verified.
     pub busy: bool,
     /// Its manifest, where there is one.
     pub manifest: Option<PathBuf>,
+    /// The file of its server's roles and tablespaces, where there is one.
+    pub globals: Option<PathBuf>,
     /// Whether its last verification passed.
     pub passed: bool,
 }
@@ -144,7 +151,7 @@ impl fmt::Display for RemoveReason {
 pub enum Action {
     /// It stays.
     Keep(KeepReason),
-    /// It goes, together with its manifest.
+    /// It goes, together with its manifest and its globals.
     Remove(RemoveReason),
 }
 

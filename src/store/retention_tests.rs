@@ -17,6 +17,7 @@ fn entry(name: &str, kind: Kind) -> Entry {
         bytes: 10,
         busy: false,
         manifest: None,
+        globals: None,
         passed: false,
     }
 }
@@ -130,55 +131,72 @@ fn grandfather_father_and_son_are_kept() {
     assert_eq!(count(&KeepReason::Yearly), 1);
 }
 
-fn any_entry() -> impl Strategy<Value = Entry> {
-    (-100i64..30_000, any::<[bool; 2]>(), 0..8u8, any::<u32>()).prop_map(
-        |(hours, [busy, passed], kind, number)| {
-            let time = now() - chrono::Duration::hours(hours);
+/// Backups, and what else lies beside them, at different minutes: some days with many, some years
+/// with few.
+fn any_calendar() -> impl Strategy<Value = Vec<Entry>> {
+    let minute = prop_oneof![-2_000i64..40_000, -2_000i64..2_100_000];
+    let what = (proptest::bool::weighted(0.1), proptest::bool::weighted(0.3), 0..10u8);
+    proptest::collection::btree_map(minute, what, 0..60).prop_map(|calendar| {
+        let entry = |(minutes, (busy, passed, kind)): (i64, (bool, bool, u8))| {
+            let time = now() - chrono::Duration::minutes(minutes);
             let kind = match kind {
                 0 => Kind::Partial,
                 1 => Kind::Foreign,
                 _ => Kind::Backup { time },
             };
-            Entry { busy, passed, ..entry(&format!("{number}"), kind) }
-        },
-    )
+            Entry { busy, passed, ..entry(&format!("{time}"), kind) }
+        };
+        calendar.into_iter().map(entry).collect()
+    })
+}
+
+fn any_policy() -> impl Strategy<Value = Policy> {
+    let days = proptest::option::of(0u32..1500);
+    (days, proptest::array::uniform5(0usize..9)).prop_map(|(days, keep)| {
+        let [keep_last, keep_daily, keep_weekly, keep_monthly, keep_yearly] = keep;
+        let older_than = days.map(|days| DAY * days);
+        Policy { older_than, keep_last, keep_daily, keep_weekly, keep_monthly, keep_yearly }
+    })
+}
+
+fn time_of(entry: &Entry) -> Option<DateTime<Utc>> {
+    match entry.kind {
+        Kind::Backup { time } => Some(time),
+        Kind::Partial | Kind::Foreign => None,
+    }
+}
+
+fn kept(plan: &Plan) -> Vec<Entry> {
+    let stays = |decision: &&Decision| matches!(decision.action, Action::Keep(_));
+    plan.decisions.iter().filter(stays).map(|decision| decision.entry.clone()).collect()
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
+}
+
+fn names<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<String> {
+    entries.into_iter().map(|entry| entry.name.clone()).collect()
 }
 
 proptest! {
     #[test]
-    fn no_plan_removes_what_must_stay(
-        entries in proptest::collection::vec(any_entry(), 0..40),
-        days in proptest::option::of(0u32..1500),
-        keep in any::<[u8; 5]>(),
-    ) {
-        let [last, daily, weekly, monthly, yearly] = keep.map(|n| usize::from(n % 9));
-        let policy = Policy {
-            older_than: days.map(|days| DAY * days),
-            keep_last: last,
-            keep_daily: daily,
-            keep_weekly: weekly,
-            keep_monthly: monthly,
-            keep_yearly: yearly,
-        };
-        let number = entries.len();
-        let time = |entry: &Entry| match entry.kind {
-            Kind::Backup { time } => Some(time),
-            _ => None,
-        };
-        let newest = entries.iter().filter_map(time).max();
-        let newest_passed = entries.iter().filter(|entry| entry.passed).filter_map(time).max();
+    fn no_plan_removes_what_must_stay(entries in any_calendar(), policy in any_policy()) {
+        let newest = entries.iter().filter_map(time_of).max();
+        let newest_passed = entries.iter().filter(|entry| entry.passed).filter_map(time_of).max();
         let plan = plan(now(), entries, &policy);
-        prop_assert_eq!(plan.decisions.len(), number);
         let mut backups_seen = 0;
         for decision in &plan.decisions {
             let entry = &decision.entry;
             let goes = matches!(decision.action, Action::Remove(_));
             prop_assert!(!(goes && entry.busy));
             prop_assert!(!(goes && entry.kind == Kind::Foreign));
-            if let Some(time) = time(entry) {
+            if let Some(time) = time_of(entry) {
                 prop_assert!(!(goes && Some(time) == newest));
                 prop_assert!(!(goes && entry.passed && Some(time) == newest_passed));
-                prop_assert!(!(goes && backups_seen < last));
+                prop_assert!(!(goes && backups_seen < policy.keep_last));
+                prop_assert!(!goes || policy.has_rules());
                 backups_seen += 1;
                 if let Some(limit) = policy.older_than {
                     let age = (now() - time).to_std().unwrap_or_default();
@@ -186,5 +204,80 @@ proptest! {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_plan_decides_every_entry_once(entries in any_calendar(), policy in any_policy()) {
+        let before = sorted(names(&entries));
+        let plan = plan(now(), entries, &policy);
+        let decided = plan.decisions.iter().map(|decision| &decision.entry);
+        prop_assert_eq!(sorted(names(decided)), before);
+    }
+
+    #[test]
+    fn a_rule_keeps_exactly_the_newest_of_each_of_the_last_periods_that_have_one(
+        minutes in proptest::collection::btree_set(-2_000i64..2_100_000, 1..80),
+        number in 1usize..12,
+    ) {
+        let backup = |minutes: &i64| {
+            let time = now() - chrono::Duration::minutes(*minutes);
+            entry(&format!("{time}"), Kind::Backup { time })
+        };
+        // The newest first.
+        let backups: Vec<Entry> = minutes.iter().map(backup).collect();
+        let none = Policy::default;
+        for (period, policy) in [
+            ("%F %T", Policy { keep_last: number, ..none() }),
+            ("%F", Policy { keep_daily: number, ..none() }),
+            ("%G week %V", Policy { keep_weekly: number, ..none() }),
+            ("%Y-%m", Policy { keep_monthly: number, ..none() }),
+            ("%Y", Policy { keep_yearly: number, ..none() }),
+        ] {
+            let period_of = |entry: &Entry| time_of(entry).unwrap().format(period).to_string();
+            let mut expected: Vec<&Entry> = Vec::new();
+            for backup in &backups {
+                if expected.last().is_none_or(|last| period_of(last) != period_of(backup)) {
+                    expected.push(backup);
+                }
+            }
+            expected.truncate(number);
+            let plan = plan(now(), backups.clone(), &policy);
+            prop_assert_eq!(names(&kept(&plan)), names(expected), "{}", period);
+        }
+    }
+
+    #[test]
+    fn a_stricter_policy_never_removes_less(
+        entries in any_calendar(),
+        strict in any_policy(),
+        more in any_policy(),
+    ) {
+        prop_assume!(strict.has_rules());
+        let lax = Policy {
+            older_than: match (strict.older_than, more.older_than) {
+                (Some(limit), Some(longer)) => Some(limit + longer),
+                (limit, longer) => limit.or(longer),
+            },
+            keep_last: strict.keep_last + more.keep_last,
+            keep_daily: strict.keep_daily + more.keep_daily,
+            keep_weekly: strict.keep_weekly + more.keep_weekly,
+            keep_monthly: strict.keep_monthly + more.keep_monthly,
+            keep_yearly: strict.keep_yearly + more.keep_yearly,
+        };
+        let (strict, lax) = (plan(now(), entries.clone(), &strict), plan(now(), entries, &lax));
+        for name in removed(&lax) {
+            prop_assert!(removed(&strict).contains(&name), "{}", name);
+        }
+    }
+
+    #[test]
+    fn a_clean_up_after_a_clean_up_removes_nothing(
+        entries in any_calendar(),
+        policy in any_policy(),
+    ) {
+        let left = kept(&plan(now(), entries, &policy));
+        let again = plan(now(), left.clone(), &policy);
+        prop_assert_eq!(removed(&again), [""; 0]);
+        prop_assert_eq!(again.decisions.len(), left.len());
     }
 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
+use super::globals::{globals_path, is_globals_name, is_shared};
 use super::lock;
 use super::naming::{
     is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path, own_time,
@@ -38,12 +39,13 @@ pub fn scan(dir: &Path, passed: &BTreeSet<String>) -> Result<Vec<Entry>, StoreEr
         };
         let name = found.file_name().to_string_lossy().into_owned();
         let manifest = Some(manifest_path(&path)).filter(|path| is_plain_file(path));
-        let manifest_bytes = manifest.as_deref().map_or(0, size);
+        let globals = Some(globals_path(&path)).filter(|path| is_plain_file(path));
         entries.push(Entry {
-            bytes: size(&path) + manifest_bytes,
+            bytes: size(&path) + sizes([&manifest, &globals]),
             busy: kind != Kind::Foreign && is_busy(&path),
             passed: passed.contains(&name),
             manifest,
+            globals,
             path,
             name,
             kind,
@@ -78,14 +80,19 @@ fn kind_of(path: &Path, metadata: &Metadata) -> Option<Kind> {
 }
 
 /// Whether a partial file is to become something that `create` writes: a backup under any name
-/// (the file is its own, whoever chose the name), or a manifest.
+/// (the file is its own, whoever chose the name), its manifest, or its globals.
 fn is_own_partial(target: &str) -> bool {
     let backup = target.strip_suffix(".manifest.json").unwrap_or(target);
-    is_backup_name(backup.as_ref())
+    is_backup_name(backup.as_ref()) || is_globals_name(target.as_ref())
 }
 
 fn is_plain_file(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
+/// Bytes of those of these files that there are.
+fn sizes<const N: usize>(files: [&Option<PathBuf>; N]) -> u64 {
+    files.into_iter().flatten().map(|file| size(file)).sum()
 }
 
 /// Bytes of a file, or of the files right in a directory (pg_dump's directory format is flat) that
@@ -109,10 +116,11 @@ pub(crate) fn size(path: &Path) -> u64 {
     entries.filter_map(bytes).sum()
 }
 
-/// Whether somebody holds a lock on it. What cannot be asked counts as busy.
+/// Whether somebody holds a lock on it. Where that cannot be asked, [`apply`] cannot lock it either,
+/// and says why it stays.
 fn is_busy(path: &Path) -> bool {
     let free = open_unfollowed(path).and_then(|file| lock::try_exclusive(&file));
-    !matches!(free, Ok(true))
+    matches!(free, Ok(false))
 }
 
 /// What became of an entry that was to go.
@@ -148,7 +156,8 @@ impl RemovalError {
     }
 }
 
-/// Removes what the plan says, oldest first, each backup with its manifest; goes on after an error.
+/// Removes what the plan says, oldest first, each backup with its manifest and globals; goes on after
+/// an error.
 pub fn apply(plan: &Plan) -> Vec<Removal> {
     plan.decisions
         .iter()
@@ -183,16 +192,23 @@ fn remove(entry: &Entry) -> Result<u64, RemovalError> {
         std::fs::remove_file(path)
     };
     removed.map_err(failed)?;
-    Ok(entry.bytes)
+    // Its globals last: while it lives, it has them.
+    match &entry.globals {
+        Some(globals) if is_shared(path) => Ok(entry.bytes.saturating_sub(size(globals))),
+        Some(globals) => gone(std::fs::remove_file(globals))
+            .map(|()| entry.bytes)
+            .map_err(|error| StoreError::io("remove", globals, error).into()),
+        None => Ok(entry.bytes),
+    }
 }
 
 /// Whether the open file is the one that was planned for: of the same name, kind and size.
 fn is_as_planned(entry: &Entry, file: &File) -> io::Result<bool> {
     let metadata = file.metadata()?;
-    let manifest_bytes = entry.manifest.as_deref().map_or(0, size);
+    let beside = sizes([&entry.manifest, &entry.globals]);
     Ok(lock::still_names(&entry.path, file)?
         && kind_of(&entry.path, &metadata) == Some(entry.kind)
-        && (metadata.is_dir() || metadata.size() + manifest_bytes == entry.bytes))
+        && (metadata.is_dir() || metadata.size() + beside == entry.bytes))
 }
 
 /// What is gone already needs no removing.
@@ -204,166 +220,5 @@ fn gone(result: io::Result<()>) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs::write;
-    use std::os::unix::fs::symlink;
-    use std::time::Duration;
-
-    use chrono::{TimeZone, Utc};
-
-    use super::super::publish::Partial;
-    use super::super::publish_directory::PartialDirectory;
-    use super::super::retention::{Policy, plan};
-    use super::*;
-
-    fn a_month() -> Policy {
-        Policy { older_than: Some(Duration::from_secs(30 * 86_400)), ..Policy::default() }
-    }
-
-    fn plan_for(dir: &Path, passed: &[&str]) -> Plan {
-        let passed = passed.iter().map(|name| (*name).to_owned()).collect();
-        let now = Utc.with_ymd_and_hms(2026, 3, 15, 0, 0, 0).unwrap();
-        plan(now, scan(dir, &passed).unwrap(), &a_month())
-    }
-
-    fn names(dir: &Path) -> Vec<String> {
-        let mut names: Vec<_> = std::fs::read_dir(dir)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    const OLD: &str = "backup_20250101_020000.sql.gz";
-    const OLDER: &str = "backup_20240101_020000.sql.gz";
-    const NEW: &str = "backup_20260314_020000.sql.gz";
-
-    #[test]
-    fn an_old_backup_goes_with_its_manifest_and_nothing_else_does() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = dir.path();
-        let manifest = format!("{OLD}.manifest.json");
-        for name in [OLD, &manifest, OLDER, NEW, "README.md", "history.jsonl", "old.sql"] {
-            write(dir.join(name), b"12345").unwrap();
-        }
-        std::fs::create_dir(dir.join("database")).unwrap();
-        write(dir.join("database").join(OLD), b"x").unwrap();
-        let removals = apply(&plan_for(dir, &[OLDER]));
-        assert_eq!(removals.len(), 1);
-        assert_eq!(*removals[0].result.as_ref().unwrap(), 10);
-        assert_eq!(names(dir), ["README.md", OLDER, NEW, "database", "history.jsonl", "old.sql"]);
-        assert_eq!(names(&dir.join("database")), [OLD]);
-    }
-
-    #[test]
-    fn symbolic_links_are_not_followed_and_not_removed() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = dir.path();
-        std::fs::create_dir(dir.join("elsewhere")).unwrap();
-        write(dir.join("elsewhere/precious"), b"x").unwrap();
-        write(dir.join("elsewhere/toc.dat"), b"x").unwrap();
-        symlink(dir.join("elsewhere/precious"), dir.join(OLD)).unwrap();
-        symlink(dir.join("elsewhere"), dir.join("backup_20250101_000000")).unwrap();
-        symlink(dir.join("elsewhere/precious"), dir.join(format!(".{OLD}.partial"))).unwrap();
-        write(dir.join(NEW), b"x").unwrap();
-        assert!(apply(&plan_for(dir, &[])).is_empty());
-        assert_eq!(names(dir).len(), 5);
-        assert_eq!(names(&dir.join("elsewhere")), ["precious", "toc.dat"]);
-    }
-
-    #[test]
-    fn a_manifest_that_is_a_link_stays_and_its_target_too() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = dir.path();
-        write(dir.join("precious"), b"x").unwrap();
-        write(dir.join(OLD), b"x").unwrap();
-        write(dir.join(NEW), b"x").unwrap();
-        symlink(dir.join("precious"), manifest_path(&dir.join(OLD))).unwrap();
-        assert!(apply(&plan_for(dir, &[]))[0].result.is_ok());
-        assert!(dir.join("precious").exists() && !dir.join(OLD).exists());
-    }
-
-    #[test]
-    fn a_backup_that_is_being_verified_stays() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = dir.path();
-        write(dir.join(OLD), b"x").unwrap();
-        write(dir.join(NEW), b"x").unwrap();
-        let before = plan_for(dir, &[]);
-        let reader = File::open(dir.join(OLD)).unwrap();
-        assert!(lock::try_shared(&reader).unwrap());
-        assert_eq!(plan_for(dir, &[]).removals().count(), 0);
-        // A plan that was made before does not remove it either.
-        let removals = apply(&before);
-        assert!(matches!(removals[0].result, Err(RemovalError::InUse(_))));
-        assert!(dir.join(OLD).exists());
-    }
-
-    #[test]
-    fn a_backup_that_changed_after_the_plan_stays() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = dir.path();
-        write(dir.join(OLD), b"x").unwrap();
-        write(dir.join(NEW), b"x").unwrap();
-        let before = plan_for(dir, &[]);
-        write(dir.join(OLD), b"another").unwrap();
-        let removals = apply(&before);
-        assert!(matches!(removals[0].result, Err(RemovalError::Changed(_))));
-        assert!(dir.join(OLD).exists());
-    }
-
-    #[test]
-    fn the_partial_files_of_dead_runs_go_and_those_of_live_ones_stay() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = dir.path();
-        for name in [".manual.sql.gz.partial", ".x.sql.manifest.json.partial", ".notes.partial"] {
-            write(dir.join(name), b"half").unwrap();
-        }
-        let live = Partial::create(&dir.join(NEW), false).unwrap();
-        let removals = apply(&plan_for(dir, &[]));
-        assert!(removals.len() == 2 && removals.iter().all(|removal| removal.result.is_ok()));
-        assert_eq!(names(dir), [format!(".{NEW}.partial"), ".notes.partial".to_owned()]);
-        drop(live.publish().unwrap());
-    }
-
-    #[test]
-    fn an_old_directory_of_pg_dump_goes_whole() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = dir.path();
-        let old = dir.join("backup_20250101_000000");
-        std::fs::create_dir(&old).unwrap();
-        write(old.join("toc.dat"), b"PGDMP").unwrap();
-        write(old.join("1.dat.gz"), b"rows").unwrap();
-        write(dir.join(NEW), b"x").unwrap();
-        let removals = apply(&plan_for(dir, &[]));
-        assert_eq!(*removals[0].result.as_ref().unwrap(), 9);
-        assert_eq!(names(dir), [NEW]);
-    }
-
-    #[test]
-    fn a_directory_of_ours_goes_with_its_manifest_and_a_half_written_one_of_a_dead_run_too() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = dir.path();
-        let old = dir.join("backup_20250101_000000.dir");
-        let half = dir.join(".backup_20250102_000000.dir.partial");
-        for path in [&old, &half, &dir.join("database.dir"), &dir.join(".cache.partial")] {
-            std::fs::create_dir(path).unwrap();
-            write(path.join("1.dat.gz"), b"rows").unwrap();
-        }
-        write(old.join("toc.dat"), b"PGDMP").unwrap();
-        write(manifest_path(&old), b"{}").unwrap();
-        write(dir.join(NEW), b"x").unwrap();
-        let live = PartialDirectory::create(&dir.join("live.dir"), false).unwrap();
-        let removals = apply(&plan_for(dir, &[]));
-        assert!(removals.len() == 2 && removals.iter().all(|removal| removal.result.is_ok()));
-        assert_eq!(names(dir), [".cache.partial", ".live.dir.partial", NEW, "database.dir"]);
-        drop(live);
-    }
-
-    #[test]
-    fn a_missing_directory_is_named() {
-        let scanned = scan(Path::new("/no/such/backups"), &BTreeSet::new());
-        assert!(matches!(scanned, Err(StoreError::DirectoryMissing(_))));
-    }
-}
+#[path = "sweep_tests.rs"]
+mod tests;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{counted, died, finish, interrupted, request, tools};
+use super::{counted, died, finish, globals, interrupted, request, tools};
 use crate::commands::record::{self, Made, Packed};
 use crate::commands::{Failure, Stop};
 use crate::dump::archive::{Archive, Examined, Fault};
@@ -24,6 +24,7 @@ use crate::dump::source_facts::{self, Facts};
 use crate::events::{Event, Events, Progress, Work};
 use crate::settings::CreateSettings;
 use crate::store::error::StoreError;
+use crate::store::globals::globals_path;
 use crate::store::manifest::Manifest;
 use crate::store::publish::Partial;
 use crate::store::publish_directory::PartialDirectory;
@@ -108,6 +109,7 @@ pub(super) async fn make(
         facts = source_facts::source_facts(&settings.source, &pg_dump) => facts?,
     };
     let tools = tools::fitting(settings, pg_dump, &facts, target, events).await?;
+    let globals = globals::dump(settings, target, &tools.pg_dump, &facts, events, stop).await?;
     let pg_restore = tools.pg_dump.pg_restore();
     let request = request(settings, tools.pg_dump.clone());
     dump(&request, &facts, place.path(), events, stop).await?;
@@ -129,17 +131,19 @@ pub(super) async fn make(
         sha256: examined.sha256,
         uncompressed_bytes: decoded.bytes,
     };
-    let made = Made { settings, request: &request, facts, target, started_at };
+    let file = globals.as_ref().map(|globals| globals.file.clone());
+    let made = Made { settings, request: &request, facts, target, globals: file, started_at };
     let Decoded { unsound, facts, contents, .. } = decoded;
     let mut manifest = record::manifest(&made, packed, &contents, &facts, unsound.as_ref());
     manifest.not_recorded.extend(unread.map(|why| format!("rows, contents and statements: {why}")));
-    finish(&made, &manifest, || place.publish(), settings.force, events)?;
+    finish(&made, &manifest, globals, || place.publish(), events)?;
     events.emit(Event::Created {
         file: target.to_owned(),
         dump_bytes: manifest.file.bytes,
         file_bytes: manifest.file.bytes,
         compressed: false,
         contents: counted(&manifest),
+        globals: made.globals.as_ref().map(|_| globals_path(target)),
     });
     Ok(manifest)
 }

@@ -2,6 +2,7 @@
 
 mod archive;
 mod checking;
+mod holding;
 mod pg_restore;
 mod reading;
 mod restoring;
@@ -23,7 +24,7 @@ use crate::outcome::{Defect, Obstacle, RunReport};
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::settings::VerifySettings;
 use crate::store::manifest::Manifest;
-use crate::store::{latest, lock, naming};
+use crate::store::{latest, naming};
 use chrono::Utc;
 
 /// The database that the backup is restored into, unless it makes databases of its own.
@@ -118,14 +119,14 @@ impl Run<'_> {
         if is_directory(&path) {
             let opened = ArchiveDirectory::open_at(&path);
             let directory = opened.map_err(|error| obstacle(&error, error.hint()))?;
-            self.found(&path, directory.file(), directory.bytes())?;
+            self.found(&path, directory.file(), directory.bytes()).await?;
             if !self.read_manifest(&path, directory.bytes())? {
                 return Ok(());
             }
             return self.archive(Archive::Directory(directory)).await;
         }
         let file = BackupFile::open(&path).map_err(|error| obstacle(&error, error.hint()))?;
-        self.found(&path, file.file(), file.bytes())?;
+        self.found(&path, file.file(), file.bytes()).await?;
         let sniffed = file.sniff();
         if let Ok(Err(not_a_dump)) = &sniffed {
             self.report.defects.push(Defect {
@@ -162,13 +163,9 @@ impl Run<'_> {
 
     /// Notes that there is a backup, and holds it to the end, so that no clean-up removes what is
     /// being verified: as long as `file` is open.
-    fn found(&mut self, path: &Path, file: &File, bytes: u64) -> Result<(), Obstacle> {
+    async fn found(&mut self, path: &Path, file: &File, bytes: u64) -> Result<(), Obstacle> {
         self.opened = true;
-        match lock::try_shared(file) {
-            Ok(false) => return Err(being_written(path)),
-            Ok(true) => {}
-            Err(error) => tracing::debug!(%error, "the backup cannot be locked"),
-        }
+        self.hold(path, file).await?;
         self.report.backup_bytes = bytes;
         self.events.emit(Event::BackupFound { bytes });
         Ok(())
@@ -270,13 +267,6 @@ fn obstacle(error: &dyn std::fmt::Display, hint: &str) -> Obstacle {
 /// Whether this is a directory that is, or was, a backup.
 fn is_directory(path: &Path) -> bool {
     path.is_dir() && (naming::is_backup_directory(path) || naming::manifest_path(path).is_file())
-}
-
-fn being_written(path: &Path) -> Obstacle {
-    Obstacle {
-        cause: format!("{} is being written or removed by another run", path.display()),
-        hint: Some("verify it again when that run is done".into()),
-    }
 }
 
 fn changed() -> Obstacle {

@@ -158,6 +158,7 @@ impl Run<'_> {
             port: self.settings.port,
             name: self.settings.container_name.clone(),
             keep: self.settings.keep,
+            wait: self.settings.wait,
             data_bytes: Some(dump_bytes),
             settings: self.settings.server_settings.clone(),
         }

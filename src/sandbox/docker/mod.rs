@@ -6,6 +6,7 @@ mod exec;
 mod guard;
 mod image;
 mod inventory;
+mod patience;
 mod ready;
 mod spec;
 
@@ -28,6 +29,7 @@ use super::{Program, Request, tuning};
 use claim::{claim, is_about_the_port, port_busy};
 use guard::{Guard, refusing};
 use image::Image;
+use patience::Patience;
 use ready::{Awaited, Ready};
 use spec::{Plan, SERVER_PORT, SERVER_PORT_KEY, Storage};
 
@@ -86,25 +88,29 @@ impl Container {
     }
 }
 
-/// Starts a container; what it made is removed when that fails.
+/// Starts a container; what it made is removed when that fails, also before it waits for another run
+/// that was quicker.
 pub async fn start(
     request: &Request,
     events: &Events,
     cancel: &CancellationToken,
 ) -> Result<(Container, Ready, Image, bool), SandboxError> {
     let engine = Engine::connect().await?;
-    let guard = Guard::new(engine, this_run(request.keep)?);
-    match start_guarded(&guard, request, events, cancel).await {
-        Ok((id, port, ready, image, in_memory)) => {
-            let name = request.name.clone();
-            let container = Container { name, port, id, guard };
-            Ok((container, ready, image, in_memory))
-        }
-        Err(error) => {
-            if let Err(left) = guard.remove().await {
-                tracing::warn!(error = %left, "something of the sandbox is left");
+    let mut patience = Patience::new(request.wait);
+    loop {
+        let guard = Guard::new(engine.clone(), this_run(request.keep)?);
+        match start_guarded(&guard, request, &mut patience, events, cancel).await {
+            Ok((id, port, ready, image, in_memory)) => {
+                let name = request.name.clone();
+                let container = Container { name, port, id, guard };
+                return Ok((container, ready, image, in_memory));
             }
-            Err(error)
+            Err(error) => {
+                if let Err(left) = guard.remove().await {
+                    tracing::warn!(error = %left, "something of the sandbox is left");
+                }
+                patience.pause(error, events, cancel).await?;
+            }
         }
     }
 }
@@ -112,9 +118,11 @@ pub async fn start(
 async fn start_guarded(
     guard: &Guard,
     request: &Request,
+    patience: &mut Patience,
     events: &Events,
     cancel: &CancellationToken,
 ) -> Result<(String, u16, Ready, Image, bool), SandboxError> {
+    patience.until_free(guard, request, events, cancel).await?;
     let docker = &guard.engine.docker;
     let name = format!("{}-{}", request.name, guard.owner.run);
     // The network takes as long as all the questions together.

@@ -1,0 +1,127 @@
+//! `create --globals`: the roles and tablespaces of the server, in a file beside the backup. It is
+//! published right before the backup, so that one that names it has it.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::interrupted;
+use crate::commands::{Failure, Stop};
+use crate::dump::client_tools::PgDump;
+use crate::dump::globals;
+use crate::dump::source_error::SourceError;
+use crate::dump::source_facts::Facts;
+use crate::events::{Event, Events};
+use crate::settings::CreateSettings;
+use crate::store::error::StoreError;
+use crate::store::globals::globals_path;
+use crate::store::manifest::GlobalsFile;
+use crate::store::publish::Partial;
+
+/// The file in the making.
+pub(super) struct Globals {
+    partial: Partial,
+    overwrite: bool,
+    /// What the manifest says of it.
+    pub(super) file: GlobalsFile,
+}
+
+/// Asks for them and writes the partial file, where that is wanted.
+pub(super) async fn dump(
+    settings: &CreateSettings,
+    target: &Path,
+    pg_dump: &PgDump,
+    facts: &Facts,
+    events: &Events,
+    stop: &Stop,
+) -> Result<Option<Globals>, Failure> {
+    if !settings.globals {
+        return Ok(None);
+    }
+    let pg_dumpall = pg_dump.pg_dumpall().ok_or_else(missing)?;
+    let path = globals_path(target);
+    let mut partial = Partial::create(&path, settings.force)?;
+    let database = match facts {
+        Facts::Known(known) => Some(known.database.as_str()),
+        Facts::Unknown { .. } => settings.source.dbname.as_deref(),
+    };
+    let globals = tokio::select! {
+        biased;
+        () = stop.token().cancelled() => return Err(interrupted(stop)),
+        globals = globals::globals(&settings.source, &pg_dumpall, database) => {
+            globals.map_err(not_dumped)?
+        }
+    };
+    for line in globals.warnings {
+        events.emit(Event::Warning(line));
+    }
+    partial.write_all(&globals.sql).map_err(|error| StoreError::io("write", &path, error))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = globals.sql.len() as u64;
+    let file = GlobalsFile { name, bytes, sha256: globals.sha256 };
+    Ok(Some(Globals { partial, overwrite: settings.force, file }))
+}
+
+impl Globals {
+    /// Gives the file its name.
+    pub(super) fn publish(self) -> Result<Published, StoreError> {
+        let path = self.partial.target().to_owned();
+        let file = self.partial.publish()?;
+        // What it replaced cannot come back: then it stays in any case.
+        Ok(Published { path, _file: file, is_new: !self.overwrite, has_backup: false })
+    }
+}
+
+/// The file with its name. Dropped before [`Published::has_backup`], it is removed, unless it may
+/// stand in the place of an older backup's.
+pub(super) struct Published {
+    path: PathBuf,
+    // Locked, as the backup is, until the manifest is written.
+    _file: File,
+    is_new: bool,
+    has_backup: bool,
+}
+
+impl Published {
+    /// Tells that the backup stands beside it.
+    pub(super) fn has_backup(&mut self) {
+        self.has_backup = true;
+    }
+}
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        if self.is_new
+            && !self.has_backup
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            tracing::warn!(file = %self.path.display(), %error, "left without its backup");
+        }
+    }
+}
+
+fn missing() -> Failure {
+    Failure {
+        exit: 2,
+        cause: "no backup was made: pg_dumpall not found, which --globals needs".to_owned(),
+        hint: Some(
+            "install PostgreSQL's client tools (apt install postgresql-client), or leave out \
+             --globals"
+                .to_owned(),
+        ),
+        notes: Vec::new(),
+    }
+}
+
+fn not_dumped(error: SourceError) -> Failure {
+    let cause = format!("no backup was made: the server's roles could not be dumped: {error}");
+    let hint = match &error {
+        SourceError::Permission { .. } | SourceError::Failed { .. } => Some(
+            "dump as a role that may read the server's roles and tablespaces, or leave out \
+             --globals"
+                .to_owned(),
+        ),
+        _ => error.hint(),
+    };
+    Failure { cause, hint, ..Failure::from(error) }
+}

@@ -1,0 +1,137 @@
+//! Waits for a name and a port that somebody has, where the operator wants that. Whoever has them is
+//! only looked at.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::events::{Event, Events};
+use crate::sandbox::Request;
+use crate::sandbox::error::SandboxError;
+
+use super::claim::claim;
+use super::guard::Guard;
+
+/// How often it is looked whether they are free.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// How long is waited yet, and who was named.
+pub struct Patience {
+    limit: Option<Duration>,
+    since: Option<Instant>,
+    named: Option<String>,
+}
+
+impl Patience {
+    /// For a start that may wait so long; not at all without a limit.
+    pub fn new(limit: Option<Duration>) -> Self {
+        Self { limit, since: None, named: None }
+    }
+
+    /// Waits until name and port can be had, where waiting is wanted. Another run may still be
+    /// quicker to take them.
+    ///
+    /// # Errors
+    /// As [`claim`], and as [`Patience::pause`].
+    pub async fn until_free(
+        &mut self,
+        guard: &Guard,
+        request: &Request,
+        events: &Events,
+        cancel: &CancellationToken,
+    ) -> Result<(), SandboxError> {
+        if self.limit.is_none() {
+            return Ok(());
+        }
+        while let Err(error) = claim(guard, request, events).await {
+            self.pause(error, events, cancel).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits a moment before another try, after an error that time may heal; says once whom for.
+    ///
+    /// # Errors
+    /// The error itself where there is nothing to wait for, [`SandboxError::StillTaken`] when the
+    /// time is up, [`SandboxError::Interrupted`].
+    pub async fn pause(
+        &mut self,
+        error: SandboxError,
+        events: &Events,
+        cancel: &CancellationToken,
+    ) -> Result<(), SandboxError> {
+        let Some(limit) = self.limit.filter(|_| is_taken(&error)) else { return Err(error) };
+        let left = limit.saturating_sub(self.since.get_or_insert_with(Instant::now).elapsed());
+        if left.is_zero() {
+            return Err(SandboxError::StillTaken { by: Box::new(error), waited: limit });
+        }
+        let holder = error.to_string();
+        if self.is_news(&holder) {
+            events.emit(Event::Waiting { why: holder });
+        }
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(SandboxError::Interrupted),
+            () = tokio::time::sleep(left.min(PERIOD)) => Ok(()),
+        }
+    }
+
+    /// Whether it was not this holder that was named last.
+    fn is_news(&mut self, holder: &str) -> bool {
+        self.named.replace(holder.to_owned()).as_deref() != Some(holder)
+    }
+}
+
+fn is_taken(error: &SandboxError) -> bool {
+    matches!(
+        error,
+        SandboxError::NameTaken { .. }
+            | SandboxError::NameInUse { .. }
+            | SandboxError::PortBusy { .. }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn busy() -> SandboxError {
+        SandboxError::PortBusy { port: 5433, by: None }
+    }
+
+    async fn paused(limit: Option<Duration>, error: SandboxError) -> Result<(), SandboxError> {
+        Patience::new(limit).pause(error, &Events::silent(), &CancellationToken::new()).await
+    }
+
+    #[tokio::test]
+    async fn nothing_is_waited_for_unless_it_is_wanted_and_may_help() {
+        let error = paused(None, busy()).await.unwrap_err();
+        assert!(matches!(error, SandboxError::PortBusy { .. }), "{error}");
+        let broken = SandboxError::Engine { doing: "x".into(), reason: "y".into() };
+        let error = paused(Some(Duration::MAX), broken).await.unwrap_err();
+        assert!(matches!(error, SandboxError::Engine { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn when_the_time_is_up_the_holder_is_named() {
+        let error = paused(Some(Duration::ZERO), busy()).await.unwrap_err();
+        assert_eq!(error.to_string(), "port 5433 on 127.0.0.1 is in use, also after 0 s (--wait)");
+        assert_eq!(error.hint(), busy().hint());
+    }
+
+    #[test]
+    fn each_holder_is_named_once() {
+        let mut patience = Patience::new(Some(Duration::MAX));
+        let named = ["one", "one", "two", "two", "one"].map(|holder| patience.is_news(holder));
+        assert_eq!(named, [true, false, true, false, true]);
+    }
+
+    #[tokio::test]
+    async fn an_interruption_ends_the_wait() {
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let mut patience = Patience::new(Some(Duration::MAX));
+        let error = patience.pause(busy(), &Events::silent(), &cancel).await.unwrap_err();
+        assert!(matches!(error, SandboxError::Interrupted), "{error}");
+    }
+}
