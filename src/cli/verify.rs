@@ -46,6 +46,12 @@ pub struct VerifyArgs {
     /// Name of the container
     #[arg(long, value_name = "NAME", default_value = "backup-restore-test", value_parser = parse_container)]
     pub container_name: String,
+    /// Memory that the container may take, such as 4GB [default: no limit]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// Processors that the container may take, such as 1.5 [default: no limit]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub cpus: Option<f64>,
     /// Keep the restored database running, and say how to connect to it
     #[arg(long)]
     pub no_cleanup: bool,

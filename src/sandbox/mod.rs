@@ -5,6 +5,7 @@
 
 mod docker;
 mod error;
+mod limits;
 mod locale;
 mod owner;
 pub mod sweep;
@@ -19,6 +20,7 @@ use crate::outcome::SandboxFacts;
 use crate::pg::{self, Address, ConnectInfo};
 
 pub use error::{NoDocker, SandboxError};
+pub use limits::Limits;
 pub use locale::Locale;
 pub use sweep::{Swept, sweep_leftovers};
 
@@ -41,6 +43,8 @@ pub struct Request {
     pub data_bytes: Option<u64>,
     /// Server settings beside ours and in their place.
     pub settings: Vec<(String, String)>,
+    /// What it may take of its machine at the most.
+    pub limits: Limits,
 }
 
 impl Default for Request {
@@ -53,6 +57,7 @@ impl Default for Request {
             keep: false,
             data_bytes: None,
             settings: Vec::new(),
+            limits: Limits::default(),
         }
     }
 }
