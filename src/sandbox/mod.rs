@@ -19,7 +19,7 @@ use crate::events::{Event, Events};
 use crate::outcome::SandboxFacts;
 use crate::pg::{self, Address, ConnectInfo};
 
-pub use error::{NoDocker, SandboxError};
+pub use error::{NoDocker, OUT_OF_MEMORY, SandboxError};
 pub use limits::Limits;
 pub use locale::Locale;
 pub use sweep::{Swept, sweep_leftovers};

@@ -33,9 +33,10 @@ pub struct Attempts {
     pub failed: usize,
     /// Interrupted, or not to be told.
     pub not_verified: usize,
-    /// When the last of those began that passed.
+    /// When the last on record began that passed: a clock that was wrong once is not believed
+    /// for ever.
     pub last_success: Option<DateTime<Utc>>,
-    /// When the last of those began that failed.
+    /// When the last on record began that failed.
     pub last_failure: Option<DateTime<Utc>>,
 }
 
@@ -95,11 +96,11 @@ fn attempts(runs: &[&Record], work: Work) -> Attempts {
         match record.verdict {
             Verdict::Passed => {
                 attempts.passed += 1;
-                attempts.last_success = attempts.last_success.max(at);
+                attempts.last_success = at;
             }
             Verdict::Failed => {
                 attempts.failed += 1;
-                attempts.last_failure = attempts.last_failure.max(at);
+                attempts.last_failure = at;
             }
             Verdict::NotVerified => attempts.not_verified += 1,
         }

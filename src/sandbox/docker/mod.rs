@@ -95,7 +95,14 @@ pub async fn start(
     events.emit(Event::SandboxChecking { name: request.name.clone() });
     let engine = Engine::connect().await?;
     let guard = Guard::new(engine, this_run(request.keep)?);
-    match start_guarded(&guard, request, events, cancel).await {
+    // An engine that does not answer is not waited for: what it was asked to make is a task of its
+    // own, which the guard knows of.
+    let started = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(SandboxError::Interrupted),
+        started = start_guarded(&guard, request, events, cancel) => started,
+    };
+    match started {
         Ok((id, port, ready, image, in_memory)) => {
             let name = request.name.clone();
             let container = Container { name, port, id, guard };

@@ -5,7 +5,10 @@
 
 pub mod docker;
 pub mod dumps;
+pub mod engine;
+pub mod mounts;
 pub mod place;
+pub mod proxy;
 pub mod running;
 pub mod source;
 pub mod torture;
