@@ -141,9 +141,9 @@ fn a_create_in_pg_dumps_own_formats_that_is_killed_leaves_a_whole_backup_or_none
                 let path = place.dir().join(format!("backups/killed{n}.{ending}"));
                 assert_manifest_of(&path);
                 if path.exists() {
-                    let read =
-                        Command::new(client("pg_restore")).args(["-f", "/dev/null"]).arg(&path);
-                    assert!(read.status().unwrap().success(), "{}", path.display());
+                    let mut read = Command::new(client("pg_restore"));
+                    let read = read.args(["-f", "/dev/null"]).arg(&path).status().unwrap();
+                    assert!(read.success(), "{}", path.display());
                 }
             },
         );

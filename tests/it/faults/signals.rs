@@ -40,16 +40,14 @@ fn every_signal_ends_a_create_that_waits_for_its_source_to_answer() {
 }
 
 #[test]
-fn every_signal_ends_a_create_of_every_format_that_waits_for_a_lock() {
-    for (signal, name) in SIGNALS {
-        for format in ["plain", "custom", "directory", "tar"] {
-            let (place, database) = (Place::without_docker(), database());
-            let _lock = database.locked();
-            let mut run = Running::create(&place, &database, &["--format", format]);
-            database.wait_for_a_dump();
-            run.signal(signal);
-            interrupted(&place, run.end(), name);
-        }
+fn sighup_ends_a_create_that_waits_for_a_lock() {
+    for format in ["plain", "directory"] {
+        let (place, database) = (Place::without_docker(), database());
+        let _lock = database.locked();
+        let mut run = Running::create(&place, &database, &["--format", format]);
+        database.wait_for_a_dump();
+        run.signal(Signal::HUP);
+        interrupted(&place, run.end(), "SIGHUP");
     }
 }
 

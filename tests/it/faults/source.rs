@@ -42,8 +42,8 @@ fn silent() -> (TcpListener, String) {
 }
 
 #[test]
-fn a_source_whose_connection_is_cut_makes_no_backup_in_any_format() {
-    for format in FORMATS {
+fn a_source_whose_connection_is_cut_makes_no_archive_either() {
+    for format in &FORMATS[1..] {
         let (place, database) = (Place::without_docker(), database());
         let lock = database.locked();
         let run = Running::create(&place, &database, &["--format", format]);
