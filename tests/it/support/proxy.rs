@@ -9,9 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Bytes pass.
-const OPEN: u8 = 0;
-/// Connections are taken, and nothing passes.
+/// Connections are taken, and nothing passes; anything else than these two, and bytes pass.
 const HANGING: u8 = 1;
 /// Connections are closed.
 const CUT: u8 = 2;
