@@ -100,7 +100,7 @@ fn a_full_disk_behind_stdout_is_no_verdict() {
 fn data_that_do_not_fit_into_the_sandbox_are_no_verdict() {
     let place = Place::new();
     // A data directory in memory may take seven tenths of it; this is more than that.
-    let large = "CREATE TABLE too_much AS SELECT repeat(md5(n::text), 60) AS t
+    let large = "CREATE TABLE public.too_much AS SELECT repeat(md5(n::text), 60) AS t
                  FROM generate_series(1, 1000000) n;";
     place.file("a.sql", &with_sql_last(large));
     let outcome = place.outcome(place.verify().args(["a.sql", "--memory", "1400MB"]));

@@ -68,11 +68,10 @@ fn an_engine_that_hangs_during_the_start_is_not_waited_for_when_the_time_is_up()
     let place = Place::new();
     let proxy = Proxy::start(place.dir());
     place.file("a.sql", good_dump());
-    let mut run = Running::verify_at(&proxy.host(), &place, "a.sql", &["--timeout", "5s"]);
-    run.wait_for("Checking for existing container");
-    proxy.hang();
+    proxy.hang_at("/containers/create");
+    let run = Running::verify_at(&proxy.host(), &place, "a.sql", &["--timeout", "10s"]);
     let (outcome, took) = run.end();
-    outcome.not_verified("timed out after 5 s (--timeout)");
+    outcome.not_verified("timed out after 10 s (--timeout)");
     assert!(took < Duration::from_secs(60), "{took:?}");
     drop(proxy);
     the_next_run_sweeps(&place);

@@ -104,7 +104,7 @@ fn a_second_ctrl_c_during_create_leaves_at_once_and_says_what_is_left() {
     let (place, database) = (Place::without_docker(), unchanged_database());
     // A pg_dump that leaves something running, which holds its output open.
     let script = "#!/bin/sh\n[ \"$1\" != --version ] || { echo 'pg_dump (PostgreSQL) 15.18'; exit; }\n\
-                  setsid sleep 6 &\n>started\nexec sleep 600\n";
+                  setsid sh -c '>started; exec sleep 6' &\nexec sleep 600\n";
     let pg_dump = place.file("bin/pg_dump", script.as_bytes());
     std::fs::set_permissions(pg_dump, PermissionsExt::from_mode(0o755)).unwrap();
     let mut run = Running::create(&place, database, &["a.sql", "--pg-dump", "bin/pg_dump"]);
@@ -129,7 +129,7 @@ fn a_second_ctrl_c_during_create_leaves_at_once_and_says_what_is_left() {
 fn a_create_whose_pg_dump_leaves_something_running_ends_all_the_same() {
     let (place, database) = (Place::without_docker(), unchanged_database());
     let script = "#!/bin/sh\n[ \"$1\" != --version ] || { echo 'pg_dump (PostgreSQL) 15.18'; exit; }\n\
-                  setsid sleep 10 &\n>started\nexec sleep 600\n";
+                  setsid sh -c '>started; exec sleep 10' &\nexec sleep 600\n";
     let pg_dump = place.file("bin/pg_dump", script.as_bytes());
     std::fs::set_permissions(pg_dump, PermissionsExt::from_mode(0o755)).unwrap();
     let mut run = Running::create(&place, database, &["a.sql", "--pg-dump", "bin/pg_dump"]);

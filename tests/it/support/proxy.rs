@@ -26,6 +26,7 @@ pub struct Proxy {
 struct State {
     mode: AtomicU8,
     streams: Mutex<Vec<UnixStream>>,
+    hang_at: Mutex<Option<&'static str>>,
 }
 
 impl Proxy {
@@ -55,6 +56,11 @@ impl Proxy {
     /// Lets nothing pass any more.
     pub fn hang(&self) {
         self.state.mode.store(HANGING, Ordering::SeqCst);
+    }
+
+    /// The same from the first request on that has these words; it does not arrive.
+    pub fn hang_at(&self, words: &'static str) {
+        *self.state.hang_at.lock().unwrap() = Some(words);
     }
 
     /// Closes every connection, and takes no new one.
@@ -93,6 +99,9 @@ impl State {
         let mut buffer = vec![0; 64 * 1024];
         loop {
             let read = from.read(&mut buffer).unwrap_or(0);
+            if self.hang_at.lock().unwrap().is_some_and(|words| contains(&buffer[..read], words)) {
+                self.mode.store(HANGING, Ordering::SeqCst);
+            }
             while self.mode() == HANGING {
                 std::thread::sleep(PAUSE);
             }
@@ -102,6 +111,10 @@ impl State {
             }
         }
     }
+}
+
+fn contains(bytes: &[u8], words: &str) -> bool {
+    memchr::memmem::find(bytes, words.as_bytes()).is_some()
 }
 
 /// The socket of the engine that the tests use.
