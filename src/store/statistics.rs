@@ -226,7 +226,7 @@ mod tests {
         let names: Vec<_> = all.iter().map(|one| one.database.as_deref()).collect();
         assert_eq!(names, [Some("a"), Some("b"), None]);
         assert_eq!(all[1].create.passed, 2);
-        assert_eq!(all[1].create.last_success, Some(runs[1].started_at));
+        assert_eq!(all[1].create.last_success, Some(runs[2].started_at));
         assert_eq!((all[1].verify.failed, all[1].restore.as_ref().unwrap().median), (1, 2.0));
         assert_eq!((all[2].verify.not_verified, all[2].restore.is_none()), (1, true));
     }

@@ -30,6 +30,8 @@ use chrono::Utc;
 const DATABASE: &str = "restore_test";
 /// The one that it begins in where it makes one of that name by itself.
 const OTHER_DATABASE: &str = "restore_test_begin";
+/// What an error of the server ends with whose disk is full.
+const DISK_FULL: &str = "(SQLSTATE 53100)";
 /// Clocks that are no further apart than this agree.
 const AHEAD: Duration = Duration::from_secs(300);
 
@@ -272,6 +274,9 @@ impl Run<'_> {
         let hint = if cause.contains(OUT_OF_MEMORY) {
             "give it more: --memory SIZE, or memory in ccc-backup.toml; where there is no limit, free \
              memory on the machine"
+        } else if cause.contains(DISK_FULL) {
+            "the data do not fit: make room where Docker keeps its data (docker system df), or give \
+             the container more memory where it has a limit (--memory)"
         } else {
             "run it again; --log-file FILE keeps the details"
         };

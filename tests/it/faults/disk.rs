@@ -104,5 +104,5 @@ fn data_that_do_not_fit_into_the_sandbox_are_no_verdict() {
                  FROM generate_series(1, 1000000) n;";
     place.file("a.sql", &with_sql_last(large));
     let outcome = place.outcome(place.verify().args(["a.sql", "--memory", "1400MB"]));
-    outcome.not_verified("No space left on device").hints("");
+    outcome.not_verified("(SQLSTATE 53100)").hints("the data do not fit");
 }
