@@ -14,7 +14,7 @@ const MOST_BYTES: u64 = 1 << 20;
 const ALIKE: f64 = 0.8;
 
 /// What the file may say.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// What is checked in the restored database.
@@ -74,11 +74,15 @@ pub enum OnFinding {
 }
 
 /// `[verify]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Verify {
     /// The image; `--image` is stronger.
     pub image: Option<String>,
+    /// Memory that the container may take, such as `4GB`; `--memory` is stronger.
+    pub memory: Option<String>,
+    /// Processors that it may take; `--cpus` is stronger.
+    pub cpus: Option<f64>,
     /// Settings of the server, such as `shared_preload_libraries`.
     pub settings: BTreeMap<String, Value>,
 }
@@ -209,7 +213,8 @@ mod tests {
     fn everything_can_be_said() {
         let config = parse(
             "[checks]\ntables = [\"users\", \"sales.orders\"]\nmigrations = \"none\"\n\
-             sequences = \"warn\"\n\n[verify]\nimage = \"postgis/postgis:15-3.4\"\n\n\
+             sequences = \"warn\"\n\n[verify]\nimage = \"postgis/postgis:15-3.4\"\n\
+             memory = \"4GB\"\ncpus = 2\n\n\
              [verify.settings]\nshared_preload_libraries = \"timescaledb\"\njit = true\n\
              max_connections = 50\n",
         )
@@ -218,6 +223,7 @@ mod tests {
         assert_eq!(config.checks.migrations, Migrations::None);
         assert_eq!(config.checks.sequences, OnFinding::Warn);
         assert_eq!(config.verify.image.as_deref(), Some("postgis/postgis:15-3.4"));
+        assert_eq!((config.verify.memory.as_deref(), config.verify.cpus), (Some("4GB"), Some(2.0)));
         let settings: Vec<String> =
             config.verify.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let expected = ["jit=on", "max_connections=50", "shared_preload_libraries=timescaledb"];

@@ -59,7 +59,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(async {
         let stop = Stop::default();
-        watch_signals(&stop)?;
+        watch_signals(&stop, left_by(&command))?;
         let events = events_to(&console, &stop);
         dispatch(command, &console, &events, &stop).await
     });
@@ -128,9 +128,23 @@ fn events_to(console: &Arc<Console>, stop: &Stop) -> Events {
     })
 }
 
-/// The first signal asks to stop; a second one leaves at once. What comes right after the first is
+/// What a command leaves that is not allowed to clean up, and what removes it.
+fn left_by(command: &Command) -> &'static str {
+    match command {
+        Command::Create(_) => {
+            "what was written of the backup is left, as a hidden .partial file: `ccc-backup cleanup \
+             --older-than AGE` removes it"
+        }
+        Command::Verify(_) => {
+            "the throwaway server is left: the next run removes it, or `ccc-backup cleanup --sandbox`"
+        }
+        _ => "run it again: what was not removed is still there",
+    }
+}
+
+/// The first signal asks to stop; a second one leaves at once, and says what is `left`. What comes right after the first is
 /// the same one again: `timeout` and some supervisors send it to the process and to its group.
-fn watch_signals(stop: &Stop) -> std::io::Result<()> {
+fn watch_signals(stop: &Stop, left: &'static str) -> std::io::Result<()> {
     let first = Arc::new(OnceLock::new());
     for (kind, name) in [
         (SignalKind::interrupt(), "SIGINT"),
@@ -146,7 +160,7 @@ fn watch_signals(stop: &Stop) -> std::io::Result<()> {
                     console::error(
                         "interrupted twice: leaving without cleaning up",
                         &[],
-                        Some("remove what is left with `ccc-backup cleanup --sandbox`"),
+                        Some(left),
                     );
                     std::process::exit(i32::from(CANNOT_TELL));
                 }

@@ -12,6 +12,14 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use crate::secret::Secret;
 
+/// How long a server may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// After so much silence a machine is asked whether it is there, and again as often.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+/// So many questions without an answer end the connection. Machines answer them, not servers: a
+/// server may be as busy as it likes.
+const KEEPALIVES: u32 = 6;
+
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
@@ -62,7 +70,12 @@ impl ConnectInfo {
             .password(self.password.expose())
             .dbname(&self.database)
             .application_name("ccc-backup")
-            .connect_timeout(Duration::from_secs(5));
+            .connect_timeout(CONNECT_TIMEOUT)
+            // A network that is gone says nothing: without these, a statement that takes long would
+            // be waited for, for hours.
+            .keepalives_idle(KEEPALIVE)
+            .keepalives_interval(KEEPALIVE)
+            .keepalives_retries(KEEPALIVES);
         config
     }
 

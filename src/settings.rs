@@ -2,6 +2,7 @@
 //! environment of the tool.
 
 mod create;
+mod limits;
 mod packing;
 mod verify;
 

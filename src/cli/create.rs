@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::MetricsArgs;
+use super::{MetricsArgs, parse_duration};
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
@@ -69,6 +69,9 @@ pub struct CreateArgs {
     /// Tables to dump at a time, in the directory format [default: the number of cores, at most 4]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
+    /// Give up after this time, such as 30m; nothing of the backup is left then
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub timeout: Option<std::time::Duration>,
     /// Overwrite OUTPUT if it exists
     #[arg(long)]
     pub force: bool,

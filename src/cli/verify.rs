@@ -58,6 +58,12 @@ pub struct VerifyArgs {
         value_parser = parse_duration
     )]
     pub wait: Option<Option<std::time::Duration>>,
+    /// Memory that the container may take, such as 4GB [default: no limit]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// Processors that the container may take, such as 1.5 [default: no limit]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub cpus: Option<f64>,
     /// Keep the restored database running, and say how to connect to it
     #[arg(long)]
     pub no_cleanup: bool,

@@ -8,7 +8,7 @@ mod tools;
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
@@ -32,6 +32,9 @@ use crate::store::naming::{self, ArchiveKind};
 use crate::store::publish::Partial;
 use globals::Globals;
 
+/// How long the thread that reads pg_dump may take to end with it.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// Makes a backup.
 ///
 /// # Errors
@@ -39,6 +42,9 @@ use globals::Globals;
 /// environment do not allow it, or the run was interrupted.
 pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Result<(), Failure> {
     let (started_at, clock) = (Utc::now(), Instant::now());
+    if let Some(limit) = settings.timeout {
+        stop.after(limit);
+    }
     for warning in &settings.warnings {
         events.emit(Event::Warning(warning.clone()));
     }
@@ -95,7 +101,11 @@ async fn make(
         host: shown_host(settings),
         output: target.to_owned(),
     });
-    let pg_dump = PgDump::find(settings.pg_dump.as_deref()).await.map_err(Failure::from)?;
+    let pg_dump = tokio::select! {
+        biased;
+        () = stop.token().cancelled() => return Err(interrupted(stop)),
+        pg_dump = PgDump::find(settings.pg_dump.as_deref()) => pg_dump?,
+    };
     // Meant as the place for a backup, most likely, and not as the beginning of its name.
     let named = settings.output.as_ref().filter(|output| output.is_dir() && *output != target);
     if let Some(directory) = named {
@@ -167,10 +177,11 @@ async fn dump(
     let streamed = tokio::select! {
         biased;
         () = stop.token().cancelled() => {
-            // Its end closes the pipe; the thread then lets go of the partial file.
             process.kill().await;
-            drop(streaming.await);
-            return Err(interrupted(stop));
+            // Its end closes the pipe, and the thread lets go of the partial file; unless something
+            // that it left running holds the pipe, or the disk does not answer.
+            let ended = tokio::time::timeout(GRACE, &mut streaming).await.is_ok();
+            return Err(if ended { interrupted(stop) } else { abandoned(stop) });
         }
         streamed = &mut streaming => streamed,
     };
@@ -269,6 +280,12 @@ fn died(error: &tokio::task::JoinError) -> Failure {
         hint: Some("this is a defect of ccc-backup: please report it".to_owned()),
         notes: Vec::new(),
     }
+}
+
+/// The partial file stays: a thread that cannot be stopped still has it.
+fn abandoned(stop: &Stop) -> Failure {
+    let hint = "run it again; `ccc-backup cleanup --older-than AGE` removes what was written";
+    Failure { hint: Some(hint.to_owned()), ..interrupted(stop) }
 }
 
 fn interrupted(stop: &Stop) -> Failure {

@@ -11,6 +11,7 @@ pub mod verify;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +30,15 @@ impl Stop {
         // A second reason changes nothing.
         let _ = self.reason.set(reason.into());
         self.token.cancel();
+    }
+
+    /// Asks to stop when the time is up.
+    pub fn after(&self, limit: Duration) {
+        let stop = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(limit).await;
+            stop.because(format!("timed out after {} s (--timeout)", limit.as_secs()));
+        });
     }
 
     /// What the engines watch.

@@ -5,10 +5,10 @@
 //! when another one takes its name meanwhile. A stream that is damaged ends in an error that
 //! [`damage`] tells apart from an error of the disk.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -89,8 +89,27 @@ pub enum NotADump {
 pub struct BackupFile {
     path: PathBuf,
     file: Arc<File>,
+    as_opened: Identity,
+}
+
+/// What tells a file from another one, and from itself after it was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
     bytes: u64,
     modified: Option<SystemTime>,
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified: metadata.modified().ok(),
+        }
+    }
 }
 
 impl BackupFile {
@@ -113,12 +132,7 @@ impl BackupFile {
         }
         let file = File::open(path).map_err(fail)?;
         let metadata = file.metadata().map_err(fail)?;
-        Ok(Self {
-            path: path.to_owned(),
-            file: Arc::new(file),
-            bytes: metadata.len(),
-            modified: metadata.modified().ok(),
-        })
+        Ok(Self { path: path.to_owned(), file: Arc::new(file), as_opened: Identity::of(&metadata) })
     }
 
     /// The path it was opened by.
@@ -128,7 +142,7 @@ impl BackupFile {
 
     /// Its size in bytes when it was opened.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.as_opened.bytes
     }
 
     /// The file itself, to lock it.
@@ -136,11 +150,11 @@ impl BackupFile {
         &self.file
     }
 
-    /// Whether it was written to since it was opened.
+    /// Whether it was written to, replaced or removed since it was opened: what has its name now is
+    /// another backup, or none.
     pub fn has_changed(&self) -> bool {
-        self.file
-            .metadata()
-            .map_or(true, |now| now.len() != self.bytes || now.modified().ok() != self.modified)
+        let named = std::fs::metadata(&self.path);
+        named.map_or(true, |now| Identity::of(&now) != self.as_opened)
     }
 
     /// Tells compression and format from the first bytes, decompressed where need be.
@@ -322,6 +336,21 @@ mod tests {
         let open = BackupFile::open(file.path()).unwrap();
         assert!(!open.has_changed());
         file.write_all(b"two").unwrap();
+        assert!(open.has_changed());
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_or_removed_has_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("a"), dir.path().join("b"));
+        std::fs::write(&path, "one").unwrap();
+        let open = BackupFile::open(&path).unwrap();
+        std::fs::copy(&path, &other).unwrap();
+        assert!(!open.has_changed());
+        std::fs::rename(&other, &path).unwrap();
+        assert!(open.has_changed());
+        let open = BackupFile::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
         assert!(open.has_changed());
     }
 }

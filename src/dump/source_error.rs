@@ -115,6 +115,14 @@ pub enum SourceError {
         /// All that the tool said.
         stderr: Vec<String>,
     },
+    /// A time limit ended what it did, of its own or of the server.
+    #[error("the dump was ended by a time limit: {message}")]
+    Limit {
+        /// The tool's message.
+        message: String,
+        /// All that the tool said.
+        stderr: Vec<String>,
+    },
     /// The tool was ended by a signal.
     #[error("{tool} was ended by signal {signal}")]
     Killed {
@@ -175,6 +183,8 @@ impl SourceError {
             Self::Permission { message, stderr }
         } else if has(REFUSED) {
             Self::Refused { message, stderr }
+        } else if has(LIMIT) {
+            Self::Limit { message, stderr }
         } else if has(LOST) {
             Self::Lost { message, stderr }
         } else if has(CONNECTING) && !has(&["FATAL:"]) {
@@ -197,6 +207,7 @@ impl SourceError {
             | Self::Permission { stderr, .. }
             | Self::TooOld { stderr, .. }
             | Self::Lost { stderr, .. }
+            | Self::Limit { stderr, .. }
             | Self::Killed { stderr, .. }
             | Self::Failed { stderr, .. } => stderr,
             Self::PgDumpNotFound(_)
@@ -242,6 +253,10 @@ impl SourceError {
                 ));
             }
             Self::Lost { .. } => "look into the server's log, then run it again",
+            Self::Limit { .. } => {
+                "something in the database holds a lock (pg_stat_activity shows who), or the limit \
+                 is too short"
+            }
             Self::Killed { signal: 9, .. } => {
                 "out of memory? the system's log says (dmesg, journalctl -k)"
             }
@@ -297,6 +312,9 @@ const LOST: &[&str] = &[
     "SSL connection has been closed unexpectedly",
     "canceling statement due to",
 ];
+
+const LIMIT: &[&str] =
+    &["canceling statement due to statement timeout", "canceling statement due to lock timeout"];
 
 /// The line that says what went wrong, without the tool's name before it.
 fn message(stderr: &[String], tool: &str) -> String {

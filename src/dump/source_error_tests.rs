@@ -60,6 +60,9 @@ fn what_pg_dump_says_is_put_in_words() {
           administrator command",
             |e| matches!(e, E::Lost { .. }),
         ),
+        ("pg_dump: error: query failed: ERROR:  canceling statement due to lock timeout", |e| {
+            matches!(e, E::Limit { .. })
+        }),
         ("pg_dump: error: no matching tables were found", |e| matches!(e, E::Failed { .. })),
         ("", |e| matches!(e, E::Failed { .. })),
     ];

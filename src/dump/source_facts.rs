@@ -101,6 +101,9 @@ pub async fn source_facts(
             "-c",
             r"\echo :PORT",
             "-c",
+            // As pg_dump does it.
+            "SET statement_timeout = 0",
+            "-c",
             &QUERY.replace("@UNSOUND@", UNSOUND),
         ])
         .env("PGCLIENTENCODING", crate::secret::Secret::new("UTF8"));

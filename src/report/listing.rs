@@ -32,7 +32,7 @@ pub fn backups_text(dir: &Path, now: DateTime<Utc>, backups: &[Listed]) -> Strin
 }
 
 fn verified(now: DateTime<Utc>, backup: &Listed) -> String {
-    let told = |judged: &Judged, word: &str| format!("{word} {} ago", age(now, judged.at));
+    let told = |judged: &Judged, word: &str| format!("{word} {}", ago(now, judged.at));
     match (&backup.verdict, &backup.last_attempt) {
         (Some(judged), _) if judged.verdict == Verdict::Passed => told(judged, "passed"),
         (Some(judged), _) => told(judged, "FAILED"),
@@ -148,7 +148,7 @@ fn database(now: DateTime<Utc>, statistics: &Statistics) -> String {
 
 fn last(now: DateTime<Utc>, at: Option<DateTime<Utc>>) -> String {
     match at {
-        Some(at) => format!("{} UTC, {} ago", at.format("%Y-%m-%d %H:%M"), age(now, at)),
+        Some(at) => format!("{} UTC, {}", at.format("%Y-%m-%d %H:%M"), ago(now, at)),
         None => "none on record".to_owned(),
     }
 }
@@ -250,13 +250,22 @@ fn size(bytes: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// `45s`, `12m`, `3h`, `12d`; `0s` for what is to come.
+/// `45s`, `12m`, `3h`, `12d`; `future` for what is dated later than clocks differ.
 fn age(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
-    match (now - at).num_seconds().max(0) {
-        seconds @ ..60 => format!("{seconds}s"),
+    match (now - at).num_seconds() {
+        ..-300 => "future".to_owned(),
+        seconds @ ..60 => format!("{}s", seconds.max(0)),
         seconds @ ..3600 => format!("{}m", seconds / 60),
         seconds @ ..172_800 => format!("{}h", seconds / 3600),
         seconds => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// `12m ago`, or `in the future`.
+fn ago(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
+    match age(now, at) {
+        future if future == "future" => format!("in the {future}"),
+        age => format!("{age} ago"),
     }
 }
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+/// How the end of a server is described that was killed for want of memory.
+pub const OUT_OF_MEMORY: &str = "it ran out of memory";
+
 /// Why a sandbox could not be had or used.
 #[derive(Debug, Error)]
 pub enum SandboxError {

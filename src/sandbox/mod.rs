@@ -6,6 +6,7 @@
 mod databases;
 mod docker;
 mod error;
+mod limits;
 mod lines;
 mod local;
 mod locale;
@@ -23,7 +24,8 @@ use crate::events::{Event, Events, SandboxKind};
 use crate::outcome::SandboxFacts;
 use crate::pg::{Address, ConnectInfo};
 
-pub use error::{NoDocker, SandboxError};
+pub use error::{NoDocker, OUT_OF_MEMORY, SandboxError};
+pub use limits::Limits;
 pub use locale::Locale;
 pub use sweep::{Swept, sweep_leftovers};
 
@@ -62,6 +64,8 @@ pub struct Request {
     pub data_bytes: Option<u64>,
     /// Server settings beside ours and in their place.
     pub settings: Vec<(String, String)>,
+    /// What it may take of its machine at the most.
+    pub limits: Limits,
 }
 
 impl Default for Request {
@@ -76,6 +80,7 @@ impl Default for Request {
             wait: None,
             data_bytes: None,
             settings: Vec::new(),
+            limits: Limits::default(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::packing::{codec, format_for, jobs_for};
 use super::{Environment, SettingsError, metrics_file};
@@ -33,6 +34,8 @@ pub struct CreateSettings {
     pub codec: Codec,
     /// Tables dumped at a time, in the directory format.
     pub jobs: usize,
+    /// Give up after this time.
+    pub timeout: Option<Duration>,
     /// Whether the output may be overwritten.
     pub force: bool,
     /// More arguments for pg_dump.
@@ -89,6 +92,7 @@ pub fn create(
         format,
         codec: codec(format, args.compress.as_deref(), args.output.as_deref())?,
         jobs: jobs_for(format, args.jobs)?,
+        timeout: args.timeout,
         force: args.force,
         pg_dump_args: args.pg_dump_args.clone(),
         metrics_file: metrics_file(&args.metrics),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Environment, SettingsError, cores, metrics_file};
+use super::{Environment, SettingsError, cores, limits, metrics_file};
 use crate::checks::{AppTable, ccc_tables};
 use crate::cli::{Engine, PostgresVersion, VerifyArgs};
 use crate::config::{Config, Data, Migrations, OnFinding};
@@ -40,6 +40,10 @@ pub struct VerifySettings {
     pub content: bool,
     /// Connections to restore and compare over.
     pub jobs: usize,
+    /// Memory of the container at the most, in bytes.
+    pub memory: Option<u64>,
+    /// Its processors at the most, in billionths.
+    pub nano_cpus: Option<u64>,
     /// Settings of the server beside ours and in their place.
     pub server_settings: Vec<(String, String)>,
     /// The application's tables.
@@ -63,7 +67,7 @@ pub struct VerifySettings {
 /// Resolves `verify`. A flag is stronger than the configuration.
 ///
 /// # Errors
-/// When the configuration cannot be read, or says what it may not.
+/// When the configuration cannot be read, or says what it may not, and when a limit makes no sense.
 pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
     let config = Config::read(args.config.as_deref())
         .map_err(|error| SettingsError { message: error.to_string(), hint: error.hint() })?;
@@ -82,6 +86,8 @@ pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
         });
     }
     let settings = config.verify.settings.into_iter();
+    let memory = args.memory.clone().or(config.verify.memory);
+    let nano_cpus = args.cpus.or(config.verify.cpus).map(limits::nano_cpus).transpose()?;
     Ok(VerifySettings {
         file: args.file.clone(),
         backup_dir,
@@ -101,7 +107,9 @@ pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
         wait: args.wait.map(|limit| limit.unwrap_or(Duration::MAX)),
         keep: args.no_cleanup,
         content: !args.no_content,
-        jobs: args.jobs.map_or_else(cores, usize::from),
+        jobs: args.jobs.map_or_else(|| limits::jobs(cores(), nano_cpus), usize::from),
+        memory: memory.as_deref().map(limits::memory).transpose()?,
+        nano_cpus,
         server_settings: settings.map(|(name, value)| (name, value.to_string())).collect(),
         tables_are_cccs: named.is_none(),
         tables: named.map_or_else(ccc_tables, |names| {

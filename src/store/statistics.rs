@@ -33,9 +33,10 @@ pub struct Attempts {
     pub failed: usize,
     /// Interrupted, or not to be told.
     pub not_verified: usize,
-    /// When the last of those began that passed.
+    /// When the last on record began that passed: a clock that was wrong once is not believed
+    /// for ever.
     pub last_success: Option<DateTime<Utc>>,
-    /// When the last of those began that failed.
+    /// When the last on record began that failed.
     pub last_failure: Option<DateTime<Utc>>,
 }
 
@@ -95,11 +96,11 @@ fn attempts(runs: &[&Record], work: Work) -> Attempts {
         match record.verdict {
             Verdict::Passed => {
                 attempts.passed += 1;
-                attempts.last_success = attempts.last_success.max(at);
+                attempts.last_success = at;
             }
             Verdict::Failed => {
                 attempts.failed += 1;
-                attempts.last_failure = attempts.last_failure.max(at);
+                attempts.last_failure = at;
             }
             Verdict::NotVerified => attempts.not_verified += 1,
         }
@@ -225,7 +226,7 @@ mod tests {
         let names: Vec<_> = all.iter().map(|one| one.database.as_deref()).collect();
         assert_eq!(names, [Some("a"), Some("b"), None]);
         assert_eq!(all[1].create.passed, 2);
-        assert_eq!(all[1].create.last_success, Some(runs[1].started_at));
+        assert_eq!(all[1].create.last_success, Some(runs[2].started_at));
         assert_eq!((all[1].verify.failed, all[1].restore.as_ref().unwrap().median), (1, 2.0));
         assert_eq!((all[2].verify.not_verified, all[2].restore.is_none()), (1, true));
     }

@@ -136,3 +136,35 @@ fn a_wrong_configuration_is_told_before_anything_is_done() {
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(outcome.stderr.contains("nowhere.toml cannot be read"), "{outcome}");
 }
+
+#[test]
+fn limits_of_the_configuration_reach_the_server_and_flags_are_stronger() {
+    let place = Place::new();
+    // Fails in a server with more memory than that.
+    let check = "DO $$ BEGIN ASSERT current_setting('shared_buffers') = '64MB'; END $$;\n";
+    place.file("a.sql", &crate::support::dumps::with_sql_last(check));
+    place.outcome(place.verify().arg("a.sql")).failed("assertion failed");
+    place.file("ccc-backup.toml", b"[verify]\nmemory = \"512MB\"\ncpus = 1\n");
+    place.outcome(place.verify().arg("a.sql")).passed();
+    place.outcome(place.verify().args(["a.sql", "--memory", "4GB"])).failed("assertion failed");
+}
+
+#[test]
+fn a_limit_that_makes_no_sense_is_told_before_anything_is_done() {
+    let place = Place::without_docker();
+    place.file("a.sql", b"");
+    for (args, cause, hint) in [
+        (["--memory", "100MB"], "the memory 100MB is too little", "256MB"),
+        (["--memory", "lots"], "the memory lots is no size", "--memory 4GB"),
+        (["--cpus", "0"], "0 is no number of processors", "--cpus 1.5"),
+        (["--cpus", "-2"], "-2 is no number of processors", "--cpus 1.5"),
+    ] {
+        let outcome = place.outcome(place.verify().arg("a.sql").args(args));
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{outcome}");
+        assert!(outcome.stderr.contains(cause), "{outcome}");
+        outcome.hints(hint);
+    }
+    place.file("ccc-backup.toml", b"[verify]\nmemory = \"1MB\"\n");
+    let outcome = place.outcome(place.verify().arg("a.sql"));
+    assert!(outcome.code == 2 && outcome.stderr.contains("too little"), "{outcome}");
+}

@@ -3,12 +3,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
+use crate::support::mounts::on_a_disk;
 use crate::support::source::{connection, free_port, source};
-use crate::support::{
-    BINARY, Database, Outcome, Place, clean_environment, database, text, unchanged_database,
-};
+use crate::support::{Outcome, Place, database, text, unchanged_database};
 
 /// Runs `create`, which must fail with this code, cause and hint, and leave nothing but the history.
 #[track_caller]
@@ -32,7 +30,7 @@ fn refused(
 
 /// Neither a backup nor a partial one is in the directory or below it.
 #[track_caller]
-fn assert_no_backup(dir: &Path) {
+pub fn assert_no_backup(dir: &Path) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -158,45 +156,13 @@ fn a_directory_that_may_not_be_written_is_named() {
     refused(&place, &mut command, 2, "no permission to", "the user that owns the backups");
 }
 
-/// What gives a command mounts of its own: root may, some systems let everybody, on others sudo
-/// helps.
-fn own_mounts() -> Vec<&'static str> {
-    let ways: [&[&str]; 3] = [
-        &["unshare", "--mount"],
-        &["unshare", "--map-root-user", "--mount"],
-        &["sudo", "--non-interactive", "--preserve-env", "unshare", "--mount"],
-    ];
-    let works = |way: &&&[&str]| {
-        let probe = ["sh", "-c", "mount -t tmpfs tmpfs /mnt"];
-        let output = Command::new(way[0]).args(&way[1..]).args(probe).output();
-        output.is_ok_and(|output| output.status.success())
-    };
-    let way = ways.iter().find(works);
-    way.unwrap_or_else(|| panic!("no way to mount a file system: {ways:?}")).to_vec()
-}
-
-/// Runs `create` with a file system mounted at `disk`, in a mount namespace of its own, then lists
-/// what is there.
-fn created_on_a_disk(place: &Place, database: &Database, options: &str) -> Outcome {
-    std::fs::create_dir(place.dir().join("disk")).unwrap();
-    let script = format!(
-        "mount -t tmpfs -o {options} tmpfs disk && {{ '{BINARY}' create --backup-dir disk; code=$?; \
-         ls -A disk >left; exit $code; }}"
-    );
-    let way = own_mounts();
-    let (program, args) = way.split_first().unwrap();
-    let mut command = Command::new(program);
-    command.args(args).args(["sh", "-c", &script]).current_dir(place.dir());
-    command.env_clear().envs(clean_environment()).envs(connection(database));
-    let outcome = Outcome::of(&command.output().unwrap());
-    assert!(place.dir().join("left").exists(), "no file system could be mounted: {outcome}");
-    outcome
-}
+/// `create` on the disk of [`on_a_disk`].
+const CREATE: &str = "create --backup-dir disk";
 
 #[test]
 fn a_full_disk_leaves_nothing_and_is_named() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    let outcome = created_on_a_disk(&place, database, "size=40k");
+    let outcome = on_a_disk(&place, "size=40k", "", CREATE, &connection(database));
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(
         outcome.stderr.contains("no space left") || outcome.stderr.contains("No space left"),
@@ -210,7 +176,7 @@ fn a_full_disk_leaves_nothing_and_is_named() {
 #[test]
 fn a_read_only_file_system_is_named() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    let outcome = created_on_a_disk(&place, database, "ro");
+    let outcome = on_a_disk(&place, "ro", "", CREATE, &connection(database));
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(outcome.stderr.contains("read-only file system"), "{outcome}");
     outcome.hints("can be written");

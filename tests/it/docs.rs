@@ -77,6 +77,48 @@ fn every_variable_of_the_help_is_in_the_readme() {
     }
 }
 
+/// The tests that the tables of a document name in their last column, for each row.
+fn tests_named_in(text: &str) -> Vec<(String, Vec<String>)> {
+    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.ends_with("| test |"));
+    rows.map(|row| {
+        let last = row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap();
+        let names = last.split('`').skip(1).step_by(2).map(str::to_owned);
+        (row.to_owned(), names.collect())
+    })
+    .collect()
+}
+
+/// Whether `module::name` is a test: in a file of the tests, or beside the code of that module.
+fn is_a_test(path: &str) -> bool {
+    let Some((module, name)) = path.rsplit_once("::") else { return false };
+    let file = module.replace("::", "/");
+    let files = [
+        format!("tests/it/{file}.rs"),
+        format!("tests/it/{file}/mod.rs"),
+        format!("src/{file}.rs"),
+        format!("src/{file}_tests.rs"),
+    ];
+    files.iter().filter_map(|file| std::fs::read_to_string(root().join(file)).ok()).any(|text| {
+        let before = text.split_once(&format!("fn {name}(")).map(|(before, _)| before);
+        let attributes = before.and_then(|before| before.rsplit("\n\n").next());
+        attributes.is_some_and(|it| it.contains("#[test]") || it.contains("#[tokio::test"))
+    })
+}
+
+#[test]
+fn every_promise_about_a_fault_names_a_test_that_exists() {
+    let text = std::fs::read_to_string(root().join("docs/reliability.md")).unwrap();
+    let rows = tests_named_in(&text);
+    assert!(rows.len() > 30, "docs/reliability.md has no tables");
+    for (row, tests) in rows {
+        assert!(!tests.is_empty(), "no test: {row}");
+        for test in tests {
+            assert!(is_a_test(&test), "there is no test {test}");
+        }
+    }
+    assert!(!is_a_test("docs::root") && !is_a_test("docs::no_such_test"));
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -10,15 +10,15 @@ use crate::support::dumps::{AS_CREATE_DOES, trailer, with_sql_last};
 use crate::support::{BINARY, Outcome, Place, Running, clean_environment, database, good_dump};
 
 /// How long a run may take to end.
-const SOON: Duration = Duration::from_secs(5);
+pub const SOON: Duration = Duration::from_secs(5);
 
 /// A dump whose restore takes longer than anybody waits.
-fn endless_restore() -> Vec<u8> {
+pub fn endless_restore() -> Vec<u8> {
     with_sql_last("SELECT pg_catalog.pg_sleep(600);")
 }
 
 /// A dump that restores at once, and whose last table takes forever to count.
-fn endless_check() -> &'static [u8] {
+pub fn endless_check() -> &'static [u8] {
     static DUMP: OnceLock<Vec<u8>> = OnceLock::new();
     DUMP.get_or_init(|| {
         let database = database();

@@ -225,7 +225,15 @@ async fn decode(
             })
         })
     };
-    let decoded = reading.await.map_err(|error| died(&error))?;
+    let decoded = tokio::select! {
+        biased;
+        // The thread sees it when pg_restore writes something, which it may not.
+        () = stop.token().cancelled() => {
+            process.kill().await;
+            return Err(interrupted(stop));
+        }
+        decoded = reading => decoded.map_err(|error| died(&error))?,
+    };
     let decoded = match decoded {
         Ok(decoded) => decoded,
         Err(error) => {

@@ -159,6 +159,8 @@ impl Run<'_> {
         let sent = sending.await;
         self.report.phase("copy", clock.elapsed());
         match (copied, sent) {
+            // What the sandbox holds is of no file that there is.
+            _ if archive.has_changed() => Err(changed()),
             (Ok(0), Ok(Ok(_))) => Ok(()),
             (Ok(0), Ok(Err(error))) => {
                 Err(obstacle(&error, "check the disk that holds the backup"))

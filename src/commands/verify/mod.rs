@@ -21,7 +21,7 @@ use crate::dump::inspect::InspectError;
 use crate::dump::open::BackupFile;
 use crate::events::{Event, Events};
 use crate::outcome::{Defect, Obstacle, RunReport};
-use crate::sandbox::{Sandbox, SandboxError};
+use crate::sandbox::{OUT_OF_MEMORY, Sandbox, SandboxError};
 use crate::settings::VerifySettings;
 use crate::store::manifest::Manifest;
 use crate::store::{latest, naming};
@@ -31,6 +31,10 @@ use chrono::Utc;
 const DATABASE: &str = "restore_test";
 /// The one that it begins in where it makes one of that name by itself.
 const OTHER_DATABASE: &str = "restore_test_begin";
+/// What an error of the server ends with whose disk is full.
+const DISK_FULL: &str = "(SQLSTATE 53100)";
+/// Clocks that are no further apart than this agree.
+const AHEAD: Duration = Duration::from_secs(300);
 
 /// Verifies one backup and tells what was found; cleans up whatever happens.
 pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc<RunReport> {
@@ -51,7 +55,7 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
         opened: false,
     };
     if let Some(limit) = settings.timeout {
-        limit_time(limit, stop.clone());
+        stop.after(limit);
     }
     if let Err(obstacle) = run.steps().await {
         run.report.obstacle = Some(obstacle);
@@ -72,14 +76,6 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
     events.emit(Event::VerifyFinished(Arc::clone(&report)));
     leave(settings, events, kept).await;
     report
-}
-
-/// Asks to stop when the time is up.
-fn limit_time(limit: Duration, stop: Stop) {
-    tokio::spawn(async move {
-        tokio::time::sleep(limit).await;
-        stop.because(format!("timed out after {} s (--timeout)", limit.as_secs()));
-    });
 }
 
 /// Removes the sandbox, or keeps it for the operator.
@@ -120,7 +116,7 @@ impl Run<'_> {
             let opened = ArchiveDirectory::open_at(&path);
             let directory = opened.map_err(|error| obstacle(&error, error.hint()))?;
             self.found(&path, directory.file(), directory.bytes()).await?;
-            if !self.read_manifest(&path, directory.bytes())? {
+            if !self.read_manifest(&path, directory.bytes(), &|| directory.has_changed())? {
                 return Ok(());
             }
             return self.archive(Archive::Directory(directory)).await;
@@ -136,7 +132,7 @@ impl Run<'_> {
             return Ok(());
         }
         // A file of another format is another file, where there is a manifest to tell.
-        if !self.read_manifest(&path, file.bytes())? {
+        if !self.read_manifest(&path, file.bytes(), &|| file.has_changed())? {
             return Ok(());
         }
         let Ok(compression) = sniffed.map_err(|error| obstacle(&error, error.hint()))? else {
@@ -153,6 +149,10 @@ impl Run<'_> {
         };
         if !self.restore(&file, compression, &inspection).await? {
             return Ok(());
+        }
+        // What was restored of another file would be compared with this one.
+        if file.has_changed() {
+            return Err(changed());
         }
         self.check(&inspection).await?;
         if file.has_changed() {
@@ -172,7 +172,12 @@ impl Run<'_> {
     }
 
     /// Reads the manifest beside the backup. `false` when it proves the backup bad.
-    fn read_manifest(&mut self, path: &Path, bytes: u64) -> Result<bool, Obstacle> {
+    fn read_manifest(
+        &mut self,
+        path: &Path,
+        bytes: u64,
+        has_changed: &dyn Fn() -> bool,
+    ) -> Result<bool, Obstacle> {
         let read = Manifest::read(path).and_then(|manifest| match manifest {
             Some(manifest) => manifest.check_belongs(path, bytes).map(|()| Some(manifest)),
             None => Ok(None),
@@ -189,6 +194,8 @@ impl Run<'_> {
                 self.manifest = manifest;
                 Ok(true)
             }
+            // The new manifest of a backup that was made anew is not the old one's.
+            Err(error) if error.proves_bad() && has_changed() => Err(changed()),
             Err(error) if error.proves_bad() => {
                 self.report.defects.push(Defect { cause: error.to_string(), hint: error.hint() });
                 Ok(false)
@@ -210,6 +217,14 @@ impl Run<'_> {
                     self.events.emit(Event::Warning(format!(
                         "{} cannot be read; a newer backup may be in it",
                         dir.display()
+                    )));
+                }
+                if found.time > Utc::now() + AHEAD {
+                    self.events.emit(Event::Warning(format!(
+                        "{} is dated {} UTC, which is to come: a clock is or was wrong, and a \
+                         newer backup may be dated earlier",
+                        found.path.display(),
+                        found.time.format("%Y-%m-%d %H:%M")
                     )));
                 }
                 Ok(found.path)
@@ -256,7 +271,16 @@ impl Run<'_> {
             Some(diagnosis) => format!("{error}; {diagnosis}"),
             None => error.to_string(),
         };
-        Obstacle { cause, hint: Some("run it again; --log-file FILE keeps the details".into()) }
+        let hint = if cause.contains(OUT_OF_MEMORY) {
+            "give it more: --memory SIZE, or memory in ccc-backup.toml; where there is no limit, free \
+             memory on the machine"
+        } else if cause.contains(DISK_FULL) {
+            "the data do not fit: make room where Docker keeps its data (docker system df), or give \
+             the container more memory where it has a limit (--memory)"
+        } else {
+            "run it again; --log-file FILE keeps the details"
+        };
+        Obstacle { cause, hint: Some(hint.into()) }
     }
 }
 
@@ -271,7 +295,7 @@ fn is_directory(path: &Path) -> bool {
 
 fn changed() -> Obstacle {
     Obstacle {
-        cause: "the backup file was changed while it was read".into(),
+        cause: "the backup was changed, replaced or removed while it was read".into(),
         hint: Some("verify it again when whatever writes it is done".into()),
     }
 }

@@ -12,7 +12,7 @@ use crate::dump::open::{BackupFile, Compression};
 use crate::dump::statements::StatementsOfKind;
 use crate::events::{Event, Events, Progress, Work};
 use crate::outcome::{CheckResult, Defect, Obstacle, Status};
-use crate::sandbox::{self, SandboxError};
+use crate::sandbox::{self, Limits, SandboxError};
 use crate::store::manifest::{Manifest, Statements};
 
 /// How much larger than its backup file a dump is taken to be, before anything is known.
@@ -161,6 +161,7 @@ impl Run<'_> {
             wait: self.settings.wait,
             data_bytes: Some(dump_bytes),
             settings: self.settings.server_settings.clone(),
+            limits: Limits { memory: self.settings.memory, nano_cpus: self.settings.nano_cpus },
         }
     }
 

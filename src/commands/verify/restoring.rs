@@ -52,6 +52,7 @@ impl Run<'_> {
         let restored = ledger.close();
         // What the server refused until then is proof, whatever cut the restore short.
         let outcome = match outcome {
+            Err(_) if file.has_changed() => Err(changed()),
             Err(obstacle) if restored.errors.is_empty() => Err(obstacle),
             outcome => self.restored(&restored, &|| file.has_changed()).and(outcome),
         };
@@ -208,14 +209,15 @@ impl Run<'_> {
         restored: &Restored,
         has_changed: &dyn Fn() -> bool,
     ) -> Result<(), Obstacle> {
+        let is_bad = restored.unsound.is_some() || !restored.errors.is_empty();
+        if is_bad && has_changed() {
+            return Err(changed());
+        }
         let errors: Vec<String> = restored.errors.iter().map(ToString::to_string).collect();
         let tolerated = restored.tolerated.values().sum();
         self.events.emit(Event::RestoreFinished { errors, tolerated });
         for (rule, count) in &restored.tolerated {
             self.report.warnings.push(format!("{count} × {rule}"));
-        }
-        if restored.unsound.is_some() && has_changed() {
-            return Err(changed());
         }
         if let Some(unsound) = &restored.unsound {
             self.report.defects.push(Defect { cause: unsound.to_string(), hint: None });
@@ -234,7 +236,7 @@ impl Run<'_> {
                 "the log has every error: --log-file FILE",
             ));
         }
-        self.report.restored = restored.errors.is_empty() && restored.unsound.is_none();
+        self.report.restored = !is_bad;
         Ok(())
     }
 

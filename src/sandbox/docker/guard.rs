@@ -15,6 +15,8 @@ use crate::sandbox::owner::Owner;
 use super::engine::{Engine, refused};
 use super::inventory::remove_run;
 
+/// How long [`Guard::remove`] works at most.
+const REMOVE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long [`Drop`] works at most.
 const DROP_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a request that is under way is waited for before things are removed.
@@ -67,9 +69,18 @@ impl Guard {
     /// Removes everything of the run.
     ///
     /// # Errors
-    /// [`SandboxError::Engine`]; what could not be removed is tried once more on drop.
+    /// [`SandboxError::Engine`]; what the engine refused to remove is tried once more on drop.
     pub async fn remove(mut self) -> Result<(), SandboxError> {
-        remove_until_quiet(&self.engine, &self.owner.run, &self.requests).await?;
+        let work = remove_until_quiet(&self.engine, &self.owner.run, &self.requests);
+        let Ok(removed) = tokio::time::timeout(REMOVE_DEADLINE, work).await else {
+            // It would not answer now either.
+            self.armed = false;
+            return Err(SandboxError::Engine {
+                doing: "remove the sandbox".to_owned(),
+                reason: format!("no answer within {} s", REMOVE_DEADLINE.as_secs()),
+            });
+        };
+        removed?;
         self.armed = false;
         Ok(())
     }

@@ -25,7 +25,7 @@ use crate::secret::Secret;
 
 use super::error::SandboxError;
 use super::owner::{Owner, random_password};
-use super::{Program, Request, tuning};
+use super::{Limits, Program, Request, tuning};
 use claim::{claim, is_about_the_port, port_busy};
 use guard::{Guard, refusing};
 use image::Image;
@@ -99,7 +99,14 @@ pub async fn start(
     let mut patience = Patience::new(request.wait);
     loop {
         let guard = Guard::new(engine.clone(), this_run(request.keep)?);
-        match start_guarded(&guard, request, &mut patience, events, cancel).await {
+        // An engine that does not answer is not waited for: what it was asked to make is a task of its
+        // own, which the guard knows of.
+        let started = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(SandboxError::Interrupted),
+            started = start_guarded(&guard, request, &mut patience, events, cancel) => started,
+        };
+        match started {
             Ok((id, port, ready, image, in_memory)) => {
                 let name = request.name.clone();
                 let container = Container { name, port, id, guard };
@@ -138,7 +145,9 @@ async fn start_guarded(
         version: request.version.to_string(),
         why: format!("docker at {}, {}", guard.engine.endpoint, image.why),
     });
-    let memory = free_memory(guard.engine.endpoint.is_local(), &info);
+    let limits = request.limits;
+    let memory = limits.memory_of(free_memory(guard.engine.endpoint.is_local(), &info));
+    let cores = info.ncpu.and_then(|n| usize::try_from(n).ok()).unwrap_or(1);
     let storage = if tuning::fits_in_memory(request.data_bytes, memory) {
         let limit = tuning::memory_limit(memory);
         Storage::Memory { limit }
@@ -150,7 +159,7 @@ async fn start_guarded(
     }
     let in_memory = matches!(storage, Storage::Memory { .. });
     let settings = tuning::settings(tuning::Machine {
-        cores: info.ncpu.and_then(|n| usize::try_from(n).ok()).unwrap_or(1),
+        cores: limits.cores_of(cores),
         memory: memory - if in_memory { tuning::memory_limit(memory) } else { 0 },
         in_memory,
         version: request.version,
@@ -161,6 +170,8 @@ async fn start_guarded(
         network: &name,
         labels: &labels,
         storage: &storage,
+        // The engine refuses more processors than there are.
+        limits: Limits { nano_cpus: limits.nano_cpus_of(cores), ..limits },
         port: request.port,
         settings: &tuning::overridden(settings, &request.settings),
         run: &guard.owner.run,

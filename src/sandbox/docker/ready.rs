@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::pg::{self, Address, ConnectInfo};
-use crate::sandbox::error::SandboxError;
+use crate::sandbox::error::{OUT_OF_MEMORY, SandboxError};
 use crate::sandbox::shown;
 
 use super::spec::RUN_SETTING;
@@ -163,7 +163,7 @@ pub async fn exit_of(docker: &Docker, id: &str) -> String {
         .and_then(|state| state.oom_killed)
         .unwrap_or(false);
     match code {
-        _ if killed_for_memory => format!("it ran out of memory and was killed (exit code {code})"),
+        _ if killed_for_memory => format!("{OUT_OF_MEMORY} and was killed (exit code {code})"),
         137 => "it was killed (exit code 137)".into(),
         code => format!("it exited with {code}"),
     }

@@ -9,6 +9,7 @@ use bollard::models::{
 };
 
 use super::image::Image;
+use crate::sandbox::Limits;
 
 /// The server's port in the container.
 pub const SERVER_PORT: u16 = 5432;
@@ -48,6 +49,8 @@ pub struct Plan<'a> {
     pub labels: &'a HashMap<String, String>,
     /// Where the data directory lies.
     pub storage: &'a Storage,
+    /// What it may take of the machine.
+    pub limits: Limits,
     /// Port on 127.0.0.1; 0 for any.
     pub port: u16,
     /// Server settings.
@@ -166,8 +169,12 @@ fn host_config(plan: &Plan, data_mount: &str) -> HostConfig {
         pids_limit: Some(512),
         tmpfs: Some(tmpfs),
         mounts,
+        memory: signed(plan.limits.memory),
+        // The same, which means none besides: a sandbox that swaps proves nothing sooner.
+        memory_swap: signed(plan.limits.memory),
+        nano_cpus: signed(plan.limits.nano_cpus),
         // Parallel queries exchange rows there; a limit, not a reservation.
-        shm_size: i64::try_from(1024 * MIB).ok(),
+        shm_size: signed(Some(1024 * MIB)),
         ulimits: Some(vec![ResourcesUlimits {
             name: Some("core".into()),
             soft: Some(0),
@@ -179,6 +186,11 @@ fn host_config(plan: &Plan, data_mount: &str) -> HostConfig {
         }),
         ..HostConfig::default()
     }
+}
+
+/// As the engine counts.
+fn signed(number: Option<u64>) -> Option<i64> {
+    number.and_then(|number| i64::try_from(number).ok())
 }
 
 /// The directory that the data directory is made in: the image's own, which the postgres user owns.
@@ -200,6 +212,10 @@ mod tests {
     use super::*;
 
     fn body(volumes: &[&str], storage: &Storage) -> ContainerCreateBody {
+        limited(volumes, storage, Limits::default())
+    }
+
+    fn limited(volumes: &[&str], storage: &Storage, limits: Limits) -> ContainerCreateBody {
         let image = Image {
             name: "postgres:15".into(),
             digest: "sha256:0".into(),
@@ -211,6 +227,7 @@ mod tests {
             network: "n",
             labels: &HashMap::new(),
             storage,
+            limits,
             port: 5433,
             settings: &[("jit".into(), "off".into())],
             run: "0a",
@@ -241,6 +258,17 @@ mod tests {
         let binding = &host.port_bindings.unwrap()[SERVER_PORT_KEY].clone().unwrap()[0];
         assert_eq!(binding.host_ip.as_deref(), Some("127.0.0.1"));
         assert_eq!(binding.host_port.as_deref(), Some("5433"));
+    }
+
+    #[test]
+    fn limits_are_the_containers_and_swap_is_no_way_around_them() {
+        let storage = Storage::Volume("v".into());
+        let limits = Limits { memory: Some(1 << 30), nano_cpus: Some(1_500_000_000) };
+        let host = limited(&[], &storage, limits).host_config.unwrap();
+        assert_eq!((host.memory, host.memory_swap), (Some(1 << 30), Some(1 << 30)));
+        assert_eq!(host.nano_cpus, Some(1_500_000_000));
+        let host = body(&[], &storage).host_config.unwrap();
+        assert_eq!((host.memory, host.memory_swap, host.nano_cpus), (None, None, None));
     }
 
     #[test]

@@ -60,8 +60,9 @@ pub fn settings(
     port: u16,
     directory: &RunDirectory,
 ) -> Vec<(String, String)> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let ours = tuning::settings(tuning::Machine {
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        cores: request.limits.cores_of(cores),
         memory: memory - if in_memory { tuning::memory_limit(memory) } else { 0 },
         in_memory,
         version: major,

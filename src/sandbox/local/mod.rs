@@ -91,7 +91,7 @@ pub async fn start(
     });
     let port = if request.keep { free_port(request.port)? } else { SOCKET_PORT };
     let user = user.map(|(user, _)| user);
-    let memory = tuning::available_memory().unwrap_or(0);
+    let memory = request.limits.memory_of(tuning::available_memory().unwrap_or(0));
     let in_memory = tuning::fits_in_memory(request.data_bytes, memory)
         && directory::free_in_memory()
             .is_some_and(|free| tuning::fits_in_memory(request.data_bytes, free));

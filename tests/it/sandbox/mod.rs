@@ -5,6 +5,7 @@
 mod confinement;
 mod leftovers;
 mod lifetime;
+mod limits;
 mod server;
 
 use std::collections::HashSet;

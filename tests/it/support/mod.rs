@@ -5,8 +5,11 @@
 
 pub mod docker;
 pub mod dumps;
+pub mod engine;
 pub mod local;
+pub mod mounts;
 pub mod place;
+pub mod proxy;
 pub mod running;
 pub mod source;
 pub mod torture;

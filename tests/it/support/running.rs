@@ -29,10 +29,25 @@ impl Running {
         Self::spawn(&mut command)
     }
 
+    /// Starts `ccc-backup verify` of a file at another Docker Engine than the one that the tests use.
+    pub fn verify_at(engine: &str, place: &Place, file: &str, args: &[&str]) -> Self {
+        let name = place.container.as_str();
+        let mut command = Command::new(BINARY);
+        command.env_clear().envs(clean_environment()).env("DOCKER_HOST", engine);
+        command.args(["verify", "--port", "0", "--container-name", name, file]).args(args);
+        Self::spawn(command.current_dir(place.dir()))
+    }
+
     /// Starts `ccc-backup verify` of a file on any free port, with the place's container name.
     pub fn verify(place: &Place, file: &str) -> Self {
+        Self::verify_with(place, file, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn verify_with(place: &Place, file: &str, args: &[&str]) -> Self {
         let name = place.container.as_str();
-        Self::start(place, &["verify", "--port", "0", "--container-name", name, file])
+        let verify = ["verify", "--port", "0", "--container-name", name, file];
+        Self::start(place, &[&verify, args].concat())
     }
 
     /// Starts `ccc-backup create` of a database in a place, in a process group of its own.

@@ -184,11 +184,14 @@ impl Database {
 
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
-        // The end of psql alone would leave its query running.
-        self.database.sql(
+        // The end of psql alone would leave its query running. By way of another database: a test
+        // may have dropped this one.
+        let postgres = Database { name: "postgres".to_owned() };
+        postgres.sql(&format!(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE datname = current_database() AND application_name = 'lock'",
-        );
+             WHERE datname = '{}' AND application_name = 'lock'",
+            self.database.name
+        ));
         self.holder.wait().unwrap();
     }
 }

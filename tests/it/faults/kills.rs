@@ -1,0 +1,203 @@
+//! `kill -9` at any instant: a name of a backup holds a whole backup or nothing, and what a killed
+//! verification leaves goes with the next one.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use flate2::read::MultiGzDecoder;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{held_dump, release};
+use crate::support::docker::{docker_text, image, left};
+use crate::support::source::{Database, client, source};
+use crate::support::{Outcome, Place, Running, good_dump};
+
+/// A database that is dumped quickly.
+fn small(name: &str) -> Database {
+    let database = Database { name: name.to_owned() };
+    source().client("createdb", &["--", name]);
+    database.sql(
+        "CREATE TABLE notes (id serial PRIMARY KEY, note text);
+         INSERT INTO notes (note) SELECT repeat(md5(n::text), 20) FROM generate_series(1, 2000) n",
+    );
+    database
+}
+
+/// How long an undisturbed run takes, roughly.
+fn measured(run: impl Fn() -> Running) -> Duration {
+    let begun = Instant::now();
+    for _ in 0..3 {
+        let (outcome, _) = run().end();
+        assert_eq!(outcome.code, 0, "{outcome}");
+    }
+    begun.elapsed() / 3
+}
+
+/// Kills runs at `count` instants that are spread over the time that one takes.
+fn killed(count: u32, takes: Duration, run: impl Fn(u32) -> Running, check: impl Fn(u32)) {
+    for n in 0..count {
+        let run = run(n);
+        std::thread::sleep(takes * n / count);
+        run.kill();
+        check(n);
+    }
+}
+
+/// A plain dump, gzipped, that has its beginning and its end.
+#[track_caller]
+fn assert_whole(path: &Path) {
+    let mut dump = String::new();
+    let mut decoder = MultiGzDecoder::new(std::fs::File::open(path).unwrap());
+    decoder.read_to_string(&mut dump).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert!(dump.contains("PostgreSQL database dump complete"), "{} is cut", path.display());
+}
+
+/// A manifest beside a backup is that backup's.
+#[track_caller]
+fn assert_manifest_of(path: &Path) {
+    let manifest = format!("{}.manifest.json", path.display());
+    let Ok(manifest) = std::fs::read(&manifest) else { return };
+    assert!(path.exists(), "a manifest without its backup {}", path.display());
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    if path.is_file() {
+        let digest = Sha256::digest(std::fs::read(path).unwrap());
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(manifest["file"]["sha256"], digest.as_str(), "{}", path.display());
+    }
+}
+
+/// The history can be read, whatever happened to it.
+#[track_caller]
+fn assert_history_is_read(place: &Place) {
+    for command in ["history", "list"] {
+        let outcome = Outcome::of(&place.ccc().arg(command).output().unwrap());
+        assert_eq!(outcome.code, 0, "{outcome}");
+    }
+}
+
+/// A clean-up removes what is left of dead runs, and no backup.
+#[track_caller]
+fn assert_cleaned(place: &Place) {
+    let backups = |names: Vec<String>| -> Vec<String> {
+        names.into_iter().filter(|name| !name.ends_with(".partial")).collect()
+    };
+    let before = place.names("backups");
+    let outcome =
+        Outcome::of(&place.ccc().args(["cleanup", "--older-than", "30d"]).output().unwrap());
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert_eq!(place.names("backups"), backups(before));
+}
+
+#[test]
+fn a_create_that_is_killed_at_any_instant_leaves_a_whole_backup_or_none() {
+    let (place, database) = (Place::without_docker(), small("killed_plain"));
+    let create = |name: &str| Running::create(&place, &database, &[&format!("backups/{name}.sql")]);
+    let whole = |name: &str| {
+        let path = place.dir().join(format!("backups/{name}.sql.gz"));
+        assert_manifest_of(&path);
+        path.exists().then(|| assert_whole(&path)).is_some()
+    };
+    let names = std::cell::Cell::new(0);
+    let takes = measured(|| {
+        names.set(names.get() + 1);
+        create(&format!("whole{}", names.get()))
+    });
+    let made = std::cell::Cell::new(0);
+    killed(
+        100,
+        takes,
+        |n| create(&format!("killed{n}")),
+        |n| {
+            made.set(made.get() + u32::from(whole(&format!("killed{n}"))));
+            assert_history_is_read(&place);
+        },
+    );
+    assert!(made.get() < 90, "{} of 100 came to their end: nothing was killed", made.get());
+    assert_cleaned(&place);
+    assert!((1..=3).all(|n| whole(&format!("whole{n}"))));
+}
+
+#[test]
+fn a_create_in_pg_dumps_own_formats_that_is_killed_leaves_a_whole_backup_or_none() {
+    let (place, database) = (Place::without_docker(), small("killed_archives"));
+    for (ending, options) in [("dump", &[][..]), ("dir", &["--jobs", "2"])] {
+        let create = |name: &str| {
+            let path = format!("backups/{name}.{ending}");
+            Running::create(&place, &database, &[&[path.as_str()], options].concat())
+        };
+        let names = std::cell::Cell::new(0);
+        let takes = measured(|| {
+            names.set(names.get() + 1);
+            create(&format!("whole{}", names.get()))
+        });
+        killed(
+            25,
+            takes,
+            |n| create(&format!("killed{n}")),
+            |n| {
+                let path = place.dir().join(format!("backups/killed{n}.{ending}"));
+                assert_manifest_of(&path);
+                if path.exists() {
+                    let mut read = Command::new(client("pg_restore"));
+                    let read = read.args(["-f", "/dev/null"]).arg(&path).status().unwrap();
+                    assert!(read.success(), "{}", path.display());
+                }
+            },
+        );
+        assert_history_is_read(&place);
+        assert_cleaned(&place);
+    }
+}
+
+#[test]
+fn a_backup_that_is_being_replaced_is_never_lost_to_a_kill() {
+    let (place, database) = (Place::without_docker(), small("killed_replacing"));
+    let create = || Running::create(&place, &database, &["backups/a.sql", "--force"]);
+    let takes = measured(create);
+    let path = place.dir().join("backups/a.sql.gz");
+    killed(
+        50,
+        takes,
+        |_| create(),
+        |_| {
+            assert_whole(&path);
+            assert_manifest_of(&path);
+        },
+    );
+    assert_cleaned(&place);
+    assert_whole(&path);
+}
+
+#[test]
+fn what_killed_verifications_leave_goes_with_the_next_run_and_nothing_else_does() {
+    let place = Place::new();
+    place.file("a.sql", good_dump());
+    place.file("held.sql", &held_dump());
+    let named = |name: &str| format!("{}{name}", place.container);
+    let verify = |name: &str, file: &str| {
+        let name = named(name);
+        Running::start(&place, &["verify", "--port", "0", "--container-name", &name, file])
+    };
+    docker_text(&["create", "--name", &named("foreign"), image(), "true"]);
+    // The place's own name is the live run's, for `release`.
+    let mut live = Running::verify(&place, "held.sql");
+    live.wait_for("Restoring backup (");
+    let others = left(&place.container);
+
+    let takes = measured(|| verify("whole", "a.sql"));
+    killed(20, takes, |n| verify(&format!("killed{n}"), "a.sql"), |_| ());
+    verify("last", "a.sql").end().0.passed();
+    let after = left(&place.container);
+
+    release(&place);
+    live.end().0.passed();
+    docker_text(&["rm", "-v", &named("foreign")]);
+    assert_eq!(after, others);
+    assert!(others.len() >= 3, "{others:?}");
+    place.assert_nothing_left();
+    // Nor a file of theirs.
+    assert_eq!(place.names("."), ["a.sql", "held.sql", "history.jsonl", "history.totals.json"]);
+}

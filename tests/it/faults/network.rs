@@ -1,0 +1,114 @@
+//! The way to the Docker Engine or to the throwaway server hangs or is cut while a backup is
+//! verified.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::{held_dump, release};
+use crate::interruption::endless_restore;
+use crate::support::docker::{docker_text, left};
+use crate::support::proxy::Proxy;
+use crate::support::{Place, Running, database, good_dump};
+
+/// An archive whose restore takes longer than anybody waits: an index calls a function that waits,
+/// but not where it comes from.
+fn endless_archive() -> &'static [u8] {
+    static DUMP: OnceLock<Vec<u8>> = OnceLock::new();
+    DUMP.get_or_init(|| {
+        let database = database();
+        database.sql(
+            "CREATE FUNCTION public.waits(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+                 'BEGIN IF current_database() = ''restore_test'' THEN PERFORM pg_sleep(600);
+                  END IF; RETURN n; END';
+             CREATE TABLE public.waiting (n int); INSERT INTO public.waiting VALUES (1);
+             CREATE INDEX ON public.waiting (public.waits(n))",
+        );
+        database.dump(&["--format=custom"])
+    })
+}
+
+/// Another run by the engine's own socket passes, and nothing is left after it.
+fn the_next_run_sweeps(place: &Place) {
+    place.file("good.sql", good_dump());
+    place.outcome(place.verify().arg("good.sql")).passed();
+}
+
+#[test]
+fn an_engine_that_is_cut_off_during_the_restore_of_a_dump_changes_no_verdict() {
+    let place = Place::new();
+    let proxy = Proxy::start(place.dir());
+    place.file("a.sql", &held_dump());
+    let mut run = Running::verify_at(&proxy.host(), &place, "a.sql", &[]);
+    run.wait_for("Restoring backup (");
+    proxy.cut();
+    // The rows go to the server itself.
+    release(&place);
+    let (outcome, _) = run.end();
+    outcome.passed();
+    assert!(outcome.stderr.contains("warning: the sandbox was not cleaned up"), "{outcome}");
+    the_next_run_sweeps(&place);
+}
+
+#[test]
+fn an_engine_that_is_cut_off_during_the_restore_of_an_archive_is_no_verdict() {
+    let place = Place::new();
+    let proxy = Proxy::start(place.dir());
+    place.file("a.dump", endless_archive());
+    let mut run = Running::verify_at(&proxy.host(), &place, "a.dump", &[]);
+    run.wait_for("Restoring backup (");
+    proxy.cut();
+    run.end().0.not_verified("the connection to the engine was lost").hints("run it again");
+    the_next_run_sweeps(&place);
+}
+
+#[test]
+fn an_engine_that_hangs_during_the_start_is_not_waited_for_when_the_time_is_up() {
+    let place = Place::new();
+    let proxy = Proxy::start(place.dir());
+    place.file("a.sql", good_dump());
+    proxy.hang_at("/containers/create");
+    let run = Running::verify_at(&proxy.host(), &place, "a.sql", &["--timeout", "10s"]);
+    let (outcome, took) = run.end();
+    outcome.not_verified("timed out after 10 s (--timeout)");
+    assert!(took < Duration::from_secs(60), "{took:?}");
+    drop(proxy);
+    the_next_run_sweeps(&place);
+}
+
+#[test]
+fn a_second_ctrl_c_leaves_at_once_and_says_what_is_left() {
+    let place = Place::new();
+    let proxy = Proxy::start(place.dir());
+    place.file("a.sql", &endless_restore());
+    let mut run = Running::verify_at(&proxy.host(), &place, "a.sql", &[]);
+    run.wait_for("Restoring backup (");
+    // The clean-up has to wait for the engine.
+    proxy.hang();
+    run.signal(Signal::INT).wait_for("NOT VERIFIED");
+    // What comes at once is taken for the echo of the first.
+    std::thread::sleep(Duration::from_millis(400));
+    run.signal(Signal::INT);
+    let (outcome, took) = run.end();
+    outcome.not_verified("interrupted by SIGINT");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(outcome.stderr.contains("error: interrupted twice"), "{outcome}");
+    outcome.hints("the throwaway server is left").hints("ccc-backup cleanup --sandbox");
+    the_next_run_sweeps(&place);
+}
+
+#[test]
+fn a_server_whose_network_is_gone_is_no_verdict() {
+    let place = Place::new();
+    place.file("a.sql", &endless_restore());
+    let mut run = Running::verify(&place, "a.sql");
+    run.wait_for("Restoring backup (");
+    let network = left(&place.container);
+    let network = network.iter().find_map(|thing| thing.strip_prefix("network ")).unwrap();
+    docker_text(&["network", "disconnect", "--force", network, &place.container]);
+    let (outcome, took) = run.end();
+    outcome.not_verified("").hints("run it again");
+    assert!(took < Duration::from_secs(60), "{took:?}");
+    place.assert_nothing_left();
+}

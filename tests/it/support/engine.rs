@@ -1,0 +1,156 @@
+//! A Docker Engine of a test's own, to be stopped, killed and started again. It needs root, by itself
+//! or by sudo, as Docker's own does.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use super::docker::{docker_text, image};
+use super::{docker, text};
+
+/// How long it may take to start or to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// See the module. Stopped, and its files removed, when it is dropped.
+pub struct Engine {
+    dir: PathBuf,
+    daemon: Option<Child>,
+}
+
+impl Engine {
+    /// Starts one that has the image of the tests and nothing else.
+    pub fn start() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        // Short: the names of sockets are.
+        let dir = std::env::temp_dir().join(format!("ccc-engine-{}-{count}", std::process::id()));
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(dir.join("daemon.json"), "{}").unwrap();
+        let mut engine = Self { dir, daemon: None };
+        engine.run();
+        let line = format!("docker save {} | docker --host {} load", image(), engine.host());
+        let loaded = Command::new("sh").args(["-c", &line]).output().unwrap();
+        assert!(loaded.status.success(), "{line}: {}", text(&loaded.stderr));
+        engine
+    }
+
+    /// For `DOCKER_HOST`.
+    pub fn host(&self) -> String {
+        format!("unix://{}/docker.sock", self.dir.display())
+    }
+
+    /// Runs `docker` at it.
+    pub fn docker(&self, args: &[&str]) -> String {
+        let host = self.host();
+        docker_text(&[&["--host", host.as_str()], args].concat())
+    }
+
+    /// Containers, networks and volumes that runs of ours made at it.
+    pub fn left(&self) -> Vec<String> {
+        let label = ["--quiet", "--filter", "label=io.ccc-backup.run"];
+        [&["ps", "--all"][..], &["network", "ls"], &["volume", "ls"]]
+            .into_iter()
+            .flat_map(|list| {
+                let found = self.docker(&[list, &label].concat());
+                found.lines().map(str::to_owned).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// Starts it, again.
+    pub fn run(&mut self) {
+        self.spawn().unwrap();
+    }
+
+    fn spawn(&mut self) -> Result<(), String> {
+        let at = |name: &str| self.dir.join(name).display().to_string();
+        let driver = docker_text(&["info", "--format", "{{.Driver}}"]);
+        // Addresses of its own; the rules of the machine's firewall are the other engine's.
+        let pool = format!("base=10.{}.0.0/16,size=24", 100 + std::process::id() % 100);
+        let group = rustix::process::getgid().as_raw().to_string();
+        let log = std::fs::File::create(self.dir.join("log")).map_err(|error| error.to_string())?;
+        let mut daemon = as_root();
+        // It goes with whoever started it, whatever ends that.
+        daemon.args(["setpriv", "--pdeathsig", "TERM", "dockerd", "--config-file"]);
+        daemon.arg(at("daemon.json")).args(["--data-root", &at("data"), "--exec-root", &at("run")]);
+        daemon.args(["--pidfile", &at("pid"), "--host", &self.host(), "--group", &group]);
+        daemon.args(["--storage-driver", driver.trim(), "--default-address-pool", &pool]);
+        daemon.args(["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"]);
+        let daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        self.daemon = Some(daemon.map_err(|error| format!("dockerd: {error}"))?);
+        let host = self.host();
+        let answers = || docker::docker(&["--host", &host, "version"]).status.success();
+        wait_until(|| answers() || !self.lives());
+        if self.lives() && answers() {
+            return Ok(());
+        }
+        Err(std::fs::read_to_string(self.dir.join("log")).unwrap_or_default())
+    }
+
+    fn lives(&mut self) -> bool {
+        self.daemon.as_mut().is_some_and(|daemon| matches!(daemon.try_wait(), Ok(None)))
+    }
+
+    /// Ends it by a signal, and waits until it is gone.
+    pub fn end(&mut self, signal: &str) {
+        let pid_in = |file: &str| std::fs::read_to_string(self.dir.join(file)).unwrap_or_default();
+        let (pid, containerd) = (pid_in("pid"), pid_in("run/containerd/containerd.pid"));
+        let _ = as_root().args(["kill", "-s", signal, pid.trim()]).status();
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.wait().unwrap();
+        }
+        // Its containerd dies with it. One that starts would wait in vain for one that is dead, as
+        // long as nobody has taken note of that.
+        let proc = PathBuf::from("/proc").join(containerd.trim());
+        wait_until(|| containerd.is_empty() || !proc.exists());
+        let _ = as_root().arg("rm").arg("-f").arg(self.dir.join("pid")).status();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Containers outlive an engine that was killed; one that starts ends them.
+        if self.daemon.is_none() {
+            let _ = self.spawn();
+        }
+        let clean = format!(
+            "export DOCKER_HOST={}; docker rm -f -v $(docker ps -aq); docker network prune -f",
+            self.host()
+        );
+        let _ = Command::new("sh").args(["-c", &clean]).output();
+        self.end("TERM");
+        // One that was killed has left its directory mounted on itself.
+        let remove = "while umount \"$0/data\"; do :; done; rm -rf \"$0\"";
+        let removed = as_root().args(["sh", "-c", remove]).arg(&self.dir).output();
+        if !std::thread::panicking() {
+            let gone = removed.is_ok_and(|output| output.status.success()) && !self.dir.exists();
+            assert!(gone, "{} is left", self.dir.display());
+        }
+    }
+}
+
+/// What runs a program as root.
+fn as_root() -> Command {
+    if rustix::process::geteuid().is_root() {
+        return Command::new("env");
+    }
+    let mut sudo = Command::new("sudo");
+    sudo.arg("--non-interactive");
+    sudo
+}
+
+/// Runs a program as root, and gives what it prints.
+pub fn text_of_root(args: &[&str]) -> String {
+    let output = as_root().args(args).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Waits until it is so, or for a minute.
+fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() && begun.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
