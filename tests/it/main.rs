@@ -20,6 +20,7 @@ mod create_formats;
 mod create_under_way;
 mod docs;
 mod equality;
+mod event_triggers;
 mod interruption;
 mod kept;
 mod monitoring;

@@ -5,6 +5,7 @@ mod checking;
 mod pg_restore;
 mod reading;
 mod restoring;
+mod tables;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
