@@ -23,6 +23,7 @@ mod equality;
 mod event_triggers;
 mod interruption;
 mod kept;
+mod limits;
 mod monitoring;
 mod museum;
 mod reports;
