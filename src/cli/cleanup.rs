@@ -40,7 +40,6 @@ pub struct CleanupArgs {
 mod tests {
     use clap::Parser;
 
-    use super::*;
     use crate::cli::Cli;
 
     #[test]

@@ -29,6 +29,7 @@ mod museum;
 mod reports;
 mod roles;
 mod sandbox;
+mod secrets;
 mod strategy;
 mod support;
 mod torture;
