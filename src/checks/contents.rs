@@ -1,201 +1,33 @@
-//! Every restored table holds the rows that the dump holds: read back in pg_dump's own format,
-//! counted and fingerprinted.
+//! Every restored table against the dump and the manifest: as many rows, and the same contents.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
 
-use futures_util::TryStreamExt;
-use tokio::task::JoinSet;
-use tokio_postgres::Row;
-
-use super::CheckError;
-use super::rendering::Rendering;
+use super::read_back::Found;
 use crate::dump::contents::TableContents;
-use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
+use crate::dump::fingerprint::TableFingerprint;
 use crate::outcome::{CheckResult, Section, Status, counted, grouped};
-use crate::pg::{self, ConnectInfo, ServerError, Session};
-
-/// What was found of a table in the restored database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// Its rows.
-    Rows(TableFingerprint),
-    /// It could not be read: most often it is not there.
-    Refused(ServerError),
-}
-
-/// Reads `tables` back over `jobs` connections, the biggest first. The result has their order.
-///
-/// # Errors
-/// When the server cannot be asked.
-pub async fn read_back(
-    target: &ConnectInfo,
-    tables: &[TableContents],
-    rendering: &Rendering,
-    jobs: usize,
-    progress: Arc<dyn Fn(usize) + Send + Sync>,
-) -> Result<Vec<Found>, CheckError> {
-    let mut order: Vec<usize> = (0..tables.len()).collect();
-    order.sort_by_key(|index| std::cmp::Reverse(tables[*index].bytes));
-    let work = Arc::new((order, tables.to_vec(), AtomicUsize::new(0)));
-    let mut workers = JoinSet::new();
-    for _ in 0..jobs.clamp(1, tables.len().max(1)) {
-        let (work, target, rendering, progress) =
-            (Arc::clone(&work), target.clone(), rendering.clone(), Arc::clone(&progress));
-        workers.spawn(async move {
-            let session =
-                target.connect().await.map_err(|error| CheckError(pg::describe(&error)))?;
-            rendering.apply(&session).await?;
-            let (order, tables, next) = &*work;
-            let mut found = Vec::new();
-            while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                found.push((
-                    *index,
-                    answered(copy_out(&session, &tables[*index], &rendering).await)?,
-                ));
-                progress(next.load(Ordering::Relaxed).min(tables.len()));
-            }
-            Ok::<_, CheckError>(found)
-        });
-    }
-    let mut all = Vec::with_capacity(tables.len());
-    while let Some(found) = workers.join_next().await {
-        all.extend(found.map_err(|error| CheckError(error.to_string()))??);
-    }
-    all.sort_by_key(|(index, _)| *index);
-    Ok(all.into_iter().map(|(_, found)| found).collect())
-}
-
-/// Counts the rows of `tables` without reading their values; the sums are left zero.
-///
-/// # Errors
-/// When the server cannot be asked.
-pub async fn count(session: &Session, tables: &[TableContents]) -> Result<Vec<Found>, CheckError> {
-    let mut found = Vec::with_capacity(tables.len());
-    for table in tables {
-        found.push(answered(count_rows(session, table).await)?);
-    }
-    Ok(found)
-}
-
-/// The server's answer for a table: what it holds, or why it cannot be read.
-fn answered(result: Result<TableFingerprint, tokio_postgres::Error>) -> Result<Found, CheckError> {
-    match result {
-        Ok(fingerprint) => Ok(Found::Rows(fingerprint)),
-        Err(error) => match ServerError::of(&error) {
-            Some(refusal) if !refusal.is_servers_trouble() => Ok(Found::Refused(refusal)),
-            _ => Err(CheckError(pg::describe(&error))),
-        },
-    }
-}
-
-/// Where the rows of a table are that a dump holds.
-enum Places {
-    /// In the table itself; its children, if any, are dumped by themselves.
-    Itself(String),
-    /// In its partitions.
-    Partitions(String),
-    /// In these partitions; others are foreign tables, whose rows are not in the dump and whose
-    /// servers are not in the sandbox's reach.
-    Local(Vec<String>),
-}
-
-impl Places {
-    /// What follows `SELECT … FROM` to read these columns; none will do to count the rows.
-    fn from(&self, columns: &str) -> String {
-        match self {
-            Self::Itself(name) => format!("ONLY {name}"),
-            Self::Partitions(name) => name.clone(),
-            Self::Local(names) => {
-                let of = |name: &String| format!("SELECT {columns} FROM ONLY {name}");
-                format!(
-                    "({}) AS local",
-                    names.iter().map(of).collect::<Vec<_>>().join(" UNION ALL ")
-                )
-            }
-        }
-    }
-}
-
-async fn places(session: &Session, table: &TableContents) -> Result<Places, tokio_postgres::Error> {
-    let name = table.quoted();
-    let sql = "SELECT relkind = 'p' FROM pg_catalog.pg_class WHERE oid = $1::text::regclass";
-    if !session.query_opt(sql, &[&name]).await?.is_some_and(|row| row.get(0)) {
-        return Ok(Places::Itself(name));
-    }
-    let sql = "SELECT n.nspname, c.relname, c.relkind = 'f' \
-               FROM pg_catalog.pg_partition_tree($1::text::regclass) t \
-               JOIN pg_catalog.pg_class c ON c.oid = t.relid AND c.relkind IN ('r', 'f') \
-               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
-    let leaves = session.query(sql, &[&name]).await?;
-    let (foreign, local): (Vec<_>, Vec<_>) = leaves.iter().partition(|leaf| leaf.get(2));
-    if foreign.is_empty() || local.is_empty() {
-        return Ok(Places::Partitions(name));
-    }
-    let quoted = |leaf: &&Row| pg::quote_qualified(leaf.get(0), leaf.get(1));
-    Ok(Places::Local(local.iter().map(quoted).collect()))
-}
-
-async fn count_rows(
-    session: &Session,
-    table: &TableContents,
-) -> Result<TableFingerprint, tokio_postgres::Error> {
-    let sql = format!("SELECT count(*) FROM {}", places(session, table).await?.from(""));
-    let rows: i64 = session.query_one(&sql, &[]).await?.get(0);
-    Ok(TableFingerprint { rows: rows.unsigned_abs(), sum: 0 })
-}
-
-async fn copy_out(
-    session: &Session,
-    table: &TableContents,
-    rendering: &Rendering,
-) -> Result<TableFingerprint, tokio_postgres::Error> {
-    let columns: Vec<String> =
-        table.columns.iter().map(|column| pg::quote_ident(&column.text())).collect();
-    let columns = columns.join(", ");
-    let what = match places(session, table).await? {
-        // As pg_dump does, which a table without columns needs.
-        Places::Itself(name) if columns.is_empty() => name,
-        Places::Itself(name) => format!("{name} ({columns})"),
-        places => format!("(SELECT {columns} FROM {})", places.from(&columns)),
-    };
-    let encoding = pg::quote_literal(&rendering.encoding);
-    let sql = format!("COPY {what} TO STDOUT WITH (ENCODING {encoding})");
-    let rows = session.copy_out(&sql).await?;
-    let mut rows = std::pin::pin!(rows);
-    let mut fingerprint = Fingerprint::for_encoding(Some(&rendering.encoding));
-    while let Some(data) = rows.try_next().await? {
-        fingerprint.update(&data);
-    }
-    Ok(fingerprint.finish())
-}
 
 /// Settles what was found of tables whose rows the dump has in several orders of columns: it loads
 /// partitions through their root (`--load-via-partition-root`), and they differ in that. The root
 /// can be compared with all of them together, and by their number only. Gives these tables' names.
 pub fn settle_mixed(tables: &[TableContents], found: &mut [Found]) -> Vec<String> {
-    let mut mixed = Vec::new();
-    for (table, found) in tables.iter().zip(found) {
-        let same = |other: &&TableContents| {
-            other.name == table.name
-                && other.schema == table.schema
-                && other.columns != table.columns
-        };
-        if !tables.iter().any(|other| same(&other)) {
-            continue;
-        }
-        let others: u64 = tables.iter().filter(same).map(|other| other.fingerprint.rows).sum();
-        if let Found::Rows(rows) = found {
-            let rows = rows.rows.saturating_sub(others);
-            let good = rows == table.fingerprint.rows;
-            let sum = if good { table.fingerprint.sum } else { 0 };
-            *found = Found::Rows(TableFingerprint { rows, sum });
-        }
-        if !mixed.contains(&table.display_name()) {
-            mixed.push(table.display_name());
+    let mut by_name: HashMap<_, Vec<usize>> = HashMap::new();
+    for (index, table) in tables.iter().enumerate() {
+        by_name.entry((&table.schema, &table.name)).or_default().push(index);
+    }
+    let mut mixed: Vec<Vec<usize>> = by_name.into_values().filter(|all| all.len() > 1).collect();
+    mixed.sort();
+    for orders in &mixed {
+        let all: u64 = orders.iter().map(|index| tables[*index].fingerprint.rows).sum();
+        for index in orders {
+            let Found::Rows(rows) = &found[*index] else { continue };
+            let dump = tables[*index].fingerprint;
+            let rows = rows.rows.saturating_sub(all - dump.rows);
+            let sum = if rows == dump.rows { dump.sum } else { 0 };
+            found[*index] = Found::Rows(TableFingerprint { rows, sum });
         }
     }
-    mixed
+    mixed.iter().map(|all| tables[all[0]].display_name()).collect()
 }
 
 /// One table, as the backup has it and as it was found.

@@ -5,9 +5,11 @@
 pub mod checksum;
 pub mod contents;
 pub mod data;
+pub mod event_triggers;
 pub mod large_objects;
 pub mod migrations;
 pub mod presence;
+pub mod read_back;
 pub mod rendering;
 pub mod restore_time;
 pub mod schema;

@@ -1,5 +1,7 @@
 //! Sequences: in the state that the dump says, and ahead of the columns that they feed.
 
+use std::collections::HashMap;
+
 use super::{Answer, CheckError, ask};
 use crate::outcome::{CheckResult, Section, Status};
 use crate::pg::{self, Session};
@@ -59,9 +61,11 @@ pub fn judge_states(
 ) -> CheckResult {
     let mut wrong = Vec::new();
     let mut compare = |expected: &[State], found: &[State], by: &str| {
+        let found: HashMap<&str, &State> =
+            found.iter().map(|state| (&*state.sequence, state)).collect();
         for state in expected {
-            match found.iter().find(|found| found.sequence == state.sequence) {
-                Some(found) if found == state => {}
+            match found.get(&*state.sequence) {
+                Some(found) if *found == state => {}
                 Some(found) => wrong.push(format!(
                     "{}: expected {state} by the {by}, found {found}",
                     state.sequence
@@ -95,6 +99,8 @@ pub fn judge_states(
 pub struct Feed {
     /// `schema.sequence`.
     pub sequence: String,
+    /// `schema.table`.
+    pub table: String,
     /// `schema.table.column`.
     pub column: String,
     /// The last value.
@@ -180,6 +186,7 @@ pub async fn feeds(session: &Session) -> Result<Vec<Feed>, CheckError> {
         feeds.extend(rows(session, &sql).await?.first().map(|state| Feed {
             sequence: format!("{sequence_schema}.{sequence}"),
             column: format!("{schema}.{table}.{column}"),
+            table: format!("{schema}.{table}"),
             last_value: state.get(0),
             is_called: state.get(1),
             increment,
@@ -226,8 +233,9 @@ mod tests {
     use super::*;
 
     fn feed(last_value: i64, is_called: bool, increment: i64, furthest: Option<i64>) -> Feed {
-        let (sequence, column) = ("public.a_id_seq".to_owned(), "public.a.id".to_owned());
-        Feed { sequence, column, last_value, is_called, increment, furthest }
+        let [sequence, table, column] =
+            ["public.a_id_seq", "public.a", "public.a.id"].map(Into::into);
+        Feed { sequence, table, column, last_value, is_called, increment, furthest }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! Alembic revision. Gathered from the reader's items, both while a backup is made and while one
 //! is verified, so that both say the same.
 
+use std::collections::HashMap;
+
 use crate::dump::encoding;
 use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
 use crate::dump::item::{CopyBlock, Item, Meta, Name, Statement};
@@ -63,6 +65,8 @@ pub struct DatabaseContents {
     /// Some of the values with a time zone, as they are written. In a dump of a cluster, each database
     /// may have a zone of its own.
     pub times: Samples,
+    /// Where the tables of a name are in the list.
+    places: HashMap<(Option<Name>, Name), Vec<usize>>,
 }
 
 impl DatabaseContents {
@@ -225,21 +229,23 @@ impl Contents {
     fn end(&mut self) {
         let Some(open) = self.open.take() else { return };
         let fingerprint = open.fingerprint.finish();
-        let same = |table: &&mut TableContents| {
-            table.name == open.name && table.schema == open.schema && table.columns == open.columns
-        };
-        match self.database.tables.iter_mut().find(same) {
-            Some(table) => {
-                table.fingerprint += fingerprint;
-                table.bytes += open.bytes;
+        let DatabaseContents { tables, places, .. } = &mut self.database;
+        let named = places.entry((open.schema.clone(), open.name.clone())).or_default();
+        match named.iter().find(|at| tables[**at].columns == open.columns) {
+            Some(at) => {
+                tables[*at].fingerprint += fingerprint;
+                tables[*at].bytes += open.bytes;
             }
-            None => self.database.tables.push(TableContents {
-                schema: open.schema,
-                name: open.name,
-                columns: open.columns,
-                fingerprint,
-                bytes: open.bytes,
-            }),
+            None => {
+                named.push(tables.len());
+                tables.push(TableContents {
+                    schema: open.schema,
+                    name: open.name,
+                    columns: open.columns,
+                    fingerprint,
+                    bytes: open.bytes,
+                });
+            }
         }
     }
 }

@@ -43,6 +43,9 @@ pub enum Flaw {
         /// Where reading ended.
         line: u64,
     },
+    /// Comments only, where pg_dump writes settings in any case.
+    #[error("the dump has no statement, only comments")]
+    NoStatement,
     /// pg_dump's last comment is missing.
     #[error(
         "the dump ends on line {line} without \"PostgreSQL database dump complete\": it is cut"
@@ -96,6 +99,17 @@ pub enum Flaw {
     StatementTooLong {
         /// Line where the statement starts.
         line: u64,
+    },
+    /// More than is held here; a server would take it. It says nothing of the backup.
+    #[error(
+        "the statement that begins on line {line} is longer than the {most_mib} MiB that this \
+         version holds in memory"
+    )]
+    StatementNotHeld {
+        /// Line where the statement starts.
+        line: u64,
+        /// What is held.
+        most_mib: usize,
     },
     /// Something between the `;` of a COPY statement and the end of its line.
     #[error("line {line} has text after a COPY statement, where its data should begin")]

@@ -31,6 +31,13 @@ pub enum Unsound {
     Flawed(#[from] Flaw),
 }
 
+impl Unsound {
+    /// Whether it is this version that cannot, and says nothing of the backup.
+    pub fn is_our_limit(&self) -> bool {
+        matches!(self, Self::Flawed(Flaw::StatementNotHeld { .. }))
+    }
+}
+
 /// Why there is no next item.
 #[derive(Debug, Error)]
 pub enum ItemsError {

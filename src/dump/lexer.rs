@@ -195,7 +195,7 @@ impl Lexer {
                 }
                 Class::Open => {
                     self.after = After::Nothing;
-                    self.parens += 1;
+                    self.parens = self.parens.saturating_add(1);
                 }
                 Class::Close => {
                     self.after = After::Nothing;
@@ -299,7 +299,7 @@ impl Lexer {
                 self.body = 1;
             }
         } else if is("case") {
-            self.body += 1;
+            self.body = self.body.saturating_add(1);
         } else if is("end") {
             self.body -= 1;
         }

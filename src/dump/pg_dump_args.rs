@@ -59,8 +59,10 @@ fn check_one(argument: &OsStr) -> Result<bool, SourceError> {
         };
     }
     let Some(cluster) = bytes.strip_prefix(b"-").filter(|rest| !rest.is_empty()) else {
-        // A bare word is the name of a database.
-        return Err(refused(argument.to_string_lossy().into_owned(), CONNECTS));
+        // A bare word is the name of a database, or a connection string, which may hold a password.
+        let name = argument.to_string_lossy();
+        let shown = if name.contains([':', '=']) { "a connection string" } else { &name };
+        return Err(refused(shown.to_owned(), CONNECTS));
     };
     for (at, option) in cluster.iter().enumerate() {
         let why = match option {
@@ -146,7 +148,7 @@ mod tests {
 
     #[test]
     fn what_would_break_the_backup_or_show_a_password_is_refused() {
-        let bad: [(&[&str], &str); 14] = [
+        let bad: [(&[&str], &str); 16] = [
             (&["-Fc"], "-F"),
             (&["-F", "c"], "-F"),
             (&["--format=custom"], "--format"),
@@ -160,6 +162,8 @@ mod tests {
             (&["-W"], "-W"),
             (&["--version"], "--version"),
             (&["shop"], "shop"),
+            (&["postgresql://u:hunter2@h/d"], "a connection string"),
+            (&["host=h password=hunter2"], "a connection string"),
             (&["-t", "users", "shop"], "shop"),
         ];
         for (arguments, expected) in bad {

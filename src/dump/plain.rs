@@ -2,7 +2,8 @@
 //!
 //! Push style and without I/O: bytes in, cut anywhere, items out. SQL text is the truth; comments
 //! are hints, except for those that say that this is a dump and that it is complete. Memory is
-//! bounded by the longest statement; COPY data pass through as slices of what was fed.
+//! bounded by [`HELD_MIB`]: a longer statement is read to its end, so that it is known whether it
+//! has one, and not kept. COPY data pass through as slices of what was fed.
 //!
 //! The reader alternates between four places: the gap between statements (`gap`), a statement
 //! (`lexer`), the end of a COPY statement's line, and COPY data (`copy`).
@@ -27,6 +28,8 @@ use entries::Entries;
 const STATEMENT_LIMIT: usize = 0x3fff_ffff;
 /// The same before anything said that this is a dump.
 const STRANGE_LIMIT: usize = 1 << 20;
+/// The longest statement that is kept, in MiB: as much as a stream may need to be unpacked.
+const HELD_MIB: usize = 128;
 /// What is kept of a comment or a meta-command, in bytes; pg_dump's are far shorter.
 const LINE_LIMIT: usize = 16 << 10;
 /// UTF-8's byte order mark, which psql skips.
@@ -39,6 +42,8 @@ pub struct Reader {
     lexer: Lexer,
     /// What earlier pieces held of the statement.
     statement: BytesMut,
+    /// Bytes of the statement that were not kept, because it is longer than [`HELD_MIB`].
+    not_held: usize,
     /// Line and offset where the statement, block comment or COPY statement began.
     began: (u64, u64),
     /// What earlier pieces held of a comment or meta-command, and whether it began its line.
@@ -84,6 +89,7 @@ impl Reader {
             place: Place::Mark(0),
             lexer: Lexer::new(),
             statement: BytesMut::new(),
+            not_held: 0,
             began: (1, 0),
             text: Vec::new(),
             alone: false,
@@ -205,12 +211,12 @@ impl Reader {
         let (Stop::End(used) | Stop::Backslash(used)) = stop else {
             self.refuse_nul(input)?;
             self.refuse_length(input.len())?;
-            self.statement.extend_from_slice(input);
+            self.hold(input);
             return Ok(input.len());
         };
         self.refuse_nul(&input[..used])?;
         if let Stop::Backslash(_) = stop {
-            self.statement.extend_from_slice(&input[..used]);
+            self.hold(&input[..used]);
             self.text.clear();
             self.alone = false;
             self.place = Place::Meta;
@@ -220,7 +226,10 @@ impl Reader {
         let text = if self.statement.is_empty() {
             chunk.slice(at..at + used)
         } else {
-            self.statement.extend_from_slice(&input[..used]);
+            self.hold(&input[..used]);
+            if self.not_held > 0 {
+                return Err(Flaw::StatementNotHeld { line: self.began.0, most_mib: HELD_MIB });
+            }
             std::mem::take(&mut self.statement).freeze()
         };
         let (line, offset) = self.began;
@@ -303,6 +312,15 @@ impl Reader {
         found.used
     }
 
+    /// Keeps the next bytes of the statement, as long as there are not too many of them.
+    fn hold(&mut self, text: &[u8]) {
+        if self.not_held == 0 && self.statement.len() + text.len() <= HELD_MIB << 20 {
+            self.statement.extend_from_slice(text);
+        } else {
+            self.not_held += text.len();
+        }
+    }
+
     fn refuse_nul(&self, text: &[u8]) -> Result<(), Flaw> {
         match memchr(0, text) {
             Some(at) => Err(Flaw::NulByte { line: self.line + lines(&text[..at]) }),
@@ -312,7 +330,7 @@ impl Reader {
 
     fn refuse_length(&self, more: usize) -> Result<(), Flaw> {
         let limit = if self.is_dump() { STATEMENT_LIMIT } else { STRANGE_LIMIT };
-        if self.statement.len() + more > limit {
+        if self.statement.len() + self.not_held + more > limit {
             return Err(Flaw::StatementTooLong { line: self.began.0 });
         }
         Ok(())
@@ -345,6 +363,7 @@ impl Reader {
             _ if !self.is_dump() => Some(Flaw::NotADump { line: self.line }),
             _ if !self.facts.trailer => Some(Flaw::NoTrailer { line: self.line }),
             _ if self.restriction.is_some() => Some(Flaw::NoUnrestrict { line: self.line }),
+            _ if self.facts.statements + self.facts.copy_blocks == 0 => Some(Flaw::NoStatement),
             _ => self.entries.rows_lost(self.facts.copy_blocks),
         }
     }

@@ -14,6 +14,9 @@ pub enum UrlError {
     /// A `%` without two hex digits, or what they stand for is no text.
     #[error("the database URL has a bad percent-encoding in its {0}")]
     Encoding(&'static str),
+    /// A `@` that is not where the user and the password end: one of them has a `/` or `?` in it.
+    #[error("the database URL has a / or ? before its @, which is not encoded")]
+    At,
     /// The port is no number.
     #[error("the database URL has a port that is not a number")]
     Port,
@@ -30,7 +33,9 @@ impl UrlError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NotPostgres => "it begins with postgresql:// (or postgresql+driver://)",
-            Self::Encoding(_) => "write % as %25, @ as %40, / as %2F, : as %3A",
+            Self::Encoding(_) | Self::At => {
+                "write % as %25, @ as %40, / as %2F, ? as %3F, : as %3A"
+            }
             Self::Port => "write postgresql://user@host:5432/database",
             Self::Bracket => "write postgresql://user@[::1]:5432/database",
             Self::Parameter(_) => {
@@ -63,6 +68,9 @@ pub fn parse_database_url(url: &str) -> Result<SourceSettings, UrlError> {
         Some((authority, dbname)) => (authority, dbname),
         None => (rest, ""),
     };
+    if !authority.contains('@') && is_cut_short(authority, dbname, query) {
+        return Err(UrlError::At);
+    }
     let mut settings = SourceSettings {
         dbname: some(decode(dbname, "database name")?),
         ..SourceSettings::default()
@@ -87,6 +95,15 @@ pub fn parse_database_url(url: &str) -> Result<SourceSettings, UrlError> {
         set(&mut settings, decode(name, "query")?, decode(value, "query")?)?;
     }
     Ok(settings)
+}
+
+/// Whether a password with a `/` or `?` was taken for the end of the authority. Read on, a part of it
+/// would be taken for a name, and shown.
+fn is_cut_short(authority: &str, dbname: &str, query: &str) -> bool {
+    let in_a_name = |pair: &str| pair.split('=').next().is_some_and(|name| name.contains('@'));
+    dbname.contains('@')
+        || query.split('&').any(in_a_name)
+        || authority.contains(':') && dbname.is_empty() && query.contains('@')
 }
 
 /// `host:port`, several separated by commas, as libpq reads them.
@@ -205,6 +222,8 @@ mod tests {
             ("postgresql://u:p@ss:w@h/d", "u p@ss:w h - d"),
             ("postgresql://u:p+q@h/d", "u p+q h - d"),
             ("postgresql://h/d?sslmode=verify-full&user=u", "u - h - d sslmode=verify-full"),
+            ("postgresql://h/d?user=u@tenant", "u@tenant - h - d"),
+            ("postgresql://u@h:1/d?application_name=a@b", "u - h 1 d application_name=a@b"),
             ("postgresql+psycopg://h/d?options=-c+a%3Db", "- - h - d options=-c a=b"),
             ("postgresql://h/%C3%9Cbung", "- - h - Übung"),
         ];
@@ -230,6 +249,11 @@ mod tests {
             ("postgresql://u:hunter2%00@h/d", UrlError::Encoding("password")),
             ("postgresql://u:hunter2%ff@h/d", UrlError::Encoding("password")),
             ("postgresql://u:hunter2@h:port/d", UrlError::Port),
+            ("postgresql://u:12/hunter2@h/d", UrlError::At),
+            ("postgresql://u:12?hunter2@h/d", UrlError::At),
+            ("postgresql://u:12?a=b&hunter2@h/d", UrlError::At),
+            ("postgresql://u:12?a=hunter2@h/d", UrlError::At),
+            ("postgresql://u:hunter2/x@h/d", UrlError::At),
             ("postgresql://u:hunter2@[::1/d", UrlError::Bracket),
             ("postgresql://h/d?sslmod=x", UrlError::Parameter("sslmod".into())),
             ("postgresql://h/d?sslpassword=hunter2", UrlError::Parameter("sslpassword".into())),

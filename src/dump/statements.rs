@@ -8,6 +8,13 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::item::Statement;
 
+/// Kinds that are told apart; PostgreSQL has about a hundred.
+const MOST_KINDS: usize = 1000;
+/// Letters of a first word that are kept.
+const MOST_LETTERS: usize = 40;
+/// The kind of all others.
+const OTHERS: &str = "…";
+
 /// Takes in the statements of a dump, those that begin COPY blocks among them.
 #[derive(Debug, Default)]
 pub struct Statements(BTreeMap<String, Kind>);
@@ -41,7 +48,11 @@ impl Statements {
         };
         let kind = match known {
             Some(kind) => kind,
-            None => self.0.entry(kind_of(statement)).or_default(),
+            None => {
+                let name = kind_of(statement);
+                let full = self.0.len() >= MOST_KINDS && !self.0.contains_key(&name);
+                self.0.entry(if full { OTHERS.to_owned() } else { name }).or_default()
+            }
         };
         kind.count += 1;
         kind.hash.update(&statement.text);
@@ -62,7 +73,7 @@ impl Statements {
 fn kind_of(statement: &Statement) -> String {
     match &statement.toc {
         Some(entry) => entry.kind.clone(),
-        None => statement.leading_words(1),
+        None => statement.leading_words(1).chars().take(MOST_LETTERS).collect(),
     }
 }
 
@@ -103,6 +114,21 @@ mod tests {
         let found = found(&[(None, "SET a = b;"), (Some("INDEX"), "x;"), (Some("INDEX"), "y;")]);
         let counts: Vec<_> = found.iter().map(|of| (of.kind.as_str(), of.count)).collect();
         assert_eq!(counts, [("INDEX", 2), ("SET", 1)]);
+    }
+
+    #[test]
+    fn more_kinds_than_there_are_make_one() {
+        let mut all = Statements::default();
+        for number in 0..3 * MOST_KINDS {
+            let entry =
+                TocEntry { name: "x".into(), kind: number.to_string(), schema: None, owner: None };
+            let (text, toc) = ("x;".into(), Some(Arc::new(entry)));
+            all.take(&Statement { text, toc, line: 1, offset: 0 });
+        }
+        let found = all.by_kind();
+        assert_eq!(found.len(), MOST_KINDS + 1);
+        let others = found.iter().find(|of| of.kind == OTHERS).unwrap();
+        assert_eq!(others.count, 2 * MOST_KINDS as u64);
     }
 
     #[test]

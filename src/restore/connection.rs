@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio::sync::mpsc;
 
-use super::{Failure, LoadError, Restored, tolerate};
+use super::{Failure, LoadError, MOST_ERRORS, Restored, tolerate};
 use crate::dump::item::{CopyBlock, Statement};
 use crate::dump::script::Entry;
 use crate::dump::subject::Subject;
@@ -38,15 +38,23 @@ impl Ledger {
     }
 
     /// Notes a refusal: harmless, or proof that the backup is bad.
-    fn refused(&self, statement: &Statement, refusal: ServerError) {
+    ///
+    /// # Errors
+    /// When there is proof enough.
+    fn refused(&self, statement: &Statement, refusal: ServerError) -> Result<(), LoadError> {
         if let Some(rule) = tolerate::rule(statement, &refusal) {
             tracing::info!(line = statement.line, %rule, error = refusal.message, "passed over");
             self.write(|restored| *restored.tolerated.entry(rule).or_default() += 1);
-            return;
+            return Ok(());
         }
         let failure = Failure::of(statement, refusal);
         tracing::error!("{failure}");
-        self.write(|restored| restored.errors.push(failure));
+        let mut errors = 0;
+        self.write(|restored| {
+            restored.errors.push(failure);
+            errors = restored.errors.len();
+        });
+        if errors < MOST_ERRORS { Ok(()) } else { Err(LoadError::GivenUp) }
     }
 }
 
@@ -113,7 +121,7 @@ impl Connection {
             Err(error) => {
                 let text = format!("\\connect {}", pg::quote_ident(database)).into();
                 let refused = Statement { text, toc: None, line, offset: 0 };
-                self.ledger.refused(&refused, refusal(&error)?);
+                self.ledger.refused(&refused, refusal(&error)?)?;
                 Ok(false)
             }
         }
@@ -223,7 +231,7 @@ impl Connection {
             Err(error) => {
                 let refusal = refusal(&error)?;
                 if !self.created_with_another_locale(statement, &refusal).await? {
-                    self.ledger.refused(statement, refusal);
+                    self.ledger.refused(statement, refusal)?;
                 }
                 Ok(())
             }
@@ -258,8 +266,11 @@ impl Connection {
     }
 
     /// Notes that the server refused a statement.
-    pub fn note(&self, statement: &Statement, refusal: ServerError) {
-        self.ledger.refused(statement, refusal);
+    ///
+    /// # Errors
+    /// When there is proof enough.
+    pub fn note(&self, statement: &Statement, refusal: ServerError) -> Result<(), LoadError> {
+        self.ledger.refused(statement, refusal)
     }
 
     /// Counts a COPY block, whose rows may come in several parts.

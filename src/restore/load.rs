@@ -124,7 +124,7 @@ async fn copy(
     connection.counts_statement();
     let (refused, ()) = tokio::join!(connection.copy(block, None, rows), feeding);
     if let Some(refusal) = refused? {
-        connection.note(&block.statement, refusal);
+        connection.note(&block.statement, refusal)?;
     }
     Ok(())
 }

@@ -21,6 +21,10 @@ use crate::pg::{self, ServerError};
 pub use connection::Ledger;
 use tolerate::Rule;
 
+/// Statements that the server refuses before the restore is given up: by then the backup is bad, and
+/// each refused COPY costs another connection.
+pub const MOST_ERRORS: usize = 500;
+
 /// What a restore did.
 #[derive(Debug, Default)]
 pub struct Restored {
@@ -126,6 +130,9 @@ pub enum LoadError {
     /// The dump does something that this version does not restore.
     #[error("{0}")]
     Unsupported(String),
+    /// Enough was refused.
+    #[error("the restore was given up after {MOST_ERRORS} errors")]
+    GivenUp,
     /// A thread or task of the restore died.
     #[error("the restore stopped without a result")]
     Died,

@@ -30,6 +30,10 @@ const AHEAD: usize = 4;
 /// in the dump costs half a member on average.
 const PARTS_TOGETHER: usize = 4;
 
+/// Bytes of a part that are held while the next one is read. Rows can be of any length, and a part ends
+/// at the end of a row only.
+const MOST_HELD: u64 = 16 << 20;
+
 type Sender = mpsc::Sender<Bytes>;
 
 /// Told the bytes of rows sent so far, and the table at hand.
@@ -149,7 +153,7 @@ impl Worker {
         };
         self.connection.counts_statement();
         if let (Some(refusal), ()) = self.copy(block, None, read).await? {
-            self.connection.note(&block.statement, refusal);
+            self.connection.note(&block.statement, refusal)?;
         }
         Ok(())
     }
@@ -176,7 +180,7 @@ impl Worker {
         let read = move |sender: &Sender| work.send_until_shared(index, &on, sender);
         match self.copy(block, name.as_deref(), read).await? {
             (Some(refusal), _) => {
-                self.connection.note(&block.statement, refusal);
+                self.connection.note(&block.statement, refusal)?;
                 schedule.has_read();
             }
             (None, reached) if reached < parts => {
@@ -206,8 +210,13 @@ impl Worker {
             (self.work.clone(), Arc::clone(schedule), table.block.display_name());
         let read = move |sender: &Sender| {
             let mut reader = work.source.open(from)?;
-            if !on.in_dump_order() {
-                return reader.read(bytes, |rows| work.send(rows, &name, sender));
+            if !on.in_dump_order() || bytes > MOST_HELD {
+                reader.read(bytes, |rows| work.send(rows, &name, sender))?;
+                drop(reader);
+                if on.in_dump_order() {
+                    on.has_read();
+                }
+                return Ok(());
             }
             // The next reader waits for this one, not for the server.
             let mut held = Vec::new();
@@ -222,7 +231,7 @@ impl Worker {
         };
         if let (Some(refusal), ()) = self.copy(table.block, None, read).await? {
             let before = self.rows_before(table.block.data_offset, range.start).await?;
-            self.connection.note(&table.block.statement, counted_from(refusal, before));
+            self.connection.note(&table.block.statement, counted_from(refusal, before))?;
         }
         Ok(())
     }

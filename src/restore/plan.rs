@@ -15,8 +15,8 @@ use crate::dump::subject::{Relation, Subject};
 /// What the catalog says of the tables once they are created.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    /// Plain tables, empty, without triggers, foreign keys, rules or indexes: their rows can go
-    /// in at once with those of others.
+    /// Plain tables, empty, without triggers, foreign keys, rules or indexes: the rows of the first
+    /// block of each can go in at once with those of others.
     pub clean: BTreeSet<Relation>,
     /// For tables in a partition tree or with children: all of their family.
     pub families: BTreeMap<Relation, Vec<Relation>>,
@@ -123,6 +123,8 @@ struct Planner {
     plan: Plan,
     weights: BTreeMap<Relation, u64>,
     uses: BTreeMap<Relation, Use>,
+    /// Tables whose rows a job brings.
+    loaded: BTreeSet<Relation>,
     barrier: Option<usize>,
     /// Jobs since the last barrier.
     since: Vec<usize>,
@@ -134,7 +136,12 @@ impl Planner {
     fn add(&mut self, index: usize, entry: &Entry, catalog: &Catalog) {
         match entry {
             Entry::Copy { block, .. } => match table_of(block) {
-                Some(table) if catalog.clean.contains(&table) && !self.in_transaction => {
+                // Only the first block of a table finds it empty.
+                Some(table)
+                    if catalog.clean.contains(&table)
+                        && !self.in_transaction
+                        && self.loaded.insert(table.clone()) =>
+                {
                     self.job(Work::Load(index), &[table], As::Alone);
                 }
                 _ => self.serial(index),

@@ -54,6 +54,14 @@ fn tables_load_at_once_and_their_indexes_wait_for_their_own_rows() {
 }
 
 #[test]
+fn only_the_first_block_of_a_table_takes_it_for_empty() {
+    let entries = [copy("a", 1), copy("b", 1), copy("a", 1), copy("a", 1)];
+    let plan = Plan::of(&entries, 0, &catalog(&["a", "b"]));
+    let work: Vec<_> = plan.jobs.into_iter().map(|job| job.work).collect();
+    assert_eq!(work, [Work::Load(0), Work::Load(1), Work::Serial { from: 2, to: 4 }]);
+}
+
+#[test]
 fn what_is_not_understood_is_a_barrier_and_barriers_are_joined() {
     let entries = [
         copy("a", 1),

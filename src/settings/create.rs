@@ -1,7 +1,7 @@
 //! Settings of `create`: where the database is, and what is made of it.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::packing::{codec, format_for, jobs_for};
@@ -75,6 +75,7 @@ pub fn create(
         .or(db)
         .or(url(environment("DATABASE_URL"), "DATABASE_URL")?);
     let source = or_defaults(source, environment);
+    check_places(args.output.as_deref(), &source)?;
     check_port(source.port.as_deref())?;
     let warnings = source
         .ignored
@@ -98,6 +99,26 @@ pub fn create(
         metrics_file: metrics_file(&args.metrics),
         warnings,
     })
+}
+
+/// A URL or connection string where a name belongs would be shown, and may hold a password.
+fn check_places(output: Option<&Path>, source: &SourceSettings) -> Result<(), SettingsError> {
+    let output = output.map(Path::to_string_lossy);
+    let places = [
+        ("OUTPUT", output.as_deref()),
+        ("the host", source.host.as_deref()),
+        ("the name of the database", source.dbname.as_deref()),
+        ("the name of the user", source.username.as_deref()),
+    ];
+    let connects = |text: &str| text.contains("://") || text.contains("password=");
+    match places.iter().find(|(_, text)| text.is_some_and(connects)) {
+        None => Ok(()),
+        Some((place, _)) => Err(SettingsError {
+            message: format!("{place} is a URL or a connection string"),
+            hint: "give a URL by --database-url or DATABASE_URL, and the password by DB_PASSWORD"
+                .to_owned(),
+        }),
+    }
 }
 
 /// A port is a number; several hosts have several, separated by commas.
@@ -200,6 +221,22 @@ pub(super) mod tests {
         let error = created(&[], &wrong).unwrap_err();
         assert!(error.to_string().starts_with("DATABASE_URL: "), "{error}");
         assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_url_in_the_place_of_a_name_is_refused_and_not_shown() {
+        let url = "postgresql://u:hunter2@h/d";
+        let cases: [(&[&str], &[(&str, &str)]); 5] = [
+            (&[url], &[]),
+            (&["--host", url], &[]),
+            (&["--dbname", "host=h password=hunter2"], &[]),
+            (&["--username", url], &[]),
+            (&[], &[("PGDATABASE", url)]),
+        ];
+        for (flags, environment) in cases {
+            let error = created(flags, environment).unwrap_err();
+            assert!(!format!("{error} {}", error.hint).contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::reading::{dump_bytes, statements};
+use super::reading::{beyond_our_limit, dump_bytes, statements};
 use super::{Run, changed, obstacle};
 use crate::dump::archive::{self, Archive, Examined, Fault, Head};
 use crate::dump::channel::{ChannelReader, ChannelWriter};
@@ -87,6 +87,9 @@ impl Run<'_> {
         let Some(decoded) = self.decode(archive).await? else { return Ok(None) };
         let Decoded { unsound, facts, contents, needs, bytes } = decoded;
         if let Some(unsound) = &unsound {
+            if unsound.is_our_limit() {
+                return Err(beyond_our_limit(unsound));
+            }
             let cause = format!("as pg_restore writes the archive out, {unsound}");
             self.is_bad(cause, checksum, archive.has_changed())?;
             return Ok(None);

@@ -1,22 +1,20 @@
 //! Checks the restored database: the application's tables, then everything against the backup.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::{DATABASE, Run};
-use crate::checks::contents::{self, Compared, Found};
-use crate::checks::rendering::Rendering;
 use crate::checks::sequences::{self, State};
-use crate::checks::{self, CheckError, large_objects, migrations, presence, soundness};
+use crate::checks::{
+    self, CheckError, event_triggers, large_objects, migrations, presence, soundness,
+};
 use crate::config::{Data, Migrations, OnFinding};
 use crate::dump::contents::{Contents, DatabaseContents, TableContents};
-use crate::dump::fingerprint::TableFingerprint;
 use crate::dump::inspect::Inspection;
 use crate::dump::item::Name;
-use crate::events::{Event, Progress, Work};
+use crate::events::Event;
 use crate::outcome::{CheckResult, Obstacle, Section, Status};
 use crate::pg::{ConnectInfo, Session};
-use crate::store::manifest::{Manifest, Table};
+use crate::store::manifest::Manifest;
 
 impl Run<'_> {
     /// Runs the checks on the restored databases.
@@ -89,8 +87,7 @@ impl Run<'_> {
         if self.settings.tables_are_cccs && missing == tables.len() {
             let other = "none of CCC's tables is there: for another database, name its tables in \
                          ccc-backup.toml ([checks] tables)";
-            self.report.warnings.push(other.to_owned());
-            self.events.emit(Event::Warning(other.to_owned()));
+            self.warn(other.to_owned());
         }
         if tables.iter().any(|table| table.counted) {
             self.events.emit(Event::SectionStarted(Section::Data));
@@ -112,8 +109,8 @@ impl Run<'_> {
         dump: &DatabaseContents,
     ) -> Result<(), CheckError> {
         let session = target.connect().await.map_err(|error| CheckError::of(&error))?;
-        self.tables(&session, target, dump).await?;
-        self.sequences(&session, dump).await?;
+        let added = self.tables(&session, target, dump).await?;
+        self.sequences(&session, dump, &added).await?;
         let recorded = self.recorded().map(|manifest| manifest.large_objects.count);
         if dump.large_objects > 0 || recorded.is_some_and(|count| count > 0) {
             self.note(large_objects::check(&session, dump.large_objects, recorded).await?);
@@ -152,106 +149,11 @@ impl Run<'_> {
         }
     }
 
-    /// Rows and contents of every table.
-    async fn tables(
-        &mut self,
-        session: &Session,
-        target: &ConnectInfo,
-        dump: &DatabaseContents,
-    ) -> Result<(), CheckError> {
-        let rendering = self.rendering(dump.encoding.as_deref());
-        let mut found = if self.settings.content {
-            let mut found = self.read_back(target, &dump.tables, &rendering).await?;
-            self.retry_renderings(target, dump, &rendering, &mut found).await?;
-            found
-        } else {
-            contents::count(session, &dump.tables).await?
-        };
-        for table in contents::settle_mixed(&dump.tables, &mut found) {
-            self.report.not_proven.push(format!(
-                "contents of {table}: its partitions have their columns in different orders"
-            ));
-        }
-        let manifest = self.recorded();
-        let compared: Vec<Compared> = dump
-            .tables
-            .iter()
-            .zip(&found)
-            .map(|(table, found)| Compared {
-                name: table.display_name(),
-                dump: table.fingerprint,
-                manifest: manifest.and_then(|manifest| recorded(manifest, table)),
-                found,
-            })
-            .collect();
-        let not_in_dump = manifest.map(|manifest| lost_tables(manifest, dump)).unwrap_or_default();
-        let rows = contents::judge_rows(&compared, &not_in_dump, manifest.is_some());
-        let values = self.settings.content.then(|| contents::judge_contents(&compared));
-        self.note(rows);
-        if let Some(values) = values {
-            self.note(values);
-        }
-        Ok(())
-    }
-
-    async fn read_back(
-        &self,
-        target: &ConnectInfo,
-        tables: &[TableContents],
-        rendering: &Rendering,
-    ) -> Result<Vec<Found>, CheckError> {
-        let jobs = self.settings.jobs;
-        let (events, total) = (self.events.clone(), tables.len() as u64);
-        let progress = move |done: usize| {
-            events.emit(Event::Progress(Progress {
-                work: Work::Comparing,
-                done: done as u64,
-                total: Some(total),
-                current: None,
-            }));
-        };
-        contents::read_back(target, tables, rendering, jobs, Arc::new(progress)).await
-    }
-
-    /// Tables whose values differ are read again in the other ways in which the dump's session may
-    /// have written them. Equal in one of them is equal.
-    async fn retry_renderings(
-        &self,
-        target: &ConnectInfo,
-        dump: &DatabaseContents,
-        rendering: &Rendering,
-        found: &mut [Found],
-    ) -> Result<(), CheckError> {
-        let differs = |index: usize, found: &Found| {
-            let expected = dump.tables[index].fingerprint;
-            matches!(found, Found::Rows(found) if found.rows == expected.rows && *found != expected)
-        };
-        if !found.iter().enumerate().any(|(index, found)| differs(index, found)) {
-            return Ok(());
-        }
-        let session = target.connect().await.map_err(|error| CheckError::of(&error))?;
-        for other in rendering.alternatives(&session, &dump.times).await? {
-            let open: Vec<usize> =
-                (0..found.len()).filter(|index| differs(*index, &found[*index])).collect();
-            if open.is_empty() {
-                break;
-            }
-            let tables: Vec<_> = open.iter().map(|index| dump.tables[*index].clone()).collect();
-            let again = self.read_back(target, &tables, &other).await?;
-            for (index, again) in open.into_iter().zip(again) {
-                if again == Found::Rows(dump.tables[index].fingerprint) {
-                    tracing::debug!(table = dump.tables[index].display_name(), ?other, "equal");
-                    found[index] = again;
-                }
-            }
-        }
-        Ok(())
-    }
-
     async fn sequences(
         &mut self,
         session: &Session,
         dump: &DatabaseContents,
+        added: &[String],
     ) -> Result<(), CheckError> {
         let in_dump: Vec<State> = dump
             .sequences
@@ -273,12 +175,17 @@ impl Run<'_> {
             };
             manifest.sequences.iter().map(state).collect()
         });
-        let restored = sequences::states(session).await?;
+        let mut restored = sequences::states(session).await?;
+        let wanted = self.settings.sequences != OnFinding::Off;
+        let feeds =
+            if wanted || !added.is_empty() { sequences::feeds(session).await? } else { Vec::new() };
+        for sequence in event_triggers::take_back(&mut restored, &in_dump, &feeds, added) {
+            tracing::info!(sequence, "moved on by rows that event triggers added");
+        }
         self.note(sequences::judge_states(&restored, &in_dump, recorded.as_deref()));
-        if self.settings.sequences == OnFinding::Off {
+        if !wanted {
             return Ok(());
         }
-        let feeds = sequences::feeds(session).await?;
         let was_so = |feed: &sequences::Feed| {
             recorded.iter().flatten().any(|state| {
                 state.sequence == feed.sequence
@@ -288,8 +195,7 @@ impl Run<'_> {
         };
         let check = sequences::judge_feeds(&feeds, was_so);
         if self.settings.sequences == OnFinding::Warn && check.status == Status::Failed {
-            self.report.warnings.push(check.title.clone());
-            self.events.emit(Event::Warning(check.title));
+            self.warn(check.title);
             return Ok(());
         }
         self.note(check);
@@ -297,21 +203,18 @@ impl Run<'_> {
     }
 
     /// The manifest, where it says what the backup holds.
-    fn recorded(&self) -> Option<&Manifest> {
+    pub(super) fn recorded(&self) -> Option<&Manifest> {
         self.manifest.as_ref().filter(|manifest| manifest.has_contents())
     }
 
-    /// How the dump's session wrote its values, as far as it is known.
-    fn rendering(&self, encoding: Option<&str>) -> Rendering {
-        let source = self.manifest.as_ref().map(|manifest| &manifest.source);
-        let setting = |value: Option<&String>, default: &str| {
-            value.cloned().unwrap_or_else(|| default.to_owned())
+    /// Shows a warning and keeps it.
+    pub(super) fn warn(&mut self, text: String) {
+        let text = match &self.about {
+            Some(database) => format!("{database}: {text}"),
+            None => text,
         };
-        Rendering {
-            encoding: encoding.unwrap_or("UTF8").to_owned(),
-            time_zone: setting(source.and_then(|source| source.time_zone.as_ref()), "UTC"),
-            bytea_output: setting(source.and_then(|source| source.bytea_output.as_ref()), "hex"),
-        }
+        self.report.warnings.push(text.clone());
+        self.events.emit(Event::Warning(text));
     }
 
     /// Shows a check's result and keeps it.
@@ -323,31 +226,4 @@ impl Run<'_> {
         self.events.emit(Event::Checked(check.clone()));
         self.report.checks.push(check);
     }
-}
-
-/// The manifest's record of a table.
-fn recorded(manifest: &Manifest, table: &TableContents) -> Option<TableFingerprint> {
-    let record = manifest.tables.iter().find(|record| is_of(record, table))?;
-    Some(TableFingerprint { rows: record.rows, sum: record.fingerprint.0 })
-}
-
-/// Tables of the manifest that the dump does not have.
-fn lost_tables(manifest: &Manifest, dump: &DatabaseContents) -> Vec<String> {
-    let name = |table: &Table| match table.schema.as_str() {
-        "" => table.name.clone(),
-        schema => format!("{schema}.{}", table.name),
-    };
-    let is_lost = |record: &&Table| !dump.tables.iter().any(|table| is_of(record, table));
-    manifest.tables.iter().filter(is_lost).map(name).collect()
-}
-
-/// Whether a record is of this table and these columns.
-fn is_of(record: &Table, table: &TableContents) -> bool {
-    record.schema == table.schema.as_ref().map(|schema| schema.text()).unwrap_or_default()
-        && record.name == table.name.text()
-        && record
-            .columns
-            .iter()
-            .map(String::as_str)
-            .eq(table.columns.iter().map(|name| name.text()))
 }

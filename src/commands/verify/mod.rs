@@ -6,6 +6,7 @@ mod holding;
 mod pg_restore;
 mod reading;
 mod restoring;
+mod tables;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

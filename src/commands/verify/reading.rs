@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Run, changed, obstacle};
 use crate::checks::{self, checksum};
 use crate::dump::inspect::{self, InspectError, Inspection};
+use crate::dump::items::Unsound;
 use crate::dump::open::{BackupFile, Compression};
 use crate::dump::statements::StatementsOfKind;
 use crate::events::{Event, Events, Progress, Work};
@@ -50,6 +51,10 @@ impl Run<'_> {
         };
         let checksum = self.checksum(&inspection.sha256);
         if let Some(unsound) = &inspection.unsound {
+            if unsound.is_our_limit() {
+                let is_the_file = self.is_the_file(checksum.as_ref(), file.has_changed())?;
+                return if is_the_file { Err(beyond_our_limit(unsound)) } else { Ok(None) };
+            }
             self.is_bad(unsound.to_string(), checksum, file.has_changed())?;
             return Ok(None);
         }
@@ -176,6 +181,11 @@ impl Run<'_> {
         }
         of_dump.unwrap_or(DEFAULT_VERSION)
     }
+}
+
+/// A backup that may be good, and that this version does not restore.
+pub(super) fn beyond_our_limit(unsound: &Unsound) -> Obstacle {
+    obstacle(unsound, "dump the rows as COPY (without --inserts), or restore this one by psql")
 }
 
 /// How large the dump in a file of so many bytes is taken to be.

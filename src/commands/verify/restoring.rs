@@ -47,6 +47,9 @@ impl Run<'_> {
             Some(Err(error @ LoadError::Unsupported(_))) => {
                 Err(obstacle(&error, "make the backup with `ccc-backup create`"))
             }
+            Some(Err(error @ LoadError::GivenUp)) => {
+                Err(obstacle(&error, "the first error often explains the others"))
+            }
             Some(Err(error)) => Err(self.cut_short(&error).await),
         };
         let restored = ledger.close();

@@ -24,7 +24,7 @@ impl BlockComment {
             match (std::mem::replace(&mut self.last, 0), byte) {
                 (b'*', b'/') if self.depth == 0 => return Some(at),
                 (b'*', b'/') => self.depth -= 1,
-                (b'/', b'*') => self.depth += 1,
+                (b'/', b'*') => self.depth = self.depth.saturating_add(1),
                 (_, b'*' | b'/') => self.last = byte,
                 _ => {}
             }

@@ -5,15 +5,19 @@ use memchr::memchr;
 use super::class::{CLASS, Class};
 use super::{Lexer, State, WORD};
 
+/// Bytes of the longest tag that is one; pg_dump's are a few letters.
+const MOST_TAG: usize = 1 << 16;
+
 impl Lexer {
     /// Between the dollars of what may become a dollar quote.
     pub(super) fn dollar_tag(&mut self, byte: u8) -> usize {
         let starts = CLASS[usize::from(byte)] == Class::Letter;
+        let digit = !self.tag.is_empty() && byte.is_ascii_digit();
         if byte == b'$' {
             self.matched = 0;
             self.state = State::DollarBody;
             1
-        } else if starts || (!self.tag.is_empty() && byte.is_ascii_digit()) {
+        } else if self.tag.len() < MOST_TAG && (starts || digit) {
             self.tag.push(byte);
             1
         } else if self.tag.is_empty() {

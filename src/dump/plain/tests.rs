@@ -266,7 +266,7 @@ fn a_dump_with_windows_line_ends_is_understood() {
 #[test]
 fn a_byte_order_mark_is_skipped() {
     let (_, result, facts) =
-        read(format!("\u{feff}-- PostgreSQL database dump\n{TAIL}").as_bytes());
+        read(format!("\u{feff}-- PostgreSQL database dump\nSELECT 1;\n{TAIL}").as_bytes());
     assert_eq!(result, Ok(()));
     assert!(facts.header);
 }

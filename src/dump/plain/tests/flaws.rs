@@ -45,14 +45,14 @@ fn nothing_but_comments_may_follow_the_trailer() {
         (HEAD, false),
         ("-- Name: x; Type: TABLE; Schema: y; Owner: z\n", false),
     ] {
-        let (_, result, facts) = read(format!("{HEAD}{TAIL}{after}").as_bytes());
+        let (_, result, facts) = read(format!("{HEAD}SELECT 1;\n{TAIL}{after}").as_bytes());
         assert_eq!((result.is_ok(), facts.trailer), (accepted, accepted), "{after}");
     }
 }
 
 #[test]
 fn a_missing_unrestrict_shows_that_the_end_was_cut() {
-    let text = format!("{HEAD}\\restrict k\n{TAIL}");
+    let text = format!("{HEAD}\\restrict k\nSELECT 1;\n{TAIL}");
     assert!(matches!(read(text.as_bytes()).1, Err(Flaw::NoUnrestrict { .. })));
     assert_eq!(read(format!("{text}\\unrestrict k").as_bytes()).1, Ok(()));
 }
@@ -63,8 +63,8 @@ fn commands_that_pg_dump_does_not_write_are_refused_with_their_line() {
     assert_eq!(flaw("\\! id"), refused(5, "\\! id"));
     assert_eq!(flaw("SELECT 1; \\connect x"), refused(5, "\\connect x"));
     assert_eq!(flaw("\\."), refused(5, "\\."));
-    let (_, result, _) = read(format!("{HEAD}{TAIL}\\! id").as_bytes());
-    assert_eq!(result, Err(refused(9, "\\! id")));
+    let (_, result, _) = read(format!("{HEAD}SELECT 1;\n{TAIL}\\! id").as_bytes());
+    assert_eq!(result, Err(refused(10, "\\! id")));
     let text = flaw("\\! id").to_string();
     assert_eq!(text, "line 5 has a psql command that pg_dump does not write there: \\! id");
 }
@@ -78,8 +78,8 @@ fn a_command_inside_a_statement_is_refused_with_the_statement() {
         statement: statement.to_owned(),
     };
     assert_eq!(flaw("SELECT 1\n\n\\gexec"), refused(7, "\\gexec", 5, "SELECT 1"));
-    let (_, result, _) = read(format!("{HEAD}{TAIL}SELECT 1 \\! id").as_bytes());
-    assert_eq!(result, Err(refused(9, "\\! id", 9, "SELECT 1")));
+    let (_, result, _) = read(format!("{HEAD}SELECT 1;\n{TAIL}SELECT 1 \\! id").as_bytes());
+    assert_eq!(result, Err(refused(10, "\\! id", 10, "SELECT 1")));
     // The parenthesis that would end the first statement is lost.
     let swallowed = flaw("CREATE TABLE t (a int;\nCOPY t (a) FROM stdin;\n1\n\\.\n");
     let said = "line 8 has a psql command inside the statement that begins on line 5 \
@@ -115,6 +115,12 @@ fn a_cut_dump_says_where_it_was_cut() {
     assert!(cut("SELECT \"a;\n").contains("inside quotes in the statement"));
     assert!(cut("/* a").contains("comment that begins on line 5"));
     assert!(cut("SELECT 1;\n").contains("ends on line 6 without"));
+}
+
+#[test]
+fn a_dump_of_nothing_but_comments_is_no_whole_dump() {
+    assert_eq!(flaw("-- SET a = b;\n/* SELECT 1; */\n;"), Flaw::NoStatement);
+    assert_eq!(flaw("\\connect shop"), Flaw::NoStatement);
 }
 
 #[test]
@@ -193,7 +199,8 @@ fn rows_are_lost_where_others_come_by_copy_and_absent_where_they_come_by_insert(
     assert_eq!(with_entries(&[copy, rows]).map_err(drop), Err(()));
     let insert = ("TABLE DATA", "INSERT INTO y VALUES (1);");
     assert_eq!(with_entries(&[rows, insert]), Ok(()));
-    assert_eq!(with_entries(&[rows]), Ok(()));
+    let table = ("TABLE", "CREATE TABLE x ();");
+    assert_eq!(with_entries(&[table, rows]), Ok(()));
 }
 
 #[test]

@@ -1,0 +1,193 @@
+//! Reads restored tables back in pg_dump's own format, and counts and fingerprints their rows.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::TryStreamExt;
+use tokio::task::JoinSet;
+use tokio_postgres::Row;
+
+use super::CheckError;
+use super::event_triggers::Mark;
+use super::rendering::Rendering;
+use crate::dump::contents::TableContents;
+use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
+use crate::pg::{self, ConnectInfo, ServerError, Session};
+
+/// What was found of a table in the restored database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Its rows.
+    Rows(TableFingerprint),
+    /// It could not be read: most often it is not there.
+    Refused(ServerError),
+}
+
+/// What is read back of a table.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The table, as the dump has it.
+    pub table: TableContents,
+    /// Its rows without those that were added since; all of them where there is nothing to tell.
+    pub before: Option<Mark>,
+}
+
+impl Wanted {
+    /// All rows of a table.
+    pub fn all(table: TableContents) -> Self {
+        Self { table, before: None }
+    }
+
+    /// Only the rows that were there before.
+    #[must_use]
+    pub fn before(self, mark: &Mark) -> Self {
+        Self { before: Some(mark.clone()), ..self }
+    }
+}
+
+/// Reads `tables` back over `jobs` connections, the biggest first. The result has their order.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn read_back(
+    target: &ConnectInfo,
+    tables: Vec<Wanted>,
+    rendering: &Rendering,
+    jobs: usize,
+    progress: Arc<dyn Fn(usize) + Send + Sync>,
+) -> Result<Vec<Found>, CheckError> {
+    let mut order: Vec<usize> = (0..tables.len()).collect();
+    order.sort_by_key(|index| std::cmp::Reverse(tables[*index].table.bytes));
+    let total = tables.len();
+    let work = Arc::new((order, tables, AtomicUsize::new(0)));
+    let mut workers = JoinSet::new();
+    for _ in 0..jobs.clamp(1, total.max(1)) {
+        let (work, target, rendering, progress) =
+            (Arc::clone(&work), target.clone(), rendering.clone(), Arc::clone(&progress));
+        workers.spawn(async move {
+            let session =
+                target.connect().await.map_err(|error| CheckError(pg::describe(&error)))?;
+            rendering.apply(&session).await?;
+            let (order, tables, next) = &*work;
+            let mut found = Vec::new();
+            while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let result = copy_out(&session, &tables[*index], &rendering).await;
+                found.push((*index, answered(result)?));
+                progress(next.load(Ordering::Relaxed).min(tables.len()));
+            }
+            Ok::<_, CheckError>(found)
+        });
+    }
+    let mut all = Vec::with_capacity(total);
+    while let Some(found) = workers.join_next().await {
+        all.extend(found.map_err(|error| CheckError(error.to_string()))??);
+    }
+    all.sort_by_key(|(index, _)| *index);
+    Ok(all.into_iter().map(|(_, found)| found).collect())
+}
+
+/// Counts the rows of `tables` without reading their values; the sums are left zero.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn count(session: &Session, tables: &[Wanted]) -> Result<Vec<Found>, CheckError> {
+    let mut found = Vec::with_capacity(tables.len());
+    for wanted in tables {
+        found.push(answered(count_rows(session, wanted).await)?);
+    }
+    Ok(found)
+}
+
+/// The server's answer for a table: what it holds, or why it cannot be read.
+fn answered(result: Result<TableFingerprint, tokio_postgres::Error>) -> Result<Found, CheckError> {
+    match result {
+        Ok(fingerprint) => Ok(Found::Rows(fingerprint)),
+        Err(error) => match ServerError::of(&error) {
+            Some(refusal) if !refusal.is_servers_trouble() => Ok(Found::Refused(refusal)),
+            _ => Err(CheckError(pg::describe(&error))),
+        },
+    }
+}
+
+/// Where the rows of a table are that a dump holds.
+enum Places {
+    /// In the table itself; its children, if any, are dumped by themselves.
+    Itself(String),
+    /// In its partitions.
+    Partitions(String),
+    /// In these partitions; others are foreign tables, whose rows are not in the dump and whose
+    /// servers are not in the sandbox's reach.
+    Local(Vec<String>),
+}
+
+impl Places {
+    /// What follows `SELECT … FROM` to read these columns; none will do to count the rows.
+    fn from(&self, columns: &str, before: Option<&Mark>) -> String {
+        let condition = before.map(|mark| format!(" WHERE {}", mark.before())).unwrap_or_default();
+        match self {
+            Self::Itself(name) => format!("ONLY {name}{condition}"),
+            Self::Partitions(name) => format!("{name}{condition}"),
+            Self::Local(names) => {
+                let of = |name: &String| format!("SELECT {columns} FROM ONLY {name}{condition}");
+                format!(
+                    "({}) AS local",
+                    names.iter().map(of).collect::<Vec<_>>().join(" UNION ALL ")
+                )
+            }
+        }
+    }
+}
+
+async fn places(session: &Session, table: &TableContents) -> Result<Places, tokio_postgres::Error> {
+    let name = table.quoted();
+    let sql = "SELECT relkind = 'p' FROM pg_catalog.pg_class WHERE oid = $1::text::regclass";
+    if !session.query_opt(sql, &[&name]).await?.is_some_and(|row| row.get(0)) {
+        return Ok(Places::Itself(name));
+    }
+    let sql = "SELECT n.nspname, c.relname, c.relkind = 'f' \
+               FROM pg_catalog.pg_partition_tree($1::text::regclass) t \
+               JOIN pg_catalog.pg_class c ON c.oid = t.relid AND c.relkind IN ('r', 'f') \
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
+    let leaves = session.query(sql, &[&name]).await?;
+    let (foreign, local): (Vec<_>, Vec<_>) = leaves.iter().partition(|leaf| leaf.get(2));
+    if foreign.is_empty() || local.is_empty() {
+        return Ok(Places::Partitions(name));
+    }
+    let quoted = |leaf: &&Row| pg::quote_qualified(leaf.get(0), leaf.get(1));
+    Ok(Places::Local(local.iter().map(quoted).collect()))
+}
+
+async fn count_rows(
+    session: &Session,
+    Wanted { table, before }: &Wanted,
+) -> Result<TableFingerprint, tokio_postgres::Error> {
+    let from = places(session, table).await?.from("", before.as_ref());
+    let sql = format!("SELECT count(*) FROM {from}");
+    let rows: i64 = session.query_one(&sql, &[]).await?.get(0);
+    Ok(TableFingerprint { rows: rows.unsigned_abs(), sum: 0 })
+}
+
+async fn copy_out(
+    session: &Session,
+    Wanted { table, before }: &Wanted,
+    rendering: &Rendering,
+) -> Result<TableFingerprint, tokio_postgres::Error> {
+    let columns: Vec<String> =
+        table.columns.iter().map(|column| pg::quote_ident(&column.text())).collect();
+    let columns = columns.join(", ");
+    let what = match places(session, table).await? {
+        // As pg_dump does, which a table without columns needs.
+        Places::Itself(name) if before.is_none() && columns.is_empty() => name,
+        Places::Itself(name) if before.is_none() => format!("{name} ({columns})"),
+        places => format!("(SELECT {columns} FROM {})", places.from(&columns, before.as_ref())),
+    };
+    let encoding = pg::quote_literal(&rendering.encoding);
+    let sql = format!("COPY {what} TO STDOUT WITH (ENCODING {encoding})");
+    let rows = session.copy_out(&sql).await?;
+    let mut rows = std::pin::pin!(rows);
+    let mut fingerprint = Fingerprint::for_encoding(Some(&rendering.encoding));
+    while let Some(data) = rows.try_next().await? {
+        fingerprint.update(&data);
+    }
+    Ok(fingerprint.finish())
+}
