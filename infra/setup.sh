@@ -46,6 +46,8 @@ missing_packages() {
     have zstd || echo zstd
     have xz || echo xz-utils
     have bzip2 || echo bzip2
+    have ip || echo iproute2
+    have pgrep || echo procps
     venv_is_current || python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     # Where the kernel has AppArmor, the engine starts no container without the package.
     have docker || echo docker.io apparmor

@@ -110,7 +110,7 @@ mod tests {
             let text = std::fs::read_to_string(dir.path().join(tool)).unwrap();
             assert!(text.contains("image='postgres:17'"), "{text}");
             assert!(text.contains(r"writable='/var/back'\''ups'"), "{text}");
-            assert!(text.contains(&format!("tool={tool}")) && !text.contains('@'), "{text}");
+            assert!(text.contains(&format!("tool={tool}\n")), "{text}");
         }
     }
 

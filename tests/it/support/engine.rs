@@ -66,8 +66,18 @@ impl Engine {
     fn spawn(&mut self) -> Result<(), String> {
         let at = |name: &str| self.dir.join(name).display().to_string();
         let driver = docker_text(&["info", "--format", "{{.Driver}}"]);
-        // Addresses of its own; the rules of the machine's firewall are the other engine's.
-        let pool = format!("base=10.{}.0.0/16,size=24", 100 + std::process::id() % 100);
+        // Addresses of its own; the rules of the machine's firewall are the other engine's. So is its
+        // bridge: with none, an engine removes the one that is called docker0.
+        let net = 100 + std::process::id() % 100;
+        let pool = format!("base=10.{net}.0.0/16,size=24");
+        let bridge = self.bridge();
+        let make = format!(
+            "ip link show {bridge} >/dev/null 2>&1 || {{ ip link add {bridge} type bridge && \
+             ip address add 10.{net}.255.1/24 dev {bridge} && ip link set {bridge} up; }}"
+        );
+        let made = as_root().args(["sh", "-c", &make]).output();
+        let made = made.map_err(|error| error.to_string())?;
+        assert!(made.status.success(), "{make}: {}", text(&made.stderr));
         let group = rustix::process::getgid().as_raw().to_string();
         let log = std::fs::File::create(self.dir.join("log")).map_err(|error| error.to_string())?;
         let mut daemon = as_root();
@@ -76,7 +86,13 @@ impl Engine {
         daemon.arg(at("daemon.json")).args(["--data-root", &at("data"), "--exec-root", &at("run")]);
         daemon.args(["--pidfile", &at("pid"), "--host", &self.host(), "--group", &group]);
         daemon.args(["--storage-driver", driver.trim(), "--default-address-pool", &pool]);
-        daemon.args(["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"]);
+        daemon.args([
+            "--bridge",
+            &bridge,
+            "--iptables=false",
+            "--ip-forward=false",
+            "--ip-masq=false",
+        ]);
         let daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         self.daemon = Some(daemon.map_err(|error| format!("dockerd: {error}"))?);
         let host = self.host();
@@ -86,6 +102,12 @@ impl Engine {
             return Ok(());
         }
         Err(std::fs::read_to_string(self.dir.join("log")).unwrap_or_default())
+    }
+
+    /// The name of its bridge; fifteen letters at the most.
+    fn bridge(&self) -> String {
+        let name = self.dir.file_name().unwrap().to_str().unwrap();
+        format!("ccc{}", name.trim_start_matches("ccc-engine-"))
     }
 
     fn lives(&mut self) -> bool {
@@ -120,6 +142,7 @@ impl Drop for Engine {
         );
         let _ = Command::new("sh").args(["-c", &clean]).output();
         self.end("TERM");
+        let _ = as_root().args(["ip", "link", "delete", &self.bridge()]).status();
         // One that was killed has left its directory mounted on itself.
         let remove = "while umount \"$0/data\"; do :; done; rm -rf \"$0\"";
         let removed = as_root().args(["sh", "-c", remove]).arg(&self.dir).output();
