@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// Flags of other programs that the documents mention: PostgreSQL's client tools, cargo, systemd's
 /// tools, aws, node_exporter, zstd.
-const OTHERS: [&str; 20] = [
+const OTHERS: [&str; 21] = [
     "--analyze-only",
     "--collector",
     "--create",
@@ -23,6 +23,7 @@ const OTHERS: [&str; 20] = [
     "--now",
     "--recursive",
     "--release",
+    "--schema-only",
     "--since",
     "--table",
     "--template",
