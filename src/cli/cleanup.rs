@@ -16,8 +16,8 @@ Examples:
 A backup stays that any rule keeps. The --keep rules count what is there, not the calendar: days,
 weeks (from Monday), months and years without a backup are not counted. All times are UTC.
 
-Only backups named backup_YYYYMMDD_HHMMSS are removed, together with their manifests, and what
-dead runs left of one. The newest backup and the newest one that passed verification stay, and
+Only backups named backup_YYYYMMDD_HHMMSS are removed, together with their manifests and
+globals, and what dead runs left of one. The newest backup and the newest one that passed verification stay, and
 what is being written or verified.
 
 Exit codes: 0 done, 2 something could not be removed or asked, or wrong flags.";

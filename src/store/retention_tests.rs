@@ -131,6 +131,14 @@ fn grandfather_father_and_son_are_kept() {
     assert_eq!(count(&KeepReason::Yearly), 1);
 }
 
+#[test]
+fn a_backup_that_stays_anyway_counts_as_one_that_is_kept() {
+    let busy = Entry { busy: true, ..backup(30) };
+    let two = Policy { keep_last: 2, keep_daily: 2, ..Policy::default() };
+    let plan = plan(now(), vec![backup(1), busy, backup(60), backup(90)], &two);
+    assert_eq!(removed(&plan), ["backup-000060", "backup-000090"]);
+}
+
 /// Backups, and what else lies beside them, at different minutes: some days with many, some years
 /// with few.
 fn any_calendar() -> impl Strategy<Value = Vec<Entry>> {

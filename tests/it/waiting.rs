@@ -22,10 +22,14 @@ fn start(place: &Place, file: &str, args: &[&str]) -> Running {
 
 /// Waits until the run that was started says that it waits.
 fn wait_until_it_waits(place: &Place) {
+    wait_until_they_wait(place, 1);
+}
+
+fn wait_until_they_wait(place: &Place, runs: usize) {
     let clock = Instant::now();
     let says = || std::fs::read_to_string(place.dir().join("run.log")).unwrap_or_default();
-    while !says().contains(WAITS) {
-        assert!(clock.elapsed() < Duration::from_secs(30), "it does not wait: {}", says());
+    while says().matches(WAITS).count() < runs {
+        assert!(clock.elapsed() < Duration::from_secs(30), "{runs} do not wait: {}", says());
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -105,6 +109,22 @@ fn a_container_of_somebody_else_is_waited_for_and_never_removed() {
     remove(&id);
     outcome.passed();
     waited_for(&outcome, "ccc-backup did not make it");
+    place.assert_nothing_left();
+}
+
+#[test]
+fn several_that_wait_go_one_after_the_other() {
+    let place = place();
+    let id = foreign(&place);
+    let runs = [0, 1, 2].map(|_| start(&place, "a.sql", &["--port=0", "--wait"]));
+    wait_until_they_wait(&place, 3);
+    // From here on each of them may be the quickest, or see another take the name first.
+    remove(&id);
+    for run in runs {
+        let (outcome, _) = run.end();
+        outcome.passed();
+        assert!(outcome.stderr.contains("ccc-backup did not make it"), "{outcome}");
+    }
     place.assert_nothing_left();
 }
 
