@@ -11,6 +11,7 @@ mod lines;
 mod local;
 mod locale;
 mod owner;
+mod patience;
 pub mod sweep;
 pub mod tuning;
 
@@ -110,7 +111,7 @@ pub struct Sandbox {
 /// What runs it.
 #[derive(Debug)]
 enum Engine {
-    Docker(docker::Container),
+    Docker(Box<docker::Container>),
     Local(Box<local::Server>),
 }
 
@@ -149,7 +150,7 @@ async fn start_container(
     let (container, ready, image, in_memory) = docker::start(request, events, cancel).await?;
     events.emit(Event::SandboxReady { attempts: ready.attempts });
     Ok(Sandbox {
-        engine: Engine::Docker(container),
+        engine: Engine::Docker(Box::new(container)),
         version: major_of(&ready.server_version).unwrap_or(request.version),
         facts: SandboxFacts {
             engine: "docker".to_owned(),

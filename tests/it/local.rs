@@ -282,6 +282,27 @@ fn a_version_that_is_not_here_is_named_and_so_is_the_way_to_get_it() {
 }
 
 #[test]
+fn a_port_for_a_server_that_is_kept_is_waited_for() {
+    let _alone = SWEEPING.blocking_lock();
+    let place = Place::without_docker();
+    place.file("a.sql", good_dump());
+    let busy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = busy.local_addr().unwrap().port().to_string();
+    let name = place.container.as_str();
+    let args = ["verify", "a.sql", "--engine=local", "--no-cleanup", "--container-name", name];
+    let refused = place.outcome(place.ccc().args(args).args(["--port", &port]));
+    refused.not_verified("is in use").hints("--port 0");
+    let given_up = place.outcome(place.ccc().args(args).args(["--port", &port, "--wait=1s"]));
+    given_up.not_verified("is in use, also after 1 s (--wait)");
+    let args = [&args[..], &["--port", &port, "--wait"]].concat();
+    let waiting = Running::start(&place, &args);
+    drop(busy);
+    waiting.end().0.passed().says(&format!("Server kept: {}", place.container));
+    let removed = Outcome::of(&place.ccc().args(["cleanup", "--sandbox"]).output().unwrap());
+    assert_eq!(removed.code, 0, "{removed}");
+}
+
+#[test]
 fn an_image_is_of_no_use_to_a_local_server() {
     let place = Place::without_docker();
     place.file("a.sql", good_dump());

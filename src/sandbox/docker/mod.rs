@@ -6,7 +6,6 @@ mod exec;
 mod guard;
 mod image;
 mod inventory;
-mod patience;
 mod ready;
 mod spec;
 
@@ -25,11 +24,11 @@ use crate::secret::Secret;
 
 use super::error::SandboxError;
 use super::owner::{Owner, random_password};
+use super::patience::Patience;
 use super::{Limits, Program, Request, tuning};
 use claim::{claim, is_about_the_port, port_busy};
 use guard::{Guard, refusing};
 use image::Image;
-use patience::Patience;
 use ready::{Awaited, Ready};
 use spec::{Plan, SERVER_PORT, SERVER_PORT_KEY, Storage};
 
@@ -129,7 +128,12 @@ async fn start_guarded(
     events: &Events,
     cancel: &CancellationToken,
 ) -> Result<(String, u16, Ready, Image, bool), SandboxError> {
-    patience.until_free(guard, request, events, cancel).await?;
+    // Before anything is made, where it is waited for.
+    while request.wait.is_some()
+        && let Err(error) = claim(guard, request, events).await
+    {
+        patience.pause(error, events, cancel).await?;
+    }
     let docker = &guard.engine.docker;
     let name = format!("{}-{}", request.name, guard.owner.run);
     // The network takes as long as all the questions together.

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::SandboxError;
 use super::owner::{Owner, random_password};
+use super::patience::Patience;
 use super::sweep::{Which, removable};
 use super::{Program, Request, major_of, tuning};
 use crate::events::{Event, Events, SandboxKind};
@@ -89,7 +90,13 @@ pub async fn start(
         version: binaries.major.to_string(),
         why: described(binaries, user.as_ref().map(|(_, name)| name.as_str()), why),
     });
-    let port = if request.keep { free_port(request.port)? } else { SOCKET_PORT };
+    let mut patience = Patience::new(request.wait);
+    let port = loop {
+        match if request.keep { free_port(request.port) } else { Ok(SOCKET_PORT) } {
+            Ok(port) => break port,
+            Err(busy) => patience.pause(busy, events, cancel).await?,
+        }
+    };
     let user = user.map(|(user, _)| user);
     let memory = request.limits.memory_of(tuning::available_memory().unwrap_or(0));
     let in_memory = tuning::fits_in_memory(request.data_bytes, memory)

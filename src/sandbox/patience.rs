@@ -5,12 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::error::SandboxError;
 use crate::events::{Event, Events};
-use crate::sandbox::Request;
-use crate::sandbox::error::SandboxError;
-
-use super::claim::claim;
-use super::guard::Guard;
 
 /// How often it is looked whether they are free.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -26,27 +22,6 @@ impl Patience {
     /// For a start that may wait so long; not at all without a limit.
     pub fn new(limit: Option<Duration>) -> Self {
         Self { limit, since: None, named: None }
-    }
-
-    /// Waits until name and port can be had, where waiting is wanted. Another run may still be
-    /// quicker to take them.
-    ///
-    /// # Errors
-    /// As [`claim`], and as [`Patience::pause`].
-    pub async fn until_free(
-        &mut self,
-        guard: &Guard,
-        request: &Request,
-        events: &Events,
-        cancel: &CancellationToken,
-    ) -> Result<(), SandboxError> {
-        if self.limit.is_none() {
-            return Ok(());
-        }
-        while let Err(error) = claim(guard, request, events).await {
-            self.pause(error, events, cancel).await?;
-        }
-        Ok(())
     }
 
     /// Waits a moment before another try, after an error that time may heal; says once whom for.
