@@ -24,7 +24,8 @@ impl Newer {
     fn start() -> Self {
         let here = |image: &&str| docker(&["image", "inspect", image]).status.success();
         let image = IMAGES.into_iter().find(here);
-        let image = image.expect("neither image of PostgreSQL 17 is here: infra/setup.sh gets one");
+        let image =
+            image.unwrap_or_else(|| panic!("no image of PostgreSQL 17: infra/setup.sh gets one"));
         let (name, port) = (format!("ccc-newer-{}", std::process::id()), free_port());
         let password = format!("POSTGRES_PASSWORD={PASSWORD}");
         let auth = "POSTGRES_INITDB_ARGS=--auth-host=scram-sha-256";
