@@ -7,7 +7,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::LoadError;
-use super::connection::{Connection, Ledger};
+use super::connection::Connection;
+use super::ledger::Ledger;
 use crate::dump::item::{CopyBlock, Item, Meta, Statement};
 use crate::dump::items::{Items, ItemsError};
 use crate::pg::ConnectInfo;

@@ -4,6 +4,7 @@ pub mod archive;
 mod catalog;
 mod connection;
 pub mod extensions;
+mod ledger;
 pub mod load;
 pub mod parallel;
 pub mod plan;
@@ -18,7 +19,7 @@ use thiserror::Error;
 use crate::dump::item::Statement;
 use crate::dump::items::Unsound;
 use crate::pg::{self, ServerError};
-pub use connection::Ledger;
+pub use ledger::Ledger;
 use tolerate::Rule;
 
 /// Statements that the server refuses before the restore is given up: by then the backup is bad, and

@@ -13,7 +13,8 @@ use memchr::memchr_iter;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
-use super::connection::{Connection, Ledger};
+use super::connection::Connection;
+use super::ledger::Ledger;
 use super::plan::{Plan, Work, table_of};
 use super::schedule::{Order, Schedule, Task};
 use super::table::{Table, counted_from};
