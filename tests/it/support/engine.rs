@@ -65,7 +65,6 @@ impl Engine {
 
     fn spawn(&mut self) -> Result<(), String> {
         let at = |name: &str| self.dir.join(name).display().to_string();
-        let driver = docker_text(&["info", "--format", "{{.Driver}}"]);
         // Addresses of its own; the rules of the machine's firewall are the other engine's.
         let pool = format!("base=10.{}.0.0/16,size=24", 100 + std::process::id() % 100);
         let group = rustix::process::getgid().as_raw().to_string();
@@ -75,7 +74,7 @@ impl Engine {
         daemon.args(["setpriv", "--pdeathsig", "TERM", "dockerd", "--config-file"]);
         daemon.arg(at("daemon.json")).args(["--data-root", &at("data"), "--exec-root", &at("run")]);
         daemon.args(["--pidfile", &at("pid"), "--host", &self.host(), "--group", &group]);
-        daemon.args(["--storage-driver", driver.trim(), "--default-address-pool", &pool]);
+        daemon.args(["--default-address-pool", &pool]);
         daemon.args(["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"]);
         let daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         self.daemon = Some(daemon.map_err(|error| format!("dockerd: {error}"))?);
