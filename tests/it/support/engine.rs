@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// See the module. Stopped, and its files removed, when it is dropped.
 pub struct Engine {
     dir: PathBuf,
+    network: String,
     daemon: Option<Child>,
 }
 
@@ -27,7 +28,11 @@ impl Engine {
         let dir = std::env::temp_dir().join(format!("ccc-engine-{}-{count}", std::process::id()));
         std::fs::create_dir(&dir).unwrap();
         std::fs::write(dir.join("daemon.json"), "{}").unwrap();
-        let mut engine = Self { dir, daemon: None };
+        let network = format!("ccc-it-{}-{count}", std::process::id());
+        text_of_root(&["ip", "netns", "add", &network]);
+        let mut engine = Self { dir, network, daemon: None };
+        let up = engine.beside().args(["ip", "link", "set", "lo", "up"]).status();
+        assert!(up.unwrap().success());
         engine.run();
         let line = format!("docker save {} | docker --host {} load", image(), engine.host());
         let loaded = Command::new("sh").args(["-c", &line]).output().unwrap();
@@ -65,17 +70,14 @@ impl Engine {
 
     fn spawn(&mut self) -> Result<(), String> {
         let at = |name: &str| self.dir.join(name).display().to_string();
-        // Addresses of its own; the rules of the machine's firewall are the other engine's.
-        let pool = format!("base=10.{}.0.0/16,size=24", 100 + std::process::id() % 100);
         let group = rustix::process::getgid().as_raw().to_string();
         let log = std::fs::File::create(self.dir.join("log")).map_err(|error| error.to_string())?;
-        let mut daemon = as_root();
+        let mut daemon = self.beside();
         // It goes with whoever started it, whatever ends that.
         daemon.args(["setpriv", "--pdeathsig", "TERM", "dockerd", "--config-file"]);
         daemon.arg(at("daemon.json")).args(["--data-root", &at("data"), "--exec-root", &at("run")]);
         daemon.args(["--pidfile", &at("pid"), "--host", &self.host(), "--group", &group]);
-        daemon.args(["--default-address-pool", &pool]);
-        daemon.args(["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"]);
+        daemon.args(["--iptables=false", "--ip-forward=false", "--ip-masq=false"]);
         let daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         self.daemon = Some(daemon.map_err(|error| format!("dockerd: {error}"))?);
         let host = self.host();
@@ -85,6 +87,14 @@ impl Engine {
             return Ok(());
         }
         Err(std::fs::read_to_string(self.dir.join("log")).unwrap_or_default())
+    }
+
+    /// Runs a program in the network that it has for itself: two engines in one would take each
+    /// other's bridges and addresses away.
+    pub fn beside(&self) -> Command {
+        let mut command = as_root();
+        command.arg("nsenter").arg(format!("--net=/run/netns/{}", self.network));
+        command
     }
 
     fn lives(&mut self) -> bool {
@@ -121,6 +131,7 @@ impl Drop for Engine {
         self.end("TERM");
         // One that was killed has left its directory mounted on itself.
         let remove = "while umount \"$0/data\"; do :; done; rm -rf \"$0\"";
+        let _ = as_root().args(["ip", "netns", "del", &self.network]).status();
         let removed = as_root().args(["sh", "-c", remove]).arg(&self.dir).output();
         if !std::thread::panicking() {
             let gone = removed.is_ok_and(|output| output.status.success()) && !self.dir.exists();
@@ -135,7 +146,7 @@ fn as_root() -> Command {
         return Command::new("env");
     }
     let mut sudo = Command::new("sudo");
-    sudo.arg("--non-interactive");
+    sudo.args(["--non-interactive", "--preserve-env"]);
     sudo
 }
 
