@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::held_dump;
 use crate::interruption::endless_restore;
 use crate::support::engine::{Engine, text_of_root};
-use crate::support::{Outcome, Place, Running, good_dump};
+use crate::support::{BINARY, Outcome, Place, Running, good_dump};
 
 /// An engine takes ten seconds to stop what does not stop by itself.
 const SOON: Duration = Duration::from_secs(60);
@@ -23,16 +23,21 @@ fn an_engine_that_is_stopped_restarted_or_killed_is_no_verdict_and_the_next_run_
     killed(&mut engine, &place);
 }
 
+fn verify(engine: &Engine, place: &Place, file: &str) -> Running {
+    let mut command = engine.beside();
+    Running::verify_by(command.arg(BINARY), &engine.host(), place, file, &[])
+}
+
 /// A verification whose restore is under way.
 fn restoring(engine: &Engine, place: &Place, file: &str) -> Running {
-    let mut run = Running::verify_at(&engine.host(), place, file, &[]);
+    let mut run = verify(engine, place, file);
     run.wait_for("Restoring backup (");
     run
 }
 
 /// Verifies a good backup; nothing of any run is left then.
 fn next_run(engine: &Engine, place: &Place) -> Outcome {
-    let (outcome, _) = Running::verify_at(&engine.host(), place, "good.sql", &[]).end();
+    let (outcome, _) = verify(engine, place, "good.sql").end();
     outcome.passed();
     assert_eq!(engine.left(), Vec::<String>::new());
     outcome
@@ -45,7 +50,7 @@ fn stopped(engine: &mut Engine, place: &Place) {
     let (outcome, took) = run.end();
     outcome.not_verified("").hints("run it again");
     assert!(took < SOON, "{took:?}");
-    let none = Running::verify_at(&engine.host(), place, "good.sql", &[]).end().0;
+    let none = verify(engine, place, "good.sql").end().0;
     none.not_verified("no Docker Engine answers").hints("start Docker");
     engine.run();
     assert!(!engine.left().is_empty(), "there is nothing to sweep");

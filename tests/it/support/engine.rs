@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// See the module. Stopped, and its files removed, when it is dropped.
 pub struct Engine {
     dir: PathBuf,
+    network: String,
     daemon: Option<Child>,
 }
 
@@ -27,7 +28,11 @@ impl Engine {
         let dir = std::env::temp_dir().join(format!("ccc-engine-{}-{count}", std::process::id()));
         std::fs::create_dir(&dir).unwrap();
         std::fs::write(dir.join("daemon.json"), "{}").unwrap();
-        let mut engine = Self { dir, daemon: None };
+        let network = format!("ccc-it-{}-{count}", std::process::id());
+        text_of_root(&["ip", "netns", "add", &network]);
+        let mut engine = Self { dir, network, daemon: None };
+        let up = engine.beside().args(["ip", "link", "set", "lo", "up"]).status();
+        assert!(up.unwrap().success());
         engine.run();
         let line = format!("docker save {} | docker --host {} load", image(), engine.host());
         let loaded = Command::new("sh").args(["-c", &line]).output().unwrap();
@@ -65,34 +70,14 @@ impl Engine {
 
     fn spawn(&mut self) -> Result<(), String> {
         let at = |name: &str| self.dir.join(name).display().to_string();
-        let driver = docker_text(&["info", "--format", "{{.Driver}}"]);
-        // Addresses of its own; the rules of the machine's firewall are the other engine's. So is its
-        // bridge: with none, an engine removes the one that is called docker0.
-        let net = 100 + std::process::id() % 100;
-        let pool = format!("base=10.{net}.0.0/16,size=24");
-        let bridge = self.bridge();
-        let make = format!(
-            "ip link show {bridge} >/dev/null 2>&1 || {{ ip link add {bridge} type bridge && \
-             ip address add 10.{net}.255.1/24 dev {bridge} && ip link set {bridge} up; }}"
-        );
-        let made = as_root().args(["sh", "-c", &make]).output();
-        let made = made.map_err(|error| error.to_string())?;
-        assert!(made.status.success(), "{make}: {}", text(&made.stderr));
         let group = rustix::process::getgid().as_raw().to_string();
         let log = std::fs::File::create(self.dir.join("log")).map_err(|error| error.to_string())?;
-        let mut daemon = as_root();
+        let mut daemon = self.beside();
         // It goes with whoever started it, whatever ends that.
         daemon.args(["setpriv", "--pdeathsig", "TERM", "dockerd", "--config-file"]);
         daemon.arg(at("daemon.json")).args(["--data-root", &at("data"), "--exec-root", &at("run")]);
         daemon.args(["--pidfile", &at("pid"), "--host", &self.host(), "--group", &group]);
-        daemon.args(["--storage-driver", driver.trim(), "--default-address-pool", &pool]);
-        daemon.args([
-            "--bridge",
-            &bridge,
-            "--iptables=false",
-            "--ip-forward=false",
-            "--ip-masq=false",
-        ]);
+        daemon.args(["--iptables=false", "--ip-forward=false", "--ip-masq=false"]);
         let daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         self.daemon = Some(daemon.map_err(|error| format!("dockerd: {error}"))?);
         let host = self.host();
@@ -104,10 +89,12 @@ impl Engine {
         Err(std::fs::read_to_string(self.dir.join("log")).unwrap_or_default())
     }
 
-    /// The name of its bridge; fifteen letters at the most.
-    fn bridge(&self) -> String {
-        let name = self.dir.file_name().unwrap().to_str().unwrap();
-        format!("ccc{}", name.trim_start_matches("ccc-engine-"))
+    /// Runs a program in the network that it has for itself: two engines in one would take each
+    /// other's bridges and addresses away.
+    pub fn beside(&self) -> Command {
+        let mut command = as_root();
+        command.arg("nsenter").arg(format!("--net=/run/netns/{}", self.network));
+        command
     }
 
     fn lives(&mut self) -> bool {
@@ -142,9 +129,9 @@ impl Drop for Engine {
         );
         let _ = Command::new("sh").args(["-c", &clean]).output();
         self.end("TERM");
-        let _ = as_root().args(["ip", "link", "delete", &self.bridge()]).status();
         // One that was killed has left its directory mounted on itself.
         let remove = "while umount \"$0/data\"; do :; done; rm -rf \"$0\"";
+        let _ = as_root().args(["ip", "netns", "del", &self.network]).status();
         let removed = as_root().args(["sh", "-c", remove]).arg(&self.dir).output();
         if !std::thread::panicking() {
             let gone = removed.is_ok_and(|output| output.status.success()) && !self.dir.exists();
@@ -159,7 +146,7 @@ fn as_root() -> Command {
         return Command::new("env");
     }
     let mut sudo = Command::new("sudo");
-    sudo.arg("--non-interactive");
+    sudo.args(["--non-interactive", "--preserve-env"]);
     sudo
 }
 

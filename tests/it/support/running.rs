@@ -31,8 +31,18 @@ impl Running {
 
     /// Starts `ccc-backup verify` of a file at another Docker Engine than the one that the tests use.
     pub fn verify_at(engine: &str, place: &Place, file: &str, args: &[&str]) -> Self {
+        Self::verify_by(&mut Command::new(BINARY), engine, place, file, args)
+    }
+
+    /// The same by a command that runs the binary in some way of its own.
+    pub fn verify_by(
+        command: &mut Command,
+        engine: &str,
+        place: &Place,
+        file: &str,
+        args: &[&str],
+    ) -> Self {
         let name = place.container.as_str();
-        let mut command = Command::new(BINARY);
         command.env_clear().envs(clean_environment()).env("DOCKER_HOST", engine);
         command.args(["verify", "--port", "0", "--container-name", name, file]).args(args);
         Self::spawn(command.current_dir(place.dir()))
