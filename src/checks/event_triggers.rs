@@ -75,9 +75,7 @@ pub fn take_back(
 ) -> Vec<String> {
     let mut taken_back = Vec::new();
     for state in restored {
-        let feeding = |feed: &&Feed| {
-            feed.sequence == state.sequence && added.iter().any(|table| *table == feed.table)
-        };
+        let feeding = |feed: &&Feed| feed.sequence == state.sequence && added.contains(&feed.table);
         let dumped = in_dump.iter().find(|dumped| dumped.sequence == state.sequence);
         let (Some(feed), Some(dumped)) = (feeds.iter().find(feeding), dumped) else { continue };
         let is_ahead = if feed.increment < 0 {
@@ -134,7 +132,8 @@ mod tests {
         let taken = |found: State, dumped: State, increment, table: &str| {
             let mut restored = [found];
             let feeds = [feed(increment)];
-            let names = take_back(&mut restored, &[dumped.clone()], &feeds, &[table.into()]);
+            let names =
+                take_back(&mut restored, std::slice::from_ref(&dumped), &feeds, &[table.into()]);
             assert_eq!(names.len(), usize::from(restored[0] == dumped));
             !names.is_empty()
         };

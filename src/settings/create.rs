@@ -219,7 +219,8 @@ pub(super) mod tests {
     #[test]
     fn a_url_in_the_place_of_a_name_is_refused_and_not_shown() {
         let url = "postgresql://u:hunter2@h/d";
-        let cases: [(&[&str], &[(&str, &str)]); 5] = [
+        type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+        let cases: [Case; 5] = [
             (&[url], &[]),
             (&["--host", url], &[]),
             (&["--dbname", "host=h password=hunter2"], &[]),
