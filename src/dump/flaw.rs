@@ -144,6 +144,29 @@ pub enum Flaw {
 }
 
 impl Flaw {
+    /// The line that it names.
+    pub(super) fn line(&self) -> Option<u64> {
+        match self {
+            Self::CutInCopy { line, .. }
+            | Self::CutInStatement { line, .. }
+            | Self::CutInQuote { line, .. }
+            | Self::CutInComment { line }
+            | Self::NotADump { line }
+            | Self::NoTrailer { line }
+            | Self::NoUnrestrict { line }
+            | Self::MetaCommand { line, .. }
+            | Self::CommandInStatement { line, .. }
+            | Self::Restricted { line, .. }
+            | Self::StatementTooLong { line }
+            | Self::StatementNotHeld { line, .. }
+            | Self::TextAfterCopy { line }
+            | Self::UnknownEncoding { line, .. }
+            | Self::LostStatement { line, .. }
+            | Self::NulByte { line } => Some(*line),
+            Self::NoStatement => None,
+        }
+    }
+
     /// The beginning of `text` on one line, for a message.
     pub(super) fn excerpt(text: &[u8]) -> String {
         const WIDTH: usize = 60;

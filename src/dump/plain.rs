@@ -126,7 +126,10 @@ impl Reader {
                     self.advance(&chunk[at..at + used]);
                     at += used;
                 }
-                Err(flaw) => self.flaw = Some(self.judged(flaw)),
+                Err(flaw) => {
+                    let line = flaw.line().unwrap_or(self.line);
+                    self.flaw = Some(self.judged(flaw, line));
+                }
             }
         }
         self.flaw.clone().map_or(Ok(()), Err)
@@ -142,7 +145,7 @@ impl Reader {
             // An editor may have taken the last newline. Cut, it is judged by what is missing.
             let open = matches!(self.place, Place::Meta);
             let refused = if open { self.meta(out).err() } else { None };
-            self.flaw = self.cut().or(refused).map(|flaw| self.judged(flaw));
+            self.flaw = self.cut().or(refused).map(|flaw| self.judged(flaw, self.line));
         }
         self.flaw.clone().map_or(Ok(()), Err)
     }
@@ -341,11 +344,11 @@ impl Reader {
     }
 
     /// Of a file that nothing calls a dump, say that rather than what is odd in it.
-    fn judged(&self, flaw: Flaw) -> Flaw {
+    fn judged(&self, flaw: Flaw, line: u64) -> Flaw {
         if self.is_dump() {
             return flaw;
         }
-        Flaw::NotADump { line: self.line }
+        Flaw::NotADump { line }
     }
 
     /// What is wrong with an end here.

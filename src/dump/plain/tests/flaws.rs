@@ -133,6 +133,15 @@ fn a_file_of_another_kind_is_called_so() {
 }
 
 #[test]
+fn the_line_up_to_which_a_file_is_no_dump_does_not_depend_on_how_it_is_cut() {
+    // Read whole and byte by byte.
+    for text in ["SELECT\n\n1\0", "-- x\nSELECT '\n\0'", "a\n\nb \\x\nc"] {
+        let (_, result, _) = read(text.as_bytes());
+        assert_eq!(result, Err(Flaw::NotADump { line: 3 }), "{text:?}");
+    }
+}
+
+#[test]
 fn a_nul_byte_outside_copy_data_is_refused_with_its_line() {
     for body in ["SELECT\n'\0';", "\n\0", "--\n-- \0", "/*\n\0*/"] {
         assert_eq!(flaw(body), Flaw::NulByte { line: 6 }, "{body:?}");

@@ -1,0 +1,83 @@
+//! Manifest, history, its sums and the configuration: what was understood is written, and read back
+//! equal; the rest is refused.
+
+#![no_main]
+
+use std::io::Write;
+
+use ccc_backup::config::Config;
+use ccc_backup::store::history;
+use ccc_backup::store::manifest::Manifest;
+use ccc_backup::store::totals::Totals;
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+/// JSON without its fractions: those are read back to the last digit but one.
+fn without_fractions(mut value: Value) -> Value {
+    fn blank(value: &mut Value) {
+        match value {
+            Value::Number(number) if number.is_f64() => *value = Value::Null,
+            Value::Array(values) => values.iter_mut().for_each(blank),
+            Value::Object(fields) => fields.values_mut().for_each(blank),
+            _ => {}
+        }
+    }
+    blank(&mut value);
+    value
+}
+
+fn manifest(input: &[u8]) {
+    let parsed = Manifest::parse(input);
+    // Without its checksum, which no fuzzer finds.
+    let bare = serde_json::from_slice::<Manifest>(input);
+    for manifest in parsed.into_iter().chain(bare) {
+        let bytes = manifest.to_bytes().unwrap();
+        match Manifest::parse(&bytes) {
+            Ok(again) => assert_eq!(again, manifest),
+            Err(error) => assert!(
+                manifest.format_version != 1
+                    || manifest.file.sha256.len() != 64
+                    || !manifest.file.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()),
+                "{error}"
+            ),
+        }
+    }
+}
+
+fn records(input: &[u8]) {
+    let read = history::parse(input);
+    let lines: Vec<String> =
+        read.records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
+    let again = history::parse(lines.join("\n").as_bytes());
+    let values = |of: &history::History| -> Vec<Value> {
+        let value = |record| without_fractions(serde_json::to_value(record).unwrap());
+        of.records.iter().map(value).collect()
+    };
+    assert_eq!(values(&again), values(&read));
+    assert_eq!((again.damaged, again.newer), (0, 0));
+    history::newest_passed(&read.records);
+    history::passed_backups(&read.records);
+    let totals = Totals::of(&read.records);
+    let written = serde_json::to_vec(&totals).unwrap();
+    Totals::parse(&written).unwrap();
+    if let Ok(mut totals) = Totals::parse(input) {
+        totals.catch_up(&read.records);
+    }
+}
+
+fn configuration(input: &[u8]) {
+    let mut file = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
+    file.write_all(input).unwrap();
+    if let Err(error) = Config::read(Some(file.path())) {
+        assert!(!error.to_string().is_empty() && !error.hint().is_empty());
+    }
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some((kind, text)) = input.split_first() else { return };
+    match kind {
+        b'm' => manifest(text),
+        b'c' => configuration(text),
+        _ => records(text),
+    }
+});
