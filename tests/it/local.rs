@@ -206,7 +206,7 @@ fn the_server_has_no_rights_no_environment_of_ours_and_no_address() {
     assert!(!uid.split_whitespace().any(|id| id == "0"), "{uid}");
     assert!(!read("environ").contains("HOME="), "{}", read("environ"));
     assert!(read("cmdline").contains("listen_addresses=\0"));
-    drop(running);
+    running.kill();
     wait_until("the directory goes", || !directory.exists());
 }
 
