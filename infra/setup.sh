@@ -44,6 +44,7 @@ missing_packages() {
     have python3 || echo python3
     have zstd || echo zstd
     have xz || echo xz-utils
+    have ip || echo iproute2
     have bzip2 || echo bzip2
     venv_is_current || python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     # Where the kernel has AppArmor, the engine starts no container without the package.

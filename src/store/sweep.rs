@@ -80,8 +80,9 @@ fn kind_of(path: &Path, metadata: &Metadata) -> Option<Kind> {
 /// Whether a partial file is to become something that `create` writes: a backup under any name
 /// (the file is its own, whoever chose the name), or a manifest.
 fn is_own_partial(target: &str) -> bool {
-    let backup = target.strip_suffix(".manifest.json").unwrap_or(target);
-    is_backup_name(backup.as_ref())
+    let manifest_of = target.strip_suffix(".manifest.json");
+    manifest_of.is_some_and(is_backup_directory_name)
+        || is_backup_name(manifest_of.unwrap_or(target).as_ref())
 }
 
 fn is_plain_file(path: &Path) -> bool {
@@ -353,11 +354,14 @@ mod tests {
         }
         write(old.join("toc.dat"), b"PGDMP").unwrap();
         write(manifest_path(&old), b"{}").unwrap();
+        write(dir.join(".live.dir.manifest.json.partial"), b"{").unwrap();
+        write(dir.join(".x.manifest.json.partial"), b"{").unwrap();
         write(dir.join(NEW), b"x").unwrap();
         let live = PartialDirectory::create(&dir.join("live.dir"), false).unwrap();
         let removals = apply(&plan_for(dir, &[]));
-        assert!(removals.len() == 2 && removals.iter().all(|removal| removal.result.is_ok()));
-        assert_eq!(names(dir), [".cache.partial", ".live.dir.partial", NEW, "database.dir"]);
+        assert!(removals.len() == 3 && removals.iter().all(|removal| removal.result.is_ok()));
+        let kept = [".cache.partial", ".live.dir.partial", ".x.manifest.json.partial"];
+        assert_eq!(names(dir), [&kept[..], &[NEW, "database.dir"]].concat());
         drop(live);
     }
 
