@@ -45,6 +45,7 @@ missing_packages() {
     have python3 || echo python3
     have zstd || echo zstd
     have xz || echo xz-utils
+    have ip || echo iproute2
     have bzip2 || echo bzip2
     have ip || echo iproute2
     have pgrep || echo procps

@@ -6,12 +6,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 use tokio_postgres::error::ErrorPosition;
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::secret::Secret;
 
+/// How long an address may take to answer at all.
+const REACH_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// After so much silence a machine is asked whether it is there, and again as often.
@@ -77,6 +80,27 @@ impl ConnectInfo {
             .keepalives_interval(KEEPALIVE)
             .keepalives_retries(KEEPALIVES);
         config
+    }
+
+    /// Whether somebody listens at its address.
+    ///
+    /// # Errors
+    /// The system's, also when there is no answer for some seconds.
+    pub async fn reach(&self) -> std::io::Result<()> {
+        let reached = async {
+            match &self.address {
+                Address::Tcp { host, port } => {
+                    TcpStream::connect((host.as_str(), *port)).await.map(drop)
+                }
+                Address::Socket { dir, port } => {
+                    UnixStream::connect(dir.join(format!(".s.PGSQL.{port}"))).await.map(drop)
+                }
+            }
+        };
+        match tokio::time::timeout(REACH_TIMEOUT, reached).await {
+            Ok(reached) => reached,
+            Err(_) => Err(std::io::ErrorKind::TimedOut.into()),
+        }
     }
 
     /// Connects.

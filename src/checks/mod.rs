@@ -29,6 +29,11 @@ use crate::pg::{self, ServerError, Session};
 pub struct CheckError(String);
 
 impl CheckError {
+    /// The server is gone, for this reason.
+    pub fn lost(reason: String) -> Self {
+        Self(reason)
+    }
+
     /// The error behind a driver's error.
     pub fn of(error: &tokio_postgres::Error) -> Self {
         Self(pg::describe(error))

@@ -82,8 +82,10 @@ fn kind_of(path: &Path, metadata: &Metadata) -> Option<Kind> {
 /// Whether a partial file is to become something that `create` writes: a backup under any name
 /// (the file is its own, whoever chose the name), its manifest, or its globals.
 fn is_own_partial(target: &str) -> bool {
-    let backup = target.strip_suffix(".manifest.json").unwrap_or(target);
-    is_backup_name(backup.as_ref()) || is_globals_name(target.as_ref())
+    let manifest_of = target.strip_suffix(".manifest.json");
+    manifest_of.is_some_and(is_backup_directory_name)
+        || is_backup_name(manifest_of.unwrap_or(target).as_ref())
+        || is_globals_name(target.as_ref())
 }
 
 fn is_plain_file(path: &Path) -> bool {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::watching::lost;
 use super::{DATABASE, Run};
 use crate::checks::sequences::{self, State};
 use crate::checks::{
@@ -51,6 +52,7 @@ impl Run<'_> {
             biased;
             () = token.cancelled() => return Err(self.interrupted()),
             checked = checking => checked,
+            why = lost(&server) => Err(CheckError::lost(why)),
         };
         self.report.phase("checks", clock.elapsed());
         match checked {

@@ -7,6 +7,7 @@ mod pg_restore;
 mod reading;
 mod restoring;
 mod tables;
+mod watching;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::watching::lost;
 use super::{DATABASE, OTHER_DATABASE, Run, changed, obstacle};
 use crate::checks::restore_time;
 use crate::dump::encoding::is_for_databases;
@@ -39,6 +40,7 @@ impl Run<'_> {
             biased;
             () = self.stop.token().cancelled() => None,
             loaded = self.load(file, compression, inspection, &target, &ledger) => Some(loaded),
+            why = lost(&target) => Some(Err(LoadError::Server(why))),
         };
         self.report.phase(RESTORE, clock.elapsed());
         let outcome = match loaded {

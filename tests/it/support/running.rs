@@ -44,7 +44,8 @@ impl Running {
     ) -> Self {
         let name = place.container.as_str();
         command.env_clear().envs(clean_environment()).env("DOCKER_HOST", engine);
-        command.args(["verify", "--port", "0", "--container-name", name, file]).args(args);
+        command.args(["verify", "--engine=docker", "--port", "0", "--container-name", name, file]);
+        command.args(args);
         Self::spawn(command.current_dir(place.dir()))
     }
 
