@@ -95,7 +95,7 @@ fmt: ## Format the code
 	cargo fmt
 
 .PHONY: lint
-lint: ## Check format and lints, the dependencies, and the shell scripts, workflows and units
+lint: ## Check format and lints, and the shell scripts, workflows and units
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	@infra/setup.sh lint
@@ -104,10 +104,6 @@ lint: ## Check format and lints, the dependencies, and the shell scripts, workfl
 .PHONY: fuzz
 fuzz: ## Feed the readers of untrusted input with what a fuzzer makes up, each for FUZZ_SECONDS=60
 	@infra/fuzz.sh $(or $(FUZZ_SECONDS),60)
-
-.PHONY: coverage
-coverage: setup ## Say which lines the tests run, in target/coverage/html (ARGS=--lib for the unit tests)
-	@infra/coverage.sh $(ARGS)
 
 .PHONY: setup
 setup: ## Install what the tests and the demo need, where it is missing

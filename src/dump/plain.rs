@@ -259,7 +259,7 @@ impl Reader {
             Some(b's' | b'S') => {
                 match setting(&statement.text) {
                     Some(Setting::StandardStrings(on)) => self.lexer.set_standard_strings(on),
-                    Some(Setting::ClientEncoding(name)) => self.set_encoding(name)?,
+                    Some(Setting::ClientEncoding(name)) => self.set_encoding(name, self.began.0)?,
                     None => {}
                 }
                 statement
@@ -275,9 +275,9 @@ impl Reader {
         Ok(())
     }
 
-    fn set_encoding(&mut self, name: String) -> Result<(), Flaw> {
+    fn set_encoding(&mut self, name: String, line: u64) -> Result<(), Flaw> {
         if !encoding::is_known(&name) {
-            return Err(Flaw::UnknownEncoding { line: self.line, name });
+            return Err(Flaw::UnknownEncoding { line, name });
         }
         self.lexer.set_encoding(Encoding::named(&name));
         self.facts.client_encoding = Some(name);

@@ -24,7 +24,7 @@ use tolerate::Rule;
 
 /// Statements that the server refuses before the restore is given up: by then the backup is bad, and
 /// each refused COPY costs another connection.
-pub const MOST_ERRORS: usize = 500;
+pub const MOST_ERRORS: usize = 100;
 
 /// What a restore did.
 #[derive(Debug, Default)]

@@ -186,7 +186,7 @@ fn a_hundred_thousand_tables_are_read_soon() {
     let dump = gzipped(format!("{HEAD}{blocks}{TRAILER}").as_bytes());
     let outcome = verified(&place, "a.sql.gz", &dump, true);
     outcome.failed("relation \"public.t0\" does not exist");
-    assert!(outcome.stdout.contains("given up after 500 errors"), "{outcome}");
+    assert!(outcome.stdout.contains("given up after 100 errors"), "{outcome}");
     place.assert_nothing_left();
 }
 

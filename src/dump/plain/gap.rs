@@ -141,7 +141,7 @@ impl Reader {
             }
             Meta::Encoding(name) => {
                 self.facts.trailer = false;
-                self.set_encoding(name.clone())?;
+                self.set_encoding(name.clone(), line)?;
             }
         }
         out.push(Item::Meta(meta));

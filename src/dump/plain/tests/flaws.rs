@@ -214,6 +214,7 @@ fn rows_are_lost_where_others_come_by_copy_and_absent_where_they_come_by_insert(
 
 #[test]
 fn an_encoding_that_postgresql_does_not_have_is_refused() {
-    let found = flaw("SET client_encoding = 'UTF9';");
-    assert_eq!(found, Flaw::UnknownEncoding { line: 5, name: "UTF9".to_owned() });
+    for text in ["SET client_encoding = 'UTF9';", "SET client_encoding\n= 'UTF9'\n;"] {
+        assert_eq!(flaw(text), Flaw::UnknownEncoding { line: 5, name: "UTF9".to_owned() });
+    }
 }
