@@ -105,6 +105,10 @@ lint: ## Check format and lints, and the shell scripts, workflows and units
 fuzz: ## Feed the readers of untrusted input with what a fuzzer makes up, each for FUZZ_SECONDS=60
 	@infra/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
+.PHONY: coverage
+coverage: ## Which lines the tests run, into target/coverage/html (ARGS=--lib: the unit tests)
+	@infra/coverage.sh $(ARGS)
+
 .PHONY: setup
 setup: ## Install what the tests and the demo need, where it is missing
 	@infra/setup.sh

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Checks what is not Rust: shell scripts, GitHub's workflows and actions, systemd units. infra/setup.sh lint installs
-# what it needs from PyPI; shellcheck and systemd-analyze are used where they are installed, and missed aloud.
+# Checks what is not our Rust: the licences, sources and known holes of dependencies, shell scripts, GitHub's workflows
+# and actions, systemd units. infra/setup.sh lint installs what it needs from crates.io and PyPI; shellcheck and
+# systemd-analyze are used where they are installed, and missed aloud.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,6 +10,14 @@ have() {
     echo "lint: $1 is not installed; $2 were not checked" >&2
     return 1
 }
+
+cargo deny --log-level error --locked check bans licenses sources
+# The database is a repository of its own, and not to be had from everywhere.
+if cargo deny --log-level off fetch db; then
+    cargo deny --log-level error --locked --offline check advisories
+else
+    echo 'lint: the advisory database cannot be fetched; known holes of dependencies were not checked' >&2
+fi
 
 if have shellcheck 'the shell scripts'; then
     find .ci/run .github infra tests -name '*.sh' -print0 -o -path .ci/run -print0 | xargs -0 shellcheck

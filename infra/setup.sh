@@ -4,7 +4,7 @@
 #
 #   infra/setup.sh          all of it
 #   infra/setup.sh venv     .venv only, for the migrations and the seeder
-#   infra/setup.sh lint     .venv with what `make lint` needs
+#   infra/setup.sh lint     cargo-deny, and .venv with what `make lint` needs
 #   infra/setup.sh bench    pigz, with which `make bench` compares; without it that row is left out
 #   infra/setup.sh valgrind for `make bench-instructions`
 set -euo pipefail
@@ -14,6 +14,7 @@ pg_major=15
 newer_major=17
 requirements=tests/fixtures/requirements.txt
 lint_requirements=infra/lint-requirements.txt
+cargo_deny=0.20.2
 
 say() { echo "setup: $*"; }
 
@@ -124,6 +125,10 @@ case ${1:-all} in
         [[ $1 == venv ]] || lint_is_current || {
             say "adding $lint_requirements to .venv"
             pip_install $lint_requirements
+        }
+        [[ $1 == venv ]] || cargo deny --version >/dev/null 2>&1 || {
+            say "installing cargo-deny $cargo_deny"
+            cargo install --quiet --locked "cargo-deny@$cargo_deny"
         }
         exit
         ;;

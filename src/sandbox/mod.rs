@@ -60,6 +60,8 @@ pub struct Request {
     pub keep: bool,
     /// How long to wait for a name or port that somebody has; without one, not at all.
     pub wait: Option<Duration>,
+    /// Connections that will be wanted at a time.
+    pub connections: usize,
     /// Expected size of the data as a plain dump, in bytes. What fits well is kept in memory; an
     /// unknown size goes to the disk.
     pub data_bytes: Option<u64>,
@@ -79,6 +81,7 @@ impl Default for Request {
             name: "backup-restore-test".into(),
             keep: false,
             wait: None,
+            connections: 1,
             data_bytes: None,
             settings: Vec::new(),
             limits: Limits::default(),

@@ -11,6 +11,8 @@ const MIB: u64 = 1024 * 1024;
 pub struct Machine {
     /// Processors that the server may use.
     pub cores: usize,
+    /// Connections that a restore wants; more than these are for the checks and the operator.
+    pub connections: usize,
     /// Memory that is free for the server, in bytes, after what a data directory in memory takes.
     pub memory: u64,
     /// Whether the data directory is in memory.
@@ -41,7 +43,7 @@ pub fn settings(machine: Machine) -> Vec<(String, String)> {
         // Our own connections keep the cores busy; workers beside them only cost.
         ("max_parallel_maintenance_workers", if machine.cores < 8 { "0" } else { "2" }.to_owned()),
         ("jit", "off".to_owned()),
-        ("max_connections", (machine.cores * 2 + 20).to_string()),
+        ("max_connections", (machine.connections.max(machine.cores * 2) + 20).to_string()),
         // A dump may touch thousands of tables in one transaction.
         ("max_locks_per_transaction", "1024".to_owned()),
         // A crashed backend ends the server, and so the container, instead of a silent recovery.
@@ -103,7 +105,7 @@ mod tests {
     const GIB: u64 = 1024 * MIB;
 
     fn machine() -> Machine {
-        Machine { cores: 2, memory: 8 * GIB, in_memory: true, version: 15 }
+        Machine { cores: 2, connections: 2, memory: 8 * GIB, in_memory: true, version: 15 }
     }
 
     fn value(machine: Machine, name: &str) -> Option<String> {
@@ -126,6 +128,14 @@ mod tests {
         assert_eq!(with(100 * MIB, "shared_buffers"), "64MB");
         assert_eq!(with(64 * GIB, "shared_buffers"), "512MB");
         assert_eq!(with(2 * GIB, "maintenance_work_mem"), "128MB");
+    }
+
+    #[test]
+    fn as_many_connections_as_are_wanted_can_be_had() {
+        let with = |connections| {
+            value(Machine { connections, ..machine() }, "max_connections").unwrap().parse::<usize>()
+        };
+        assert_eq!([with(1), with(64)], [Ok(24), Ok(84)]);
     }
 
     #[test]

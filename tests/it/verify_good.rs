@@ -32,6 +32,13 @@ fn the_transcript_of_a_good_run_has_every_line_of_the_specification_in_its_order
 }
 
 #[test]
+fn more_connections_than_the_machine_has_processors_can_be_had() {
+    let place = Place::new();
+    place.file("a.sql", good_dump());
+    place.outcome(place.verify().args(["a.sql", "--jobs", "64"])).passed();
+}
+
+#[test]
 fn verify_backup_file_exists_and_its_size_is_shown() {
     let size = ccc_backup::outcome::grouped(good_dump().len() as u64);
     good_run().passed().says(&format!("✓ Backup file exists: {size} bytes"));

@@ -164,6 +164,7 @@ impl Run<'_> {
             name: self.settings.container_name.clone(),
             keep: self.settings.keep,
             wait: self.settings.wait,
+            connections: self.settings.jobs,
             data_bytes: Some(dump_bytes),
             settings: self.settings.server_settings.clone(),
             limits: Limits { memory: self.settings.memory, nano_cpus: self.settings.nano_cpus },

@@ -163,6 +163,7 @@ async fn start_guarded(
     }
     let in_memory = matches!(storage, Storage::Memory { .. });
     let settings = tuning::settings(tuning::Machine {
+        connections: request.connections,
         cores: limits.cores_of(cores),
         memory: memory - if in_memory { tuning::memory_limit(memory) } else { 0 },
         in_memory,

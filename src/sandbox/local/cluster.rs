@@ -62,6 +62,7 @@ pub fn settings(
 ) -> Vec<(String, String)> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let ours = tuning::settings(tuning::Machine {
+        connections: request.connections,
         cores: request.limits.cores_of(cores),
         memory: memory - if in_memory { tuning::memory_limit(memory) } else { 0 },
         in_memory,

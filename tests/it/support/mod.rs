@@ -30,8 +30,16 @@ pub use source::{Database, database, unchanged_database};
 pub const BINARY: &str = env!("CARGO_BIN_EXE_ccc-backup");
 
 /// What of the surroundings reaches the binary: how to find programs and the Docker Engine.
-const KEPT: [&str; 6] =
-    ["PATH", "HOME", "TMPDIR", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG"];
+const KEPT: [&str; 7] = [
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_CONFIG",
+    // Where `make coverage` has each run note what it ran.
+    "LLVM_PROFILE_FILE",
+];
 
 /// The environment of a run of the binary: nothing that names a database, a backup directory or an
 /// image, whatever the shell that runs the tests has set.
