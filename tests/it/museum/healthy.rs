@@ -7,6 +7,7 @@ use crate::support::dumps::gzipped;
 use crate::support::{Database, Outcome, Place};
 
 /// A healthy backup.
+#[derive(Clone)]
 pub struct Healthy {
     /// What is unusual about it.
     pub shape: &'static str,

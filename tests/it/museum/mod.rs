@@ -40,15 +40,21 @@ fn broken() -> &'static [Visited<Broken>] {
     })
 }
 
-/// Every healthy backup and what came of it.
-fn healthy() -> &'static [Visited<Healthy>] {
-    static VISITED: OnceLock<Vec<Visited<Healthy>>> = OnceLock::new();
-    VISITED.get_or_init(|| {
+/// Every healthy backup, made once: some belong to the server as a whole.
+fn healthy_backups() -> &'static [Healthy] {
+    static ALL: OnceLock<Vec<Healthy>> = OnceLock::new();
+    ALL.get_or_init(|| {
         let mut all = Vec::new();
         shapes::collect(&mut all);
         encodings::collect(&mut all);
-        visit(all)
+        all
     })
+}
+
+/// Every healthy backup and what came of it.
+fn healthy() -> &'static [Visited<Healthy>] {
+    static VISITED: OnceLock<Vec<Visited<Healthy>>> = OnceLock::new();
+    VISITED.get_or_init(|| visit(healthy_backups().to_vec()))
 }
 
 #[test]
@@ -80,10 +86,8 @@ const OF_SUPERUSERS: [&str; 6] = [
 
 #[test]
 fn a_local_server_passes_every_healthy_backup_that_needs_no_superuser() {
-    let mut all = Vec::new();
-    shapes::collect(&mut all);
-    encodings::collect(&mut all);
-    let local = all.into_iter().map(|healthy| healthy.with_args(&["--engine", "local"])).collect();
+    let local = healthy_backups().iter().cloned();
+    let local = local.map(|healthy| healthy.with_args(&["--engine", "local"])).collect();
     let mut wrong = Vec::new();
     for visited in visit::<Healthy>(local) {
         let (shape, found) = (visited.exhibit.shape, &visited.found);
