@@ -6,6 +6,7 @@
 mod databases;
 mod docker;
 mod error;
+mod feed;
 mod limits;
 mod lines;
 mod local;

@@ -116,10 +116,7 @@ pub async fn sweep_leftovers(events: &Events) -> Result<Swept, SandboxError> {
     let mut swept = Swept::default();
     let found = local::inventory();
     for thing in removable(&found, &here, Which::All) {
-        local::remove_leftover(&thing.id).map_err(|error| SandboxError::Local {
-            doing: format!("remove {}", thing.id),
-            reason: error.to_string(),
-        })?;
+        local::remove_leftover(&thing.id)?;
         swept.has_removed(thing, events);
     }
     swept.leaves(&found, &here);

@@ -224,4 +224,4 @@ pub(super) fn sync_directory(path: &Path) -> Result<(), StoreError> {
 
 #[cfg(test)]
 #[path = "publish_tests.rs"]
-mod tests;
+pub(super) mod tests;

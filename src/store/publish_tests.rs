@@ -2,7 +2,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
 
-fn names(dir: &Path) -> Vec<String> {
+/// The names in a directory, sorted.
+pub(in crate::store) fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> = std::fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{TimeZone, Utc};
 
 use super::super::publish::Partial;
+use super::super::publish::tests::names;
 use super::super::publish_directory::PartialDirectory;
 use super::super::retention::{Policy, plan};
 use super::*;
@@ -17,15 +18,6 @@ fn plan_for(dir: &Path, passed: &[&str]) -> Plan {
     let passed = passed.iter().map(|name| (*name).to_owned()).collect();
     let now = Utc.with_ymd_and_hms(2026, 3, 15, 0, 0, 0).unwrap();
     plan(now, scan(dir, &passed).unwrap(), &a_month())
-}
-
-fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<_> = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
 }
 
 const OLD: &str = "backup_20250101_020000.sql.gz";

@@ -121,8 +121,7 @@ impl Run<'_> {
                 "the archive of a server {of_server} is of a version that only pg_restore \
                  {version} and newer ones read; taking PostgreSQL {version}"
             );
-            self.report.warnings.push(text.clone());
-            self.events.emit(Event::Warning(text));
+            self.warn(text);
         }
         version
     }
@@ -227,8 +226,7 @@ impl Run<'_> {
             Err(Undecoded::Trouble(error)) => return Err(self.cut_short(&error).await),
         }
         for line in lines.iter().take(SHOWN) {
-            self.report.warnings.push(line.clone());
-            self.events.emit(Event::Warning(line.clone()));
+            self.warn(line.clone());
         }
         let decoded = decoded
             .map_err(|error| obstacle(&error, "this is a defect of ccc-backup: please report it"))?

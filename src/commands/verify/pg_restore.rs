@@ -41,8 +41,7 @@ impl Run<'_> {
             Some(Err(trouble)) => Err(self.cut_short(&trouble).await),
             Some(Ok((restored, warning))) => {
                 if let Some(warning) = warning {
-                    self.report.warnings.push(warning.clone());
-                    self.events.emit(Event::Warning(warning));
+                    self.warn(warning);
                 }
                 self.restored(&restored, &|| archive.has_changed())
             }

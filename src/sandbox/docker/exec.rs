@@ -8,13 +8,11 @@ use std::time::Duration;
 use bollard::container::LogOutput;
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::ExecConfig;
-use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
 
 use crate::sandbox::Program;
 use crate::sandbox::error::SandboxError;
+use crate::sandbox::feed::feed;
 use crate::sandbox::lines::Lines;
 
 use super::engine::refused;
@@ -57,7 +55,7 @@ pub async fn run(
         let reason = "it was started where it cannot be seen".to_owned();
         return Err(SandboxError::Engine { doing, reason });
     };
-    let feeding = feed(program.stdin, input);
+    let feeding = feed(program.stdin, Some(input));
     let reading = async {
         let mut lines = Lines::new(said);
         let mut stdout = program.stdout;
@@ -90,22 +88,6 @@ pub async fn run(
         reason: format!("no answer within {} s", END_TIMEOUT.as_secs()),
     })?
     .map_err(failed)
-}
-
-/// Writes what comes, then says that this was all.
-async fn feed(stdin: Option<mpsc::Receiver<Bytes>>, mut input: impl AsyncWrite + Unpin) {
-    let Some(mut stdin) = stdin else { return };
-    let fed = async {
-        while let Some(bytes) = stdin.recv().await {
-            input.write_all(&bytes).await?;
-        }
-        input.flush().await?;
-        input.shutdown().await
-    };
-    // A program that takes no more says why by itself.
-    if let Err(error) = fed.await {
-        tracing::debug!(%error, "the program takes no more");
-    }
 }
 
 async fn exit_code(docker: &bollard::Docker, exec: &str) -> Result<i64, bollard::errors::Error> {

@@ -20,6 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::process::User;
+use crate::sandbox::error::SandboxError;
 use crate::sandbox::owner::Owner;
 use crate::sandbox::sweep::{Found, Kind};
 use crate::secret::Secret;
@@ -214,12 +215,15 @@ fn described(path: &Path) -> Option<Found> {
 /// Ends the server of a directory that a dead run left, and removes the directory.
 ///
 /// # Errors
-/// The system's.
-pub fn remove_leftover(path: &str) -> io::Result<()> {
+/// [`SandboxError::Local`].
+pub fn remove_leftover(path: &str) -> Result<(), SandboxError> {
     let directory = RunDirectory { path: path.into() };
     end_server(&directory, Signal::QUIT);
     end_server(&directory, Signal::KILL);
-    directory.remove()
+    directory.remove().map_err(|error| SandboxError::Local {
+        doing: format!("remove {path}"),
+        reason: error.to_string(),
+    })
 }
 
 /// Sends a signal to the server of a directory, if there is one, and waits until it is gone.

@@ -107,9 +107,8 @@ pub async fn start(
     let directory = RunDirectory::make(&base, &owner, &request.name, port, user)
         .map_err(|error| failed(&format!("make a directory in {}", base.display()), &error))?;
     let mut guard = Guard::over(directory).map_err(|error| failed("be watched over", &error))?;
-    let [admin_password, password] = [random_password(), random_password()];
-    let admin_password = admin_password.map_err(|error| failed("be given a password", &error))?;
-    let password = password.map_err(|error| failed("be given a password", &error))?;
+    let password = || random_password().map_err(|error| failed("be given a password", &error));
+    let (admin_password, password) = (password()?, password()?);
     let making = cluster::make(&guard.directory, binaries, user, &admin_password);
     tokio::select! {
         biased;
@@ -210,10 +209,7 @@ impl Server {
 fn sweep(request: &Request, owner: &Owner, events: &Events) -> Result<(), SandboxError> {
     let found = inventory();
     for thing in removable(&found, owner, Which::InTheWayOf(&request.name)) {
-        remove_leftover(&thing.id).map_err(|error| SandboxError::Local {
-            doing: format!("remove {}", thing.id),
-            reason: error.to_string(),
-        })?;
+        remove_leftover(&thing.id)?;
         events.emit(Event::SandboxSwept { what: thing.to_string() });
     }
     Ok(())

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::ChildStdin;
-use tokio::sync::mpsc;
+use tokio::io::AsyncReadExt;
 
 use crate::pg::{Address, ConnectInfo};
 use crate::process::Invocation;
 use crate::sandbox::Program;
 use crate::sandbox::error::SandboxError;
+use crate::sandbox::feed::feed;
 use crate::sandbox::lines::Lines;
 use crate::secret::Secret;
 
@@ -110,16 +109,4 @@ fn environment(server: &ConnectInfo) -> Vec<(&'static str, Secret)> {
         ("PGUSER", Secret::new(&server.user)),
         ("PGPASSWORD", server.password.clone()),
     ]
-}
-
-/// Writes what comes, then says that this was all.
-async fn feed(stdin: Option<mpsc::Receiver<Bytes>>, pipe: Option<ChildStdin>) {
-    let (Some(mut stdin), Some(mut pipe)) = (stdin, pipe) else { return };
-    while let Some(bytes) = stdin.recv().await {
-        // A program that takes no more says why by itself.
-        if let Err(error) = pipe.write_all(&bytes).await {
-            tracing::debug!(%error, "the program takes no more");
-            return;
-        }
-    }
 }
