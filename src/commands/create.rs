@@ -31,9 +31,19 @@ use crate::store::manifest::Manifest;
 use crate::store::naming::{self, ArchiveKind};
 use crate::store::publish::Partial;
 use globals::Globals;
+use tools::Tools;
 
 /// How long the thread that reads pg_dump may take to end with it.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// The backup to be made, and who is told of it and may stop it.
+struct Job<'a> {
+    settings: &'a CreateSettings,
+    target: &'a Path,
+    started_at: DateTime<Utc>,
+    events: &'a Events,
+    stop: &'a Stop,
+}
 
 /// Makes a backup.
 ///
@@ -49,7 +59,8 @@ pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Res
         events.emit(Event::Warning(warning.clone()));
     }
     let target = target(settings, started_at);
-    let made = make(settings, &target, started_at, events, stop).await;
+    let job = Job { settings, target: &target, started_at, events, stop };
+    let made = make(&job).await;
     let verdict = match &made {
         Ok(_) => Verdict::Passed,
         Err(failure) if failure.exit == 1 => Verdict::Failed,
@@ -89,14 +100,9 @@ fn target(settings: &CreateSettings, now: DateTime<Utc>) -> PathBuf {
     }
 }
 
-async fn make(
-    settings: &CreateSettings,
-    target: &Path,
-    started_at: DateTime<Utc>,
-    events: &Events,
-    stop: &Stop,
-) -> Result<Manifest, Failure> {
-    events.emit(Event::CreateStarted {
+async fn make(job: &Job<'_>) -> Result<Manifest, Failure> {
+    let Job { settings, target, stop, .. } = *job;
+    job.events.emit(Event::CreateStarted {
         database: settings.source.dbname.clone().unwrap_or_else(|| "as libpq says".to_owned()),
         host: shown_host(settings),
         output: target.to_owned(),
@@ -115,17 +121,39 @@ async fn make(
         return Err(named_like_globals(target));
     }
     if settings.format != Format::Plain {
-        return archive::make(settings, target, pg_dump, started_at, events, stop).await;
+        return archive::make(job, pg_dump).await;
     }
     let partial = Partial::create(target, settings.force)?;
-    let facts = tokio::select! {
-        biased;
-        () = stop.token().cancelled() => return Err(interrupted(stop)),
-        facts = source_facts::source_facts(&settings.source, &pg_dump) => facts?,
+    let (facts, tools) = ask_source(job, pg_dump).await?;
+    let made = plain(job, &tools.pg_dump, facts, partial).await;
+    tools.close().await;
+    made
+}
+
+/// What the source is, and the tools that it takes.
+async fn ask_source(job: &Job<'_>, pg_dump: PgDump) -> Result<(Facts, Tools), Failure> {
+    let asked = async {
+        let facts = source_facts::source_facts(&job.settings.source, &pg_dump).await?;
+        let tools = tools::fitting(job, pg_dump, &facts).await?;
+        Ok((facts, tools))
     };
-    let tools = tools::fitting(settings, pg_dump, &facts, target, events).await?;
-    let globals = globals::dump(settings, target, &tools.pg_dump, &facts, events, stop).await?;
-    let request = request(settings, tools.pg_dump.clone());
+    tokio::select! {
+        biased;
+        () = job.stop.token().cancelled() => Err(interrupted(job.stop)),
+        asked = asked => asked,
+    }
+}
+
+/// Makes a plain dump and its manifest.
+async fn plain(
+    job: &Job<'_>,
+    pg_dump: &PgDump,
+    facts: Facts,
+    partial: Partial,
+) -> Result<Manifest, Failure> {
+    let Job { settings, target, started_at, events, stop } = *job;
+    let globals = globals::dump(job, pg_dump, &facts).await?;
+    let request = request(settings, pg_dump.clone());
     let size = match &facts {
         Facts::Known(known) => known.database_bytes,
         Facts::Unknown { .. } => None,
@@ -233,6 +261,11 @@ fn finish(
     }
     for reason in &manifest.not_recorded {
         events.emit(Event::Warning(format!("not recorded: {reason}")));
+    }
+    if globals.is_none()
+        && let Some(older) = globals::of_another_backup(made.target)
+    {
+        events.emit(Event::Warning(older));
     }
     manifest.write(made.target, true).map_err(|error| Failure {
         exit: 1,

@@ -5,7 +5,8 @@ tool=@TOOL@
 writable=@WRITABLE@
 
 arguments() {
-    printf '%s\n' run --rm --interactive --network=host --log-driver=none --label=io.ccc-backup.tool=1
+    printf '%s\n' run --rm --interactive --network=host --log-driver=none
+    printf '%s\n' @LABELS@
     printf '%s\n' "--user=$(id -u):$(id -g)" --cap-drop=ALL --security-opt=no-new-privileges --read-only
     printf '%s\n' "--volume=$writable:$writable" "--workdir=$writable" --entrypoint=/bin/sh
     # libpq's variables by name: their values are in no list of processes. The password comes on stdin,

@@ -29,6 +29,7 @@ use crate::pg::{Address, ConnectInfo};
 pub use error::{NoDocker, OUT_OF_MEMORY, SandboxError};
 pub use limits::Limits;
 pub use locale::Locale;
+pub use owner::labels_of_this_run;
 pub use sweep::{Swept, sweep_leftovers};
 
 /// What runs the server.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
+use crate::support::mounts::{left_on_the_disk, on_a_disk};
 use crate::support::source::{client, connection, source};
 use crate::support::{
     BINARY, Database, Outcome, Place, Running, clean_environment, database, unchanged_database,
@@ -181,6 +182,38 @@ fn one_that_exists_is_not_touched_without_force() {
     assert_eq!(files(&place, "."), ["a.globals.sql"]);
     created(&place, &["a.sql", "--globals", "--force"]);
     assert!(read(&place, "a.globals.sql").contains("CREATE ROLE postgres;"));
+}
+
+#[test]
+fn older_ones_beside_a_new_backup_stay_and_are_said_to_be_older() {
+    let place = Place::without_docker();
+    created(&place, &["a.sql", "--globals"]);
+    let older = read(&place, "a.globals.sql");
+    let outcome = create(&place, unchanged_database(), &["a.sql", "--force"]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(outcome.stderr.contains("a.globals.sql stays, and is older"), "{outcome}");
+    assert_eq!(read(&place, "a.globals.sql"), older);
+    assert!(globals_in_manifest(&place, "a.sql.gz").is_null());
+    // Those of a backup that is there, too, are no surprise.
+    created(&place, &["b.sql", "--globals"]);
+    created(&place, &["b.dump"]);
+}
+
+#[test]
+fn without_a_pg_dumpall_no_backup_is_made() {
+    let place = Place::without_docker();
+    // The one on the PATH may be a program that stands for pg_dumpall, too.
+    let real = "exec $(ls /usr/lib/postgresql/*/bin/pg_dump | sort -V | tail -1) \"$@\"";
+    let pg_dump = program(&place, "pg_dump", real);
+    let hidden = "for one in $(command -v pg_dumpall) /usr/lib/postgresql/*/bin/pg_dumpall; do \
+                  mount --bind /dev/null \"$one\"; done";
+    let words = format!("create disk/a.sql --globals --pg-dump '{}'", pg_dump.display());
+    let environment = connection(unchanged_database());
+    let outcome = on_a_disk(&place, "size=16m", hidden, &words, &environment);
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert!(outcome.stderr.contains("pg_dumpall not found, which --globals needs"), "{outcome}");
+    outcome.hints("leave out --globals");
+    assert_eq!(left_on_the_disk(&place), ["history.jsonl", "history.totals.json"]);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! A server that is newer than this machine's client tools, as PostgreSQL 17 is for 15: `create` takes
 //! pg_dump from a container, and `verify` restores into the version that the backup came from.
 
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use crate::support::docker::{docker, docker_text};
 use crate::support::source::{client, free_port};
-use crate::support::{Outcome, Place, text};
+use crate::support::{BINARY, Outcome, Place, Running, clean_environment, good_dump, text};
 
 const MAJOR: u32 = 17;
 /// Awkward in a shell, a URL and a connection string.
@@ -21,12 +23,12 @@ struct Newer {
 }
 
 impl Newer {
-    fn start() -> Self {
+    fn start(name: &str) -> Self {
         let here = |image: &&str| docker(&["image", "inspect", image]).status.success();
         let image = IMAGES.into_iter().find(here);
         let image =
             image.unwrap_or_else(|| panic!("no image of PostgreSQL 17: infra/setup.sh gets one"));
-        let (name, port) = (format!("ccc-newer-{}", std::process::id()), free_port());
+        let (name, port) = (format!("ccc-newer-{name}-{}", std::process::id()), free_port());
         let password = format!("POSTGRES_PASSWORD={PASSWORD}");
         let auth = "POSTGRES_INITDB_ARGS=--auth-host=scram-sha-256";
         let at = port.to_string();
@@ -59,9 +61,14 @@ impl Newer {
     }
 
     fn psql(&self, sql: &str) -> std::process::Output {
+        self.client(sql).output().unwrap()
+    }
+
+    fn client(&self, sql: &str) -> Command {
         let mut psql = Command::new(client("psql"));
         psql.args(["-Xqv", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "postgres", "-c", sql]);
-        psql.args(["-p", &self.port.to_string()]).env("PGPASSWORD", PASSWORD).output().unwrap()
+        psql.args(["-p", &self.port.to_string()]).env("PGPASSWORD", PASSWORD);
+        psql
     }
 
     fn create(&self, place: &Place, args: &[&str]) -> Outcome {
@@ -71,6 +78,59 @@ impl Newer {
         command.args(args).env("DB_PASSWORD", PASSWORD);
         place.outcome(&mut command)
     }
+
+    /// Locks the table, starts `create`, and waits until its pg_dump waits for the lock.
+    fn create_waiting(&self, place: &Place) -> (Running, Lock<'_>) {
+        let lock =
+            "SET application_name = 'holder'; BEGIN; LOCK TABLE things; SELECT pg_sleep(600)";
+        let holder = self.client(lock).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let lock = Lock { newer: self, holder };
+        self.wait_for("SELECT FROM pg_locks WHERE granted AND relation = 'things'::regclass");
+        let mut command = Command::new(BINARY);
+        command.env_clear().envs(clean_environment()).current_dir(place.dir());
+        command.args(["create", "--host=127.0.0.1", "--dbname=postgres", "a.sql.gz"]);
+        command.args(["--port", &self.port.to_string()]).env("DB_PASSWORD", PASSWORD);
+        let run = Running::spawn(command.env("TMPDIR", place.dir().join("tmp")));
+        self.wait_for(WAITING);
+        (run, lock)
+    }
+
+    /// Waits until a query gives a row.
+    fn wait_for(&self, query: &str) {
+        let patience = Instant::now() + Duration::from_secs(20);
+        let query = format!("SELECT 1 / (count(*) > 0)::int FROM ({query}) rows");
+        while !self.psql(&query).status.success() {
+            assert!(Instant::now() < patience, "never seen: {query}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// Those who wait for a lock.
+const WAITING: &str = "SELECT FROM pg_locks WHERE NOT granted";
+const NOBODY_WAITS: &str = "SELECT WHERE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted)";
+
+/// A lock on the table.
+struct Lock<'a> {
+    newer: &'a Newer,
+    holder: Child,
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        self.newer.psql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE application_name = 'holder'",
+        );
+        self.holder.wait().unwrap();
+    }
+}
+
+/// The containers of a run's tools.
+fn tools_of(run: u32) -> Vec<String> {
+    let filter = format!("label=io.ccc-backup.pid={run}");
+    let listed = docker_text(&["ps", "--all", "--quiet", "--filter", &filter]);
+    listed.lines().map(str::to_owned).collect()
 }
 
 impl Drop for Newer {
@@ -81,7 +141,7 @@ impl Drop for Newer {
 
 #[test]
 fn create_takes_pg_dump_from_a_container_and_verify_the_servers_version() {
-    let newer = Newer::start();
+    let newer = Newer::start("whole");
     for name in ["a.sql.gz", "a.dump", "a.dir"] {
         let place = Place::new();
         place.file("ccc-backup.toml", OWN);
@@ -101,6 +161,47 @@ fn create_takes_pg_dump_from_a_container_and_verify_the_servers_version() {
     older_server_takes_what_a_newer_pg_dump_wrote(&newer);
     a_pg_dump_that_was_named_is_taken(&newer);
     a_wrong_password_is_said_to_be_one(&newer);
+}
+
+#[test]
+fn an_interrupted_create_leaves_no_tool_in_a_container() {
+    let (newer, place) = (Newer::start("interrupted"), Place::new());
+    std::fs::create_dir(place.dir().join("tmp")).unwrap();
+    let (mut run, _lock) = newer.create_waiting(&place);
+    let id = run.id();
+    assert_eq!(tools_of(id).len(), 1);
+    assert_eq!(place.names("tmp").len(), 1);
+    run.signal(Signal::INT);
+    let (outcome, took) = run.end();
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    assert_eq!(tools_of(id), Vec::<String>::new());
+    newer.wait_for(NOBODY_WAITS);
+    assert_eq!(place.names("tmp"), Vec::<String>::new());
+    assert_eq!(place.names("."), ["history.jsonl", "history.totals.json", "tmp"]);
+}
+
+#[test]
+fn the_tools_of_a_killed_create_go_with_the_next_runs() {
+    let (newer, place) = (Newer::start("killed"), Place::new());
+    std::fs::create_dir(place.dir().join("tmp")).unwrap();
+    place.file("good.sql", good_dump());
+    let (run, lock) = newer.create_waiting(&place);
+    let id = run.id();
+    run.kill();
+    assert_eq!(tools_of(id).len(), 1);
+    assert_eq!(place.names("tmp").len(), 1);
+    place.outcome(place.verify().arg("good.sql")).passed();
+    assert_eq!(tools_of(id), Vec::<String>::new());
+    // A server whose client was killed notices it when it has the lock.
+    drop(lock);
+    newer.wait_for(NOBODY_WAITS);
+    let mut command = place.ccc();
+    let port = newer.port.to_string();
+    command.args(["create", "--host=127.0.0.1", "--dbname=postgres", "a.sql.gz", "--port", &port]);
+    command.env("DB_PASSWORD", PASSWORD).env("TMPDIR", place.dir().join("tmp"));
+    assert_eq!(place.outcome(&mut command).code, 0);
+    assert_eq!(place.names("tmp"), Vec::<String>::new());
 }
 
 fn older_server_takes_what_a_newer_pg_dump_wrote(newer: &Newer) {

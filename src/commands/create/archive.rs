@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
-use super::{counted, died, finish, globals, interrupted, request, tools};
+use super::{Job, ask_source, counted, died, finish, globals, interrupted, request};
 use crate::commands::record::{self, Made, Packed};
 use crate::commands::{Failure, Stop};
 use crate::dump::archive::{Archive, Examined, Fault};
@@ -20,7 +18,7 @@ use crate::dump::format::Format;
 use crate::dump::inspect::{self, Decoded, InspectError};
 use crate::dump::open::{BackupFile, Compression, OpenError};
 use crate::dump::pg_dump::{self, DumpRequest};
-use crate::dump::source_facts::{self, Facts};
+use crate::dump::source_facts::Facts;
 use crate::events::{Event, Events, Progress, Work};
 use crate::settings::CreateSettings;
 use crate::store::error::StoreError;
@@ -83,15 +81,8 @@ impl Place {
 }
 
 /// Makes the archive and its manifest.
-pub(super) async fn make(
-    settings: &CreateSettings,
-    target: &Path,
-    pg_dump: PgDump,
-    started_at: DateTime<Utc>,
-    events: &Events,
-    stop: &Stop,
-) -> Result<Manifest, Failure> {
-    if matches!(settings.codec, Codec::Zstd { .. }) && pg_dump.major < KNOWS_ZSTD {
+pub(super) async fn make(job: &Job<'_>, pg_dump: PgDump) -> Result<Manifest, Failure> {
+    if matches!(job.settings.codec, Codec::Zstd { .. }) && pg_dump.major < KNOWS_ZSTD {
         return Err(Failure {
             exit: 2,
             cause: format!("pg_dump {} does not compress archives by zstd", pg_dump.version),
@@ -102,19 +93,26 @@ pub(super) async fn make(
             notes: Vec::new(),
         });
     }
-    let place = Place::create(target, settings)?;
-    let facts = tokio::select! {
-        biased;
-        () = stop.token().cancelled() => return Err(interrupted(stop)),
-        facts = source_facts::source_facts(&settings.source, &pg_dump) => facts?,
-    };
-    let tools = tools::fitting(settings, pg_dump, &facts, target, events).await?;
-    let globals = globals::dump(settings, target, &tools.pg_dump, &facts, events, stop).await?;
-    let pg_restore = tools.pg_dump.pg_restore();
-    let request = request(settings, tools.pg_dump.clone());
+    let place = Place::create(job.target, job.settings)?;
+    let (facts, tools) = ask_source(job, pg_dump).await?;
+    let made = archive(job, &tools.pg_dump, facts, place).await;
+    tools.close().await;
+    made
+}
+
+async fn archive(
+    job: &Job<'_>,
+    pg_dump: &PgDump,
+    facts: Facts,
+    place: Place,
+) -> Result<Manifest, Failure> {
+    let Job { settings, target, started_at, events, stop } = *job;
+    let globals = globals::dump(job, pg_dump, &facts).await?;
+    let request = request(settings, pg_dump.clone());
     dump(&request, &facts, place.path(), events, stop).await?;
     let archive = place.archive(settings.format).map_err(|error| unreadable(&error))?;
-    let (examined, read) = read_back(&archive, pg_restore, &request, events, stop).await?;
+    let (examined, read) =
+        read_back(&archive, pg_dump.pg_restore(), &request, events, stop).await?;
     if let Err(fault) = &examined.head {
         let fault = match fault {
             Fault::Flaw(flaw) => flaw.to_string(),

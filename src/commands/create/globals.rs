@@ -5,16 +5,15 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::interrupted;
-use crate::commands::{Failure, Stop};
+use super::{Job, interrupted};
+use crate::commands::Failure;
 use crate::dump::client_tools::PgDump;
 use crate::dump::globals;
 use crate::dump::source_error::SourceError;
 use crate::dump::source_facts::Facts;
-use crate::events::{Event, Events};
-use crate::settings::CreateSettings;
+use crate::events::Event;
 use crate::store::error::StoreError;
-use crate::store::globals::globals_path;
+use crate::store::globals::{globals_path, is_shared};
 use crate::store::manifest::GlobalsFile;
 use crate::store::publish::Partial;
 
@@ -28,13 +27,11 @@ pub(super) struct Globals {
 
 /// Asks for them and writes the partial file, where that is wanted.
 pub(super) async fn dump(
-    settings: &CreateSettings,
-    target: &Path,
+    job: &Job<'_>,
     pg_dump: &PgDump,
     facts: &Facts,
-    events: &Events,
-    stop: &Stop,
 ) -> Result<Option<Globals>, Failure> {
+    let Job { settings, target, events, stop, .. } = *job;
     if !settings.globals {
         return Ok(None);
     }
@@ -98,6 +95,15 @@ impl Drop for Published {
             tracing::warn!(file = %self.path.display(), %error, "left without its backup");
         }
     }
+}
+
+/// What to say of roles beside a backup that were not dumped with it, nor with another that is there.
+pub(super) fn of_another_backup(target: &Path) -> Option<String> {
+    let path = globals_path(target);
+    (path.exists() && !is_shared(target)).then(|| {
+        let path = path.display();
+        format!("{path} stays, and is older than this backup: --force --globals writes both anew")
+    })
 }
 
 fn missing() -> Failure {

@@ -1,41 +1,48 @@
 //! The client tools for a server that is newer than those at hand: pg_dump refuses to dump it.
 
-use std::path::Path;
-
+use super::Job;
 use crate::commands::Failure;
 use crate::dump::client_tools::PgDump;
 use crate::dump::container_tools::ContainerTools;
+use crate::dump::source_error::SourceError;
 use crate::dump::source_facts::Facts;
-use crate::events::{Event, Events};
-use crate::settings::CreateSettings;
+use crate::events::Event;
+use crate::sandbox;
 use crate::store::naming;
 
 /// What is dumped with; in a container for as long as this lives.
 pub(super) struct Tools {
     /// pg_dump, with the others beside it.
     pub(super) pg_dump: PgDump,
-    _container: Option<ContainerTools>,
+    container: Option<ContainerTools>,
+}
+
+impl Tools {
+    /// Ends what still runs of them.
+    pub(super) async fn close(self) {
+        if let Some(container) = self.container {
+            container.close().await;
+        }
+    }
 }
 
 /// The tools to take: `pg_dump`, where it is not older than the server or was asked for by name; else
 /// a newer one of this machine, else one in a container. Where there is none, pg_dump itself will say
 /// that it is too old.
 pub(super) async fn fitting(
-    settings: &CreateSettings,
+    job: &Job<'_>,
     pg_dump: PgDump,
     facts: &Facts,
-    target: &Path,
-    events: &Events,
 ) -> Result<Tools, Failure> {
-    let as_it_is = |pg_dump| Tools { pg_dump, _container: None };
+    let as_it_is = |pg_dump| Tools { pg_dump, container: None };
     let Facts::Known(known) = facts else { return Ok(as_it_is(pg_dump)) };
     // 90624 is 9.6.24; no pg_dump of today is that old.
     let server = known.server_version_num / 10_000;
-    if pg_dump.major >= server || settings.pg_dump.is_some() {
+    if pg_dump.major >= server || job.settings.pg_dump.is_some() {
         return Ok(as_it_is(pg_dump));
     }
     let announce = |taken: &str| {
-        events.emit(Event::Warning(format!(
+        job.events.emit(Event::Warning(format!(
             "pg_dump {} is older than the server, which is PostgreSQL {}: using {taken}",
             pg_dump.version, known.server_version
         )));
@@ -44,12 +51,13 @@ pub(super) async fn fitting(
         announce(&format!("pg_dump {} in {}", newer.version, newer.path.display()));
         return Ok(as_it_is(newer));
     }
-    match ContainerTools::of(server, naming::directory_of(target)).await? {
+    let labels = sandbox::labels_of_this_run().map_err(SourceError::Pipe)?;
+    match ContainerTools::of(server, naming::directory_of(job.target), labels).await? {
         None => Ok(as_it_is(pg_dump)),
         Some(container) => {
             let version = &container.pg_dump.version;
             announce(&format!("pg_dump {version} in a container of {}", container.image));
-            Ok(Tools { pg_dump: container.pg_dump.clone(), _container: Some(container) })
+            Ok(Tools { pg_dump: container.pg_dump.clone(), container: Some(container) })
         }
     }
 }

@@ -153,6 +153,35 @@ fn a_create_in_pg_dumps_own_formats_that_is_killed_leaves_a_whole_backup_or_none
 }
 
 #[test]
+fn a_manifest_that_names_the_servers_roles_has_them_whenever_create_is_killed() {
+    let (place, database) = (Place::without_docker(), small("killed_globals"));
+    let create = |name: &str| {
+        Running::create(&place, &database, &[&format!("backups/{name}.sql"), "--globals"])
+    };
+    let names = std::cell::Cell::new(0);
+    let takes = measured(|| {
+        names.set(names.get() + 1);
+        create(&format!("whole{}", names.get()))
+    });
+    killed(
+        40,
+        takes,
+        |n| create(&format!("killed{n}")),
+        |n| {
+            let path = place.dir().join(format!("backups/killed{n}.sql.gz"));
+            assert_manifest_of(&path);
+            let globals = place.dir().join(format!("backups/killed{n}.globals.sql"));
+            assert!(globals.exists() || !path.exists(), "killed{n} came before its roles");
+            if let Ok(globals) = std::fs::read_to_string(globals) {
+                assert!(globals.contains("cluster dump complete"), "{globals}");
+            }
+        },
+    );
+    assert_history_is_read(&place);
+    assert_cleaned(&place);
+}
+
+#[test]
 fn a_backup_that_is_being_replaced_is_never_lost_to_a_kill() {
     let (place, database) = (Place::without_docker(), small("killed_replacing"));
     let create = || Running::create(&place, &database, &["backups/a.sql", "--force"]);
