@@ -156,12 +156,6 @@ impl Reader {
         &self.facts
     }
 
-    /// The line that is being read, from 1.
-    #[must_use]
-    pub fn line(&self) -> u64 {
-        self.line
-    }
-
     /// Bytes read.
     #[must_use]
     pub fn offset(&self) -> u64 {

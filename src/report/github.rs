@@ -181,6 +181,14 @@ mod tests {
     }
 
     #[test]
+    fn what_stopped_a_run_is_told_beside_what_it_had_proven() {
+        let mut report = samples::failed();
+        report.obstacle = samples::not_verified().obstacle;
+        let text = String::from_utf8(summary(&report)).unwrap();
+        assert!(text.contains("Stopped by") && text.contains("no Docker Engine answers"), "{text}");
+    }
+
+    #[test]
     fn a_message_cannot_end_its_command() {
         let mut text = String::new();
         command(&mut text, "error", "t", "100 %\r\n::stop-commands::x");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
-use crate::support::mounts::{left_on_the_disk, on_a_disk};
+use crate::support::mounts::{hiding, left_on_the_disk, on_a_disk, unhidden_pg_dump};
 use crate::support::source::{client, connection, source};
 use crate::support::{
     BINARY, Database, Outcome, Place, Running, clean_environment, database, unchanged_database,
@@ -202,14 +202,11 @@ fn older_ones_beside_a_new_backup_stay_and_are_said_to_be_older() {
 #[test]
 fn without_a_pg_dumpall_no_backup_is_made() {
     let place = Place::without_docker();
-    // The one on the PATH may be a program that stands for pg_dumpall, too.
-    let real = "exec $(ls /usr/lib/postgresql/*/bin/pg_dump | sort -V | tail -1) \"$@\"";
-    let pg_dump = program(&place, "pg_dump", real);
-    let hidden = "for one in $(command -v pg_dumpall) /usr/lib/postgresql/*/bin/pg_dumpall; do \
-                  mount --bind /dev/null \"$one\"; done";
-    let words = format!("create disk/a.sql --globals --pg-dump '{}'", pg_dump.display());
+    let pg_dump = unhidden_pg_dump(&place);
+    let (hidden, words) =
+        (hiding("pg_dumpall"), format!("create disk/a.sql --globals --pg-dump '{pg_dump}'"));
     let environment = connection(unchanged_database());
-    let outcome = on_a_disk(&place, "size=16m", hidden, &words, &environment);
+    let outcome = on_a_disk(&place, "size=16m", &hidden, &words, &environment);
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(outcome.stderr.contains("pg_dumpall not found, which --globals needs"), "{outcome}");
     outcome.hints("leave out --globals");

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::sandbox::SWEEPING;
 use crate::support::dumps::{rows, rows_of, with_rows, with_sql_first, with_sql_last};
 use crate::support::local::{left, runs, server_of};
+use crate::support::mounts::{left_on_the_disk, on_a_disk};
 use crate::support::running::Running;
 use crate::support::source::{database, unchanged_database};
 use crate::support::{Outcome, Place, good_dump, text};
@@ -300,6 +301,44 @@ fn a_port_for_a_server_that_is_kept_is_waited_for() {
     waiting.end().0.passed().says(&format!("Server kept: {}", place.container));
     let removed = Outcome::of(&place.ccc().args(["cleanup", "--sandbox"]).output().unwrap());
     assert_eq!(removed.code, 0, "{removed}");
+}
+
+#[test]
+fn a_server_that_cannot_start_is_no_verdict_and_its_words_are_shown() {
+    let place = Place::without_docker();
+    place.file("a.sql", good_dump());
+    place.file("ccc-backup.toml", b"[verify.settings]\nshared_buffers = \"lots\"\n");
+    let outcome = place.outcome(verify(&place).arg("a.sql"));
+    outcome.not_verified("ended by itself: exited with 1").hints("a setting");
+    assert!(outcome.stdout.contains("invalid value for parameter \"shared_buffers\""), "{outcome}");
+    assert_eq!(left(&place.container), Vec::<PathBuf>::new());
+}
+
+/// A verification where no memory is free for the data directory, and this is the directory for
+/// temporary files; and what is left in that.
+fn verified_on_the_disk(options: &str, prepare: &str) -> (Outcome, Vec<String>) {
+    let place = Place::without_docker();
+    place.file("a.sql", good_dump());
+    let name = &place.container;
+    let prepare = format!("mount -t tmpfs -o size=1m tmpfs /dev/shm && {prepare}");
+    let words = format!("verify a.sql --engine local --container-name {name}");
+    let temporary = place.dir().join("disk").to_str().unwrap().to_owned();
+    let outcome = on_a_disk(&place, options, &prepare, &words, &[("TMPDIR", temporary)]);
+    (outcome, left_on_the_disk(&place))
+}
+
+#[test]
+fn a_disk_that_is_too_small_for_the_server_is_no_verdict() {
+    let (outcome, left) = verified_on_the_disk("size=20m,mode=1777", "true");
+    outcome.not_verified("o space left on device").hints("make room, or set TMPDIR");
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn a_directory_that_the_servers_user_may_not_enter_is_no_verdict() {
+    let (outcome, left) = verified_on_the_disk("size=512m", "chmod 700 disk");
+    outcome.not_verified("initdb").hints("TMPDIR names the directory");
+    assert_eq!(left, Vec::<String>::new());
 }
 
 #[test]

@@ -99,6 +99,15 @@ fn a_manifest_that_is_damaged_fails() {
 }
 
 #[test]
+fn a_manifest_that_is_larger_than_any_is_not_read_into_memory() {
+    let (place, _, _) = backed_up();
+    let path = place.dir().join("a.sql.manifest.json");
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.set_len(1 << 40).unwrap();
+    verified(&place).failed("the manifest is damaged: it is larger than 256 MiB");
+}
+
+#[test]
 fn a_manifest_of_a_version_to_come_is_not_verified() {
     let (place, _, _) = backed_up();
     let newer = br#"{"format_version": 99, "something": "new"}"#;

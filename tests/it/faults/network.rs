@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::{held_dump, release};
-use crate::interruption::endless_restore;
+use crate::interruption::{endless_check, endless_restore};
 use crate::support::docker::{docker_text, left};
 use crate::support::proxy::Proxy;
 use crate::support::{Place, Running, database, good_dump};
@@ -100,15 +100,20 @@ fn a_second_ctrl_c_leaves_at_once_and_says_what_is_left() {
 
 #[test]
 fn a_server_whose_network_is_gone_is_no_verdict() {
-    let place = Place::new();
-    place.file("a.sql", &endless_restore());
-    let mut run = Running::verify(&place, "a.sql");
-    run.wait_for("Restoring backup (");
-    let network = left(&place.container);
-    let network = network.iter().find_map(|thing| thing.strip_prefix("network ")).unwrap();
-    docker_text(&["network", "disconnect", "--force", network, &place.container]);
-    let (outcome, took) = run.end();
-    outcome.not_verified("").hints("run it again");
-    assert!(took < Duration::from_secs(60), "{took:?}");
-    place.assert_nothing_left();
+    for (dump, line) in [
+        (endless_restore(), "Restoring backup ("),
+        (endless_check().to_vec(), "Content artifacts count"),
+    ] {
+        let place = Place::new();
+        place.file("a.sql", &dump);
+        let mut run = Running::verify(&place, "a.sql");
+        run.wait_for(line);
+        let network = left(&place.container);
+        let network = network.iter().find_map(|thing| thing.strip_prefix("network ")).unwrap();
+        docker_text(&["network", "disconnect", "--force", network, &place.container]);
+        let (outcome, took) = run.end();
+        outcome.not_verified("").hints("run it again");
+        assert!(took < Duration::from_secs(60), "{took:?}");
+        place.assert_nothing_left();
+    }
 }

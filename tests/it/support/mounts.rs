@@ -47,6 +47,24 @@ pub fn on_a_disk(
     outcome
 }
 
+/// A line of shell for [`on_a_disk`] that hides one of PostgreSQL's programs, wherever it lies.
+pub fn hiding(program: &str) -> String {
+    format!(
+        "for one in $(command -v {program}) /usr/lib/postgresql/*/bin/{program}; do \
+         mount --bind /dev/null \"$one\"; done"
+    )
+}
+
+/// A program in a place that runs the newest pg_dump of Debian's directories: the one on the `PATH`
+/// may be a program that stands for what is hidden, too.
+pub fn unhidden_pg_dump(place: &Place) -> String {
+    let script =
+        "#!/bin/sh\nexec $(ls /usr/lib/postgresql/*/bin/pg_dump | sort -V | tail -1) \"$@\"\n";
+    let path = place.file("bin/pg_dump", script.as_bytes());
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
 /// What [`on_a_disk`] found on the disk at the end.
 pub fn left_on_the_disk(place: &Place) -> Vec<String> {
     let left = std::fs::read_to_string(place.dir().join("left")).unwrap();
