@@ -1,30 +1,134 @@
-//! As many large objects as the dump has.
+//! The large objects that the dump has, with the contents that it writes into them.
 
 use super::{Answer, CheckError, ask};
+use crate::dump::large_objects::{LargeObject, LargeObjects, Written};
 use crate::outcome::{CheckResult, Section, Status, grouped};
 use crate::pg::Session;
+use crate::store::manifest;
 
-/// Compares the number of large objects with the dump's, and with the manifest's where there is
-/// one.
+/// Bytes that are read of an object at a time.
+const PIECE: usize = 256 << 10;
+/// Objects of which the first piece is read at a time.
+const AT_ONCE: usize = 16;
+
+/// What the restored database is compared with.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// What the dump writes.
+    pub in_dump: &'a Written,
+    /// What the manifest has, where there is one.
+    pub recorded: Option<&'a manifest::LargeObjects>,
+    /// Whether contents are compared, or numbers alone.
+    pub content: bool,
+}
+
+impl Expected<'_> {
+    /// Whether there is anything to compare.
+    pub fn any(&self) -> bool {
+        self.in_dump.count() > 0 || self.recorded.is_some_and(|recorded| recorded.count > 0)
+    }
+}
+
+/// Compares number and contents with the dump's, and with the manifest's. The second value is why
+/// contents were not compared although they were to be.
 ///
 /// # Errors
 /// When the server cannot be asked.
 pub async fn check(
     session: &Session,
-    in_dump: u64,
-    in_manifest: Option<u64>,
-) -> Result<CheckResult, CheckError> {
+    expected: Expected<'_>,
+) -> Result<(CheckResult, Option<String>), CheckError> {
     let sql = "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata";
-    match ask(session, sql).await? {
-        Answer::Refused(refusal) => Err(CheckError(refusal.message)),
-        Answer::Rows(rows) => {
-            let found: i64 = rows.first().map_or(0, |row| row.get(0));
-            Ok(judge(found.unsigned_abs(), in_dump, in_manifest))
+    let count = match ask(session, sql).await? {
+        Answer::Refused(refusal) => return Err(CheckError(refusal.message)),
+        Answer::Rows(rows) => rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs(),
+    };
+    let alone = |why: Option<String>| {
+        let recorded = expected.recorded.map(|recorded| recorded.count);
+        Ok((judge_count(count, expected.in_dump.count(), recorded), why))
+    };
+    if !expected.content {
+        return alone(None);
+    }
+    let Some(in_dump) = expected.in_dump.contents() else {
+        return alone(Some("pg_dump writes them otherwise".to_owned()));
+    };
+    match read_back(session, count).await? {
+        Ok(found) => Ok((judge(found, in_dump, expected.recorded), None)),
+        Err(refusal) => alone(Some(refusal)),
+    }
+}
+
+/// Reads all of them; the inner error is the server's refusal.
+async fn read_back(
+    session: &Session,
+    count: u64,
+) -> Result<Result<LargeObjects, String>, CheckError> {
+    let mut found = LargeObjects { count, ..LargeObjects::default() };
+    let mut after = 0;
+    loop {
+        // Holes come back as zeros, as pg_dump writes them.
+        let sql = format!(
+            "SELECT oid, pg_catalog.lo_get(oid, 0, {PIECE}) FROM pg_catalog.pg_largeobject_metadata
+             WHERE oid > {after} ORDER BY oid LIMIT {AT_ONCE}"
+        );
+        let rows = match ask(session, &sql).await? {
+            Answer::Refused(refusal) => return Ok(Err(refusal.message)),
+            Answer::Rows(rows) => rows,
+        };
+        for row in &rows {
+            let (number, mut piece): (u32, Vec<u8>) = (row.get(0), row.get(1));
+            let (mut object, mut at) = (LargeObject::new(number), 0);
+            loop {
+                object.update(&piece);
+                at += piece.len();
+                if piece.len() < PIECE {
+                    break;
+                }
+                let sql = format!("SELECT pg_catalog.lo_get({number}, {at}, {PIECE})");
+                piece = match ask(session, &sql).await? {
+                    Answer::Refused(refusal) => return Ok(Err(refusal.message)),
+                    Answer::Rows(rows) => rows.first().map_or_else(Vec::new, |row| row.get(0)),
+                };
+            }
+            found.add(&object);
+            after = number;
+        }
+        if rows.len() < AT_ONCE {
+            return Ok(Ok(found));
         }
     }
 }
 
-fn judge(found: u64, in_dump: u64, in_manifest: Option<u64>) -> CheckResult {
+fn judge(
+    found: LargeObjects,
+    in_dump: LargeObjects,
+    recorded: Option<&manifest::LargeObjects>,
+) -> CheckResult {
+    let counted = judge_count(found.count, in_dump.count, recorded.map(|recorded| recorded.count));
+    if counted.status != Status::Passed {
+        return counted;
+    }
+    let as_recorded = recorded.is_none_or(|recorded| {
+        recorded.bytes.is_none_or(|bytes| bytes == in_dump.bytes)
+            && recorded.fingerprint.is_none_or(|fingerprint| fingerprint.0 == in_dump.sum)
+    });
+    let (status, title) = if found == in_dump && as_recorded {
+        let size = format!("{}, {} bytes", grouped(found.count), grouped(found.bytes));
+        (Status::Passed, format!("Large objects match the backup ({size})"))
+    } else {
+        let title = format!(
+            "Contents of large objects do not match the backup: {} bytes in the dump, found {}{}",
+            grouped(in_dump.bytes),
+            grouped(found.bytes),
+            if as_recorded { "" } else { ", others in the manifest" }
+        );
+        (Status::Failed, title)
+    };
+    CheckResult::new("contents.large_objects", Section::Contents, status, title)
+}
+
+fn judge_count(found: u64, in_dump: u64, in_manifest: Option<u64>) -> CheckResult {
     let expected = in_manifest.unwrap_or(in_dump);
     let good = found == in_dump && in_dump == expected;
     let (status, title) = if good {
@@ -44,12 +148,32 @@ fn judge(found: u64, in_dump: u64, in_manifest: Option<u64>) -> CheckResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::manifest::Fingerprint;
 
     #[test]
     fn the_same_number_everywhere_passes_and_a_lost_object_fails() {
-        assert_eq!(judge(3, 3, None).status, Status::Passed);
-        assert_eq!(judge(3, 3, Some(3)).status, Status::Passed);
-        assert_eq!(judge(2, 3, Some(3)).status, Status::Failed);
-        assert_eq!(judge(2, 2, Some(3)).status, Status::Failed);
+        assert_eq!(judge_count(3, 3, None).status, Status::Passed);
+        assert_eq!(judge_count(3, 3, Some(3)).status, Status::Passed);
+        assert_eq!(judge_count(2, 3, Some(3)).status, Status::Failed);
+        assert_eq!(judge_count(2, 2, Some(3)).status, Status::Failed);
+    }
+
+    #[test]
+    fn other_contents_in_the_database_or_the_manifest_fail() {
+        let dump = LargeObjects { count: 2, bytes: 10, sum: 5 };
+        let recorded = |bytes, sum| manifest::LargeObjects {
+            count: 2,
+            bytes: Some(bytes),
+            fingerprint: Some(Fingerprint(sum)),
+        };
+        let judged = |found, recorded: Option<&_>| judge(found, dump, recorded).status;
+        assert_eq!(judged(dump, None), Status::Passed);
+        assert_eq!(judged(dump, Some(&recorded(10, 5))), Status::Passed);
+        assert_eq!(judged(LargeObjects { sum: 6, ..dump }, None), Status::Failed);
+        assert_eq!(judged(LargeObjects { bytes: 9, ..dump }, None), Status::Failed);
+        assert_eq!(judged(dump, Some(&recorded(10, 6))), Status::Failed);
+        assert_eq!(judged(dump, Some(&recorded(11, 5))), Status::Failed);
+        let counts_alone = manifest::LargeObjects { count: 2, ..manifest::LargeObjects::default() };
+        assert_eq!(judged(dump, Some(&counts_alone)), Status::Passed);
     }
 }

@@ -89,7 +89,7 @@ pub fn manifest(
         globals: made.globals.clone(),
         tables: tables(contents),
         sequences: sequences(contents),
-        large_objects: LargeObjects { count: contents.database.large_objects, bytes: None },
+        large_objects: large_objects(contents),
         statements: statements(contents),
         alembic_revision: contents.alembic_revisions().map(|revisions| revisions.join(", ")),
         not_recorded: not_recorded(&made.facts, contents, not_understood),
@@ -149,6 +149,16 @@ fn sequences(contents: &Contents) -> Vec<Sequence> {
     contents.database.sequences.iter().map(sequence).collect()
 }
 
+fn large_objects(contents: &Contents) -> LargeObjects {
+    let written = &contents.database.large_objects;
+    let known = written.contents();
+    LargeObjects {
+        count: written.count(),
+        bytes: known.map(|known| known.bytes),
+        fingerprint: known.map(|known| Fingerprint(known.sum)),
+    }
+}
+
 fn statements(contents: &Contents) -> Vec<Statements> {
     let statements = |found: StatementsOfKind| Statements {
         kind: found.kind,
@@ -173,6 +183,9 @@ fn not_recorded(
     }
     if contents.inserts > 0 {
         reasons.push("rows and contents of tables dumped as INSERT statements".to_owned());
+    }
+    if contents.database.large_objects.contents().is_none() {
+        reasons.push("contents of large objects, which pg_dump writes otherwise".to_owned());
     }
     if let Some(unsound) = not_understood {
         reasons.push(format!("what follows the place where the dump is not understood: {unsound}"));

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use crate::dump::encoding;
 use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
 use crate::dump::item::{CopyBlock, Item, Meta, Name, Statement};
+use crate::dump::large_objects::Written;
 use crate::dump::statement::SetVal;
 use crate::dump::statements::Statements;
 use crate::dump::times::Samples;
@@ -57,8 +58,8 @@ pub struct DatabaseContents {
     pub tables: Vec<TableContents>,
     /// Sequence states in dump order.
     pub sequences: Vec<SetVal>,
-    /// Large objects created.
-    pub large_objects: u64,
+    /// Large objects.
+    pub large_objects: Written,
     /// The client encoding that its rows are in, where the dump names one. In a dump of a cluster, each
     /// database has its own.
     pub encoding: Option<String>,
@@ -71,7 +72,7 @@ pub struct DatabaseContents {
 
 impl DatabaseContents {
     fn is_empty(&self) -> bool {
-        self.tables.is_empty() && self.sequences.is_empty() && self.large_objects == 0
+        self.tables.is_empty() && self.sequences.is_empty() && self.large_objects.count() == 0
     }
 }
 
@@ -196,8 +197,8 @@ impl Contents {
             self.escapes = !standard;
         } else if statement.starts_with(&["INSERT"]) {
             self.inserts += 1;
-        } else if statement.creates_large_object() {
-            self.database.large_objects += 1;
+        } else {
+            self.database.large_objects.take(&statement.text, !self.escapes);
         }
     }
 

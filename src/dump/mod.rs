@@ -19,6 +19,7 @@ mod hashing;
 pub mod inspect;
 pub mod item;
 pub mod items;
+pub mod large_objects;
 mod lexer;
 pub mod marks;
 mod member;

@@ -103,15 +103,6 @@ impl Statement {
         })
     }
 
-    /// Whether it is `SELECT pg_catalog.lo_create('16411');`, as pg_dump makes large objects.
-    #[must_use]
-    pub fn creates_large_object(&self) -> bool {
-        let mut tokens = Tokens::of(&self.text);
-        tokens.take_word("select")
-            && (!tokens.take_word("pg_catalog") || tokens.take_mark(b'.'))
-            && tokens.take_word("lo_create")
-    }
-
     /// The state that `SELECT pg_catalog.setval('public.users_id_seq', 142, true);` sets, where the
     /// dump has `standard_conforming_strings` on, as all dumps but the oddest have.
     #[must_use]

@@ -209,6 +209,9 @@ pub struct LargeObjects {
     /// Their bytes, where they were counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// The sum of the hashes of their numbers and contents, where they were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// Where in the file what is found.

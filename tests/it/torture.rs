@@ -53,7 +53,7 @@ fn a_backup_of_everything_made_by_create_passes_and_is_proven() {
         let made = place.outcome(place.create(torture()).args(args));
         assert_eq!(made.code, 0, "{made}");
         let outcome = place.outcome(place.verify().arg(args[0]));
-        outcome.passed().says("✓ Large objects match the backup (5)");
+        outcome.passed().says("✓ Large objects match the backup (5, 270,260 bytes)");
         assert!(outcome.stdout.contains("✓ Contents match the backup (121 tables)"), "{outcome}");
         assert!(outcome.stdout.contains("✓ Statements match the manifest"), "{outcome}");
         assert_eq!(not_proven(&outcome), [""; 0], "{outcome}");
@@ -66,7 +66,7 @@ fn a_dump_of_everything_made_by_pg_dump_passes_plain_and_gzipped() {
     let dump = torture().dump(&[]);
     for (name, bytes) in [("a.sql", dump.clone()), ("a.sql.gz", gzipped(&dump))] {
         let outcome = place.verify_bytes(name, &bytes);
-        outcome.passed().says("✓ Large objects match the backup (5)");
+        outcome.passed().says("✓ Large objects match the backup (5, 270,260 bytes)");
         assert!(outcome.stdout.contains("✓ Contents match the backup (121 tables)"), "{outcome}");
         let said = not_proven(&outcome);
         assert!(said.len() == 1 && said[0].starts_with(NO_MANIFEST), "{outcome}");

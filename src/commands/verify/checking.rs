@@ -113,9 +113,16 @@ impl Run<'_> {
         let session = target.connect().await.map_err(|error| CheckError::of(&error))?;
         let added = self.tables(&session, target, dump).await?;
         self.sequences(&session, dump, &added).await?;
-        let recorded = self.recorded().map(|manifest| manifest.large_objects.count);
-        if dump.large_objects > 0 || recorded.is_some_and(|count| count > 0) {
-            self.note(large_objects::check(&session, dump.large_objects, recorded).await?);
+        let objects = large_objects::Expected {
+            in_dump: &dump.large_objects,
+            recorded: self.recorded().map(|manifest| &manifest.large_objects),
+            content: self.settings.content,
+        };
+        if objects.any() {
+            let (check, why_not) = large_objects::check(&session, objects).await?;
+            self.note(check);
+            let why_not = why_not.map(|why| format!("contents of large objects: {why}"));
+            self.report.not_proven.extend(why_not);
         }
         let known = self.manifest.as_ref().and_then(|manifest| manifest.source.unsound.as_deref());
         let sound = soundness::check(&session, known, !self.without_rows).await?;

@@ -141,6 +141,17 @@ fn large_objects(museum: &mut Vec<Broken>) {
     let made = "SELECT pg_catalog.lo_create('90002');\n";
     meaning(museum, "a large object not made", &dump.replace(made, ""))
         .alone("large object 90002 does not exist");
+    let changed = "DO $$ BEGIN PERFORM pg_catalog.lo_put(90001, 1, 'N'); END $$;";
+    meaning(
+        museum,
+        "a byte of a large object changed after it was written",
+        &dump.with_last(changed),
+    )
+    .alone("Contents of large objects do not match the backup: 6 bytes in the dump, found 6");
+    let cut =
+        "DO $$ BEGIN PERFORM pg_catalog.lo_truncate(pg_catalog.lo_open(90002, 131072), 2); END $$;";
+    meaning(museum, "a large object cut after it was written", &dump.with_last(cut))
+        .alone("Contents of large objects do not match the backup: 6 bytes in the dump, found 5");
     let unlinked = dump.with_last("SELECT pg_catalog.lo_unlink(90001);");
     meaning(museum, "a large object removed after it was made", &unlinked)
         .alone("Large objects do not match the backup: expected 2, 2 in the dump, found 1");

@@ -239,9 +239,11 @@ fn objects(all: &mut Vec<Healthy>) {
     let objects = self::database();
     objects.sql(
         "SELECT lo_from_bytea(0, 'hello'), lo_from_bytea(0, decode(repeat('ab', 100000), 'hex')),
-                lo_create(0)",
+                lo_create(0), lo_from_bytea(0, decode(repeat('cd', 262144), 'hex'));
+         SELECT lo_from_bytea(0, 'ab') FROM generate_series(1, 20);
+         SELECT lo_put(lo_create(90003), 700000, 'after a hole')",
     );
-    let matching = "Large objects match the backup (3)";
+    let matching = "Large objects match the backup (25, 1,062,201 bytes)";
     all.push(Healthy::created("large objects", &objects, &[]).saying(matching));
     all.push(Healthy::dump("large objects, --clean", objects.dump(&["--clean"])).saying(matching));
 }
