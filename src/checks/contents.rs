@@ -135,6 +135,7 @@ fn verdict(id: &str, title: String, failed: &str, wrong: Vec<String>) -> CheckRe
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dump::inserts::Columns;
 
     fn print(rows: u64, sum: u128) -> TableFingerprint {
         TableFingerprint { rows, sum }
@@ -161,7 +162,7 @@ mod tests {
         let part = |columns: &[&str], rows| TableContents {
             schema: Some("public".into()),
             name: "events".into(),
-            columns: columns.iter().map(|name| (*name).into()).collect(),
+            columns: Columns::Named(columns.iter().map(|name| (*name).into()).collect()),
             fingerprint: print(rows, u128::from(rows)),
             bytes: 0,
         };

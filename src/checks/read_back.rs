@@ -12,6 +12,7 @@ use super::event_triggers::Mark;
 use super::rendering::Rendering;
 use crate::dump::contents::TableContents;
 use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
+use crate::dump::inserts::Columns;
 use crate::pg::{self, ConnectInfo, ServerError, Session};
 
 /// What was found of a table in the restored database.
@@ -167,13 +168,29 @@ async fn count_rows(
     Ok(TableFingerprint { rows: rows.unsigned_abs(), sum: 0 })
 }
 
+/// The columns of a table that are not generated, quoted, in its order.
+async fn stored_columns(
+    session: &Session,
+    table: &TableContents,
+) -> Result<Vec<String>, tokio_postgres::Error> {
+    let sql = "SELECT attname::text FROM pg_catalog.pg_attribute \
+               WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped \
+               AND attgenerated = '' ORDER BY attnum";
+    let columns = session.query(sql, &[&table.quoted()]).await?;
+    Ok(columns.iter().map(|column| pg::quote_ident(column.get(0))).collect())
+}
+
 async fn copy_out(
     session: &Session,
     Wanted { table, before }: &Wanted,
     rendering: &Rendering,
 ) -> Result<TableFingerprint, tokio_postgres::Error> {
-    let columns: Vec<String> =
-        table.columns.iter().map(|column| pg::quote_ident(&column.text())).collect();
+    let columns = match &table.columns {
+        Columns::Named(columns) => {
+            columns.iter().map(|column| pg::quote_ident(&column.text())).collect()
+        }
+        Columns::Stored => stored_columns(session, table).await?,
+    };
     let columns = columns.join(", ");
     let what = match places(session, table).await? {
         // As pg_dump does, which a table without columns needs.

@@ -23,7 +23,7 @@ use crate::dump::source_error::SourceError;
 use crate::dump::source_facts::{self, Facts};
 use crate::dump::stream::{self, StreamError, Streamed};
 use crate::events::{Event, Events, Progress, Work};
-use crate::outcome::{Verdict, grouped};
+use crate::outcome::{Verdict, counted as number};
 use crate::settings::{CreateSettings, packing_of, process_environment};
 use crate::store::error::StoreError;
 use crate::store::globals::{globals_path, is_globals_name};
@@ -282,7 +282,10 @@ fn finish(
 fn counted(manifest: &Manifest) -> Option<String> {
     let rows: u64 = manifest.tables.iter().map(|table| table.rows).sum();
     let tables = manifest.tables.len();
-    (tables > 0).then(|| format!("{tables} tables, {} rows", grouped(rows)))
+    (tables > 0).then(|| {
+        let (tables, rows) = (number(tables as u64, "table"), number(rows, "row"));
+        format!("{tables}, {rows}")
+    })
 }
 
 /// `host:port` as the transcript shows it; libpq's own settings where ours say nothing.

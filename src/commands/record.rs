@@ -132,7 +132,7 @@ fn tables(contents: &Contents) -> Vec<Table> {
     let table = |table: &crate::dump::contents::TableContents| Table {
         schema: table.schema.as_ref().map(text).unwrap_or_default(),
         name: text(&table.name),
-        columns: table.columns.iter().map(text).collect(),
+        columns: table.columns.named().iter().map(text).collect(),
         rows: table.fingerprint.rows,
         fingerprint: Fingerprint(table.fingerprint.sum),
     };

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use crate::dump::encoding;
 use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
+use crate::dump::inserts::{self, Columns, Inserted};
 use crate::dump::item::{CopyBlock, Item, Meta, Name, Statement};
 use crate::dump::large_objects::Written;
 use crate::dump::statement::SetVal;
@@ -23,8 +24,8 @@ pub struct TableContents {
     pub schema: Option<Name>,
     /// Name.
     pub name: Name,
-    /// Columns in the order of the COPY block; empty for a table without columns.
-    pub columns: Vec<Name>,
+    /// Columns in the order of the values; none for a table without columns.
+    pub columns: Columns,
     /// Rows and their fingerprint.
     pub fingerprint: TableFingerprint,
     /// Bytes of the rows as text.
@@ -67,10 +68,59 @@ pub struct DatabaseContents {
     /// may have a zone of its own.
     pub times: Samples,
     /// Where the tables of a name are in the list.
-    places: HashMap<(Option<Name>, Name), Vec<usize>>,
+    places: HashMap<(Option<Name>, Name), Place>,
+}
+
+/// The tables of a name.
+#[derive(Debug)]
+struct Place {
+    /// One for each order of the columns.
+    at: Vec<usize>,
+    how: How,
+}
+
+/// How the rows of a table are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Copied,
+    Inserted,
+    /// In statements that are not understood.
+    Unknown,
 }
 
 impl DatabaseContents {
+    fn add(&mut self, found: TableContents, how: How) {
+        let Self { tables, places, .. } = self;
+        let key = (found.schema.clone(), found.name.clone());
+        let place = places.entry(key).or_insert_with(|| Place { at: Vec::new(), how });
+        match place.at.iter().find(|at| tables[**at].columns == found.columns) {
+            Some(at) => {
+                tables[*at].fingerprint += found.fingerprint;
+                tables[*at].bytes += found.bytes;
+            }
+            None => {
+                place.at.push(tables.len());
+                tables.push(found);
+            }
+        }
+    }
+
+    /// Leaves out a table of which a row is inserted that is not known.
+    fn forget(&mut self, key: (Option<Name>, Name)) {
+        let unknown = Place { at: Vec::new(), how: How::Unknown };
+        let place = self.places.entry(key).or_insert(unknown);
+        if place.how != How::Inserted {
+            return;
+        }
+        let gone = std::mem::take(&mut place.at);
+        place.how = How::Unknown;
+        for at in gone.into_iter().rev() {
+            self.tables.remove(at);
+            let others = self.places.values_mut().flat_map(|place| &mut place.at);
+            others.filter(|other| **other > at).for_each(|other| *other -= 1);
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.tables.is_empty() && self.sequences.is_empty() && self.large_objects.count() == 0
     }
@@ -83,7 +133,7 @@ pub struct Contents {
     pub database: DatabaseContents,
     /// Those that it was connected to before.
     earlier: Vec<DatabaseContents>,
-    /// `INSERT` statements: rows that carry no fingerprint.
+    /// `INSERT` statements that are not understood: rows that carry no fingerprint.
     pub inserts: u64,
     /// All statements.
     pub statements: Statements,
@@ -118,9 +168,7 @@ impl Contents {
                     self.database.times.look_at(data);
                     open.bytes += data.len() as u64;
                     if open.is_alembic {
-                        let kept = self.alembic.get_or_insert_default();
-                        let room = ALEMBIC_BYTES.saturating_sub(kept.len());
-                        kept.extend_from_slice(&data[..data.len().min(room)]);
+                        self.keep_alembic(data);
                     }
                 }
             }
@@ -196,17 +244,66 @@ impl Contents {
         } else if let Some(standard) = statement.standard_strings() {
             self.escapes = !standard;
         } else if statement.starts_with(&["INSERT"]) {
-            self.inserts += 1;
+            self.insert(&statement.text, encoding);
         } else {
             self.database.large_objects.take(&statement.text, !self.escapes);
         }
     }
 
-    fn start(&mut self, block: &CopyBlock, encoding: Option<&str>) {
-        self.statements.take(&block.statement);
+    /// Takes the rows of an INSERT statement as those of a COPY block, unless it is one that pg_dump
+    /// does not write.
+    fn insert(&mut self, text: &[u8], encoding: Option<&str>) {
+        let key = |schema: Option<&Name>, table: &Name, contents: &Self| {
+            (contents.schema(schema, encoding), translated(table, encoding))
+        };
+        let whole = encoding.is_none_or(encoding::holds_no_ascii);
+        let Some(inserted) = whole.then(|| inserts::read(text, !self.escapes)).flatten() else {
+            self.inserts += 1;
+            if let Some((schema, table)) = inserts::table(text, !self.escapes) {
+                let key = key(schema.as_ref(), &table, self);
+                self.database.forget(key);
+            }
+            return;
+        };
+        let Inserted { schema, table, columns, fingerprint, rows } = inserted;
+        let (schema, name) = key(schema.as_ref(), &table, self);
+        let place = self.database.places.get(&(schema.clone(), name.clone()));
+        if place.is_some_and(|place| place.how != How::Inserted) {
+            self.inserts += 1;
+            return;
+        }
+        self.is_in(encoding);
+        self.database.times.look_at(&rows);
+        if table == "alembic_version" && !rows.contains(&b'\t') {
+            self.keep_alembic(&rows);
+        }
+        let columns = match columns {
+            Columns::Named(names) => {
+                let names = names.iter().map(|column| translated(column, encoding));
+                Columns::Named(names.collect())
+            }
+            Columns::Stored => Columns::Stored,
+        };
+        let bytes = rows.len() as u64;
+        let found = TableContents { schema, name, columns, fingerprint, bytes };
+        self.database.add(found, How::Inserted);
+    }
+
+    fn is_in(&mut self, encoding: Option<&str>) {
         if self.database.encoding.as_deref() != encoding {
             self.database.encoding = encoding.map(str::to_owned);
         }
+    }
+
+    fn keep_alembic(&mut self, rows: &[u8]) {
+        let kept = self.alembic.get_or_insert_default();
+        let room = ALEMBIC_BYTES.saturating_sub(kept.len());
+        kept.extend_from_slice(&rows[..rows.len().min(room)]);
+    }
+
+    fn start(&mut self, block: &CopyBlock, encoding: Option<&str>) {
+        self.statements.take(&block.statement);
+        self.is_in(encoding);
         self.open = Some(Open {
             schema: self.schema(block.schema.as_ref(), encoding),
             name: translated(&block.table, encoding),
@@ -229,25 +326,14 @@ impl Contents {
     /// A table may have several blocks (`--load-via-partition-root`): they are one table's rows.
     fn end(&mut self) {
         let Some(open) = self.open.take() else { return };
-        let fingerprint = open.fingerprint.finish();
-        let DatabaseContents { tables, places, .. } = &mut self.database;
-        let named = places.entry((open.schema.clone(), open.name.clone())).or_default();
-        match named.iter().find(|at| tables[**at].columns == open.columns) {
-            Some(at) => {
-                tables[*at].fingerprint += fingerprint;
-                tables[*at].bytes += open.bytes;
-            }
-            None => {
-                named.push(tables.len());
-                tables.push(TableContents {
-                    schema: open.schema,
-                    name: open.name,
-                    columns: open.columns,
-                    fingerprint,
-                    bytes: open.bytes,
-                });
-            }
-        }
+        let found = TableContents {
+            schema: open.schema,
+            name: open.name,
+            columns: Columns::Named(open.columns),
+            fingerprint: open.fingerprint.finish(),
+            bytes: open.bytes,
+        };
+        self.database.add(found, How::Copied);
     }
 }
 
@@ -257,120 +343,5 @@ fn translated(name: &Name, encoding: Option<&str>) -> Name {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dump::items::Items;
-
-    fn contents(dump: &[u8]) -> Contents {
-        let whole = [b"-- PostgreSQL database dump\n", dump].concat();
-        let (mut items, mut contents) = (Items::new(&whole[..]), Contents::default());
-        while let Ok(Some(item)) = items.pull() {
-            contents.take(&item, items.encoding());
-        }
-        contents
-    }
-
-    #[test]
-    fn names_without_schema_are_in_the_first_schema_of_the_search_path() {
-        let found = contents(
-            b"SET search_path = shop, pg_catalog;\nCOPY a (b) FROM stdin;\n1\n\\.\n\
-              SELECT pg_catalog.setval('s', 1, true);\n\
-              SET search_path = public, pg_catalog;\nCOPY a (b) FROM stdin;\n1\n\\.\n",
-        );
-        let names: Vec<String> =
-            found.database.tables.iter().map(TableContents::display_name).collect();
-        assert_eq!(names, ["shop.a", "public.a"]);
-        assert_eq!(found.database.sequences[0].schema, Some("shop".into()));
-    }
-
-    #[test]
-    fn names_are_translated_from_the_encoding_of_the_dump() {
-        let found = contents(
-            b"SET client_encoding = 'LATIN2';\nCOPY public.\xb3 (\xb1) FROM stdin;\n\\.\n\
-              SELECT pg_catalog.setval('public.\xb3_\xb1_seq', 1, true);\n",
-        );
-        let table = &found.database.tables[0];
-        assert_eq!((table.display_name().as_str(), &*table.columns[0].text()), ("public.ł", "ą"));
-        assert_eq!(found.database.sequences[0].sequence, "ł_ą_seq");
-    }
-
-    #[test]
-    fn names_of_sequences_are_read_under_the_strings_of_the_dump() {
-        let name = |dump: &[u8]| contents(dump).database.sequences[0].sequence.to_string();
-        let set = br#"SELECT pg_catalog.setval('public."a\\b"', 1, true);"#;
-        assert_eq!(name(set), r"a\\b");
-        let off = b"SET standard_conforming_strings = off;\n";
-        assert_eq!(name(&[&off[..], set].concat()), r"a\b");
-    }
-
-    #[test]
-    fn databases_of_which_nothing_is_held_count_where_nothing_is_held_of_any() {
-        let names = |dump: &str| -> Vec<String> {
-            let found = contents(dump.as_bytes());
-            found.databases().map(|of| of.name.as_ref().unwrap().to_string()).collect()
-        };
-        let block = "COPY public.a (b) FROM stdin;\n\\.\n";
-        assert_eq!(names(&format!("\\connect one\n\\connect two\n{block}")), ["two"]);
-        assert_eq!(names("\\connect one\n\\connect two\n"), ["one", "two"]);
-    }
-
-    #[test]
-    fn each_database_of_a_cluster_has_its_own_encoding_and_times() {
-        let block = "COPY public.a (b) FROM stdin;\n2026-01-14 14:30:22+";
-        let found = contents(
-            format!(
-                "\\connect one\nSET client_encoding = 'UTF8';\n{block}01\n\\.\n\
-                 \\connect two\nSET client_encoding = 'LATIN1';\n{block}05:45\n\\.\n"
-            )
-            .as_bytes(),
-        );
-        let of = |database: &DatabaseContents| {
-            let times = database.times.iter().map(str::to_owned).collect::<Vec<_>>().join(", ");
-            (database.encoding.clone().unwrap(), times)
-        };
-        let found: Vec<_> = found.databases().map(of).collect();
-        assert_eq!(
-            found,
-            [
-                ("UTF8".to_owned(), "2026-01-14 14:30:22+01".to_owned()),
-                ("LATIN1".to_owned(), "2026-01-14 14:30:22+05:45".to_owned()),
-            ]
-        );
-    }
-
-    #[test]
-    fn the_statements_that_begin_copy_blocks_are_among_the_statements() {
-        let found = contents(b"SET a = b;\nCOPY a (b) FROM stdin;\n1\n\\.\n");
-        let kinds: Vec<_> =
-            found.statements.by_kind().into_iter().map(|of| (of.kind, of.count)).collect();
-        assert_eq!(kinds, [("COPY".to_owned(), 1), ("SET".to_owned(), 1)]);
-    }
-
-    #[test]
-    fn what_a_dump_holds_is_told_by_database() {
-        let found = contents(
-            b"\\connect one\n\nCOPY public.a (b) FROM stdin;\n1\n\\.\n\
-              SELECT pg_catalog.setval('public.s', 1, true);\n\\connect two\n\n\
-              COPY public.a (b) FROM stdin;\n1\n2\n\\.\n\\connect empty\n\n\
-              \\connect one\n\nCOPY public.c (b) FROM stdin;\n\\.\n",
-        );
-        let shown: Vec<String> = found
-            .databases()
-            .map(|of| {
-                let tables: Vec<String> =
-                    of.tables.iter().map(TableContents::display_name).collect();
-                format!("{} {tables:?} {}", of.name.as_ref().unwrap(), of.sequences.len())
-            })
-            .collect();
-        assert_eq!(shown, ["two [\"public.a\"] 0", "one [\"public.a\", \"public.c\"] 1"]);
-        assert_eq!((found.tables(), found.rows()), (3, 3));
-        assert!(found.connects() && found.connects_to("two") && !found.connects_to("three"));
-    }
-
-    #[test]
-    fn a_dump_of_one_database_holds_that_also_when_it_is_empty() {
-        let found = contents(b"SET a = b;\n");
-        assert_eq!(found.databases().count(), 1);
-        assert!(!found.connects());
-    }
-}
+#[path = "contents_tests.rs"]
+mod tests;

@@ -49,6 +49,11 @@ pub(super) fn is_known(name: &str) -> bool {
 /// Whether a database can have this encoding; those in which a second byte can look like ASCII are
 /// for clients only. Source: PostgreSQL 15 documentation, chapter 24.3.
 pub fn is_for_databases(name: &str) -> bool {
+    holds_no_ascii(name)
+}
+
+/// Whether the bytes of its longer characters never look like ASCII.
+pub(super) fn holds_no_ascii(name: &str) -> bool {
     Encoding::named(name) == Encoding::Safe
 }
 

@@ -158,6 +158,11 @@ pub struct TableFingerprint {
 }
 
 impl TableFingerprint {
+    /// Takes in a whole row, with its line end, in an encoding whose characters hold no ASCII.
+    pub(super) fn take(&mut self, row: &[u8]) {
+        self.add_row(xxh3_128(row.strip_suffix(b"\n").unwrap_or(row)));
+    }
+
     fn add_row(&mut self, hash: u128) {
         self.rows += 1;
         self.sum = self.sum.wrapping_add(hash);

@@ -16,6 +16,7 @@ pub mod flaw;
 pub mod format;
 pub mod globals;
 mod hashing;
+pub mod inserts;
 pub mod inspect;
 pub mod item;
 pub mod items;

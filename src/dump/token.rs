@@ -43,6 +43,11 @@ impl<'a> Tokens<'a> {
         Self { rest: text, escapes: !standard_strings }
     }
 
+    /// What comes after the tokens so far.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Steps over the next token when it is that keyword.
     pub(super) fn take_word(&mut self, keyword: &str) -> bool {
         self.take(|token| token.is_word(keyword))

@@ -2,7 +2,7 @@
 
 use super::listing::printable;
 use crate::events::{CleanupLine, Event, SandboxKind};
-use crate::outcome::{CheckResult, RunReport, Section, Status, Verdict, grouped};
+use crate::outcome::{CheckResult, RunReport, Section, Status, Verdict, counted, grouped};
 
 const RULE: &str =
     "================================================================================";
@@ -89,9 +89,10 @@ pub(super) fn transcript(event: &Event) -> String {
             String::new(),
             "Reading backup...".into(),
             format!(
-                "✓ Backup is complete: {} rows in {tables} tables, {} bytes of SQL",
-                grouped(*rows),
-                grouped(*bytes)
+                "✓ Backup is complete: {} in {}, {} of SQL",
+                counted(*rows, "row"),
+                counted(*tables as u64, "table"),
+                counted(*bytes, "byte")
             ),
         ],
         Event::RestoreStarted { kind, database } => vec![

@@ -6,9 +6,10 @@ use std::process::Command;
 
 /// Flags of other programs that the documents mention: PostgreSQL's client tools, cargo, systemd's
 /// tools, aws, node_exporter, zstd.
-const OTHERS: [&str; 21] = [
+const OTHERS: [&str; 24] = [
     "--analyze-only",
     "--collector",
+    "--column-inserts",
     "--create",
     "--encoding",
     "--exclude",
@@ -16,6 +17,7 @@ const OTHERS: [&str; 21] = [
     "--exit-on-error",
     "--globals-only",
     "--include",
+    "--inserts",
     "--locale",
     "--long",
     "--no-acl",
@@ -23,6 +25,7 @@ const OTHERS: [&str; 21] = [
     "--now",
     "--recursive",
     "--release",
+    "--rows-per-insert",
     "--schema-only",
     "--since",
     "--table",

@@ -115,7 +115,12 @@ impl Run<'_> {
         self.sequences(&session, dump, &added).await?;
         let objects = large_objects::Expected {
             in_dump: &dump.large_objects,
-            recorded: self.recorded().map(|manifest| &manifest.large_objects),
+            recorded: self.recorded().map(|manifest| {
+                let recorded = &manifest.large_objects;
+                let fingerprint = recorded.fingerprint.map(|fingerprint| fingerprint.0);
+                let contents = recorded.bytes.zip(fingerprint);
+                large_objects::Recorded { count: recorded.count, contents }
+            }),
             content: self.settings.content,
         };
         if objects.any() {

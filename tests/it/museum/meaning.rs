@@ -13,6 +13,7 @@ pub fn collect(museum: &mut Vec<Broken>) {
     other_dumps(museum);
     needs(museum);
     large_objects(museum);
+    inserted(museum);
 }
 
 fn meaning<'a>(museum: &'a mut Vec<Broken>, breakage: &'static str, dump: &Dump) -> Breakage<'a> {
@@ -132,6 +133,16 @@ fn needs(museum: &mut Vec<Broken>) {
     let library = "CREATE FUNCTION public.f() RETURNS integer LANGUAGE c AS 'missing', 'f';";
     meaning(museum, "a library that the server lacks", &dump.with_first(library))
         .alone("could not access file \"missing\"");
+}
+
+fn inserted(museum: &mut Vec<Broken>) {
+    let dump = Dump::of(unchanged_database().dump(&["--inserts"]));
+    let updated = dump.with_last("UPDATE public.comments SET body = upper(body) WHERE id = 60;");
+    meaning(museum, "a value changed after the rows were inserted", &updated)
+        .alone("public.comments: restored values differ from the dump");
+    let deleted = dump.with_last("DELETE FROM public.comments WHERE id = 60;");
+    meaning(museum, "a row deleted after the rows were inserted", &deleted)
+        .alone("public.comments: expected 60 rows, found 59");
 }
 
 fn large_objects(museum: &mut Vec<Broken>) {

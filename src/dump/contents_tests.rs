@@ -1,0 +1,151 @@
+use super::*;
+use crate::dump::items::Items;
+
+fn contents(dump: &[u8]) -> Contents {
+    let whole = [b"-- PostgreSQL database dump\n", dump].concat();
+    let (mut items, mut contents) = (Items::new(&whole[..]), Contents::default());
+    while let Ok(Some(item)) = items.pull() {
+        contents.take(&item, items.encoding());
+    }
+    contents
+}
+
+#[test]
+fn names_without_schema_are_in_the_first_schema_of_the_search_path() {
+    let found = contents(
+        b"SET search_path = shop, pg_catalog;\nCOPY a (b) FROM stdin;\n1\n\\.\n\
+          SELECT pg_catalog.setval('s', 1, true);\n\
+          SET search_path = public, pg_catalog;\nCOPY a (b) FROM stdin;\n1\n\\.\n",
+    );
+    let names: Vec<String> =
+        found.database.tables.iter().map(TableContents::display_name).collect();
+    assert_eq!(names, ["shop.a", "public.a"]);
+    assert_eq!(found.database.sequences[0].schema, Some("shop".into()));
+}
+
+#[test]
+fn names_are_translated_from_the_encoding_of_the_dump() {
+    let found = contents(
+        b"SET client_encoding = 'LATIN2';\nCOPY public.\xb3 (\xb1) FROM stdin;\n\\.\n\
+          SELECT pg_catalog.setval('public.\xb3_\xb1_seq', 1, true);\n",
+    );
+    let table = &found.database.tables[0];
+    assert_eq!(
+        (table.display_name().as_str(), &*table.columns.named()[0].text()),
+        ("public.ł", "ą")
+    );
+    assert_eq!(found.database.sequences[0].sequence, "ł_ą_seq");
+}
+
+#[test]
+fn names_of_sequences_are_read_under_the_strings_of_the_dump() {
+    let name = |dump: &[u8]| contents(dump).database.sequences[0].sequence.to_string();
+    let set = br#"SELECT pg_catalog.setval('public."a\\b"', 1, true);"#;
+    assert_eq!(name(set), r"a\\b");
+    let off = b"SET standard_conforming_strings = off;\n";
+    assert_eq!(name(&[&off[..], set].concat()), r"a\b");
+}
+
+#[test]
+fn databases_of_which_nothing_is_held_count_where_nothing_is_held_of_any() {
+    let names = |dump: &str| -> Vec<String> {
+        let found = contents(dump.as_bytes());
+        found.databases().map(|of| of.name.as_ref().unwrap().to_string()).collect()
+    };
+    let block = "COPY public.a (b) FROM stdin;\n\\.\n";
+    assert_eq!(names(&format!("\\connect one\n\\connect two\n{block}")), ["two"]);
+    assert_eq!(names("\\connect one\n\\connect two\n"), ["one", "two"]);
+}
+
+#[test]
+fn each_database_of_a_cluster_has_its_own_encoding_and_times() {
+    let block = "COPY public.a (b) FROM stdin;\n2026-01-14 14:30:22+";
+    let found = contents(
+        format!(
+            "\\connect one\nSET client_encoding = 'UTF8';\n{block}01\n\\.\n\
+             \\connect two\nSET client_encoding = 'LATIN1';\n{block}05:45\n\\.\n"
+        )
+        .as_bytes(),
+    );
+    let of = |database: &DatabaseContents| {
+        let times = database.times.iter().map(str::to_owned).collect::<Vec<_>>().join(", ");
+        (database.encoding.clone().unwrap(), times)
+    };
+    let found: Vec<_> = found.databases().map(of).collect();
+    assert_eq!(
+        found,
+        [
+            ("UTF8".to_owned(), "2026-01-14 14:30:22+01".to_owned()),
+            ("LATIN1".to_owned(), "2026-01-14 14:30:22+05:45".to_owned()),
+        ]
+    );
+}
+
+#[test]
+fn rows_are_the_same_whether_they_are_copied_or_inserted() {
+    let copied = contents(b"COPY public.a (b, c) FROM stdin;\n1\tx\\\\\n\\N\ty\n\\.\n");
+    let inserted = contents(
+        b"INSERT INTO public.a (b, c) VALUES (1, 'x\\');\n\
+          INSERT INTO public.a (b, c) VALUES (NULL, 'y');\n",
+    );
+    assert_eq!(inserted.database.tables, copied.database.tables);
+    assert_eq!((inserted.inserts, inserted.rows()), (0, 2));
+}
+
+#[test]
+fn the_revision_is_found_among_inserted_rows() {
+    let found = contents(b"INSERT INTO public.alembic_version VALUES ('0607bc5b8541');");
+    assert_eq!(found.alembic_revisions(), Some(vec!["0607bc5b8541".to_owned()]));
+}
+
+#[test]
+fn a_table_with_a_row_that_is_not_known_is_left_out_and_the_others_are_not() {
+    let found = contents(
+        b"INSERT INTO a VALUES (1);\nINSERT INTO b VALUES (1);\nINSERT INTO c VALUES (1);\n\
+          INSERT INTO b VALUES (now());\nINSERT INTO b VALUES (2);\nINSERT INTO c VALUES (2);\n",
+    );
+    let names: Vec<String> =
+        found.database.tables.iter().map(TableContents::display_name).collect();
+    assert_eq!((names.join(" ").as_str(), found.rows(), found.inserts), ("a c", 3, 2));
+}
+
+#[test]
+fn a_row_inserted_into_a_table_that_was_copied_is_none_of_the_dumps() {
+    let found = contents(b"COPY a (b) FROM stdin;\n1\n\\.\nINSERT INTO a VALUES (2);\n");
+    assert_eq!((found.rows(), found.inserts), (1, 1));
+}
+
+#[test]
+fn the_statements_that_begin_copy_blocks_are_among_the_statements() {
+    let found = contents(b"SET a = b;\nCOPY a (b) FROM stdin;\n1\n\\.\n");
+    let kinds: Vec<_> =
+        found.statements.by_kind().into_iter().map(|of| (of.kind, of.count)).collect();
+    assert_eq!(kinds, [("COPY".to_owned(), 1), ("SET".to_owned(), 1)]);
+}
+
+#[test]
+fn what_a_dump_holds_is_told_by_database() {
+    let found = contents(
+        b"\\connect one\n\nCOPY public.a (b) FROM stdin;\n1\n\\.\n\
+          SELECT pg_catalog.setval('public.s', 1, true);\n\\connect two\n\n\
+          COPY public.a (b) FROM stdin;\n1\n2\n\\.\n\\connect empty\n\n\
+          \\connect one\n\nCOPY public.c (b) FROM stdin;\n\\.\n",
+    );
+    let shown: Vec<String> = found
+        .databases()
+        .map(|of| {
+            let tables: Vec<String> = of.tables.iter().map(TableContents::display_name).collect();
+            format!("{} {tables:?} {}", of.name.as_ref().unwrap(), of.sequences.len())
+        })
+        .collect();
+    assert_eq!(shown, ["two [\"public.a\"] 0", "one [\"public.a\", \"public.c\"] 1"]);
+    assert_eq!((found.tables(), found.rows()), (3, 3));
+    assert!(found.connects() && found.connects_to("two") && !found.connects_to("three"));
+}
+
+#[test]
+fn a_dump_of_one_database_holds_that_also_when_it_is_empty() {
+    let found = contents(b"SET a = b;\n");
+    assert_eq!(found.databases().count(), 1);
+    assert!(!found.connects());
+}

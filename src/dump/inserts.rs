@@ -1,0 +1,327 @@
+//! Rows in INSERT statements, as COPY would write them: so a dump of either kind has the same
+//! fingerprints.
+//!
+//! pg_dump writes a constant for each value (PostgreSQL 15, `pg_dump.c`, `dumpTableData_insert`): a number,
+//! `true`, `false`, `NULL`, `B'…'`, a literal, or `DEFAULT` for a generated column. A statement with
+//! anything else is not understood.
+
+use super::fingerprint::TableFingerprint;
+use super::item::Name;
+use super::token::Tokens;
+
+/// The columns of which a table's rows have values.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Columns {
+    /// These.
+    Named(Vec<Name>),
+    /// All of the table but the generated ones, in its order: INSERT without a list of columns.
+    Stored,
+}
+
+impl Columns {
+    /// Those that the dump names.
+    pub fn named(&self) -> &[Name] {
+        match self {
+            Self::Named(columns) => columns,
+            Self::Stored => &[],
+        }
+    }
+}
+
+/// What an INSERT statement adds to a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Inserted {
+    pub(super) schema: Option<Name>,
+    pub(super) table: Name,
+    pub(super) columns: Columns,
+    pub(super) fingerprint: TableFingerprint,
+    /// The rows in COPY's text format.
+    pub(super) rows: Vec<u8>,
+}
+
+/// Schema and name of the table that a statement inserts into.
+pub(super) fn table(text: &[u8], standard_strings: bool) -> Option<(Option<Name>, Name)> {
+    target(&mut Tokens::under(standard_strings, text))
+}
+
+fn target(head: &mut Tokens<'_>) -> Option<(Option<Name>, Name)> {
+    if !head.take_word("insert") || !head.take_word("into") {
+        return None;
+    }
+    let mut name = head.take_qualified()?;
+    let table = name.pop()?.into();
+    Some((name.pop().map(Name::from), table))
+}
+
+/// Reads an INSERT statement of pg_dump, in an encoding whose characters hold no ASCII.
+pub(super) fn read(text: &[u8], standard_strings: bool) -> Option<Inserted> {
+    let mut head = Tokens::under(standard_strings, text);
+    let (schema, table) = target(&mut head)?;
+    let mut named = None;
+    if head.take_mark(b'(') {
+        let columns = named.insert(Vec::new());
+        loop {
+            columns.push(Name::from(head.take_name()?));
+            if !head.take_mark(b',') {
+                break;
+            }
+        }
+        if !head.take_mark(b')') {
+            return None;
+        }
+    }
+    let values = if head.take_word("default") {
+        let ends = head.take_word("values") && head.take_mark(b';');
+        (ends && named.is_none()).then(|| Values { rows: b"\n".to_vec(), ..Values::default() })?
+    } else {
+        if head.take_word("overriding") && !(head.take_word("system") && head.take_word("value")) {
+            return None;
+        }
+        head.take_word("values").then(|| Values::read(head.rest(), !standard_strings))??
+    };
+    let columns = match named {
+        None => Columns::Stored,
+        Some(columns) if columns.len() == values.width => {
+            let stored =
+                columns.into_iter().zip(0..).filter(|(_, at)| !values.generated.contains(at));
+            Columns::Named(stored.map(|(column, _)| column).collect())
+        }
+        Some(_) => return None,
+    };
+    let mut fingerprint = TableFingerprint::default();
+    values.rows.split_inclusive(|byte| *byte == b'\n').for_each(|row| fingerprint.take(row));
+    Some(Inserted { schema, table, columns, fingerprint, rows: values.rows })
+}
+
+/// The rows of a statement, each with its values.
+#[derive(Debug, Default)]
+struct Values {
+    rows: Vec<u8>,
+    /// Values of a row, those of generated columns among them.
+    width: usize,
+    /// The places of generated columns.
+    generated: Vec<usize>,
+}
+
+impl Values {
+    /// `(1, 'a'), (2, NULL);`
+    fn read(text: &[u8], escapes: bool) -> Option<Self> {
+        let mut scan = Scan { rest: text, escapes };
+        let mut values = Self::default();
+        let mut first = true;
+        loop {
+            let (mut width, mut generated) = (0, Vec::new());
+            let mut begun = false;
+            scan.take(b'(').then_some(())?;
+            loop {
+                let end = values.rows.len();
+                if begun {
+                    values.rows.push(b'\t');
+                }
+                if scan.value(&mut values.rows)? == Value::Generated {
+                    generated.push(width);
+                    values.rows.truncate(end);
+                } else {
+                    begun = true;
+                }
+                width += 1;
+                if !scan.take(b',') {
+                    break;
+                }
+            }
+            scan.take(b')').then_some(())?;
+            values.rows.push(b'\n');
+            if first {
+                (values.width, values.generated) = (width, generated);
+            } else if (values.width, &values.generated) != (width, &generated) {
+                return None;
+            }
+            first = false;
+            if !scan.take(b',') {
+                break;
+            }
+        }
+        let mut tail = Tokens::of(scan.rest);
+        if tail.take_word("on") {
+            let nothing = ["conflict", "do", "nothing"];
+            nothing.iter().all(|word| tail.take_word(word)).then_some(())?;
+        }
+        tail.take_mark(b';').then_some(values)
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Value {
+    Written,
+    /// `DEFAULT`: nothing was written.
+    Generated,
+}
+
+/// Reads constants, and writes them as COPY does.
+#[derive(Debug)]
+struct Scan<'a> {
+    rest: &'a [u8],
+    /// Backslashes escape in plain literals, too.
+    escapes: bool,
+}
+
+impl Scan<'_> {
+    fn take(&mut self, mark: u8) -> bool {
+        self.rest = self.rest.trim_ascii_start();
+        let found = self.rest.first() == Some(&mark);
+        if found {
+            self.rest = &self.rest[1..];
+        }
+        found
+    }
+
+    fn value(&mut self, row: &mut Vec<u8>) -> Option<Value> {
+        self.rest = self.rest.trim_ascii_start();
+        match (self.rest.first()?, self.rest.get(1)) {
+            (b'\'', _) => self.literal(self.escapes, row)?,
+            (b'E' | b'e', Some(b'\'')) => {
+                self.rest = &self.rest[1..];
+                self.literal(true, row)?;
+            }
+            (b'B' | b'b', Some(b'\'')) => {
+                self.rest = &self.rest[1..];
+                self.literal(false, row)?;
+            }
+            _ => {
+                let ends = |byte: &u8| matches!(byte, b',' | b')') || byte.is_ascii_whitespace();
+                let length = self.rest.iter().position(ends)?;
+                let (word, rest) = self.rest.split_at(length);
+                self.rest = rest;
+                match word {
+                    b"NULL" => row.extend(b"\\N"),
+                    b"true" => row.push(b't'),
+                    b"false" => row.push(b'f'),
+                    // A float's negative zero, which without quotes is an integer's zero.
+                    b"-0" => row.push(b'0'),
+                    b"DEFAULT" => return Some(Value::Generated),
+                    _ if word.iter().all(|byte| b"0123456789+-eE.".contains(byte)) => {
+                        row.extend(word);
+                    }
+                    _ => return None,
+                }
+            }
+        }
+        Some(Value::Written)
+    }
+
+    /// A literal, of which the quote comes next.
+    fn literal(&mut self, escapes: bool, row: &mut Vec<u8>) -> Option<()> {
+        let mut at = 1;
+        loop {
+            let byte = match *self.rest.get(at)? {
+                b'\'' if self.rest.get(at + 1) == Some(&b'\'') => {
+                    at += 1;
+                    b'\''
+                }
+                b'\'' => break,
+                // pg_dump escapes nothing but these.
+                b'\\' if escapes => {
+                    at += 1;
+                    match *self.rest.get(at)? {
+                        byte @ (b'\\' | b'\'') => byte,
+                        _ => return None,
+                    }
+                }
+                byte => byte,
+            };
+            at += 1;
+            // Source: PostgreSQL 15, `copyto.c`, `CopyAttributeOutText`.
+            let letter = match byte {
+                b'\\' => b'\\',
+                0x08 => b'b',
+                0x0C => b'f',
+                b'\n' => b'n',
+                b'\r' => b'r',
+                b'\t' => b't',
+                0x0B => b'v',
+                _ => {
+                    row.push(byte);
+                    continue;
+                }
+            };
+            row.extend([b'\\', letter]);
+        }
+        self.rest = &self.rest[at + 1..];
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dump::fingerprint::Fingerprint;
+
+    fn rows(text: &str) -> Option<String> {
+        let inserted = read(text.as_bytes(), true)?;
+        let mut fingerprint = Fingerprint::new();
+        fingerprint.update(&inserted.rows);
+        assert_eq!(inserted.fingerprint, fingerprint.finish());
+        Some(String::from_utf8(inserted.rows).unwrap())
+    }
+
+    #[test]
+    fn constants_of_every_kind_become_what_copy_writes() {
+        let text = "INSERT INTO public.a VALUES (1, -2.5e-07, 'it''s', NULL, true, false, B'101', 'NaN', \
+                    '', 'NULL');";
+        assert_eq!(rows(text).unwrap(), "1\t-2.5e-07\tit's\t\\N\tt\tf\t101\tNaN\t\tNULL\n");
+        assert_eq!(rows("INSERT INTO a VALUES (-0, '-0', -1);").unwrap(), "0\t-0\t-1\n");
+    }
+
+    #[test]
+    fn control_characters_and_backslashes_are_escaped_as_copy_does() {
+        let text = "INSERT INTO a VALUES ('a\\b', 'l\n\t\r\u{8}\u{c}\u{b}\u{1}', E'\\\\x');";
+        assert_eq!(rows(text).unwrap(), "a\\\\b\tl\\n\\t\\r\\b\\f\\v\u{1}\t\\\\x\n");
+        let doubled = read(br"INSERT INTO a VALUES ('\\x');", false).unwrap();
+        assert_eq!(doubled.rows, b"\\\\x\n");
+    }
+
+    #[test]
+    fn several_rows_and_what_stands_around_them_are_read() {
+        for text in [
+            "INSERT INTO a VALUES\n\t(1, 'x'),\n\t(2, ');');",
+            "INSERT INTO a VALUES (1, 'x'), (2, ');') ON CONFLICT DO NOTHING;",
+            "INSERT INTO a OVERRIDING SYSTEM VALUE VALUES (1, 'x') , (2, ');');",
+        ] {
+            assert_eq!(rows(text).unwrap(), "1\tx\n2\t);\n", "{text}");
+        }
+        let inserted = read(b"INSERT INTO \"S\".\"t;\" VALUES (1);", true).unwrap();
+        assert_eq!((inserted.schema, inserted.table), (Some("S".into()), "t;".into()));
+        assert_eq!(inserted.columns, Columns::Stored);
+    }
+
+    #[test]
+    fn generated_columns_have_no_values() {
+        let text = b"INSERT INTO a (g, b, \"C\", d) VALUES (DEFAULT, 1, 2, DEFAULT);";
+        let inserted = read(text, true).unwrap();
+        assert_eq!(inserted.columns, Columns::Named(vec!["b".into(), "C".into()]));
+        assert_eq!(inserted.rows, b"1\t2\n");
+        assert_eq!(rows("INSERT INTO a VALUES (DEFAULT);").unwrap(), "\n");
+        assert_eq!(rows("INSERT INTO a DEFAULT VALUES;").unwrap(), "\n");
+    }
+
+    #[test]
+    fn what_pg_dump_does_not_write_is_not_understood() {
+        for text in [
+            "INSERT INTO a SELECT 1;",
+            "INSERT INTO a VALUES (now());",
+            "INSERT INTO a VALUES (1 + 1);",
+            "INSERT INTO a VALUES ('x'::text);",
+            "INSERT INTO a VALUES (1), (1, 2);",
+            "INSERT INTO a VALUES (1), (DEFAULT);",
+            "INSERT INTO a (b) VALUES (1, 2);",
+            "INSERT INTO a VALUES (1) RETURNING b;",
+            "INSERT INTO a VALUES (1) ON CONFLICT DO UPDATE SET b = 1;",
+            "INSERT INTO a VALUES (E'\\n');",
+            "INSERT INTO a VALUES ('x",
+            "INSERT INTO a AS b VALUES (1);",
+            "INSERT INTO a OVERRIDING USER VALUE VALUES (1);",
+        ] {
+            assert_eq!(read(text.as_bytes(), true), None, "{text}");
+        }
+    }
+}
