@@ -221,6 +221,8 @@ pub enum Work {
     Restoring,
     /// Restored tables are compared with the backup; in tables.
     Comparing,
+    /// Large objects are compared with the backup; in bytes.
+    ComparingObjects,
 }
 
 /// How far a long piece of work is.

@@ -37,7 +37,8 @@ impl Expected<'_> {
     }
 }
 
-/// Compares number and contents with the dump's, and with the manifest's. The second value is why
+/// Compares number and contents with the dump's, and with the manifest's; tells `progress` how many
+/// bytes were read. The second value is why
 /// contents were not compared although they were to be.
 ///
 /// # Errors
@@ -45,6 +46,7 @@ impl Expected<'_> {
 pub async fn check(
     session: &Session,
     expected: Expected<'_>,
+    progress: &(dyn Fn(u64) + Sync),
 ) -> Result<(CheckResult, Option<String>), CheckError> {
     let sql = "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata";
     let count = match ask(session, sql).await? {
@@ -61,7 +63,7 @@ pub async fn check(
     let Some(in_dump) = expected.in_dump.contents() else {
         return alone(Some("pg_dump writes them otherwise".to_owned()));
     };
-    match read_back(session, count).await? {
+    match read_back(session, count, progress).await? {
         Ok(found) => Ok((judge(found, in_dump, expected.recorded), None)),
         Err(refusal) => alone(Some(refusal)),
     }
@@ -71,6 +73,7 @@ pub async fn check(
 async fn read_back(
     session: &Session,
     count: u64,
+    progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Result<LargeObjects, String>, CheckError> {
     let mut found = LargeObjects { count, ..LargeObjects::default() };
     let mut after = 0;
@@ -90,6 +93,7 @@ async fn read_back(
             loop {
                 object.update(&piece);
                 at += piece.len();
+                progress(found.bytes + at as u64);
                 if piece.len() < PIECE {
                     break;
                 }

@@ -94,7 +94,7 @@ impl Bars {
             Event::SandboxStarting { .. } => &[Work::Pulling],
             Event::BackupRead { .. } => &[Work::Reading, Work::Copying, Work::Decoding],
             Event::RestoreFinished { .. } => &[Work::Restoring],
-            Event::Checked(_) => &[Work::Comparing],
+            Event::Checked(_) => &[Work::Comparing, Work::ComparingObjects],
             Event::VerifyFinished(_) => return self.clear(),
             _ => return,
         };
@@ -256,6 +256,7 @@ fn name(work: Work) -> &'static str {
         Work::Decoding => "decoding",
         Work::Restoring => "restoring",
         Work::Comparing => "comparing",
+        Work::ComparingObjects => "comparing large objects",
     }
 }
 
@@ -319,6 +320,7 @@ mod tests {
             progress(Work::Restoring, 500 * MIB, Some(500 * MIB), None),
             progress(Work::Restoring, 0, Some(500 * MIB), None),
             progress(Work::Comparing, 7, Some(18), None),
+            progress(Work::ComparingObjects, 10 * MIB, Some(40 * MIB), None),
         ];
         insta::assert_snapshot!(lines.iter().map(words).collect::<Vec<_>>().join("\n"), @r#"
         dumping: 120.0 MiB, 12.0 MiB/s
@@ -329,6 +331,7 @@ mod tests {
         restoring: 100 % of 500.0 MiB, 50.0 MiB/s
         restoring: 0 % of 500.0 MiB
         comparing: 7 of 18 tables
+        comparing large objects: 25 % of 40.0 MiB, 1.0 MiB/s, 30 s left
         "#);
     }
 

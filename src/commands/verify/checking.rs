@@ -12,7 +12,7 @@ use crate::config::{Data, Migrations, OnFinding};
 use crate::dump::contents::{Contents, DatabaseContents, TableContents};
 use crate::dump::inspect::Inspection;
 use crate::dump::item::Name;
-use crate::events::Event;
+use crate::events::{Event, Progress, Work};
 use crate::outcome::{CheckResult, Obstacle, Section, Status};
 use crate::pg::{ConnectInfo, Session};
 use crate::store::manifest::Manifest;
@@ -124,7 +124,12 @@ impl Run<'_> {
             content: self.settings.content,
         };
         if objects.any() {
-            let (check, why_not) = large_objects::check(&session, objects).await?;
+            let (events, total) = (&self.events, dump.large_objects.contents());
+            let progress = |done| {
+                let (work, total) = (Work::ComparingObjects, total.map(|total| total.bytes));
+                events.emit(Event::Progress(Progress { work, done, total, current: None }));
+            };
+            let (check, why_not) = large_objects::check(&session, objects, &progress).await?;
             self.note(check);
             let why_not = why_not.map(|why| format!("contents of large objects: {why}"));
             self.report.not_proven.extend(why_not);
