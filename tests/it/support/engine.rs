@@ -22,21 +22,33 @@ pub struct Engine {
 impl Engine {
     /// Starts one that has the image of the tests and nothing else.
     pub fn start() -> Self {
+        let engine = Self::empty("{}");
+        let line = format!("docker save {} | docker --host {} load", image(), engine.host());
+        let loaded = Command::new("sh").args(["-c", &line]).output().unwrap();
+        assert!(loaded.status.success(), "{line}: {}", text(&loaded.stderr));
+        engine
+    }
+
+    /// Starts one that has nothing, and asks `host:port` for the official images.
+    pub fn with_mirror(host: &str) -> Self {
+        let mirrors = [format!("http://{host}")];
+        Self::empty(&serde_json::json!({ "registry-mirrors": mirrors }).to_string())
+    }
+
+    /// Starts one that has nothing, with this for its `daemon.json`.
+    fn empty(config: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         // Short: the names of sockets are.
         let dir = std::env::temp_dir().join(format!("ccc-engine-{}-{count}", std::process::id()));
         std::fs::create_dir(&dir).unwrap();
-        std::fs::write(dir.join("daemon.json"), "{}").unwrap();
+        std::fs::write(dir.join("daemon.json"), config).unwrap();
         let network = format!("ccc-it-{}-{count}", std::process::id());
         text_of_root(&["ip", "netns", "add", &network]);
         let mut engine = Self { dir, network, daemon: None };
         let up = engine.beside().args(["ip", "link", "set", "lo", "up"]).status();
         assert!(up.unwrap().success());
         engine.run();
-        let line = format!("docker save {} | docker --host {} load", image(), engine.host());
-        let loaded = Command::new("sh").args(["-c", &line]).output().unwrap();
-        assert!(loaded.status.success(), "{line}: {}", text(&loaded.stderr));
         engine
     }
 
@@ -129,8 +141,10 @@ impl Drop for Engine {
         );
         let _ = Command::new("sh").args(["-c", &clean]).output();
         self.end("TERM");
-        // One that was killed has left its directory mounted on itself.
-        let remove = "while umount \"$0/data\"; do :; done; rm -rf \"$0\"";
+        // One that was killed has left its directory mounted on itself, and one that had a container in
+        // its own network that network.
+        let remove = "umount \"$0/run/netns/default\"; while umount \"$0/data\"; do :; done
+                      rm -rf \"$0\"";
         let _ = as_root().args(["ip", "netns", "del", &self.network]).status();
         let removed = as_root().args(["sh", "-c", remove]).arg(&self.dir).output();
         if !std::thread::panicking() {
