@@ -213,6 +213,11 @@ impl SandboxError {
             Self::Engine { reason, .. } if reason.contains("no space left") => {
                 Some("make room where Docker keeps its data: docker system df".into())
             }
+            Self::Engine { reason, .. } if reason.contains("active endpoints") => Some(
+                "`docker network inspect` names what is connected to it; remove that, then run \
+                 `ccc-backup cleanup --sandbox`"
+                    .into(),
+            ),
             Self::Engine { .. } => Some("see how Docker is: docker info, docker ps -a".into()),
             Self::Server { .. } => Some("another image may do: --image IMAGE".into()),
             Self::Interrupted => None,

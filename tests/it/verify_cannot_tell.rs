@@ -111,6 +111,20 @@ fn a_good_backup_is_not_verified_where_no_docker_answers() {
 }
 
 #[test]
+fn an_engine_whose_socket_may_not_be_opened_is_named_with_what_opens_it() {
+    let place = Place::new();
+    place.file("a.sql", good_dump());
+    let socket = place.dir().join("closed.sock");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    std::fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    let mut command = place.ccc_without_privileges();
+    command.args(["verify", "a.sql", "--engine=docker", "--container-name", &place.container]);
+    let host = format!("unix://{}", socket.display());
+    let outcome = place.outcome(command.env("DOCKER_HOST", host));
+    outcome.not_verified("no permission to open the socket").hints("to the group docker");
+}
+
+#[test]
 fn an_image_that_cannot_be_had_is_not_verified() {
     let place = Place::new();
     place.file("a.sql", good_dump());

@@ -7,6 +7,7 @@ mod leftovers;
 mod lifetime;
 mod limits;
 mod server;
+mod sweeping;
 
 use std::collections::HashSet;
 use std::process::{Command, Output};
