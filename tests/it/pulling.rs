@@ -97,11 +97,7 @@ fn ctrl_c_while_an_image_is_pulled_leaves_nothing() {
     let name = format!("{}/{NAME}", proxy.host());
     let mut run = Running::verify_with(&place, "a.sql", &["--image", &name]);
     run.wait_for("Pulling image");
-    let patience = Instant::now() + Duration::from_secs(30);
-    while !proxy.hangs() {
-        assert!(Instant::now() < patience, "nothing was pulled");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    proxy.wait_until_it_hangs();
     run.signal(Signal::INT);
     let (outcome, took) = run.end();
     outcome.not_verified("interrupted by SIGINT").hints("run it again");

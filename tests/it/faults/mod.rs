@@ -12,6 +12,7 @@ mod network;
 mod server;
 mod signals;
 mod source;
+mod ways;
 
 use crate::support::Place;
 use crate::support::docker::docker_text;

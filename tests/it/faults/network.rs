@@ -1,6 +1,8 @@
 //! The way to the Docker Engine or to the throwaway server hangs or is cut while a backup is
 //! verified.
 
+use std::net::TcpListener;
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -10,7 +12,8 @@ use super::{held_dump, release};
 use crate::interruption::endless_restore;
 use crate::support::docker::{docker_text, left};
 use crate::support::proxy::Proxy;
-use crate::support::{Place, Running, database, good_dump};
+use crate::support::source::free_port;
+use crate::support::{BINARY, Place, Running, clean_environment, database, good_dump};
 
 /// An archive whose restore takes longer than anybody waits: an index calls a function that waits,
 /// but not where it comes from.
@@ -75,6 +78,44 @@ fn an_engine_that_hangs_during_the_start_is_not_waited_for_when_the_time_is_up()
     assert!(took < Duration::from_secs(60), "{took:?}");
     drop(proxy);
     the_next_run_sweeps(&place);
+}
+
+#[test]
+fn a_container_that_the_engine_makes_after_the_run_was_interrupted_is_removed() {
+    let place = Place::new();
+    let proxy = Proxy::start(place.dir());
+    place.file("a.sql", good_dump());
+    proxy.hold("/containers/create");
+    let mut run = Running::verify_at(&proxy.host(), &place, "a.sql", &[]);
+    proxy.wait_until_it_hangs();
+    run.signal(Signal::INT);
+    // The first look for what is left finds no container.
+    std::thread::sleep(Duration::from_secs(3));
+    proxy.go_on();
+    let (outcome, took) = run.end();
+    outcome.not_verified("interrupted by SIGINT");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    place.assert_nothing_left();
+}
+
+#[test]
+fn a_port_that_is_taken_after_it_was_looked_at_is_named() {
+    let place = Place::new();
+    let proxy = Proxy::start(place.dir());
+    place.file("a.sql", good_dump());
+    proxy.hold("/start HTTP");
+    let port = free_port();
+    let (at, name) = (port.to_string(), place.container.as_str());
+    let args = ["verify", "a.sql", "--engine=docker", "--container-name", name, "--port", &at];
+    let mut command = Command::new(BINARY);
+    command.env_clear().envs(clean_environment()).current_dir(place.dir()).args(args);
+    let run = Running::spawn(command.env("DOCKER_HOST", proxy.host()));
+    proxy.wait_until_it_hangs();
+    let _listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    proxy.go_on();
+    let (outcome, _) = run.end();
+    outcome.not_verified(&format!("port {port} on 127.0.0.1 is in use")).hints("--port 0");
+    place.assert_nothing_left();
 }
 
 #[test]

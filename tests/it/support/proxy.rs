@@ -8,12 +8,15 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Connections are taken, and nothing passes; anything else than these two, and bytes pass.
+const PASSING: u8 = 0;
+/// Connections are taken, and nothing passes.
 const HANGING: u8 = 1;
 /// Connections are closed.
 const CUT: u8 = 2;
+/// Only what was told to hang does.
+const HOLDING: u8 = 3;
 
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -103,6 +106,17 @@ impl Proxy {
         *self.state.trap.lock().unwrap() = Some((words, HANGING));
     }
 
+    /// Lets the first request that has these words not pass, and everything else.
+    pub fn hold(&self, words: &'static str) {
+        *self.state.trap.lock().unwrap() = Some((words, HOLDING));
+    }
+
+    /// Lets everything pass again, also what has waited.
+    pub fn go_on(&self) {
+        *self.state.trap.lock().unwrap() = None;
+        self.state.mode.store(PASSING, Ordering::SeqCst);
+    }
+
     /// Closes every connection at the first request that has these words, and takes no new one.
     pub fn cut_at(&self, words: &'static str) {
         *self.state.trap.lock().unwrap() = Some((words, CUT));
@@ -113,9 +127,13 @@ impl Proxy {
         self.state.left.store(bytes, Ordering::SeqCst);
     }
 
-    /// Whether it hangs.
-    pub fn hangs(&self) -> bool {
-        self.state.mode() == HANGING
+    /// Waits until it hangs, or holds something.
+    pub fn wait_until_it_hangs(&self) {
+        let patience = Instant::now() + Duration::from_secs(30);
+        while !matches!(self.state.mode(), HANGING | HOLDING) {
+            assert!(Instant::now() < patience, "what it was told to hang at did not come");
+            std::thread::sleep(PAUSE);
+        }
     }
 
     /// Closes every connection, and takes no new one.
@@ -161,6 +179,9 @@ impl State {
                 && contains(&buffer[..read], words)
             {
                 self.mode.store(mode, Ordering::SeqCst);
+                while self.mode() == HOLDING {
+                    std::thread::sleep(PAUSE);
+                }
             }
             let left = self.left.load(Ordering::SeqCst);
             self.left.store(left.saturating_sub(read), Ordering::SeqCst);
