@@ -213,6 +213,9 @@ impl SandboxError {
             Self::Engine { reason, .. } if reason.contains("no space left") => {
                 Some("make room where Docker keeps its data: docker system df".into())
             }
+            Self::Engine { reason, .. } if reason.contains("invalid reference") => {
+                Some("name it as docker does, such as postgres:15 (--image)".into())
+            }
             Self::Engine { reason, .. } if reason.contains("active endpoints") => Some(
                 "`docker network inspect` names what is connected to it; remove that, then run \
                  `ccc-backup cleanup --sandbox`"

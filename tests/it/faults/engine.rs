@@ -81,3 +81,13 @@ fn killed(engine: &mut Engine, place: &Place) {
     engine.run();
     next_run(engine, place);
 }
+
+#[test]
+fn an_engine_that_has_no_addresses_left_is_no_verdict() {
+    let engine = Engine::without_addresses();
+    let place = Place::without_docker();
+    place.file("good.sql", good_dump());
+    let (outcome, _) = verify(&engine, &place, "good.sql").end();
+    outcome.not_verified("Docker could not create the network").hints("docker network prune");
+    assert_eq!(engine.left(), Vec::<String>::new());
+}

@@ -10,7 +10,8 @@ use rustix::process::Signal;
 
 use super::{held_dump, release};
 use crate::interruption::endless_restore;
-use crate::support::docker::{docker_text, left};
+use crate::sandbox::{SWEEPING, labels_of_a_dead_run};
+use crate::support::docker::{docker_text, image, left};
 use crate::support::proxy::Proxy;
 use crate::support::source::free_port;
 use crate::support::{BINARY, Place, Running, clean_environment, database, good_dump};
@@ -78,6 +79,43 @@ fn an_engine_that_hangs_during_the_start_is_not_waited_for_when_the_time_is_up()
     assert!(took < Duration::from_secs(60), "{took:?}");
     drop(proxy);
     the_next_run_sweeps(&place);
+}
+
+#[test]
+fn an_engine_that_says_nothing_at_all_is_given_up() {
+    let place = Place::new();
+    let proxy = Proxy::start(place.dir());
+    place.file("a.sql", good_dump());
+    proxy.hang();
+    let (outcome, took) = Running::verify_at(&proxy.host(), &place, "a.sql", &[]).end();
+    outcome.not_verified("did not answer within 5 s").hints("start Docker");
+    assert!(took < Duration::from_secs(15), "{took:?}");
+}
+
+#[test]
+fn a_name_that_is_taken_after_it_was_looked_at_is_freed_of_a_dead_runs_container_only() {
+    let _alone = SWEEPING.blocking_lock();
+    let place = Place::new();
+    place.file("a.sql", good_dump());
+    let dead = labels_of_a_dead_run(&format!("0f{}", std::process::id()));
+    for labels in [&dead[..], &[]] {
+        let proxy = Proxy::start(place.dir());
+        proxy.hold("/containers/create");
+        let run = Running::verify_at(&proxy.host(), &place, "a.sql", &[]);
+        proxy.wait_until_it_hangs();
+        let labels = labels.iter().map(String::as_str).collect::<Vec<_>>();
+        let create = ["create", "--name", &place.container];
+        docker_text(&[&create[..], &labels, &[image(), "true"]].concat());
+        proxy.go_on();
+        let (outcome, _) = run.end();
+        if labels.is_empty() {
+            docker_text(&["rm", "-v", &place.container]);
+            outcome.not_verified("and ccc-backup did not make it").hints("--container-name");
+        } else {
+            outcome.passed();
+        }
+        place.assert_nothing_left();
+    }
 }
 
 #[test]

@@ -23,10 +23,23 @@ impl Engine {
     /// Starts one that has the image of the tests and nothing else.
     pub fn start() -> Self {
         let engine = Self::empty("{}");
-        let line = format!("docker save {} | docker --host {} load", image(), engine.host());
+        engine.load();
+        engine
+    }
+
+    /// Starts one that has the image of the tests, and addresses for a single network, which its own
+    /// takes.
+    pub fn without_addresses() -> Self {
+        let engine =
+            Self::empty(r#"{"default-address-pools": [{"base": "10.99.0.0/24", "size": 24}]}"#);
+        engine.load();
+        engine
+    }
+
+    fn load(&self) {
+        let line = format!("docker save {} | docker --host {} load", image(), self.host());
         let loaded = Command::new("sh").args(["-c", &line]).output().unwrap();
         assert!(loaded.status.success(), "{line}: {}", text(&loaded.stderr));
-        engine
     }
 
     /// Starts one that has nothing, and asks `host:port` for the official images.
