@@ -173,6 +173,11 @@ impl SandboxError {
                  able to enter; or use Docker (--engine docker)"
                     .into(),
             ),
+            Self::Engine { reason, .. } | Self::ImageMissing { reason, .. }
+                if reason.contains("no space left") =>
+            {
+                Some("make room where Docker keeps its data: docker system df".into())
+            }
             Self::ImageMissing { image, version, .. } => Some(match version {
                 Some(version) => format!(
                     "get one with `docker pull {image}`, or build one from Debian's packages with \
@@ -209,9 +214,6 @@ impl SandboxError {
             // The engine has room for some thirty networks.
             Self::Engine { reason, .. } if reason.contains("address pool") => {
                 Some("remove networks that nobody uses: docker network prune".into())
-            }
-            Self::Engine { reason, .. } if reason.contains("no space left") => {
-                Some("make room where Docker keeps its data: docker system df".into())
             }
             Self::Engine { reason, .. } if reason.contains("invalid reference") => {
                 Some("name it as docker does, such as postgres:15 (--image)".into())

@@ -33,6 +33,21 @@ fn endless_archive() -> &'static [u8] {
     })
 }
 
+/// An archive whose restore waits in the same way for [`release`].
+fn held_archive() -> Vec<u8> {
+    let database = database();
+    database.sql(
+        "CREATE FUNCTION public.waits(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+             'BEGIN WHILE current_database() = ''restore_test''
+                    AND (pg_catalog.pg_stat_file(''/tmp/go'', true)).size IS NULL LOOP
+                  PERFORM pg_catalog.pg_sleep(0.02);
+              END LOOP; RETURN n; END';
+         CREATE TABLE public.waiting (n int); INSERT INTO public.waiting VALUES (1);
+         CREATE INDEX ON public.waiting (public.waits(n))",
+    );
+    database.dump(&["--format=custom"])
+}
+
 /// Another run by the engine's own socket passes, and nothing is left after it.
 fn the_next_run_sweeps(place: &Place) {
     place.file("good.sql", good_dump());
@@ -65,6 +80,22 @@ fn an_engine_that_is_cut_off_during_the_restore_of_an_archive_is_no_verdict() {
     proxy.cut();
     run.end().0.not_verified("the connection to the engine was lost").hints("run it again");
     the_next_run_sweeps(&place);
+}
+
+#[test]
+fn an_engine_that_does_not_say_how_pg_restore_ended_is_no_verdict() {
+    let place = Place::new();
+    let proxy = Proxy::start(place.dir());
+    place.file("a.dump", &held_archive());
+    let mut run = Running::verify_at(&proxy.host(), &place, "a.dump", &[]);
+    run.wait_for("Restoring backup (");
+    // What asks for a single thing.
+    proxy.hold("/json HTTP");
+    release(&place);
+    let (outcome, took) = run.end();
+    outcome.not_verified("no answer within 10 s").hints("run it again");
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    place.assert_nothing_left();
 }
 
 #[test]

@@ -48,14 +48,42 @@ impl Engine {
         Self::empty(&serde_json::json!({ "registry-mirrors": mirrors }).to_string())
     }
 
+    /// Starts one that has nothing, on a disk of this size. See [`Engine::resize`] and
+    /// [`Engine::fill`].
+    pub fn on_a_disk(size: &str) -> Self {
+        Self::make("{}", Some(size))
+    }
+
+    /// Gives its disk another size.
+    pub fn resize(&self, size: &str) {
+        let data = self.dir.join("data").display().to_string();
+        text_of_root(&["mount", "-o", &format!("remount,size={size}"), &data]);
+    }
+
+    /// Fills its disk to the last byte.
+    pub fn fill(&self) {
+        let data = self.dir.join("data").display().to_string();
+        text_of_root(&["sh", "-c", "cat /dev/zero >\"$0/fill\" 2>/dev/null; true", &data]);
+    }
+
     /// Starts one that has nothing, with this for its `daemon.json`.
     fn empty(config: &str) -> Self {
+        Self::make(config, None)
+    }
+
+    fn make(config: &str, disk: Option<&str>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         // Short: the names of sockets are.
         let dir = std::env::temp_dir().join(format!("ccc-engine-{}-{count}", std::process::id()));
         std::fs::create_dir(&dir).unwrap();
         std::fs::write(dir.join("daemon.json"), config).unwrap();
+        if let Some(size) = disk {
+            let (data, options) = (dir.join("data"), format!("size={size}"));
+            std::fs::create_dir(&data).unwrap();
+            let data = data.display().to_string();
+            text_of_root(&["mount", "-t", "tmpfs", "-o", &options, "tmpfs", &data]);
+        }
         let network = format!("ccc-it-{}-{count}", std::process::id());
         text_of_root(&["ip", "netns", "add", &network]);
         let mut engine = Self { dir, network, daemon: None };
