@@ -53,7 +53,7 @@ fn an_image_that_the_registry_does_not_have_is_not_verified() {
     let name = format!("{}/nosuch/image:1", registry.host());
     let outcome = verify(&place, &name, &[]);
     outcome.not_verified(&format!("there is no image {name}")).hints("--image");
-    assert!(outcome.stdout.contains("manifest unknown"), "{outcome}");
+    assert!(outcome.stdout.contains("not found"), "{outcome}");
 }
 
 #[test]
