@@ -151,7 +151,7 @@ fi
 mapfile -t packages < <(missing_packages | tr ' ' '\n')
 [[ ${#packages[@]} == 0 ]] || install_packages "${packages[@]}"
 venv_is_current || make_venv
-infra/prometheus/get-tools.sh
+infra/get-tools.sh
 if docker version >/dev/null 2>&1; then
     make_image "$pg_major"
     # For the tests of a server that is newer than the client tools. Those who only use the tool can do without.

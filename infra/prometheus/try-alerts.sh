@@ -14,7 +14,7 @@ binary=$(realpath -m -- "${CCC_BACKUP_BIN:-$root/target/release/ccc-backup}")
     echo "try-alerts: no $binary: cargo build --release makes it" >&2
     exit 1
 }
-"$root/infra/prometheus/get-tools.sh" --servers
+"$root/infra/get-tools.sh" --servers
 PATH=$root/target/tools:$PATH
 
 work=$(mktemp -d)

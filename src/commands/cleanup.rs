@@ -19,17 +19,24 @@ use crate::store::{history, sweep};
 /// # Errors
 /// [`Failure`] with exit code 2 when the directory or the Docker Engine cannot be asked.
 pub async fn run(settings: &CleanupSettings, events: &Events) -> Result<u8, Failure> {
-    if settings.sandbox {
-        let swept =
-            sandbox::sweep_leftovers(events).await.map_err(|error| unasked_engine(&error))?;
-        if swept.removed.is_empty() {
-            events.emit(Event::Cleanup(CleanupLine::NothingLeft));
-        }
-        for left in swept.left {
-            events.emit(Event::Warning(format!("left alone: {left}")));
-        }
+    let sandboxes = if settings.sandbox { remove_sandboxes(events).await? } else { 0 };
+    let backups = if settings.policy.has_rules() { remove_backups(settings, events)? } else { 0 };
+    Ok(sandboxes.max(backups))
+}
+
+async fn remove_sandboxes(events: &Events) -> Result<u8, Failure> {
+    let swept = sandbox::sweep_leftovers(events).await.map_err(|error| unasked_engine(&error))?;
+    let failed = !swept.refused.is_empty();
+    if swept.removed.is_empty() && swept.left.is_empty() && !failed {
+        events.emit(Event::Cleanup(CleanupLine::NothingLeft));
     }
-    if settings.policy.has_rules() { remove_backups(settings, events) } else { Ok(0) }
+    for left in swept.left {
+        events.emit(Event::Warning(format!("left alone: {left}")));
+    }
+    for error in swept.refused {
+        events.emit(Event::Error { cause: format!("not removed: {error}"), hint: error.hint() });
+    }
+    Ok(if failed { 2 } else { 0 })
 }
 
 fn remove_backups(settings: &CleanupSettings, events: &Events) -> Result<u8, Failure> {
@@ -81,13 +88,13 @@ fn line(decision: &Decision, dry_run: bool) -> CleanupLine {
 }
 
 fn unlisted(error: &StoreError) -> Failure {
-    nothing_removed(format!("no backup was removed: {error}"), error.hint())
+    failure(format!("no backup was removed: {error}"), error.hint())
 }
 
 fn unasked_engine(error: &SandboxError) -> Failure {
-    nothing_removed(format!("no sandbox was removed: {error}"), error.hint())
+    failure(format!("it cannot be told whether a sandbox is left: {error}"), error.hint())
 }
 
-fn nothing_removed(cause: String, hint: Option<String>) -> Failure {
+fn failure(cause: String, hint: Option<String>) -> Failure {
     Failure { exit: 2, cause, hint, notes: Vec::new() }
 }

@@ -31,6 +31,15 @@ const PREFIX: &str = "ccc-backup-tools-";
 /// How long the removal of containers may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// What is told of the image on the way.
+#[derive(Debug)]
+pub enum News<'a> {
+    /// It is not here, and is pulled.
+    Pulling(&'a str),
+    /// It cannot be pulled, for this reason.
+    NotPulled(&'a str, &'a str),
+}
+
 /// Tools in a container, for as long as this lives.
 #[derive(Debug)]
 pub struct ContainerTools {
@@ -45,7 +54,7 @@ pub struct ContainerTools {
 impl ContainerTools {
     /// The tools of a major version, which may write to `writable`. Their containers have `labels`
     /// (`name=value`), which no others may have. `None` where there is no `docker` command, or neither
-    /// of the images can be had.
+    /// of the images can be had; `tell` hears of that.
     ///
     /// # Errors
     /// The system's, when the small programs cannot be written; [`SourceError`] when what is in the
@@ -54,8 +63,9 @@ impl ContainerTools {
         major: u32,
         writable: &Path,
         labels: Vec<String>,
+        tell: impl Fn(News<'_>),
     ) -> Result<Option<Self>, SourceError> {
-        let Some(image) = image(major).await else { return Ok(None) };
+        let Some(image) = image(major, tell).await else { return Ok(None) };
         let dir = ToolDirectory::make(&std::env::temp_dir()).map_err(SourceError::Pipe)?;
         write(dir.path(), &image, writable, &labels).map_err(SourceError::Pipe)?;
         let pg_dump = PgDump::find(Some(&dir.path().join("pg_dump"))).await?;
@@ -81,7 +91,7 @@ impl ContainerTools {
         };
         let left: Vec<&str> = listed.split_whitespace().collect();
         if !left.is_empty() {
-            docker(&[&["rm", "--force", "--volumes"], &left[..]].concat()).await;
+            let _ = docker(&[&["rm", "--force", "--volumes"], &left[..]].concat()).await;
         }
     }
 }
@@ -145,24 +155,33 @@ fn sweep(base: &Path) {
 
 /// The image that is here, or that can be pulled: the official one, or the one that is made of Debian's
 /// packages.
-async fn image(major: u32) -> Option<String> {
+async fn image(major: u32, tell: impl Fn(News<'_>)) -> Option<String> {
     let names = [format!("postgres:{major}"), format!("ccc-backup/postgres:{major}")];
     for name in &names {
-        if docker(&["image", "inspect", "--format", "{{.Id}}", name]).await {
-            return Some(name.clone());
+        match docker(&["image", "inspect", "--format", "{{.Id}}", name]).await? {
+            Ok(()) => return Some(name.clone()),
+            Err(reason) => tracing::debug!(name, reason, "no image"),
         }
     }
     let [official, _] = names;
-    docker(&["pull", "--quiet", &official]).await.then_some(official)
+    tell(News::Pulling(&official));
+    match docker(&["pull", "--quiet", &official]).await? {
+        Ok(()) => Some(official),
+        Err(reason) => {
+            tell(News::NotPulled(&official, &reason));
+            None
+        }
+    }
 }
 
-/// Whether `docker` does what it is told.
-async fn docker(args: &[&str]) -> bool {
+/// Has `docker` do something; its words, where it does not. `None` where there is no such command.
+async fn docker(args: &[&str]) -> Option<Result<(), String>> {
     match Invocation::new("docker").args(args).capture().await {
-        Ok(captured) => captured.ended.status.success(),
+        Ok(captured) if captured.ended.status.success() => Some(Ok(())),
+        Ok(captured) => Some(Err(captured.ended.stderr.join("; "))),
         Err(error) => {
             tracing::debug!(%error, "no docker command");
-            false
+            None
         }
     }
 }

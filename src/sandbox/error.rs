@@ -173,6 +173,11 @@ impl SandboxError {
                  able to enter; or use Docker (--engine docker)"
                     .into(),
             ),
+            Self::Engine { reason, .. } | Self::ImageMissing { reason, .. }
+                if reason.contains("no space left") =>
+            {
+                Some("make room where Docker keeps its data: docker system df".into())
+            }
             Self::ImageMissing { image, version, .. } => Some(match version {
                 Some(version) => format!(
                     "get one with `docker pull {image}`, or build one from Debian's packages with \
@@ -210,9 +215,14 @@ impl SandboxError {
             Self::Engine { reason, .. } if reason.contains("address pool") => {
                 Some("remove networks that nobody uses: docker network prune".into())
             }
-            Self::Engine { reason, .. } if reason.contains("no space left") => {
-                Some("make room where Docker keeps its data: docker system df".into())
+            Self::Engine { reason, .. } if reason.contains("invalid reference") => {
+                Some("name it as docker does, such as postgres:15 (--image)".into())
             }
+            Self::Engine { reason, .. } if reason.contains("active endpoints") => Some(
+                "`docker network inspect` names what is connected to it; remove that, then run \
+                 `ccc-backup cleanup --sandbox`"
+                    .into(),
+            ),
             Self::Engine { .. } => Some("see how Docker is: docker info, docker ps -a".into()),
             Self::Server { .. } => Some("another image may do: --image IMAGE".into()),
             Self::Interrupted => None,

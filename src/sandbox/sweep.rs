@@ -97,12 +97,14 @@ pub fn removable<'a>(found: &'a [Found], here: &Owner, which: Which) -> Vec<&'a 
 }
 
 /// What a sweep did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Swept {
     /// What was removed, such as `container backup-restore-test`.
     pub removed: Vec<String>,
     /// What was left, and why, such as `container x: process 7 on host y, since …, lives`.
     pub left: Vec<String>,
+    /// Why something that should have been removed was not.
+    pub refused: Vec<SandboxError>,
 }
 
 /// Removes what dead runs left behind, kept sandboxes too; never anything of a live run. Emits
@@ -110,14 +112,14 @@ pub struct Swept {
 /// own, what local servers left is all there can be.
 ///
 /// # Errors
-/// [`SandboxError::NoDocker`], [`SandboxError::Engine`], [`SandboxError::Local`].
+/// [`SandboxError::NoDocker`], [`SandboxError::Engine`], when the engine cannot be asked; what local
+/// servers left is gone by then.
 pub async fn sweep_leftovers(events: &Events) -> Result<Swept, SandboxError> {
     let here = docker::this_run(false)?;
     let mut swept = Swept::default();
     let found = local::inventory();
     for thing in removable(&found, &here, Which::All) {
-        local::remove_leftover(&thing.id)?;
-        swept.has_removed(thing, events);
+        swept.note(thing, local::remove_leftover(&thing.id), events);
     }
     swept.leaves(&found, &here);
     let engine = match docker::Engine::connect().await {
@@ -128,17 +130,21 @@ pub async fn sweep_leftovers(events: &Events) -> Result<Swept, SandboxError> {
     };
     let found = docker::inventory(&engine).await?;
     for thing in removable(&found, &here, Which::All) {
-        docker::remove(&engine, thing.kind, &thing.id).await?;
-        swept.has_removed(thing, events);
+        swept.note(thing, docker::remove(&engine, thing).await, events);
     }
     swept.leaves(&found, &here);
     Ok(swept)
 }
 
 impl Swept {
-    fn has_removed(&mut self, thing: &Found, events: &Events) {
-        events.emit(Event::SandboxSwept { what: thing.to_string() });
-        self.removed.push(thing.to_string());
+    fn note(&mut self, thing: &Found, outcome: Result<(), SandboxError>, events: &Events) {
+        match outcome {
+            Ok(()) => {
+                events.emit(Event::SandboxSwept { what: thing.to_string() });
+                self.removed.push(thing.to_string());
+            }
+            Err(error) => self.refused.push(error),
+        }
     }
 
     fn leaves(&mut self, found: &[Found], here: &Owner) {

@@ -30,6 +30,7 @@ mod local;
 mod monitoring;
 mod museum;
 mod newer_server;
+mod pulling;
 mod readme;
 mod reports;
 mod retention;

@@ -2,24 +2,21 @@
 //! and the alerts on them, judged by promtool.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::support::source::{client, free_port, source};
-use crate::support::{BINARY, Outcome, Place, clean_environment, database, repository, text};
+use crate::support::{BINARY, Outcome, Place, clean_environment, database, repository, text, tool};
 
 const METRICS: &str = "metrics/ccc-backup.prom";
 
-/// promtool: where infra/prometheus/get-tools.sh puts it, else on the PATH.
 fn promtool(args: &[&str], stdin: &Path) -> Outcome {
-    let ours = repository("target/tools/promtool");
-    let program = if ours.is_file() { ours } else { PathBuf::from("promtool") };
     let stdin = std::fs::File::open(stdin).unwrap();
-    let output = Command::new(program).args(args).stdin(stdin).output();
-    let output = output
-        .unwrap_or_else(|error| panic!("promtool: {error}: infra/prometheus/get-tools.sh gets it"));
+    let output = Command::new(tool("promtool")).args(args).stdin(stdin).output();
+    let output =
+        output.unwrap_or_else(|error| panic!("promtool: {error}: infra/get-tools.sh gets it"));
     Outcome::of(&output)
 }
 

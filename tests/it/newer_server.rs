@@ -1,12 +1,17 @@
 //! A server that is newer than this machine's client tools, as PostgreSQL 17 is for 15: `create` takes
 //! pg_dump from a container, and `verify` restores into the version that the backup came from.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use tempfile::TempDir;
 
+use crate::interruption::SOON;
 use crate::support::docker::{docker, docker_text};
+use crate::support::engine::Engine;
+use crate::support::registry::Registry;
 use crate::support::source::{client, free_port};
 use crate::support::{BINARY, Outcome, Place, Running, clean_environment, good_dump, text};
 
@@ -20,32 +25,31 @@ const OWN: &[u8] = b"[checks]\ntables = [\"things\"]\nmigrations = \"none\"\n";
 struct Newer {
     name: String,
     port: u16,
+    /// Where its socket is.
+    dir: TempDir,
+}
+
+/// The image of that version that is here.
+fn image() -> &'static str {
+    let here = |image: &&str| docker(&["image", "inspect", image]).status.success();
+    let image = IMAGES.into_iter().find(here);
+    image.unwrap_or_else(|| panic!("no image of PostgreSQL 17: infra/setup.sh gets one"))
 }
 
 impl Newer {
     fn start(name: &str) -> Self {
-        let here = |image: &&str| docker(&["image", "inspect", image]).status.success();
-        let image = IMAGES.into_iter().find(here);
-        let image =
-            image.unwrap_or_else(|| panic!("no image of PostgreSQL 17: infra/setup.sh gets one"));
         let (name, port) = (format!("ccc-newer-{name}-{}", std::process::id()), free_port());
         let password = format!("POSTGRES_PASSWORD={PASSWORD}");
         let auth = "POSTGRES_INITDB_ARGS=--auth-host=scram-sha-256";
-        let at = port.to_string();
-        let mut args = vec!["run", "--detach", "--rm", "--name", &name, "--network=host"];
-        args.extend([
-            "--env",
-            &password,
-            "--env",
-            auth,
-            image,
-            "-c",
-            "listen_addresses=127.0.0.1",
-            "-p",
-            &at,
-        ]);
-        docker_text(&args);
-        let newer = Self { name, port };
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o777)).unwrap();
+        let (at, mount) = (port.to_string(), format!("{}:/sockets", dir.path().display()));
+        let run = ["run", "--detach", "--rm", "--network=host", "--name", &name];
+        let options = ["--env", &password, "--env", auth, "--volume", &mount, image()];
+        let sockets = "unix_socket_directories=/var/run/postgresql,/sockets";
+        let server = ["-c", "listen_addresses=127.0.0.1", "-c", sockets, "-p", &at];
+        docker_text(&[&run[..], &options, &server].concat());
+        let newer = Self { name, port, dir };
         let patience = Instant::now() + Duration::from_secs(60);
         while !newer.psql("SELECT 1").status.success() {
             assert!(Instant::now() < patience, "PostgreSQL 17 did not start");
@@ -202,6 +206,43 @@ fn the_tools_of_a_killed_create_go_with_the_next_runs() {
     command.env("DB_PASSWORD", PASSWORD).env("TMPDIR", place.dir().join("tmp"));
     assert_eq!(place.outcome(&mut command).code, 0);
     assert_eq!(place.names("tmp"), Vec::<String>::new());
+}
+
+/// `create` of the server, by its socket, with the tools of another engine.
+fn create_at(engine: &Engine, newer: &Newer, place: &Place) -> Running {
+    let mut command = engine.beside();
+    command.arg(BINARY).args(["create", "--dbname=postgres", "a.sql.gz", "--host"]);
+    command.arg(newer.dir.path()).args(["--port", &newer.port.to_string()]);
+    command.env_clear().envs(clean_environment()).env("DOCKER_HOST", engine.host());
+    Running::spawn(command.env("DB_PASSWORD", PASSWORD).current_dir(place.dir()))
+}
+
+#[test]
+fn the_tools_are_pulled_where_no_image_has_them_and_it_is_said_where_they_cannot_be() {
+    let registry = Registry::start();
+    registry.put(image(), "library/postgres:17");
+    let (newer, place) = (Newer::start("pulled"), Place::without_docker());
+    let engine = Engine::with_mirror(&registry.host());
+    let (none, _) = create_at(&engine, &newer, &place).end();
+    assert_eq!(none.code, 1, "{none}");
+    let said = "postgres:17, which has a newer one, cannot be pulled: ";
+    assert!(none.stderr.contains(said), "{none}");
+    none.hints("postgresql-client-17");
+
+    let beside = registry.beside(&engine);
+    beside.hang();
+    let mut run = create_at(&engine, &newer, &place);
+    run.wait_for("Pulling image: postgres:17...").signal(Signal::INT);
+    let (outcome, took) = run.end();
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert!(took < SOON, "{took:?}");
+
+    beside.go_on();
+    let (made, _) = create_at(&engine, &newer, &place).end();
+    assert_eq!(made.code, 0, "{made}");
+    made.says("Pulling image: postgres:17...");
+    assert!(made.stderr.contains("in a container of postgres:17"), "{made}");
+    assert_eq!(engine.left(), Vec::<String>::new());
 }
 
 fn older_server_takes_what_a_newer_pg_dump_wrote(newer: &Newer) {

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixListener;
 
 use crate::support::docker::{docker, docker_text, image};
 use crate::support::dumps::{gzipped, with_sql_last};
+use crate::support::registry::Registry;
 use crate::support::{Outcome, Place, defaults, good_dump};
 
 #[test]
@@ -111,6 +112,42 @@ fn a_good_backup_is_not_verified_where_no_docker_answers() {
 }
 
 #[test]
+fn an_engine_whose_socket_may_not_be_opened_is_named_with_what_opens_it() {
+    let place = Place::new();
+    place.file("a.sql", good_dump());
+    let socket = place.dir().join("closed.sock");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    std::fs::set_permissions(&socket, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    let mut command = place.ccc_without_privileges();
+    command.args(["verify", "a.sql", "--engine=docker", "--container-name", &place.container]);
+    let host = format!("unix://{}", socket.display());
+    let outcome = place.outcome(command.env("DOCKER_HOST", host));
+    outcome.not_verified("no permission to open the socket").hints("to the group docker");
+}
+
+#[test]
+fn what_answers_and_is_no_docker_engine_is_not_verified() {
+    let (place, other) = (Place::new(), Registry::start());
+    place.file("a.sql", good_dump());
+    let mut command = place.verify();
+    command.args(["a.sql", "--engine=docker"]);
+    let outcome = place.outcome(command.env("DOCKER_HOST", format!("tcp://{}", other.host())));
+    let reason = format!("no Docker Engine answers: tcp://{}: 404 page not found", other.host());
+    outcome.not_verified(&reason).hints("set DOCKER_HOST");
+}
+
+#[test]
+fn a_socket_that_no_system_can_open_is_not_verified() {
+    let place = Place::new();
+    place.file("a.sql", good_dump());
+    let mut command = place.verify();
+    command.args(["a.sql", "--engine=docker"]);
+    let host = format!("unix:///{}", "long/".repeat(50));
+    let outcome = place.outcome(command.env("DOCKER_HOST", host));
+    outcome.not_verified("no Docker Engine answers").hints("set DOCKER_HOST");
+}
+
+#[test]
 fn an_image_that_cannot_be_had_is_not_verified() {
     let place = Place::new();
     place.file("a.sql", good_dump());
@@ -118,6 +155,14 @@ fn an_image_that_cannot_be_had_is_not_verified() {
     let outcome =
         place.outcome(place.verify().args(["a.sql", "--image", "localhost:1/nosuch/image:1"]));
     outcome.not_verified("there is no image localhost:1/nosuch/image:1").hints("docker pull");
+}
+
+#[test]
+fn a_name_that_no_image_can_have_is_not_verified() {
+    let place = Place::new();
+    place.file("a.sql", good_dump());
+    let outcome = place.outcome(place.verify().args(["a.sql", "--image", "Postgres:15"]));
+    outcome.not_verified("repository name must be lowercase").hints("such as postgres:15");
 }
 
 #[test]
@@ -153,27 +198,24 @@ fn a_server_that_goes_away_during_the_restore_says_nothing_of_the_backup() {
     outcome.not_verified("terminating connection").hints("run it again");
 }
 
+/// An image whose server is this line of shell.
+fn image_whose_server(place: &Place, line: &str) -> String {
+    let (maker, name) = (format!("{}maker", place.container), format!("{}image", place.container));
+    let make = format!(
+        "printf '#!/bin/sh\\n{line}\\n' >/tmp/server; chmod 755 /tmp/server; \
+         cp /tmp/server \"$(command -v postgres || ls /usr/lib/postgresql/*/bin/postgres)\""
+    );
+    let run = ["run", "--name", &maker, "--user=0", "--entrypoint=sh", image(), "-ec", &make];
+    docker_text(&run);
+    docker_text(&["commit", &maker, &name]);
+    docker_text(&["rm", "-v", &maker]);
+    name
+}
+
 #[test]
 fn start_postgres_timeout_is_not_verified() {
     let place = Place::new();
-    // An image whose server never answers.
-    let (maker, name) = (format!("{}maker", place.container), format!("{}image", place.container));
-    let never = "printf '#!/bin/sh\\nexec sleep 600\\n' >/tmp/sleeper; chmod 755 /tmp/sleeper; \
-                 cp /tmp/sleeper \"$(command -v postgres || ls /usr/lib/postgresql/*/bin/postgres)\"";
-    docker_text(&[
-        "run",
-        "--name",
-        &maker,
-        "--user",
-        "0",
-        "--entrypoint",
-        "sh",
-        image(),
-        "-ec",
-        never,
-    ]);
-    docker_text(&["commit", &maker, &name]);
-    docker_text(&["rm", "-v", &maker]);
+    let name = image_whose_server(&place, "exec sleep 600");
     place.file("a.sql", good_dump());
     let begun = std::time::Instant::now();
     let args = ["a.sql", "--image", &name, "--timeout", "2s"];
@@ -182,6 +224,17 @@ fn start_postgres_timeout_is_not_verified() {
     docker_text(&["image", "rm", &name]);
     outcome.not_verified("timed out after 2 s").says("Waiting for PostgreSQL to be ready...");
     assert!(took.as_secs() < 7, "{took:?}");
+}
+
+#[test]
+fn a_server_that_does_not_start_is_not_verified_and_its_words_are_shown() {
+    let place = Place::new();
+    let name = image_whose_server(&place, "echo it is broken >&2; exit 3");
+    place.file("a.sql", good_dump());
+    let outcome = place.outcome(place.verify().args(["a.sql", "--image", &name]));
+    docker_text(&["image", "rm", &name]);
+    outcome.not_verified("PostgreSQL did not get ready").hints("the lines above");
+    outcome.says("it is broken");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::Job;
 use crate::commands::Failure;
 use crate::dump::client_tools::PgDump;
-use crate::dump::container_tools::ContainerTools;
+use crate::dump::container_tools::{ContainerTools, News};
 use crate::dump::source_error::SourceError;
 use crate::dump::source_facts::Facts;
 use crate::events::Event;
@@ -52,7 +52,17 @@ pub(super) async fn fitting(
         return Ok(as_it_is(newer));
     }
     let labels = sandbox::labels_of_this_run().map_err(SourceError::Pipe)?;
-    match ContainerTools::of(server, naming::directory_of(job.target), labels).await? {
+    let tell = |news: News<'_>| {
+        job.events.emit(match news {
+            News::Pulling(image) => Event::ImagePulling { image: image.to_owned() },
+            News::NotPulled(image, reason) => Event::Warning(format!(
+                "pg_dump {} is older than the server, and {image}, which has a newer one, cannot be \
+                 pulled: {reason}",
+                pg_dump.version
+            )),
+        });
+    };
+    match ContainerTools::of(server, naming::directory_of(job.target), labels, tell).await? {
         None => Ok(as_it_is(pg_dump)),
         Some(container) => {
             let version = &container.pg_dump.version;

@@ -23,8 +23,12 @@ pub async fn claim(guard: &Guard, request: &Request, events: &Events) -> Result<
         Some(thing) => in_use(thing, liveness(thing, &found, &guard.owner))?,
     }
     for thing in removable(&found, &guard.owner, Which::InTheWayOf(name)) {
-        remove(engine, thing.kind, &thing.id).await?;
-        events.emit(Event::SandboxSwept { what: thing.to_string() });
+        events.emit(match remove(engine, thing).await {
+            Ok(()) => Event::SandboxSwept { what: thing.to_string() },
+            Err(error) if namesake == Some(thing) => return Err(error),
+            // Somebody uses it, for example; it is in nobody's way.
+            Err(error) => Event::Warning(format!("a leftover of an earlier run stays: {error}")),
+        });
     }
     // Asked now because it is quick and its answer is sure; the engine's own is understood, too.
     if request.port != 0

@@ -168,7 +168,7 @@ async fn try_connect(endpoint: &Endpoint) -> Result<Docker, NoDocker> {
         bollard::errors::Error::HyperLegacyError { err } if err.is_connect() => {
             NoDocker::Down(endpoint.to_string())
         }
-        other => strange(other.to_string()),
+        other => strange(message_of(&other)),
     })
 }
 

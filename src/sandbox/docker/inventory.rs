@@ -99,7 +99,8 @@ pub async fn exists(engine: &Engine, name: &str) -> Result<bool, SandboxError> {
 ///
 /// # Errors
 /// [`SandboxError::Engine`].
-pub async fn remove(engine: &Engine, kind: Kind, id: &str) -> Result<(), SandboxError> {
+pub async fn remove(engine: &Engine, thing: &Found) -> Result<(), SandboxError> {
+    let (kind, id) = (thing.kind, thing.id.as_str());
     for attempt in 1.. {
         let docker = &engine.docker;
         let outcome = match kind {
@@ -119,7 +120,7 @@ pub async fn remove(engine: &Engine, kind: Kind, id: &str) -> Result<(), Sandbox
                 // 409: someone else is removing it, or it is in use by what is being removed;
                 // 403: a network with an endpoint that is going.
                 Some(403 | 409) if attempt < TRIES => tokio::time::sleep(BETWEEN_TRIES).await,
-                _ => return Err(refused(&format!("remove the {kind} {id}"), &error)),
+                _ => return Err(refused(&format!("remove the {thing}"), &error)),
             },
         }
     }
@@ -135,7 +136,7 @@ pub async fn remove_run(engine: &Engine, run: &str) -> Result<(), SandboxError> 
     found.sort_by_key(|thing| thing.kind);
     let mut outcome = Ok(());
     for thing in &found {
-        if let Err(error) = remove(engine, thing.kind, &thing.id).await {
+        if let Err(error) = remove(engine, thing).await {
             outcome = Err(error);
         }
     }

@@ -59,16 +59,16 @@ pub struct Awaited<'a> {
 /// [`SandboxError::Interrupted`].
 pub async fn wait(awaited: Awaited<'_>, cancel: &CancellationToken) -> Result<Ready, SandboxError> {
     let Awaited { docker, id, name, .. } = awaited;
-    let mut last_refusal = String::new();
+    let mut refusals = String::new();
     let reason = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(SandboxError::Interrupted),
         reason = exit_of(docker, id) => reason,
-        outcome = tokio::time::timeout(READY_TIMEOUT, poll(awaited, &mut last_refusal)) => {
+        outcome = tokio::time::timeout(READY_TIMEOUT, poll(awaited, &mut refusals)) => {
             match outcome {
                 Ok(ready) => return Ok(ready),
                 Err(_) => format!(
-                    "no answer within {} s ({last_refusal})",
+                    "no answer within {} s ({refusals})",
                     READY_TIMEOUT.as_secs()
                 ),
             }
@@ -78,19 +78,18 @@ pub async fn wait(awaited: Awaited<'_>, cancel: &CancellationToken) -> Result<Re
     Err(SandboxError::NotReady { name, reason, log: last_lines(docker, id).await })
 }
 
-async fn poll(awaited: Awaited<'_>, last_refusal: &mut String) -> Ready {
+async fn poll(awaited: Awaited<'_>, refusals: &mut String) -> Ready {
     let mut ways = passable(awaited.ways).await;
     let mut pause = FIRST_PAUSE;
     for attempts in 1.. {
-        let way = (attempts as usize - 1) % ways.len();
         let started = Instant::now();
-        match attempt(&ways[way], awaited.run).await {
-            Ok(server_version) => {
-                return Ready { connect_info: ways.swap_remove(way), attempts, server_version };
-            }
-            Err(reason) => *last_refusal = format!("{}: {reason}", shown(&ways[way].address)),
+        if let Some(first) = first_that_answers(&ways, awaited.run, refusals).await {
+            // It may have got ready after the shorter ones were tried.
+            let shorter = first_that_answers(&ways[..first.0], awaited.run, refusals).await;
+            let (way, server_version) = shorter.unwrap_or(first);
+            return Ready { connect_info: ways.swap_remove(way), attempts, server_version };
         }
-        tracing::trace!(attempts, took = ?started.elapsed(), last_refusal, "not ready");
+        tracing::trace!(attempts, took = ?started.elapsed(), refusals, "not ready");
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LAST_PAUSE);
     }
@@ -98,14 +97,15 @@ async fn poll(awaited: Awaited<'_>, last_refusal: &mut String) -> Ready {
     std::future::pending().await
 }
 
-/// The ways to try: the first that leads to the container, and if none does, all.
+/// The ways to try, the shortest first: those that lead somewhere, and if none does, all.
 ///
-/// A port that refuses is as good as one that answers: the refusal came from the container. Where
-/// the engine runs in a virtual machine or without root, the container's own address leads nowhere
-/// or elsewhere, which takes a time-out to see.
-async fn passable(mut ways: Vec<ConnectInfo>) -> Vec<ConnectInfo> {
-    for index in 0..ways.len() {
-        let Address::Tcp { host, port } = &ways[index].address else {
+/// A port that refuses is as good as one that answers: the server is not ready yet. Where the engine
+/// runs in a virtual machine or without root, the container's own address leads nowhere, which takes a
+/// time-out to see, or to somebody else, who is known by what he answers.
+async fn passable(ways: Vec<ConnectInfo>) -> Vec<ConnectInfo> {
+    let mut passable = Vec::new();
+    for way in &ways {
+        let Address::Tcp { host, port } = &way.address else {
             continue;
         };
         let probe = tokio::net::TcpStream::connect((host.as_str(), *port));
@@ -115,11 +115,29 @@ async fn passable(mut ways: Vec<ConnectInfo>) -> Vec<ConnectInfo> {
             Err(_) => false,
         };
         if passes {
-            return vec![ways.swap_remove(index)];
+            passable.push(way.clone());
+        } else {
+            tracing::debug!(way = shown(&way.address), "leads nowhere");
         }
-        tracing::debug!(way = shown(&ways[index].address), "leads nowhere");
     }
-    ways
+    if passable.is_empty() { ways } else { passable }
+}
+
+/// Which of the ways leads to the server of this run, and its version; else why none does.
+async fn first_that_answers(
+    ways: &[ConnectInfo],
+    run: &str,
+    refusals: &mut String,
+) -> Option<(usize, String)> {
+    let mut refused = Vec::new();
+    for (index, way) in ways.iter().enumerate() {
+        match attempt(way, run).await {
+            Ok(version) => return Some((index, version)),
+            Err(reason) => refused.push(format!("{}: {reason}", shown(&way.address))),
+        }
+    }
+    *refusals = refused.join("; ");
+    None
 }
 
 /// One connection: the server's version, if it is the server of this run.

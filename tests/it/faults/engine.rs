@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::held_dump;
 use crate::interruption::endless_restore;
+use crate::support::docker::image;
 use crate::support::engine::{Engine, text_of_root};
+use crate::support::registry::Registry;
 use crate::support::{BINARY, Outcome, Place, Running, good_dump};
 
 /// An engine takes ten seconds to stop what does not stop by itself.
@@ -80,4 +82,41 @@ fn killed(engine: &mut Engine, place: &Place) {
     assert!(outcome.stderr.contains("warning: the sandbox was not cleaned up"), "{outcome}");
     engine.run();
     next_run(engine, place);
+}
+
+#[test]
+fn an_engine_that_has_no_addresses_left_is_no_verdict() {
+    let engine = Engine::without_addresses();
+    let place = Place::without_docker();
+    place.file("good.sql", good_dump());
+    let (outcome, _) = verify(&engine, &place, "good.sql").end();
+    outcome.not_verified("Docker could not create the network").hints("docker network prune");
+    assert_eq!(engine.left(), Vec::<String>::new());
+}
+
+#[test]
+fn an_engine_whose_disk_is_full_is_no_verdict_and_keeps_nothing() {
+    let (registry, place) = (Registry::start(), Place::without_docker());
+    registry.put(image(), "some/postgres:15");
+    place.file("good.sql", good_dump());
+    let engine = Engine::on_a_disk("64m");
+    let _beside = registry.beside(&engine);
+    let name = format!("{}/some/postgres:15", registry.host());
+    let verify = || {
+        let (mut command, args) = (engine.beside(), ["--image", &name]);
+        command.arg(BINARY);
+        let run = Running::verify_by(&mut command, &engine.host(), &place, "good.sql", &args);
+        let (outcome, _) = run.end();
+        assert_eq!(engine.left(), Vec::<String>::new(), "{outcome}");
+        outcome
+    };
+    let pulling = verify();
+    pulling.says(&format!("Pulling image: {name}..."));
+    pulling.not_verified("no space left on device").hints("docker system df");
+    engine.resize("1g");
+    verify().passed();
+    engine.fill();
+    verify().not_verified("no space left on device").hints("docker system df");
+    engine.resize("2g");
+    verify().passed();
 }

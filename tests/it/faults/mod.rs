@@ -13,6 +13,7 @@ mod server;
 mod signals;
 mod source;
 mod tools;
+mod ways;
 
 use crate::support::Place;
 use crate::support::docker::docker_text;

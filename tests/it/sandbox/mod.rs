@@ -7,6 +7,7 @@ mod leftovers;
 mod lifetime;
 mod limits;
 mod server;
+mod sweeping;
 
 use std::collections::HashSet;
 use std::process::{Command, Output};
@@ -95,7 +96,7 @@ fn volumes() -> HashSet<String> {
 
 /// Labels of a run whose process number surely belongs to no process. It was told to keep what it
 /// made, so that no other test's start removes that.
-fn labels_of_a_dead_run(run: &str) -> Vec<String> {
+pub fn labels_of_a_dead_run(run: &str) -> Vec<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     labels_of_a_run(run, boot.trim())
 }

@@ -22,21 +22,74 @@ pub struct Engine {
 impl Engine {
     /// Starts one that has the image of the tests and nothing else.
     pub fn start() -> Self {
+        let engine = Self::empty("{}");
+        engine.load();
+        engine
+    }
+
+    /// Starts one that has the image of the tests, and addresses for a single network, which its own
+    /// takes.
+    pub fn without_addresses() -> Self {
+        let engine =
+            Self::empty(r#"{"default-address-pools": [{"base": "10.99.0.0/24", "size": 24}]}"#);
+        engine.load();
+        engine
+    }
+
+    fn load(&self) {
+        let line = format!("docker save {} | docker --host {} load", image(), self.host());
+        let loaded = Command::new("sh").args(["-c", &line]).output().unwrap();
+        assert!(loaded.status.success(), "{line}: {}", text(&loaded.stderr));
+    }
+
+    /// Starts one that has nothing, and asks `host:port` for the official images.
+    pub fn with_mirror(host: &str) -> Self {
+        let mirrors = [format!("http://{host}")];
+        Self::empty(&serde_json::json!({ "registry-mirrors": mirrors }).to_string())
+    }
+
+    /// Starts one that has nothing, on a disk of this size. See [`Engine::resize`] and
+    /// [`Engine::fill`].
+    pub fn on_a_disk(size: &str) -> Self {
+        Self::make("{}", Some(size))
+    }
+
+    /// Gives its disk another size.
+    pub fn resize(&self, size: &str) {
+        let data = self.dir.join("data").display().to_string();
+        text_of_root(&["mount", "-o", &format!("remount,size={size}"), &data]);
+    }
+
+    /// Fills its disk to the last byte.
+    pub fn fill(&self) {
+        let data = self.dir.join("data").display().to_string();
+        text_of_root(&["sh", "-c", "cat /dev/zero >\"$0/fill\" 2>/dev/null; true", &data]);
+    }
+
+    /// Starts one that has nothing, with this for its `daemon.json`.
+    fn empty(config: &str) -> Self {
+        Self::make(config, None)
+    }
+
+    fn make(config: &str, disk: Option<&str>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         // Short: the names of sockets are.
         let dir = std::env::temp_dir().join(format!("ccc-engine-{}-{count}", std::process::id()));
         std::fs::create_dir(&dir).unwrap();
-        std::fs::write(dir.join("daemon.json"), "{}").unwrap();
+        std::fs::write(dir.join("daemon.json"), config).unwrap();
+        if let Some(size) = disk {
+            let (data, options) = (dir.join("data"), format!("size={size}"));
+            std::fs::create_dir(&data).unwrap();
+            let data = data.display().to_string();
+            text_of_root(&["mount", "-t", "tmpfs", "-o", &options, "tmpfs", &data]);
+        }
         let network = format!("ccc-it-{}-{count}", std::process::id());
         text_of_root(&["ip", "netns", "add", &network]);
         let mut engine = Self { dir, network, daemon: None };
         let up = engine.beside().args(["ip", "link", "set", "lo", "up"]).status();
         assert!(up.unwrap().success());
         engine.run();
-        let line = format!("docker save {} | docker --host {} load", image(), engine.host());
-        let loaded = Command::new("sh").args(["-c", &line]).output().unwrap();
-        assert!(loaded.status.success(), "{line}: {}", text(&loaded.stderr));
         engine
     }
 
@@ -129,8 +182,10 @@ impl Drop for Engine {
         );
         let _ = Command::new("sh").args(["-c", &clean]).output();
         self.end("TERM");
-        // One that was killed has left its directory mounted on itself.
-        let remove = "while umount \"$0/data\"; do :; done; rm -rf \"$0\"";
+        // One that was killed has left its directory mounted on itself, and one that had a container in
+        // its own network that network.
+        let remove = "umount \"$0/run/netns/default\"; while umount \"$0/data\"; do :; done
+                      rm -rf \"$0\"";
         let _ = as_root().args(["ip", "netns", "del", &self.network]).status();
         let removed = as_root().args(["sh", "-c", remove]).arg(&self.dir).output();
         if !std::thread::panicking() {

@@ -10,6 +10,7 @@ pub mod local;
 pub mod mounts;
 pub mod place;
 pub mod proxy;
+pub mod registry;
 pub mod running;
 pub mod source;
 pub mod torture;
@@ -57,6 +58,12 @@ pub fn ccc() -> Command {
 /// A path of the repository.
 pub fn repository(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A program that infra/get-tools.sh gets: where that puts it, else on the PATH.
+pub fn tool(name: &str) -> PathBuf {
+    let ours = repository("target/tools").join(name);
+    if ours.is_file() { ours } else { PathBuf::from(name) }
 }
 
 /// Held by a test that needs the default port or the default container name.

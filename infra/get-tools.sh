@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Puts promtool, and with --servers Prometheus and node_exporter too, into target/tools, where they are missing there and
-# on the PATH. They are taken out of Debian's packages and not installed: the packages would start services.
+# Puts promtool and a registry of images (docker-registry), and with --servers Prometheus and node_exporter too, into
+# target/tools, where they are missing there and on the PATH. They are taken out of Debian's packages and not installed:
+# the packages would start services.
 #
-# promtool is needed by the tests, the servers by infra/prometheus/try-alerts.sh.
+# The tests need promtool and the registry, infra/prometheus/try-alerts.sh the servers.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tools=$PWD/target/tools
+from=https://prometheus.io/download
 
 die() {
     echo "get-tools: error: $1" >&2
-    echo "  hint: get it from https://prometheus.io/download and put it on the PATH" >&2
+    echo "  hint: get it from $from and put it on the PATH" >&2
     exit 1
 }
 
@@ -54,4 +56,8 @@ done
 [[ ${#missing[@]} == 0 ]] || take prometheus "${missing[@]}"
 if [[ ${1:-} == --servers ]] && ! have prometheus-node-exporter; then
     take prometheus-node-exporter prometheus-node-exporter
+fi
+if ! have docker-registry; then
+    from=https://github.com/distribution/distribution/releases
+    take docker-registry docker-registry
 fi
