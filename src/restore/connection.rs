@@ -211,13 +211,27 @@ impl Connection {
         else {
             return Ok(false);
         };
-        let sql = format!(
-            "CREATE DATABASE {} WITH TEMPLATE = template0 ENCODING = {} LOCALE_PROVIDER = libc \
-             LC_COLLATE = 'C' LC_CTYPE = 'C'",
-            pg::quote_ident(&name.text()),
-            pg::quote_literal(encoding.as_deref().unwrap_or("UTF8")),
-        );
-        if self.session.batch_execute(&sql).await.is_err() {
+        let (name, encoding) =
+            (pg::quote_ident(&name.text()), encoding.unwrap_or_else(|| "UTF8".to_owned()));
+        let encoding = pg::quote_literal(&encoding);
+        let mut made = false;
+        // C.UTF-8 knows what letters are; it goes with UTF-8 alone. Before 15 there are no providers.
+        for (ctype, provider) in [
+            ("C.UTF-8", " LOCALE_PROVIDER = libc"),
+            ("C", " LOCALE_PROVIDER = libc"),
+            ("C.UTF-8", ""),
+            ("C", ""),
+        ] {
+            let sql = format!(
+                "CREATE DATABASE {name} WITH TEMPLATE = template0 ENCODING = {encoding}{provider} \
+                 LC_COLLATE = 'C' LC_CTYPE = '{ctype}'"
+            );
+            made = self.session.batch_execute(&sql).await.is_ok();
+            if made {
+                break;
+            }
+        }
+        if !made {
             return Ok(false);
         }
         tracing::info!(line = statement.line, error = refusal.message, "C in place of its locale");

@@ -2,6 +2,7 @@
 
 pub mod archive;
 mod catalog;
+pub mod collation;
 mod connection;
 pub mod extensions;
 mod ledger;

@@ -95,7 +95,8 @@ impl Locale {
         }
     }
 
-    fn is_utf8(&self) -> bool {
+    /// Whether the encoding is UTF-8: without a locale, letters other than ASCII's are letters there alone.
+    pub fn is_utf8(&self) -> bool {
         let plain = self.encoding.replace(['-', '_'], "");
         plain.eq_ignore_ascii_case("UTF8") || plain.eq_ignore_ascii_case("UNICODE")
     }

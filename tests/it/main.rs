@@ -27,6 +27,7 @@ mod interruption;
 mod kept;
 mod limits;
 mod local;
+mod locales;
 mod monitoring;
 mod museum;
 mod newer_server;

@@ -2,6 +2,7 @@
 
 mod archive;
 mod checking;
+mod collation;
 mod holding;
 mod pg_restore;
 mod reading;
@@ -53,6 +54,7 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
         database: DATABASE.to_owned(),
         about: None,
         without_rows: false,
+        has_c_for_locale: false,
         manifest: None,
         opened: false,
     };
@@ -102,6 +104,8 @@ struct Run<'a> {
     about: Option<String>,
     /// Whether it is a backup of the schema alone, and meant to be one.
     without_rows: bool,
+    /// Whether the sandbox lacks the source's locale, and C took its place.
+    has_c_for_locale: bool,
     manifest: Option<Manifest>,
     /// Whether there was a backup at all; what was not there has no history.
     opened: bool,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::watching::lost;
-use super::{DATABASE, OTHER_DATABASE, Run, changed, obstacle};
+use super::{DATABASE, OTHER_DATABASE, Run, changed, collation, obstacle};
 use crate::checks::restore_time;
 use crate::dump::encoding::is_for_databases;
 use crate::dump::inspect::Inspection;
@@ -13,7 +13,7 @@ use crate::dump::ranges::Ranges;
 use crate::events::{Event, Progress, Work};
 use crate::outcome::{Defect, Obstacle, RESTORE, Section};
 use crate::pg::ConnectInfo;
-use crate::restore::tolerate::NOT_ALLOWED;
+use crate::restore::tolerate::{NOT_ALLOWED, Rule};
 use crate::restore::{Ledger, LoadError, Restored, extensions, load, parallel};
 use crate::sandbox::{Locale, Sandbox};
 
@@ -59,7 +59,10 @@ impl Run<'_> {
         let outcome = match outcome {
             Err(_) if file.has_changed() => Err(changed()),
             Err(obstacle) if restored.errors.is_empty() => Err(obstacle),
-            outcome => self.restored(&restored, &|| file.has_changed()).and(outcome),
+            outcome => {
+                let restored = self.restored(&restored, inspection, &|| file.has_changed()).await;
+                restored.and(outcome)
+            }
         };
         self.judge_restore_time();
         outcome.map(|()| true)
@@ -156,6 +159,7 @@ impl Run<'_> {
             .await
             .map_err(|error| self.no_sandbox(&error))?;
         if let Some(announcement) = replaced {
+            self.has_c_for_locale = true;
             self.report.warnings.push(announcement.clone());
             self.events.emit(Event::Warning(announcement));
         }
@@ -209,9 +213,10 @@ impl Run<'_> {
     }
 
     /// Notes what the restore found.
-    pub(super) fn restored(
+    pub(super) async fn restored(
         &mut self,
         restored: &Restored,
+        inspection: &Inspection,
         has_changed: &dyn Fn() -> bool,
     ) -> Result<(), Obstacle> {
         let is_bad = restored.unsound.is_some() || !restored.errors.is_empty();
@@ -224,6 +229,10 @@ impl Run<'_> {
         for (rule, count) in &restored.tolerated {
             self.report.warnings.push(format!("{count} × {rule}"));
         }
+        if restored.tolerated.contains_key(&Rule::LocaleReplaced) {
+            self.has_c_for_locale = true;
+            self.events.emit(Event::Warning(collation::REPLACED.to_owned()));
+        }
         if let Some(unsound) = &restored.unsound {
             self.report.defects.push(Defect { cause: unsound.to_string(), hint: None });
         }
@@ -233,6 +242,9 @@ impl Run<'_> {
         {
             let cause = format!("the backup does what only a superuser may: {first}");
             return Err(obstacle(&cause, NEEDS_DOCKER));
+        }
+        if let Some(obstacle) = self.is_about_the_locale(restored, inspection).await {
+            return Err(obstacle);
         }
         if let Some(first) = restored.errors.first() {
             let cause = first.to_string().lines().next().unwrap_or_default().to_owned();
