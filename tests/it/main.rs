@@ -30,6 +30,7 @@ mod local;
 mod locales;
 mod monitoring;
 mod museum;
+mod newer_pg_dump;
 mod newer_server;
 mod reports;
 mod retention;

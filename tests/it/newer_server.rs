@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::docker::{docker, docker_text};
+use crate::support::docker::{docker, docker_text, newer_image};
 use crate::support::source::{client, free_port};
+use crate::support::twin::answer_of_restored;
 use crate::support::{BINARY, Outcome, Place, Running, clean_environment, good_dump, text};
 
 const MAJOR: u32 = 17;
 /// Awkward in a shell, a URL and a connection string.
 const PASSWORD: &str = "it's a \"pass\" word\\ $HOME %41 ü";
-const IMAGES: [&str; 2] = ["postgres:17", "ccc-backup/postgres:17"];
 const OWN: &[u8] = b"[checks]\ntables = [\"things\"]\nmigrations = \"none\"\n";
 
 /// A server of that version in a container, with a database.
@@ -24,10 +24,6 @@ struct Newer {
 
 impl Newer {
     fn start(name: &str) -> Self {
-        let here = |image: &&str| docker(&["image", "inspect", image]).status.success();
-        let image = IMAGES.into_iter().find(here);
-        let image =
-            image.unwrap_or_else(|| panic!("no image of PostgreSQL 17: infra/setup.sh gets one"));
         let (name, port) = (format!("ccc-newer-{name}-{}", std::process::id()), free_port());
         let password = format!("POSTGRES_PASSWORD={PASSWORD}");
         let auth = "POSTGRES_INITDB_ARGS=--auth-host=scram-sha-256";
@@ -38,7 +34,7 @@ impl Newer {
             &password,
             "--env",
             auth,
-            image,
+            newer_image(),
             "-c",
             "listen_addresses=127.0.0.1",
             "-p",
@@ -72,9 +68,13 @@ impl Newer {
     }
 
     fn create(&self, place: &Place, args: &[&str]) -> Outcome {
+        self.create_of("postgres", place, args)
+    }
+
+    fn create_of(&self, database: &str, place: &Place, args: &[&str]) -> Outcome {
         let mut command = place.ccc();
         let port = self.port.to_string();
-        command.args(["create", "--host=127.0.0.1", "--dbname=postgres", "--port", &port]);
+        command.args(["create", "--host=127.0.0.1", "--dbname", database, "--port", &port]);
         command.args(args).env("DB_PASSWORD", PASSWORD);
         place.outcome(&mut command)
     }
@@ -161,6 +161,33 @@ fn create_takes_pg_dump_from_a_container_and_verify_the_servers_version() {
     older_server_takes_what_a_newer_pg_dump_wrote(&newer);
     a_pg_dump_that_was_named_is_taken(&newer);
     a_wrong_password_is_said_to_be_one(&newer);
+}
+
+#[test]
+fn a_database_of_any_provider_of_locales_comes_back_with_it() {
+    let newer = Newer::start("providers");
+    let sorted = "INSERT INTO things VALUES (1, 'Zoo'), (2, 'apfel'), (3, 'Äpfel')";
+    for (name, options, provider, order) in [
+        ("builtin", "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'", "b C.UTF-8", "123"),
+        ("icu", "LOCALE_PROVIDER icu ICU_LOCALE 'de-AT'", "i de-AT", "231"),
+    ] {
+        let database = format!("CREATE DATABASE {name} TEMPLATE template0 {options}");
+        assert!(newer.psql(&database).status.success());
+        let table = "CREATE TABLE things (id int PRIMARY KEY, thing text UNIQUE)";
+        let made = newer.client(table).args(["-c", sorted, "-d", name]).output().unwrap();
+        assert!(made.status.success(), "{}", text(&made.stderr));
+        let place = Place::new();
+        place.file("ccc-backup.toml", OWN);
+        assert_eq!(newer.create_of(name, &place, &["a.sql.gz"]).code, 0);
+        let ask = "SELECT datlocprovider::text || ' ' || datlocale, (SELECT string_agg(id::text, '' \
+                   ORDER BY thing) FROM things) FROM pg_database WHERE datname = current_database()";
+        let answer = answer_of_restored(&place, &["a.sql.gz"], ask);
+        assert_eq!(answer, format!("{provider}|{order}"));
+        // PostgreSQL 15 has no builtin provider, and sorts by code points all the same.
+        let older = place.outcome(place.verify().args(["a.sql.gz", "--postgres-version", "15"]));
+        older.passed();
+        assert_eq!(older.stderr, "", "{older}");
+    }
 }
 
 #[test]

@@ -23,6 +23,14 @@ pub fn restored_twice(place: &Place, args: &[&str], sql: &[u8], dump_args: &[&st
     twins
 }
 
+/// Verifies a backup with these arguments, which must be called good, and asks the restored database.
+pub fn answer_of_restored(place: &Place, args: &[&str], query: &str) -> String {
+    let kept = Kept::of(place, args);
+    let answer = text(&kept.client("psql", &["-XqAtd", "restore_test", "-c", query]));
+    docker::remove(&docker::left(&place.container));
+    answer.trim().to_owned()
+}
+
 /// Fails where two texts differ, and shows the first difference.
 #[track_caller]
 pub fn assert_same(what: &str, [ours, theirs]: &[String; 2]) {
