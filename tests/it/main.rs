@@ -32,6 +32,7 @@ mod monitoring;
 mod museum;
 mod newer_pg_dump;
 mod newer_server;
+mod pg_restore;
 mod reports;
 mod retention;
 mod roles;

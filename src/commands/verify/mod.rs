@@ -34,8 +34,8 @@ use chrono::Utc;
 const DATABASE: &str = "restore_test";
 /// The one that it begins in where it makes one of that name by itself.
 const OTHER_DATABASE: &str = "restore_test_begin";
-/// What an error of the server ends with whose disk is full.
-const DISK_FULL: &str = "(SQLSTATE 53100)";
+/// What an error of the server ends with whose disk is full, and what programs say then.
+const DISK_FULL: [&str; 2] = ["(SQLSTATE 53100)", "No space left on device"];
 /// Clocks that are no further apart than this agree.
 const AHEAD: Duration = Duration::from_secs(300);
 
@@ -280,7 +280,7 @@ impl Run<'_> {
         let hint = if cause.contains(OUT_OF_MEMORY) {
             "give it more: --memory SIZE, or memory in ccc-backup.toml; where there is no limit, free \
              memory on the machine"
-        } else if cause.contains(DISK_FULL) {
+        } else if DISK_FULL.iter().any(|full| cause.contains(full)) {
             "the data do not fit: make room where Docker keeps its data (docker system df), or give \
              the container more memory where it has a limit (--memory)"
         } else {

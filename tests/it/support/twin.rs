@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::source::client;
 use super::{Outcome, Place, docker, text};
+use crate::sandbox::SWEEPING;
 
 /// A kept sandbox.
 struct Kept {
@@ -25,6 +26,7 @@ pub fn restored_twice(place: &Place, args: &[&str], sql: &[u8], dump_args: &[&st
 
 /// Verifies a backup with these arguments, which must be called good, and asks the restored database.
 pub fn answer_of_restored(place: &Place, args: &[&str], query: &str) -> String {
+    let _unswept = SWEEPING.blocking_lock();
     let kept = Kept::of(place, args);
     let answer = text(&kept.client("psql", &["-XqAtd", "restore_test", "-c", query]));
     docker::remove(&docker::left(&place.container));
