@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use crate::dump::beyond::Beyond;
 use crate::dump::encoding;
 use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
 use crate::dump::item::{CopyBlock, Item, Meta, Name, Statement};
@@ -86,6 +87,8 @@ pub struct Contents {
     pub inserts: u64,
     /// All statements.
     pub statements: Statements,
+    /// The first rows that can be neither restored nor compared here.
+    pub beyond: Option<Beyond>,
     alembic: Option<Vec<u8>>,
     open: Option<Open>,
     /// Where names without a schema are: the first schema of the search path.
@@ -203,6 +206,11 @@ impl Contents {
 
     fn start(&mut self, block: &CopyBlock, encoding: Option<&str>) {
         self.statements.take(&block.statement);
+        let before = &self.database;
+        let others = (!before.tables.is_empty()).then_some(before.encoding.as_deref());
+        if self.beyond.is_none() {
+            self.beyond = Beyond::of(block, encoding, others);
+        }
         if self.database.encoding.as_deref() != encoding {
             self.database.encoding = encoding.map(str::to_owned);
         }

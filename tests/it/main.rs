@@ -23,6 +23,7 @@ mod equality;
 mod event_triggers;
 mod faults;
 mod globals;
+mod hand_made;
 mod interruption;
 mod kept;
 mod limits;

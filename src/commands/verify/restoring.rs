@@ -19,6 +19,12 @@ use crate::sandbox::{Locale, Sandbox};
 
 /// What to do about a backup that a local server cannot restore.
 const NEEDS_DOCKER: &str = "verify it in a container, where it may: --engine docker";
+/// SQLSTATE of what a read-only transaction may not do.
+const READ_ONLY: &str = "25006";
+/// pg_dump --create makes the database what it was before it fills it.
+const READ_ONLY_HINT: &str = "the dump makes its database read-only before it fills it, and psql refuses \
+                              it, too: restore it with PGOPTIONS='-c default_transaction_read_only=off', \
+                              or make one without --create";
 
 impl Run<'_> {
     /// Restores the dump into a new database of the sandbox. `false` when it was not begun, and the
@@ -46,9 +52,6 @@ impl Run<'_> {
         let outcome = match loaded {
             None => Err(self.interrupted()),
             Some(Ok(())) => Ok(()),
-            Some(Err(error @ LoadError::Unsupported(_))) => {
-                Err(obstacle(&error, "make the backup with `ccc-backup create`"))
-            }
             Some(Err(error @ LoadError::GivenUp)) => {
                 Err(obstacle(&error, "the first error often explains the others"))
             }
@@ -140,6 +143,9 @@ impl Run<'_> {
         inspection: &Inspection,
     ) -> Result<bool, Obstacle> {
         let contents = &inspection.contents;
+        if let Some(beyond) = &contents.beyond {
+            return Err(obstacle(beyond, beyond.hint()));
+        }
         // A dump of the globals alone connects to nothing, and changes roles all the same.
         if (contents.connects() || inspection.facts.cluster)
             && let Some(sandbox) = &mut self.sandbox
@@ -248,10 +254,11 @@ impl Run<'_> {
         }
         if let Some(first) = restored.errors.first() {
             let cause = first.to_string().lines().next().unwrap_or_default().to_owned();
-            self.report.defects.push(Defect::new(
-                format!("restore error: {cause}"),
-                "the log has every error: --log-file FILE",
-            ));
+            let hint = match first.error.code.as_str() {
+                READ_ONLY => READ_ONLY_HINT,
+                _ => "the log has every error: --log-file FILE",
+            };
+            self.report.defects.push(Defect::new(format!("restore error: {cause}"), hint));
         }
         self.report.restored = !is_bad;
         Ok(())
