@@ -66,16 +66,15 @@ pub(super) fn decode<'a>(bytes: &'a [u8], encoding: Option<&str>) -> Cow<'a, str
     translated.unwrap_or_else(|| super::item::decode(bytes))
 }
 
-/// Whether [`decode`] gives the name that PostgreSQL gives.
+/// Whether a name can be told in UTF-8: not in `SQL_ASCII`, which is any bytes, nor in encodings that
+/// only PostgreSQL knows. Bytes that are not of their encoding are damage, and the server's to judge.
 pub(super) fn is_translated(bytes: &[u8], encoding: Option<&str>) -> bool {
     let name = encoding.map(plain).unwrap_or_default();
     bytes.is_ascii()
         || match name.as_str() {
-            "" | "default" | "utf8" | "unicode" | "sqlascii" => std::str::from_utf8(bytes).is_ok(),
-            "latin1" | "iso88591" => true,
-            name => decoder(name).is_some_and(|decoder| {
-                decoder.decode_without_bom_handling_and_without_replacement(bytes).is_some()
-            }),
+            "" | "default" | "utf8" | "unicode" | "latin1" | "iso88591" => true,
+            "sqlascii" => std::str::from_utf8(bytes).is_ok(),
+            name => decoder(name).is_some(),
         }
 }
 
@@ -170,7 +169,9 @@ mod tests {
             (Some("LATIN2"), b"\xa3\xf3d\xbc", true),
             (Some("EUC_TW"), b"\xc6\xfc", false),
             (Some("EUC_TW"), b"ascii", true),
-            (None, b"Gr\xf6\xdfe", false),
+            // Damage.
+            (Some("UTF8"), b"Gr\xf6\xdfe", true),
+            (None, b"Gr\xf6\xdfe", true),
         ] {
             assert_eq!(is_translated(bytes, encoding), translated, "{encoding:?}");
         }

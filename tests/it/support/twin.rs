@@ -14,6 +14,7 @@ struct Kept {
 /// Restores a backup by `verify` with these arguments, and its text by psql, and gives pg_dump's
 /// words for both, in this order. The backup must be called good.
 pub fn restored_twice(place: &Place, args: &[&str], sql: &[u8], dump_args: &[&str]) -> [String; 2] {
+    let _unswept = SWEEPING.blocking_lock();
     let kept = Kept::of(place, args);
     kept.restore_by_psql(place, sql);
     let twins = ["restore_test", "by_psql"].map(|database| {
