@@ -140,6 +140,23 @@ fn names_that_no_encoding_explains_are_not_verified() {
 }
 
 #[test]
+fn names_that_the_server_itself_cannot_tell_say_nothing_of_the_backup() {
+    let place = place();
+    for (name, sql) in [
+        ("seq_of_bytes", &b"CREATE SEQUENCE \"gr\xf6\xdfe\"; CREATE TABLE t (a int);"[..]),
+        (
+            "check_of_bytes",
+            b"CREATE TABLE t (a int); ALTER TABLE t ADD CONSTRAINT \"gr\xf6\xdfe\" CHECK (a > 0) NOT VALID;",
+        ),
+    ] {
+        database(name, "SQL_ASCII", &[b"SET client_encoding = 'SQL_ASCII';", sql].concat());
+        for outcome in verified(&place, &dump(name, &[])) {
+            outcome.not_verified("invalid byte sequence for encoding \"UTF8\"");
+        }
+    }
+}
+
+#[test]
 fn rows_in_another_format_are_not_verified() {
     let place = place();
     database("options", "LATIN1", LATIN);
