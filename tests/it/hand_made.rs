@@ -152,6 +152,7 @@ fn names_that_the_server_itself_cannot_tell_say_nothing_of_the_backup() {
         database(name, "SQL_ASCII", &[b"SET client_encoding = 'SQL_ASCII';", sql].concat());
         for outcome in verified(&place, &dump(name, &[])) {
             outcome.not_verified("invalid byte sequence for encoding \"UTF8\"");
+            outcome.hints("PostgreSQL's own tools");
         }
     }
 }

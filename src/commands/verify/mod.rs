@@ -36,6 +36,8 @@ const DATABASE: &str = "restore_test";
 const OTHER_DATABASE: &str = "restore_test_begin";
 /// What an error of the server ends with whose disk is full, and what programs say then.
 const DISK_FULL: [&str; 2] = ["(SQLSTATE 53100)", "No space left on device"];
+/// What a server says whose answer has a name that cannot be told in UTF-8.
+const NOT_UTF8: &str = "invalid byte sequence for encoding \"UTF8\"";
 /// Clocks that are no further apart than this agree.
 const AHEAD: Duration = Duration::from_secs(300);
 
@@ -283,6 +285,8 @@ impl Run<'_> {
         } else if DISK_FULL.iter().any(|full| cause.contains(full)) {
             "the data do not fit: make room where Docker keeps its data (docker system df), or give \
              the container more memory where it has a limit (--memory)"
+        } else if cause.contains(NOT_UTF8) {
+            "a name in it is in no encoding: restore it with PostgreSQL's own tools, and look at it there"
         } else {
             "run it again; --log-file FILE keeps the details"
         };
