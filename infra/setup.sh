@@ -48,8 +48,9 @@ missing_packages() {
     have xz || echo xz-utils
     have ip || echo iproute2
     have bzip2 || echo bzip2
-    have ip || echo iproute2
     have pgrep || echo procps
+    # For a source server that has locales which images lack.
+    [[ -e /usr/share/i18n/locales/de_DE && -e /usr/share/i18n/locales/tr_TR ]] || echo locales
     venv_is_current || python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     # Where the kernel has AppArmor, the engine starts no container without the package.
     have docker || echo docker.io apparmor

@@ -2,12 +2,17 @@
 //! several zones, bytes in hex or escaped. A dump of ours names its session's; for another's, the
 //! ways it may have used are found and tried.
 
+use tokio_postgres::Row;
+
 use super::{Answer, CheckError, ask};
 use crate::dump::times::Samples;
 use crate::pg::{self, Session};
 
 /// Zones tried at the most; those that fit the samples rarely differ on the rest.
 const MOST_ZONES: usize = 8;
+/// The same where no zone fits all samples, and how many of those that fit the same ones.
+const MOST_DOUBTFUL_ZONES: usize = 24;
+const OF_A_KIND: usize = 4;
 
 /// The session settings under which values were written as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,21 +72,34 @@ impl Rendering {
     }
 }
 
-/// The zones in which every sample has the offset that it is written with.
+/// The zones in which every sample has the offset that it is written with. Texts can hold times of other
+/// zones: where no zone fits all samples, those that fit the most, a few of each kind.
 async fn zones_of(session: &Session, samples: &Samples) -> Result<Vec<String>, CheckError> {
     let list: Vec<String> = samples.iter().map(pg::quote_literal).collect();
     let sql = format!(
-        "SELECT n.name FROM pg_catalog.pg_timezone_names n \
-         WHERE n.name NOT LIKE 'posix/%' AND NOT EXISTS ( \
-             SELECT FROM unnest(ARRAY[{}]) s (written) \
-             WHERE s.written::timestamptz AT TIME ZONE n.name \
-                <> pg_catalog.regexp_replace(s.written, '[+-][0-9:]+$', '')::timestamp) \
-         ORDER BY n.name !~ '/', n.name LIMIT {MOST_ZONES}",
+        "WITH zones AS ( \
+             SELECT n.name, count(*) FILTER (WHERE f.fits) AS fitting, bool_and(f.fits) AS fits_all, \
+                    pg_catalog.string_agg(f.fits::text, ' ' ORDER BY s.written) AS kind \
+             FROM pg_catalog.pg_timezone_names n CROSS JOIN unnest(ARRAY[{}]) s (written) \
+             CROSS JOIN LATERAL ( \
+                 SELECT s.written::timestamptz AT TIME ZONE n.name \
+                      = pg_catalog.regexp_replace(s.written, '[+-][0-9:]+$', '')::timestamp AS fits \
+             ) f \
+             WHERE n.name NOT LIKE 'posix/%' GROUP BY n.name \
+         ), ranked AS ( \
+             SELECT *, pg_catalog.row_number() OVER (PARTITION BY kind ORDER BY name !~ '/', name) AS place \
+             FROM zones WHERE fitting > 0 \
+         ) \
+         SELECT name, fits_all FROM ranked WHERE fits_all OR place <= {OF_A_KIND} \
+         ORDER BY fitting DESC, kind, place LIMIT {MOST_DOUBTFUL_ZONES}",
         list.join(", ")
     );
-    match ask(session, &sql).await? {
-        Answer::Rows(rows) => Ok(rows.iter().map(|row| row.get(0)).collect()),
-        // A sample that is no time after all: then there is nothing to go by.
-        Answer::Refused(_) => Ok(Vec::new()),
-    }
+    let rows = match ask(session, &sql).await? {
+        Answer::Rows(rows) => rows,
+        Answer::Refused(refusal) => return Err(CheckError(refusal.message)),
+    };
+    let zone = |row: &Row| row.get(0);
+    let sure: Vec<String> =
+        rows.iter().filter(|row| row.get(1)).take(MOST_ZONES).map(zone).collect();
+    Ok(if sure.is_empty() { rows.iter().map(zone).collect() } else { sure })
 }

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use crate::dump::beyond::Beyond;
 use crate::dump::encoding;
 use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
 use crate::dump::inserts::{self, Columns, Inserted};
@@ -137,6 +138,8 @@ pub struct Contents {
     pub inserts: u64,
     /// All statements.
     pub statements: Statements,
+    /// The first rows that can be neither restored nor compared here.
+    pub beyond: Option<Beyond>,
     alembic: Option<Vec<u8>>,
     open: Option<Open>,
     /// Where names without a schema are: the first schema of the search path.
@@ -256,8 +259,15 @@ impl Contents {
         let key = |schema: Option<&Name>, table: &Name, contents: &Self| {
             (contents.schema(schema, encoding), translated(table, encoding))
         };
-        let whole = encoding.is_none_or(encoding::holds_no_ascii);
-        let Some(inserted) = whole.then(|| inserts::read(text, !self.escapes)).flatten() else {
+        let before = &self.database;
+        let comparable = encoding.is_none_or(encoding::holds_no_ascii)
+            && (before.tables.is_empty()
+                || encoding::is_same(before.encoding.as_deref(), encoding));
+        let inserted = comparable.then(|| inserts::read(text, !self.escapes)).flatten();
+        let is_named = |inserted: &Inserted| {
+            inserted.names().all(|name| encoding::is_translated(name.as_bytes(), encoding))
+        };
+        let Some(inserted) = inserted.filter(is_named) else {
             self.inserts += 1;
             if let Some((schema, table)) = inserts::table(text, !self.escapes) {
                 let key = key(schema.as_ref(), &table, self);
@@ -303,6 +313,11 @@ impl Contents {
 
     fn start(&mut self, block: &CopyBlock, encoding: Option<&str>) {
         self.statements.take(&block.statement);
+        let before = &self.database;
+        let others = (!before.tables.is_empty()).then_some(before.encoding.as_deref());
+        if self.beyond.is_none() {
+            self.beyond = Beyond::of(block, encoding, others);
+        }
         self.is_in(encoding);
         self.open = Some(Open {
             schema: self.schema(block.schema.as_ref(), encoding),

@@ -110,6 +110,22 @@ fn a_table_with_a_row_that_is_not_known_is_left_out_and_the_others_are_not() {
 }
 
 #[test]
+fn inserted_rows_that_cannot_be_read_back_are_left_out() {
+    for dump in [
+        &b"SET client_encoding = 'SJIS';\nINSERT INTO a VALUES ('x');\n"[..],
+        b"SET client_encoding = 'SQL_ASCII';\nINSERT INTO \"\xe9\" VALUES ('x');\n",
+    ] {
+        let found = contents(dump);
+        assert_eq!((found.rows(), found.inserts), (0, 1));
+    }
+    let two = contents(
+        b"SET client_encoding = 'LATIN1';\nINSERT INTO a VALUES ('x');\n\
+          SET client_encoding = 'UTF8';\nINSERT INTO b VALUES ('y');\n",
+    );
+    assert_eq!((two.rows(), two.inserts), (1, 1));
+}
+
+#[test]
 fn a_row_inserted_into_a_table_that_was_copied_is_none_of_the_dumps() {
     let found = contents(b"COPY a (b) FROM stdin;\n1\n\\.\nINSERT INTO a VALUES (2);\n");
     assert_eq!((found.rows(), found.inserts), (1, 1));

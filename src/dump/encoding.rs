@@ -71,6 +71,28 @@ pub(super) fn decode<'a>(bytes: &'a [u8], encoding: Option<&str>) -> Cow<'a, str
     translated.unwrap_or_else(|| super::item::decode(bytes))
 }
 
+/// Whether a name can be told in UTF-8: not in `SQL_ASCII`, which is any bytes, nor in encodings that
+/// only PostgreSQL knows. Bytes that are not of their encoding are damage, and the server's to judge.
+pub(super) fn is_translated(bytes: &[u8], encoding: Option<&str>) -> bool {
+    let name = encoding.map(plain).unwrap_or_default();
+    bytes.is_ascii()
+        || match name.as_str() {
+            "" | "default" | "utf8" | "unicode" | "latin1" | "iso88591" => true,
+            "sqlascii" => std::str::from_utf8(bytes).is_ok(),
+            name => decoder(name).is_some(),
+        }
+}
+
+/// Whether two names are of one encoding; none is UTF-8.
+pub(super) fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+    let of = |name: Option<&str>| match name.map(plain).unwrap_or_default().as_str() {
+        "" | "default" | "unicode" => "utf8".to_owned(),
+        "iso88591" => "latin1".to_owned(),
+        name => decoder(name).map_or(name.to_owned(), |decoder| decoder.name().to_owned()),
+    };
+    of(one) == of(other)
+}
+
 /// The letters and digits of a name, in which alone PostgreSQL tells names apart.
 fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
@@ -141,6 +163,36 @@ mod tests {
             assert_eq!(decode(bytes, Some(encoding)), name, "{encoding}");
         }
         assert_eq!(decode("Größe".as_bytes(), None), "Größe");
+    }
+
+    #[test]
+    fn names_in_no_encoding_or_in_postgresqls_own_are_not_translated() {
+        for (encoding, bytes, translated) in [
+            (Some("SQL_ASCII"), &b"Gr\xf6\xdfe"[..], false),
+            (Some("SQL_ASCII"), "Größe".as_bytes(), true),
+            (Some("LATIN1"), b"Gr\xf6\xdfe", true),
+            (Some("LATIN2"), b"\xa3\xf3d\xbc", true),
+            (Some("EUC_TW"), b"\xc6\xfc", false),
+            (Some("EUC_TW"), b"ascii", true),
+            // Damage.
+            (Some("UTF8"), b"Gr\xf6\xdfe", true),
+            (None, b"Gr\xf6\xdfe", true),
+        ] {
+            assert_eq!(is_translated(bytes, encoding), translated, "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn an_encoding_has_several_names() {
+        for (one, other, same) in [
+            (Some("LATIN1"), Some("iso_8859-1"), true),
+            (Some("LATIN2"), Some("iso_8859-2"), true),
+            (Some("LATIN1"), Some("latin1"), true),
+            (None, Some("UTF-8"), true),
+            (Some("UTF8"), Some("LATIN1"), false),
+        ] {
+            assert_eq!(is_same(one, other), same, "{one:?} {other:?}");
+        }
     }
 
     #[test]

@@ -39,6 +39,13 @@ pub(super) struct Inserted {
     pub(super) rows: Vec<u8>,
 }
 
+impl Inserted {
+    /// The names of table and columns.
+    pub(super) fn names(&self) -> impl Iterator<Item = &Name> {
+        self.schema.iter().chain([&self.table]).chain(self.columns.named())
+    }
+}
+
 /// Schema and name of the table that a statement inserts into.
 pub(super) fn table(text: &[u8], standard_strings: bool) -> Option<(Option<Name>, Name)> {
     target(&mut Tokens::under(standard_strings, text))

@@ -99,6 +99,8 @@ mod tests {
     fn the_database_is_read_in_every_spelling_of_pg_dump() {
         assert_eq!(connects_to(r"\connect postgres"), Some("postgres".into()));
         assert_eq!(connects_to(r#"\connect "Shop""#), Some("Shop".into()));
+        let line = r#"\connect -reuse-previous=on "dbname=shop""#;
+        assert_eq!(connects_to(line), Some("shop".into()));
         let line = r#"\connect -reuse-previous=on "dbname='it\'s a ""db""\\'""#;
         assert_eq!(connects_to(line), Some(r#"it's a "db"\"#.into()));
     }
@@ -113,6 +115,7 @@ mod tests {
             r"\connect - user",
             r"\connect a \! id",
             r#"\connect "a" "b""#,
+            r#"\connect -reuse-previous=on "dbname='a'b'""#,
             r"\connect `id`",
             r"\encoding :x",
             r"\restrict",

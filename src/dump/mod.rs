@@ -1,6 +1,7 @@
 //! The bytes of a dump: where they come from, how they are packed, what they say.
 
 pub mod archive;
+pub mod beyond;
 pub mod channel;
 pub mod client_tools;
 pub mod codec;

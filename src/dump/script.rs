@@ -69,8 +69,11 @@ impl Script {
                 }
             }
             Item::CopyEnd => {}
-            // Each database has its own catalog: such a dump is restored as it is read.
-            Item::Meta(Meta::Connect { .. }) => *self = Self { overflown: true, ..Self::default() },
+            // Each database has its own catalog, and \encoding is no statement that another connection
+            // could repeat: such a dump is restored as it is read.
+            Item::Meta(Meta::Connect { .. } | Meta::Encoding(_)) => {
+                *self = Self { overflown: true, ..Self::default() }
+            }
             Item::Meta(meta) => self.entries_mut().push(Entry::Meta(meta.clone())),
         }
         if self.kept > MOST_BYTES {
@@ -78,7 +81,7 @@ impl Script {
         }
     }
 
-    /// The entries; `None` when there were more than are kept, or of several databases.
+    /// The entries; `None` when there were more than are kept, or of several databases or encodings.
     pub fn entries(&self) -> Option<Arc<Vec<Entry>>> {
         (!self.overflown).then(|| Arc::clone(&self.entries))
     }

@@ -11,9 +11,13 @@ pub(super) enum Setting {
     ClientEncoding(String),
 }
 
-/// Reads `SET [SESSION|LOCAL] name {=|TO} value;`. None for every other statement.
+/// Reads `SET [SESSION|LOCAL] name {=|TO} value;` and `SELECT set_config('name', 'value', …);`. None for
+/// every other statement.
 pub(super) fn setting(text: &[u8]) -> Option<Setting> {
     let mut tokens = Tokens::of(text);
+    if tokens.take_word("select") {
+        return set_config(tokens);
+    }
     if !tokens.take_word("set") {
         return None;
     }
@@ -31,13 +35,34 @@ pub(super) fn setting(text: &[u8]) -> Option<Setting> {
         Token::Name(value) | Token::Text(value) => value,
         Token::Mark(_) => return None,
     };
-    let value = String::from_utf8_lossy(&value).into_owned();
-    Some(if encoding {
+    Some(set(encoding, &value))
+}
+
+fn set_config(mut tokens: Tokens) -> Option<Setting> {
+    let is_it = (!tokens.take_word("pg_catalog") || tokens.take_mark(b'.'))
+        && tokens.take_word("set_config")
+        && tokens.take_mark(b'(');
+    let Some(Token::Text(name)) = tokens.next().filter(|_| is_it) else { return None };
+    let encoding = name.eq_ignore_ascii_case(b"client_encoding");
+    if !encoding && !name.eq_ignore_ascii_case(b"standard_conforming_strings")
+        || !tokens.take_mark(b',')
+    {
+        return None;
+    }
+    match tokens.next() {
+        Some(Token::Text(value)) => Some(set(encoding, &value)),
+        _ => None,
+    }
+}
+
+fn set(encoding: bool, value: &[u8]) -> Setting {
+    let value = String::from_utf8_lossy(value).into_owned();
+    if encoding {
         Setting::ClientEncoding(value)
     } else {
         let off = ["off", "of", "false", "fals", "fal", "fa", "f", "no", "n", "0"];
         Setting::StandardStrings(!off.contains(&value.to_ascii_lowercase().as_str()))
-    })
+    }
 }
 
 #[cfg(test)]
@@ -54,6 +79,11 @@ mod tests {
         let latin = Some(Setting::ClientEncoding("LATIN1".into()));
         assert_eq!(setting(b"SET client_encoding = 'LATIN1';"), latin);
         assert_eq!(setting(b"SET NAMES 'LATIN1';"), latin);
+        let called = b"SELECT pg_catalog.set_config('client_encoding', 'LATIN1', false);";
+        assert_eq!(setting(called), latin);
+        assert_eq!(setting(b"select set_config('STANDARD_conforming_strings','off',false)"), off);
+        assert_eq!(setting(b"SELECT pg_catalog.set_config('search_path', '', false);"), None);
+        assert_eq!(setting(b"SELECT set_config(name, 'LATIN1', false);"), None);
         assert_eq!(setting(b"SET search_path = client_encoding;"), None);
         assert_eq!(setting(b"SELECT 1;"), None);
     }

@@ -218,6 +218,7 @@ mod tests {
             ("SELECT pg_catalog.set_config('search_path', '', false);", Some(None)),
             ("SELECT pg_catalog.set_config('search_path', 'A, b', false);", Some(Some("a"))),
             ("SELECT pg_catalog.set_config('a', 'b', false);", None),
+            ("SET search_path = '';", Some(None)),
             ("SET row_security = off;", None),
         ] {
             let found = statement(text).search_path();

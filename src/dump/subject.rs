@@ -142,8 +142,13 @@ fn set(mut tokens: Tokens) -> Option<Subject> {
     (!custom).then(|| Subject::Session(setting(&name)))
 }
 
+/// The parameter, of which some have a name of SQL's own.
 fn setting(name: &[u8]) -> String {
-    String::from_utf8_lossy(name).to_ascii_lowercase()
+    match String::from_utf8_lossy(name).to_ascii_lowercase() {
+        name if name == "names" => "client_encoding".to_owned(),
+        name if name == "time" => "timezone".to_owned(),
+        name => name,
+    }
 }
 
 fn relation(tokens: &mut Tokens) -> Option<Relation> {
@@ -197,6 +202,11 @@ mod tests {
         ] {
             assert_eq!(subject(text), Subject::Session("search_path".into()), "{text}");
         }
+        for text in ["SET NAMES 'LATIN1';", "SET Client_Encoding TO latin1;"] {
+            assert_eq!(subject(text), Subject::Session("client_encoding".into()), "{text}");
+        }
+        let zone = Subject::Session("timezone".into());
+        assert_eq!(subject("SET TIME ZONE 'UTC';"), zone);
         let authorization = Subject::Session("session_authorization".into());
         assert_eq!(subject("SET SESSION AUTHORIZATION 'ccc';"), authorization);
     }
@@ -211,11 +221,15 @@ mod tests {
             "ALTER INDEX public.i ATTACH PARTITION public.j;",
             "SET LOCAL search_path = '';",
             "INSERT INTO public.a VALUES (1);",
+            "SELECT pg_catalog;",
+            "SELECT set_config;",
+            "SELECT set_config(name, setting, false) FROM pg_settings;",
             "",
         ] {
             assert_eq!(subject(text), Subject::Other, "{text}");
         }
         assert_eq!(subject("BEGIN;"), Subject::Transaction);
         assert_eq!(subject("CREATE DATABASE ccc;"), Subject::Alone);
+        assert_eq!(subject("VACUUM ANALYZE;"), Subject::Alone);
     }
 }

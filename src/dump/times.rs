@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{NaiveDate, NaiveTime};
+
 /// Samples kept.
 const MOST: usize = 200;
 /// Bytes looked at in each piece of COPY data: enough to see every part of a table, and nothing
@@ -60,11 +62,28 @@ fn time_at(text: &[u8]) -> Option<usize> {
         return None;
     }
     at += 3;
+    // PostgreSQL's own limit is 15:59:59.
+    if text[at - 2..at] > b"15"[..] {
+        return None;
+    }
     while text.get(at) == Some(&b':') && digits(at + 1) == 2 {
         at += 3;
     }
+    if !is_sensible(head) {
+        return None;
+    }
     // Cut off, it could be another offset. The era is left out: such times are of no use here.
     matches!(text.get(at), Some(b'\t' | b'\n' | b'"' | b',' | b')' | b'}')).then_some(at)
+}
+
+/// Whether digits in the form of a time are one, as the server reads it. Others stand in texts.
+fn is_sensible(time: &[u8]) -> bool {
+    let number = |range: std::ops::Range<usize>| {
+        time[range].iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
+    };
+    let date = NaiveDate::from_ymd_opt(number(0..4).cast_signed(), number(5..7), number(8..10));
+    let of_day = NaiveTime::from_hms_opt(number(11..13), number(14..16), number(17..19));
+    number(0..4) > 0 && date.is_some() && of_day.is_some()
 }
 
 #[cfg(test)]
@@ -91,10 +110,22 @@ mod tests {
     }
 
     #[test]
+    fn what_only_looks_like_a_time_is_none() {
+        for text in [
+            "2026-02-30 10:00:00+01\n",
+            "2026-01-01 25:00:00+01\n",
+            "0000-01-01 00:00:00+00\n",
+            "2026-01-01 00:00:00-99\n",
+        ] {
+            assert_eq!(found(text), [""; 0]);
+        }
+    }
+
+    #[test]
     fn no_more_samples_are_kept_than_are_of_use() {
         let mut samples = Samples::default();
         for second in 0..100_000 {
-            let time = format!("{:04}-01-01 00:00:00+00\n", second % 10_000);
+            let time = format!("{:04}-01-01 00:00:00+00\n", second % 9_999 + 1);
             samples.look_at(time.as_bytes());
         }
         assert_eq!(samples.iter().count(), MOST);

@@ -218,8 +218,8 @@ impl Restoring {
                 return;
             }
             Message::Fatal(text) => {
-                if TROUBLE.iter().any(|trouble| text.contains(trouble)) {
-                    self.trouble.get_or_insert(text);
+                if let Some(trouble) = trouble(&text) {
+                    self.trouble.get_or_insert(trouble);
                 } else {
                     self.fatal.push(text);
                 }
@@ -227,8 +227,8 @@ impl Restoring {
             }
             Message::Refused { place, statement, error } => (place, statement, error),
         };
-        if TROUBLE.iter().any(|trouble| error.message.contains(trouble)) {
-            self.trouble.get_or_insert(error.message);
+        if let Some(trouble) = trouble(&error.message) {
+            self.trouble.get_or_insert(trouble);
             return;
         }
         self.refused += 1;
@@ -243,6 +243,12 @@ impl Restoring {
             self.restored.errors.push(failure);
         }
     }
+}
+
+/// The line of a message that tells of the trouble of a server or system.
+fn trouble(message: &str) -> Option<String> {
+    let tells = |line: &&str| TROUBLE.iter().any(|trouble| line.contains(trouble));
+    message.lines().find(tells).map(first_line)
 }
 
 /// A restore that failed for a reason that is only known in pg_restore's own words.

@@ -104,6 +104,9 @@ impl Connection {
     ) -> Result<(), LoadError> {
         let latest: BTreeMap<&str, usize> =
             settings.iter().map(|(name, index)| (name.as_str(), *index)).collect();
+        let mut latest: Vec<_> = latest.into_iter().collect();
+        // One can undo another, as the session's user its role.
+        latest.sort_by_key(|(_, index)| *index);
         for (name, index) in latest {
             if self.applied.get(name) == Some(&index) {
                 continue;
@@ -211,13 +214,27 @@ impl Connection {
         else {
             return Ok(false);
         };
-        let sql = format!(
-            "CREATE DATABASE {} WITH TEMPLATE = template0 ENCODING = {} LOCALE_PROVIDER = libc \
-             LC_COLLATE = 'C' LC_CTYPE = 'C'",
-            pg::quote_ident(&name.text()),
-            pg::quote_literal(encoding.as_deref().unwrap_or("UTF8")),
-        );
-        if self.session.batch_execute(&sql).await.is_err() {
+        let (name, encoding) =
+            (pg::quote_ident(&name.text()), encoding.unwrap_or_else(|| "UTF8".to_owned()));
+        let encoding = pg::quote_literal(&encoding);
+        let mut made = false;
+        // C.UTF-8 knows what letters are; it goes with UTF-8 alone. Before 15 there are no providers.
+        for (ctype, provider) in [
+            ("C.UTF-8", " LOCALE_PROVIDER = libc"),
+            ("C", " LOCALE_PROVIDER = libc"),
+            ("C.UTF-8", ""),
+            ("C", ""),
+        ] {
+            let sql = format!(
+                "CREATE DATABASE {name} WITH TEMPLATE = template0 ENCODING = {encoding}{provider} \
+                 LC_COLLATE = 'C' LC_CTYPE = '{ctype}'"
+            );
+            made = self.session.batch_execute(&sql).await.is_ok();
+            if made {
+                break;
+            }
+        }
+        if !made {
             return Ok(false);
         }
         tracing::info!(line = statement.line, error = refusal.message, "C in place of its locale");
@@ -279,27 +296,15 @@ impl Connection {
         }
     }
 
-    /// The COPY statement in UTF-8, which says in which encoding its rows are.
+    /// The COPY statement in UTF-8, which says in which encoding its rows are. It has no options, and names
+    /// that can be told in UTF-8: others are beyond us, which is known before the restore.
     async fn copy_text(
         &self,
         block: &CopyBlock,
     ) -> Result<Result<String, tokio_postgres::Error>, LoadError> {
-        let unsupported = |what: &str| {
-            let line = block.statement.line;
-            LoadError::Unsupported(format!(
-                "line {line}: {what}, which this version does not restore"
-            ))
-        };
         let Some(encoding) = self.encoding.as_deref() else {
             return self.text(&block.statement).await;
         };
-        let utf8 = std::str::from_utf8(&block.statement.text).is_ok();
-        if encoding == "SQL_ASCII" && !utf8 {
-            return Err(unsupported("COPY of a table with a name that is not in UTF-8"));
-        }
-        if !block.text_format {
-            return Err(unsupported("COPY with options in a dump that is not in UTF-8"));
-        }
         let text = self.text(&block.statement).await?;
         let encoding = pg::quote_literal(encoding);
         Ok(text.map(|text| format!("{} WITH (ENCODING {encoding});", text.trim_end_matches(';'))))
@@ -388,6 +393,13 @@ fn run_as_bytes(bytes: &[u8]) -> String {
 
 /// Whether a statement can share a message, and so a transaction, with others.
 fn can_be_joined(statement: &Statement) -> bool {
-    !matches!(statement.subject(), Subject::Transaction | Subject::Alone)
-        && statement.client_encoding().is_none()
+    let joins = match statement.subject() {
+        Subject::Transaction | Subject::Alone => false,
+        // It holds from the next transaction on.
+        Subject::Session(name) => {
+            name != "characteristics" && !name.starts_with("default_transaction_")
+        }
+        _ => true,
+    };
+    joins && statement.client_encoding().is_none()
 }

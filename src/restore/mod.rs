@@ -2,6 +2,7 @@
 
 pub mod archive;
 mod catalog;
+pub mod collation;
 mod connection;
 pub mod extensions;
 mod ledger;
@@ -128,9 +129,6 @@ pub enum LoadError {
     /// The backup says something else than when it was read before.
     #[error("the backup is not what it was when it was read before")]
     Changed,
-    /// The dump does something that this version does not restore.
-    #[error("{0}")]
-    Unsupported(String),
     /// Enough was refused.
     #[error("the restore was given up after {MOST_ERRORS} errors")]
     GivenUp,

@@ -19,7 +19,7 @@ use super::plan::{Plan, Work, table_of};
 use super::schedule::{Order, Schedule, Task};
 use super::table::{Table, counted_from};
 use super::{LoadError, catalog};
-use crate::dump::item::{CopyBlock, Meta, Statement};
+use crate::dump::item::{CopyBlock, Statement};
 use crate::dump::ranges::Ranges;
 use crate::dump::script::Entry;
 use crate::dump::subject::Subject;
@@ -135,12 +135,8 @@ impl Worker {
             self.connection.run_all(&std::mem::take(&mut waiting)).await?;
             match entry {
                 Entry::Copy { block, bytes, .. } => self.copy_in_place(block, *bytes).await?,
-                Entry::Meta(Meta::Encoding(encoding)) => {
-                    self.connection.set_encoding(encoding.clone());
-                }
-                // A dump that connects has no list of entries.
-                Entry::Meta(Meta::Restrict | Meta::Unrestrict | Meta::Connect { .. })
-                | Entry::Statement(_) => {}
+                // A dump that connects, or has \encoding, has no list of entries.
+                Entry::Meta(_) | Entry::Statement(_) => {}
             }
         }
         self.connection.run_all(&waiting).await

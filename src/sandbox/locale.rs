@@ -50,10 +50,12 @@ impl Locale {
             None if self.is_utf8() => "C.UTF-8",
             None => "C",
         };
-        let mut statements =
-            vec![(self.create(database, collate, ctype, &self.provider_clause(version)), None)];
+        let mut statements = Vec::new();
+        if let Some(provider) = self.provider_clause(version) {
+            statements.push((self.create(database, collate, ctype, &provider), None));
+        }
         let mut fallback = |ctype: &str| {
-            let said = self.is_specific().then(|| {
+            let said = self.sorts_otherwise_than_c().then(|| {
                 format!(
                     "the sandbox has no locale {}: the database was created with collation C; \
                      sort orders there differ from the source's",
@@ -82,27 +84,30 @@ impl Locale {
         )
     }
 
-    /// Other providers than libc: ICU for databases since 15, the built-in one since 17.
-    fn provider_clause(&self, version: u32) -> String {
+    /// Other providers than libc: ICU for databases since 15, the built-in one since 17. `None` where the
+    /// server does not know the provider.
+    fn provider_clause(&self, version: u32) -> Option<String> {
         match (self.provider.as_deref(), &self.provider_locale) {
-            (Some("icu" | "i"), Some(locale)) if version >= 15 => {
-                format!(" LOCALE_PROVIDER icu ICU_LOCALE {}", quote_literal(locale))
-            }
-            (Some("builtin" | "b"), Some(locale)) if version >= 17 => {
+            (Some("icu" | "i"), Some(locale)) => (version >= 15)
+                .then(|| format!(" LOCALE_PROVIDER icu ICU_LOCALE {}", quote_literal(locale))),
+            (Some("builtin" | "b"), Some(locale)) => (version >= 17).then(|| {
                 format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", quote_literal(locale))
-            }
-            _ => libc_clause(version),
+            }),
+            _ => Some(libc_clause(version)),
         }
     }
 
-    fn is_utf8(&self) -> bool {
+    /// Whether the encoding is UTF-8: without a locale, letters other than ASCII's are letters there alone.
+    pub fn is_utf8(&self) -> bool {
         let plain = self.encoding.replace(['-', '_'], "");
         plain.eq_ignore_ascii_case("UTF8") || plain.eq_ignore_ascii_case("UNICODE")
     }
 
-    /// Whether anything was asked for that C would replace.
-    fn is_specific(&self) -> bool {
-        self.provider_locale.is_some() || self.collate.is_some() || self.ctype.is_some()
+    /// Whether anything was asked for that C would replace. All built-in locales sort as C does.
+    fn sorts_otherwise_than_c(&self) -> bool {
+        let builtin = matches!(self.provider.as_deref(), Some("builtin" | "b"));
+        !builtin
+            && (self.provider_locale.is_some() || self.collate.is_some() || self.ctype.is_some())
     }
 
     fn name(&self) -> &str {
@@ -162,5 +167,23 @@ mod tests {
         let first = |version| locale.statements("d", version).remove(0).0;
         assert!(first(15).ends_with("LOCALE_PROVIDER icu ICU_LOCALE 'de-AT'"));
         assert!(!first(14).contains("ICU"));
+        let (_, said) = locale.statements("d", 14).remove(0);
+        assert!(said.is_some_and(|said| said.contains("de-AT")));
+    }
+
+    #[test]
+    fn a_built_in_locale_is_c_to_a_server_that_does_not_know_it() {
+        let locale = Locale {
+            collate: Some("de_DE.UTF-8".into()),
+            ctype: Some("de_DE.UTF-8".into()),
+            provider: Some("b".into()),
+            provider_locale: Some("C.UTF-8".into()),
+            ..Locale::default()
+        };
+        let first = |version| locale.statements("d", version).remove(0);
+        assert!(first(17).0.ends_with("LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"));
+        let (statement, said) = first(16);
+        assert!(statement.contains("LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"), "{statement}");
+        assert_eq!(said, None);
     }
 }

@@ -12,7 +12,7 @@ use crate::support::{Database, Outcome, Place, database, text, unchanged_databas
 const PLACE: usize = 400;
 
 /// An archive in one file, by the real pg_dump with these arguments.
-fn archive(database: &Database, args: &[&str]) -> Vec<u8> {
+pub fn archive(database: &Database, args: &[&str]) -> Vec<u8> {
     let place = Place::without_docker();
     let path = place.dir().join("archive");
     let file = format!("--file={}", path.display());
@@ -29,21 +29,29 @@ fn directory(place: &Place, database: &Database, args: &[&str]) -> PathBuf {
     path
 }
 
-/// An uncompressed archive of the custom format, with room for a statement.
-fn roomy() -> &'static [u8] {
-    static ARCHIVE: OnceLock<Vec<u8>> = OnceLock::new();
-    ARCHIVE.get_or_init(|| {
-        let database = database();
-        database.sql(&format!("COMMENT ON TABLE tags IS '{}'", "x".repeat(PLACE)));
-        archive(&database, &["--format=custom", "--compress=0"])
-    })
+/// An uncompressed archive of this format, with room for a statement.
+fn roomy(format: &str) -> Vec<u8> {
+    let database = database();
+    database.sql(&format!("COMMENT ON TABLE tags IS '{}'", "x".repeat(PLACE)));
+    let args: &[&str] = if format == "tar" { &[] } else { &["--compress=0"] };
+    archive(&database, &[args, &["--format", format]].concat())
 }
 
-/// That archive with a statement of its own in the place of the comment.
-fn with_statement(sql: &str) -> Vec<u8> {
+/// An archive of the custom format with a statement of its own in the place of a comment.
+pub fn with_statement(sql: &str) -> Vec<u8> {
+    static ROOMY: OnceLock<Vec<u8>> = OnceLock::new();
+    with_statement_in(ROOMY.get_or_init(|| roomy("custom")), sql)
+}
+
+/// The same of the tar format.
+pub fn with_statement_in_tar(sql: &str) -> Vec<u8> {
+    with_statement_in(&roomy("tar"), sql)
+}
+
+fn with_statement_in(roomy: &[u8], sql: &str) -> Vec<u8> {
     let comment = format!("COMMENT ON TABLE public.tags IS '{}';", "x".repeat(PLACE));
-    let at = memchr::memmem::find(roomy(), comment.as_bytes()).unwrap();
-    let mut archive = roomy().to_vec();
+    let at = memchr::memmem::find(roomy, comment.as_bytes()).unwrap();
+    let mut archive = roomy.to_vec();
     let statement = format!("{sql:width$}", width = comment.len());
     assert_eq!(statement.len(), comment.len(), "{sql} is too long");
     archive[at..at + comment.len()].copy_from_slice(statement.as_bytes());
@@ -279,14 +287,19 @@ fn an_archive_that_this_pg_restore_is_too_old_for_is_not_verified() {
 #[test]
 fn a_server_in_trouble_says_nothing_of_an_archive() {
     let place = Place::new();
-    for (sql, said) in [
-        ("SELECT pg_terminate_backend(pg_backend_pid());", "terminating connection"),
+    for (sql, said, hint) in [
+        (
+            "SELECT pg_terminate_backend(pg_backend_pid());",
+            "terminating connection",
+            "run it again",
+        ),
         (
             "DO $$ BEGIN RAISE 'could not extend file \"x\": No space left on device'; END $$;",
             "No space left on device",
+            "the data do not fit",
         ),
     ] {
-        place.verify_bytes("a.dump", &with_statement(sql)).not_verified(said).hints("run it again");
+        place.verify_bytes("a.dump", &with_statement(sql)).not_verified(said).hints(hint);
     }
 }
 

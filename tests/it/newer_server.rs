@@ -9,16 +9,16 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::interruption::SOON;
-use crate::support::docker::{docker, docker_text};
+use crate::support::docker::{docker, docker_text, newer_image};
 use crate::support::engine::Engine;
 use crate::support::registry::Registry;
 use crate::support::source::{client, free_port};
+use crate::support::twin::answer_of_restored;
 use crate::support::{BINARY, Outcome, Place, Running, clean_environment, good_dump, text};
 
 const MAJOR: u32 = 17;
 /// Awkward in a shell, a URL and a connection string.
 const PASSWORD: &str = "it's a \"pass\" word\\ $HOME %41 ü";
-const IMAGES: [&str; 2] = ["postgres:17", "ccc-backup/postgres:17"];
 const OWN: &[u8] = b"[checks]\ntables = [\"things\"]\nmigrations = \"none\"\n";
 
 /// A server of that version in a container, with a database.
@@ -27,13 +27,6 @@ struct Newer {
     port: u16,
     /// Where its socket is.
     dir: TempDir,
-}
-
-/// The image of that version that is here.
-fn image() -> &'static str {
-    let here = |image: &&str| docker(&["image", "inspect", image]).status.success();
-    let image = IMAGES.into_iter().find(here);
-    image.unwrap_or_else(|| panic!("no image of PostgreSQL 17: infra/setup.sh gets one"))
 }
 
 impl Newer {
@@ -45,7 +38,7 @@ impl Newer {
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o777)).unwrap();
         let (at, mount) = (port.to_string(), format!("{}:/sockets", dir.path().display()));
         let run = ["run", "--detach", "--rm", "--network=host", "--name", &name];
-        let options = ["--env", &password, "--env", auth, "--volume", &mount, image()];
+        let options = ["--env", &password, "--env", auth, "--volume", &mount, newer_image()];
         let sockets = "unix_socket_directories=/var/run/postgresql,/sockets";
         let server = ["-c", "listen_addresses=127.0.0.1", "-c", sockets, "-p", &at];
         docker_text(&[&run[..], &options, &server].concat());
@@ -76,9 +69,13 @@ impl Newer {
     }
 
     fn create(&self, place: &Place, args: &[&str]) -> Outcome {
+        self.create_of("postgres", place, args)
+    }
+
+    fn create_of(&self, database: &str, place: &Place, args: &[&str]) -> Outcome {
         let mut command = place.ccc();
         let port = self.port.to_string();
-        command.args(["create", "--host=127.0.0.1", "--dbname=postgres", "--port", &port]);
+        command.args(["create", "--host=127.0.0.1", "--dbname", database, "--port", &port]);
         command.args(args).env("DB_PASSWORD", PASSWORD);
         place.outcome(&mut command)
     }
@@ -168,6 +165,33 @@ fn create_takes_pg_dump_from_a_container_and_verify_the_servers_version() {
 }
 
 #[test]
+fn a_database_of_any_provider_of_locales_comes_back_with_it() {
+    let newer = Newer::start("providers");
+    let sorted = "INSERT INTO things VALUES (1, 'Zoo'), (2, 'apfel'), (3, 'Äpfel')";
+    for (name, options, provider, order) in [
+        ("builtin", "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'", "b C.UTF-8", "123"),
+        ("icu", "LOCALE_PROVIDER icu ICU_LOCALE 'de-AT'", "i de-AT", "231"),
+    ] {
+        let database = format!("CREATE DATABASE {name} TEMPLATE template0 {options}");
+        assert!(newer.psql(&database).status.success());
+        let table = "CREATE TABLE things (id int PRIMARY KEY, thing text UNIQUE)";
+        let made = newer.client(table).args(["-c", sorted, "-d", name]).output().unwrap();
+        assert!(made.status.success(), "{}", text(&made.stderr));
+        let place = Place::new();
+        place.file("ccc-backup.toml", OWN);
+        assert_eq!(newer.create_of(name, &place, &["a.sql.gz"]).code, 0);
+        let ask = "SELECT datlocprovider::text || ' ' || datlocale, (SELECT string_agg(id::text, '' \
+                   ORDER BY thing) FROM things) FROM pg_database WHERE datname = current_database()";
+        let answer = answer_of_restored(&place, &["a.sql.gz"], ask);
+        assert_eq!(answer, format!("{provider}|{order}"));
+        // PostgreSQL 15 has no builtin provider, and sorts by code points all the same.
+        let older = place.outcome(place.verify().args(["a.sql.gz", "--postgres-version", "15"]));
+        older.passed();
+        assert_eq!(older.stderr, "", "{older}");
+    }
+}
+
+#[test]
 fn an_interrupted_create_leaves_no_tool_in_a_container() {
     let (newer, place) = (Newer::start("interrupted"), Place::new());
     std::fs::create_dir(place.dir().join("tmp")).unwrap();
@@ -220,7 +244,7 @@ fn create_at(engine: &Engine, newer: &Newer, place: &Place) -> Running {
 #[test]
 fn the_tools_are_pulled_where_no_image_has_them_and_it_is_said_where_they_cannot_be() {
     let registry = Registry::start();
-    registry.put(image(), "library/postgres:17");
+    registry.put(newer_image(), "library/postgres:17");
     let (newer, place) = (Newer::start("pulled"), Place::without_docker());
     let engine = Engine::with_mirror(&registry.host());
     let (none, _) = create_at(&engine, &newer, &place).end();

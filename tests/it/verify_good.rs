@@ -186,3 +186,30 @@ fn a_log_file_has_the_diagnostics_and_the_terminal_has_not() {
     let log = std::fs::read_to_string(place.dir().join("run.log")).unwrap();
     assert!(log.contains("DEBUG"), "{log}");
 }
+
+#[test]
+fn texts_that_look_like_times_of_other_zones_do_not_hide_the_zone_of_a_dump() {
+    let place = Place::new();
+    place.file("ccc-backup.toml", crate::support::torture::NO_APPLICATION);
+    for zone in ["Asia/Kathmandu", "Europe/Berlin", "America/St_Johns"] {
+        let database = database();
+        database.sql(&format!("ALTER DATABASE {} SET timezone = '{zone}'", database.name));
+        database.sql(
+            "CREATE SCHEMA said; CREATE TABLE said.words (at timestamptz, words text);
+             INSERT INTO said.words SELECT '2026-01-14 14:30:22+00'::timestamptz + n * interval '9 days',
+                 (ARRAY['2026-02-30 10:00:00+01', '2026-03-03 03:03:03+05:30', '2026-07-03 03:03:03+00',
+                        '0000-00-00 00:00:00+00', '2026-01-01 24:00:01-99'])[n % 5 + 1]
+             FROM generate_series(1, 60) n",
+        );
+        for args in [&["--schema=said"][..], &["--schema=said", "--format=custom"]] {
+            let outcome = place.verify_bytes("a.sql", &database.dump(args));
+            outcome.passed().says("✓ Contents match the backup (1 table)");
+        }
+        // One of the texts is another one.
+        let dump = String::from_utf8(database.dump(&["--schema=said"])).unwrap();
+        let end = dump.find("--\n-- PostgreSQL database dump complete").unwrap();
+        let changed = "UPDATE said.words SET words = 'x' WHERE words LIKE '2026-07%';\n\n";
+        let bytes = [&dump[..end], changed, &dump[end..]].concat();
+        place.verify_bytes("a.sql", bytes.as_bytes()).failed("Contents do not match");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod archive;
 mod checking;
+mod collation;
 mod holding;
 mod pg_restore;
 mod reading;
@@ -33,8 +34,10 @@ use chrono::Utc;
 const DATABASE: &str = "restore_test";
 /// The one that it begins in where it makes one of that name by itself.
 const OTHER_DATABASE: &str = "restore_test_begin";
-/// What an error of the server ends with whose disk is full.
-const DISK_FULL: &str = "(SQLSTATE 53100)";
+/// What an error of the server ends with whose disk is full, and what programs say then.
+const DISK_FULL: [&str; 2] = ["(SQLSTATE 53100)", "No space left on device"];
+/// What a server says whose answer has a name that cannot be told in UTF-8.
+const NOT_UTF8: &str = "invalid byte sequence for encoding \"UTF8\"";
 /// Clocks that are no further apart than this agree.
 const AHEAD: Duration = Duration::from_secs(300);
 
@@ -53,6 +56,7 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
         database: DATABASE.to_owned(),
         about: None,
         without_rows: false,
+        has_c_for_locale: false,
         manifest: None,
         opened: false,
     };
@@ -102,6 +106,8 @@ struct Run<'a> {
     about: Option<String>,
     /// Whether it is a backup of the schema alone, and meant to be one.
     without_rows: bool,
+    /// Whether the sandbox lacks the source's locale, and C took its place.
+    has_c_for_locale: bool,
     manifest: Option<Manifest>,
     /// Whether there was a backup at all; what was not there has no history.
     opened: bool,
@@ -276,9 +282,11 @@ impl Run<'_> {
         let hint = if cause.contains(OUT_OF_MEMORY) {
             "give it more: --memory SIZE, or memory in ccc-backup.toml; where there is no limit, free \
              memory on the machine"
-        } else if cause.contains(DISK_FULL) {
+        } else if DISK_FULL.iter().any(|full| cause.contains(full)) {
             "the data do not fit: make room where Docker keeps its data (docker system df), or give \
              the container more memory where it has a limit (--memory)"
+        } else if cause.contains(NOT_UTF8) {
+            "a name in it is in no encoding: restore it with PostgreSQL's own tools, and look at it there"
         } else {
             "run it again; --log-file FILE keeps the details"
         };

@@ -43,7 +43,7 @@ impl Run<'_> {
                 if let Some(warning) = warning {
                     self.warn(warning);
                 }
-                self.restored(&restored, &|| archive.has_changed())
+                self.restored(&restored, inspection, &|| archive.has_changed()).await
             }
         };
         self.judge_restore_time();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::watching::lost;
-use super::{DATABASE, OTHER_DATABASE, Run, changed, obstacle};
+use super::{DATABASE, OTHER_DATABASE, Run, changed, collation, obstacle};
 use crate::checks::restore_time;
 use crate::dump::encoding::is_for_databases;
 use crate::dump::inspect::Inspection;
@@ -13,12 +13,18 @@ use crate::dump::ranges::Ranges;
 use crate::events::{Event, Progress, Work};
 use crate::outcome::{Defect, Obstacle, RESTORE, Section};
 use crate::pg::ConnectInfo;
-use crate::restore::tolerate::NOT_ALLOWED;
+use crate::restore::tolerate::{NOT_ALLOWED, Rule};
 use crate::restore::{Ledger, LoadError, Restored, extensions, load, parallel};
 use crate::sandbox::{Locale, Sandbox};
 
 /// What to do about a backup that a local server cannot restore.
 const NEEDS_DOCKER: &str = "verify it in a container, where it may: --engine docker";
+/// SQLSTATE of what a read-only transaction may not do.
+const READ_ONLY: &str = "25006";
+/// pg_dump --create makes the database what it was before it fills it.
+const READ_ONLY_HINT: &str = "the dump makes its database read-only before it fills it, and psql refuses \
+                              it, too: restore it with PGOPTIONS='-c default_transaction_read_only=off', \
+                              or make one without --create";
 
 impl Run<'_> {
     /// Restores the dump into a new database of the sandbox. `false` when it was not begun, and the
@@ -46,9 +52,6 @@ impl Run<'_> {
         let outcome = match loaded {
             None => Err(self.interrupted()),
             Some(Ok(())) => Ok(()),
-            Some(Err(error @ LoadError::Unsupported(_))) => {
-                Err(obstacle(&error, "make the backup with `ccc-backup create`"))
-            }
             Some(Err(error @ LoadError::GivenUp)) => {
                 Err(obstacle(&error, "the first error often explains the others"))
             }
@@ -59,7 +62,10 @@ impl Run<'_> {
         let outcome = match outcome {
             Err(_) if file.has_changed() => Err(changed()),
             Err(obstacle) if restored.errors.is_empty() => Err(obstacle),
-            outcome => self.restored(&restored, &|| file.has_changed()).and(outcome),
+            outcome => {
+                let restored = self.restored(&restored, inspection, &|| file.has_changed()).await;
+                restored.and(outcome)
+            }
         };
         self.judge_restore_time();
         outcome.map(|()| true)
@@ -137,6 +143,9 @@ impl Run<'_> {
         inspection: &Inspection,
     ) -> Result<bool, Obstacle> {
         let contents = &inspection.contents;
+        if let Some(beyond) = &contents.beyond {
+            return Err(obstacle(beyond, beyond.hint()));
+        }
         // A dump of the globals alone connects to nothing, and changes roles all the same.
         if (contents.connects() || inspection.facts.cluster)
             && let Some(sandbox) = &mut self.sandbox
@@ -156,6 +165,7 @@ impl Run<'_> {
             .await
             .map_err(|error| self.no_sandbox(&error))?;
         if let Some(announcement) = replaced {
+            self.has_c_for_locale = true;
             self.report.warnings.push(announcement.clone());
             self.events.emit(Event::Warning(announcement));
         }
@@ -209,9 +219,10 @@ impl Run<'_> {
     }
 
     /// Notes what the restore found.
-    pub(super) fn restored(
+    pub(super) async fn restored(
         &mut self,
         restored: &Restored,
+        inspection: &Inspection,
         has_changed: &dyn Fn() -> bool,
     ) -> Result<(), Obstacle> {
         let is_bad = restored.unsound.is_some() || !restored.errors.is_empty();
@@ -224,6 +235,10 @@ impl Run<'_> {
         for (rule, count) in &restored.tolerated {
             self.report.warnings.push(format!("{count} × {rule}"));
         }
+        if restored.tolerated.contains_key(&Rule::LocaleReplaced) {
+            self.has_c_for_locale = true;
+            self.events.emit(Event::Warning(collation::REPLACED.to_owned()));
+        }
         if let Some(unsound) = &restored.unsound {
             self.report.defects.push(Defect { cause: unsound.to_string(), hint: None });
         }
@@ -234,12 +249,16 @@ impl Run<'_> {
             let cause = format!("the backup does what only a superuser may: {first}");
             return Err(obstacle(&cause, NEEDS_DOCKER));
         }
+        if let Some(obstacle) = self.is_about_the_locale(restored, inspection).await {
+            return Err(obstacle);
+        }
         if let Some(first) = restored.errors.first() {
             let cause = first.to_string().lines().next().unwrap_or_default().to_owned();
-            self.report.defects.push(Defect::new(
-                format!("restore error: {cause}"),
-                "the log has every error: --log-file FILE",
-            ));
+            let hint = match first.error.code.as_str() {
+                READ_ONLY => READ_ONLY_HINT,
+                _ => "the log has every error: --log-file FILE",
+            };
+            self.report.defects.push(Defect::new(format!("restore error: {cause}"), hint));
         }
         self.report.restored = !is_bad;
         Ok(())

@@ -8,6 +8,8 @@ use super::text;
 /// Images that `ccc-backup` takes by itself, in its own order.
 const IMAGES: [&str; 2] = ["postgres:15", "ccc-backup/postgres:15"];
 
+const NEWER_IMAGES: [&str; 2] = ["postgres:17", "ccc-backup/postgres:17"];
+
 /// Runs `docker`.
 pub fn docker(args: &[&str]) -> Output {
     Command::new("docker").args(args).output().unwrap_or_else(|error| missing(&error.to_string()))
@@ -35,6 +37,14 @@ pub fn image() -> &'static str {
             .find(here)
             .unwrap_or_else(|| missing("neither image of PostgreSQL 15 is here"))
     })
+}
+
+/// An image of PostgreSQL 17, which is newer than this machine's programs need be. Fails where there is
+/// none.
+pub fn newer_image() -> &'static str {
+    let here = |image: &&str| docker(&["image", "inspect", image]).status.success();
+    let found = NEWER_IMAGES.into_iter().find(here);
+    found.unwrap_or_else(|| panic!("no image of PostgreSQL 17: infra/setup.sh gets one"))
 }
 
 fn missing(why: &str) -> ! {

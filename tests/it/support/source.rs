@@ -41,6 +41,11 @@ pub fn source() -> &'static Source {
 impl Source {
     /// Another server than the one that the tests share.
     pub fn start() -> Self {
+        Self::with_locales("")
+    }
+
+    /// Another server, which has these locales beside the system's.
+    pub fn with_locales(locales: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let port = free_port();
@@ -52,6 +57,7 @@ impl Source {
             .arg(&dir)
             .arg(port.to_string())
             .env("SOURCE_PASSWORD", &password)
+            .env("SOURCE_LOCALES", locales)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -82,6 +88,17 @@ impl Source {
             ("PGPORT", self.port.to_string()),
             ("PGUSER", "postgres".to_owned()),
             ("PGPASSWORD", self.password.clone()),
+        ]
+    }
+
+    /// The environment that makes `create` connect to a database of this server.
+    pub fn connection(&self, database: &str) -> [(&'static str, String); 5] {
+        [
+            ("DB_HOST", "127.0.0.1".to_owned()),
+            ("DB_PORT", self.port.to_string()),
+            ("DB_NAME", database.to_owned()),
+            ("DB_USER", "postgres".to_owned()),
+            ("DB_PASSWORD", self.password.clone()),
         ]
     }
 
@@ -129,13 +146,7 @@ impl Database {
 
 /// The environment that makes `create` connect to a database of the source server.
 pub fn connection(database: &Database) -> [(&'static str, String); 5] {
-    [
-        ("DB_HOST", "127.0.0.1".to_owned()),
-        ("DB_PORT", source().port.to_string()),
-        ("DB_NAME", database.name.clone()),
-        ("DB_USER", "postgres".to_owned()),
-        ("DB_PASSWORD", source().password.clone()),
-    ]
+    source().connection(&database.name)
 }
 
 /// A lock on the table `users` of a database, under which a dump of it waits.

@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use super::source::client;
 use super::{Outcome, Place, docker, text};
+use crate::sandbox::SWEEPING;
 
 /// A kept sandbox.
 struct Kept {
@@ -13,6 +14,7 @@ struct Kept {
 /// Restores a backup by `verify` with these arguments, and its text by psql, and gives pg_dump's
 /// words for both, in this order. The backup must be called good.
 pub fn restored_twice(place: &Place, args: &[&str], sql: &[u8], dump_args: &[&str]) -> [String; 2] {
+    let _unswept = SWEEPING.blocking_lock();
     let kept = Kept::of(place, args);
     kept.restore_by_psql(place, sql);
     let twins = ["restore_test", "by_psql"].map(|database| {
@@ -21,6 +23,15 @@ pub fn restored_twice(place: &Place, args: &[&str], sql: &[u8], dump_args: &[&st
     });
     docker::remove(&docker::left(&place.container));
     twins
+}
+
+/// Verifies a backup with these arguments, which must be called good, and asks the restored database.
+pub fn answer_of_restored(place: &Place, args: &[&str], query: &str) -> String {
+    let _unswept = SWEEPING.blocking_lock();
+    let kept = Kept::of(place, args);
+    let answer = text(&kept.client("psql", &["-XqAtd", "restore_test", "-c", query]));
+    docker::remove(&docker::left(&place.container));
+    answer.trim().to_owned()
 }
 
 /// Fails where two texts differ, and shows the first difference.
