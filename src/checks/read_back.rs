@@ -185,18 +185,20 @@ async fn copy_out(
     Wanted { table, before }: &Wanted,
     rendering: &Rendering,
 ) -> Result<TableFingerprint, tokio_postgres::Error> {
-    let columns = match &table.columns {
-        Columns::Named(columns) => {
-            columns.iter().map(|column| pg::quote_ident(&column.text())).collect()
-        }
-        Columns::Stored => stored_columns(session, table).await?,
-    };
-    let columns = columns.join(", ");
+    let named: Vec<String> =
+        table.columns.named().iter().map(|column| pg::quote_ident(&column.text())).collect();
     let what = match places(session, table).await? {
-        // As pg_dump does, which a table without columns needs.
-        Places::Itself(name) if before.is_none() && columns.is_empty() => name,
-        Places::Itself(name) if before.is_none() => format!("{name} ({columns})"),
-        places => format!("(SELECT {columns} FROM {})", places.from(&columns, before.as_ref())),
+        // As pg_dump does, which a table without columns needs; all but the generated ones.
+        Places::Itself(name) if before.is_none() && named.is_empty() => name,
+        Places::Itself(name) if before.is_none() => format!("{name} ({})", named.join(", ")),
+        places => {
+            let columns = match table.columns {
+                Columns::Named(_) => named,
+                Columns::Stored => stored_columns(session, table).await?,
+            };
+            let columns = columns.join(", ");
+            format!("(SELECT {columns} FROM {})", places.from(&columns, before.as_ref()))
+        }
     };
     let encoding = pg::quote_literal(&rendering.encoding);
     let sql = format!("COPY {what} TO STDOUT WITH (ENCODING {encoding})");
