@@ -182,7 +182,7 @@ fn not_recorded(
         reasons.push(format!("the source's version, encoding and locale: {reason}"));
     }
     if contents.inserts > 0 {
-        reasons.push("rows and contents of tables dumped as INSERT statements".to_owned());
+        reasons.push("rows of INSERT statements that are not understood".to_owned());
     }
     if contents.database.large_objects.contents().is_none() {
         reasons.push("contents of large objects, which pg_dump writes otherwise".to_owned());

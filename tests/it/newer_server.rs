@@ -210,6 +210,21 @@ fn an_interrupted_create_leaves_no_tool_in_a_container() {
 }
 
 #[test]
+fn a_tool_in_a_container_that_does_not_end_by_itself_is_removed() {
+    let (newer, place) = (Newer::start("frozen"), Place::new());
+    std::fs::create_dir(place.dir().join("tmp")).unwrap();
+    let (mut run, _lock) = newer.create_waiting(&place);
+    let id = run.id();
+    docker_text(&["pause", &tools_of(id)[0]]);
+    run.signal(Signal::INT);
+    let (outcome, took) = run.end();
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    assert_eq!(tools_of(id), Vec::<String>::new());
+    assert_eq!(place.names("tmp"), Vec::<String>::new());
+}
+
+#[test]
 fn the_tools_of_a_killed_create_go_with_the_next_runs() {
     let (newer, place) = (Newer::start("killed"), Place::new());
     std::fs::create_dir(place.dir().join("tmp")).unwrap();

@@ -163,7 +163,7 @@ impl Run<'_> {
             self.report.not_proven.push(text.to_owned());
         }
         if inspection.contents.inserts > 0 {
-            let text = "rows and contents of tables that the dump fills by INSERT statements";
+            let text = "rows and contents in INSERT statements that are not understood";
             self.report.not_proven.push(text.to_owned());
         }
     }

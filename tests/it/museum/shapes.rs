@@ -241,6 +241,20 @@ fn objects(all: &mut Vec<Healthy>) {
     let matching = "Large objects match the backup (25, 1,062,201 bytes)";
     all.push(Healthy::created("large objects", &objects, &[]).saying(matching));
     all.push(Healthy::dump("large objects, --clean", objects.dump(&["--clean"])).saying(matching));
+    all.push(
+        Healthy::created("large objects with --no-content", &objects, &[])
+            .with_args(&["--no-content"])
+            .not_proving("contents of the restored rows")
+            .saying("Large objects match the backup (25)"),
+    );
+    let text = String::from_utf8(objects.dump(&[])).unwrap();
+    let hello = "'\\x68656c6c6f'";
+    assert!(text.contains(hello), "{hello} is not in the dump");
+    all.push(
+        Healthy::dump("a large object that is not written in hex", text.replace(hello, "'hello'"))
+            .not_proving("contents of large objects: pg_dump writes them otherwise")
+            .saying("Large objects match the backup (25)"),
+    );
 }
 
 fn values(all: &mut Vec<Healthy>) {
