@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::support::dumps::{position, with_sql_first, with_sql_last};
 use crate::support::source::{client, source};
 use crate::support::torture::NO_APPLICATION;
-use crate::support::{Outcome, Place, good_dump, text};
+use crate::support::{Database, Outcome, Place, good_dump, text};
 
 fn place() -> Place {
     let place = Place::new();
@@ -41,6 +41,17 @@ fn dump(name: &str, args: &[&str]) -> Vec<u8> {
 fn replaced(dump: &[u8], old: &str, new: &[u8]) -> Vec<u8> {
     let at = position(dump, old);
     [&dump[..at], new, &dump[at + old.len()..]].concat()
+}
+
+/// What is before, between and after these bytes.
+fn split<'a>(dump: &'a [u8], at: &[u8]) -> Vec<&'a [u8]> {
+    let (mut pieces, mut rest) = (Vec::new(), dump);
+    while let Some(end) = rest.windows(at.len()).position(|bytes| bytes == at) {
+        pieces.push(&rest[..end]);
+        rest = &rest[end + at.len()..];
+    }
+    pieces.push(rest);
+    pieces
 }
 
 const LATIN: &[u8] = b"SET client_encoding = 'LATIN1';
@@ -136,7 +147,13 @@ fn names_that_no_encoding_explains_are_not_verified() {
     for outcome in verified(&place, &dump("taiwan", &[])) {
         outcome.not_verified("cannot be told in UTF-8");
     }
-    for outcome in verified(&place, &dump("taiwan", &["--encoding=UTF8"])) {
+    // The same in UTF-8. Written so, and not by pg_dump --encoding: that reads the names of all roles, and
+    // those of other tests are not in EUC_TW.
+    let postgres = Database { name: "postgres".to_owned() };
+    let letter = postgres.sql(r"SELECT convert_from('\xc6a1', 'EUC_TW')");
+    let dump = replaced(&dump("taiwan", &[]), "'EUC_TW'", b"'UTF8'");
+    let pieces: Vec<&[u8]> = split(&dump, &[0xc6, 0xa1]);
+    for outcome in verified(&place, &pieces.join(letter.trim().as_bytes())) {
         outcome.passed();
     }
 }
