@@ -297,3 +297,23 @@ fn a_backup_proven_bad_stays_bad_when_the_server_goes_away_afterwards() {
     let outcome = verified("a.sql", bad.replace(text, &gone).as_bytes());
     outcome.failed("missing FROM-clause entry for table \"nothing\"");
 }
+
+#[test]
+fn a_bad_row_of_a_large_table_is_named_by_its_number_in_the_table() {
+    let mut dump =
+        "--\n-- PostgreSQL database dump\n--\n\nCREATE TABLE public.big (id integer, v text);\n\n\
+                    COPY public.big (id, v) FROM stdin;\n"
+            .to_owned();
+    for row in 1..=300_000 {
+        let bad = if row == 290_000 { "x" } else { "" };
+        dump += &format!("{bad}{row}\tvalue number {row}, with some text to fill the row\n");
+    }
+    dump += "\\.\n\n--\n-- PostgreSQL database dump complete\n--\n";
+    for jobs in ["1", "4"] {
+        let place = Place::new();
+        place.file("a.sql", dump.as_bytes());
+        let outcome = place.outcome(place.verify().args(["a.sql", "--jobs", jobs]));
+        outcome.failed("invalid input syntax for type integer: \"x290000\"");
+        outcome.says("COPY big, line 290000, column id: \"x290000\"");
+    }
+}
