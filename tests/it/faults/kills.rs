@@ -36,14 +36,24 @@ fn measured(run: impl Fn() -> Running) -> Duration {
     begun.elapsed() / 3
 }
 
-/// Kills runs at `count` instants that are spread over the time that one takes.
-fn killed(count: u32, takes: Duration, run: impl Fn(u32) -> Running, check: impl Fn(u32)) {
-    for n in 0..count {
-        let run = run(n);
-        std::thread::sleep(takes * n / count);
-        run.kill();
-        check(n);
+/// Kills runs at `count` instants that are spread over the time that one takes, and looks at what each left. Where
+/// most came to their end first, because runs were slower when they were measured, once more in half of the time.
+fn killed(count: u32, mut takes: Duration, run: impl Fn(u32) -> Running, check: impl Fn(u32)) {
+    for round in 0..6 {
+        let mut in_time = 0;
+        for n in 0..count {
+            let name = round * count + n;
+            let run = run(name);
+            std::thread::sleep(takes * n / count);
+            in_time += u32::from(run.kill());
+            check(name);
+        }
+        if in_time >= count / 2 {
+            return;
+        }
+        takes /= 2;
     }
+    panic!("nearly all runs came to their end: nothing was killed");
 }
 
 /// A plain dump, gzipped, that has its beginning and its end.
@@ -105,17 +115,15 @@ fn a_create_that_is_killed_at_any_instant_leaves_a_whole_backup_or_none() {
         names.set(names.get() + 1);
         create(&format!("whole{}", names.get()))
     });
-    let made = std::cell::Cell::new(0);
     killed(
         100,
         takes,
         |n| create(&format!("killed{n}")),
         |n| {
-            made.set(made.get() + u32::from(whole(&format!("killed{n}"))));
+            whole(&format!("killed{n}"));
             assert_history_is_read(&place);
         },
     );
-    assert!(made.get() < 90, "{} of 100 came to their end: nothing was killed", made.get());
     assert_cleaned(&place);
     assert!((1..=3).all(|n| whole(&format!("whole{n}"))));
 }

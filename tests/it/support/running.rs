@@ -1,7 +1,7 @@
 //! A run of the binary that is watched, and interrupted.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -127,9 +127,9 @@ impl Running {
         (Outcome::of(&std::process::Output { status, stdout, stderr }), took)
     }
 
-    /// Kills it without a chance to clean up.
-    pub fn kill(mut self) {
+    /// Kills it without a chance to clean up, and says whether it had not come to its end before.
+    pub fn kill(mut self) -> bool {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.child.wait().unwrap().signal().is_some()
     }
 }
