@@ -135,6 +135,8 @@ pub struct Restoring {
     refused: u64,
     counted: Option<u64>,
     trouble: Option<String>,
+    /// The server's words on the first refusal, wherever they stood.
+    first: Option<String>,
     last: String,
     current: Option<String>,
 }
@@ -151,6 +153,7 @@ impl Restoring {
             refused: 0,
             counted: None,
             trouble: None,
+            first: None,
             last: String::new(),
             current: None,
         }
@@ -160,6 +163,9 @@ impl Restoring {
     pub fn line(&mut self, line: &str) {
         for (mark, seen) in MARKS.iter().zip(&mut self.marks) {
             *seen += line.matches(mark).count() as u64;
+        }
+        if let Some((_, words)) = line.split_once(MARKS[1]) {
+            self.first.get_or_insert_with(|| words.to_owned());
         }
         if !line.is_empty() {
             line.clone_into(&mut self.last);
@@ -195,7 +201,9 @@ impl Restoring {
             _ => false,
         };
         if !adds_up {
-            return Judged::Unclear(ended());
+            let among = self.first.as_ref().filter(|words| !self.last.contains(*words));
+            let among = among.map(|words| format!("; among them: {words}")).unwrap_or_default();
+            return Judged::Unclear(ended() + &among);
         }
         self.restored.errors.extend(self.fatal.into_iter().map(unexplained));
         Judged::Clear(self.restored)
