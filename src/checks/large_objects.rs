@@ -38,8 +38,7 @@ impl Expected<'_> {
 }
 
 /// Compares number and contents with the dump's, and with the manifest's; tells `progress` how many
-/// bytes were read. The second value is why
-/// contents were not compared although they were to be.
+/// bytes were read. The second value is why contents were not compared although they were to be.
 ///
 /// # Errors
 /// When the server cannot be asked.

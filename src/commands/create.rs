@@ -23,7 +23,7 @@ use crate::dump::source_error::SourceError;
 use crate::dump::source_facts::{self, Facts};
 use crate::dump::stream::{self, StreamError, Streamed};
 use crate::events::{Event, Events, Progress, Work};
-use crate::outcome::{Verdict, counted as number};
+use crate::outcome::{Verdict, counted};
 use crate::settings::{CreateSettings, packing_of, process_environment};
 use crate::store::error::StoreError;
 use crate::store::globals::{globals_path, is_globals_name};
@@ -236,7 +236,7 @@ fn publish(
         dump_bytes: compressed.bytes_in,
         file_bytes: compressed.bytes_out,
         compressed: made.settings.codec != Codec::None,
-        contents: counted(&manifest),
+        contents: in_words(&manifest),
         globals: made.globals.as_ref().map(|_| globals_path(made.target)),
     });
     Ok(manifest)
@@ -279,11 +279,11 @@ fn finish(
 }
 
 /// What was counted, in words.
-fn counted(manifest: &Manifest) -> Option<String> {
+fn in_words(manifest: &Manifest) -> Option<String> {
     let rows: u64 = manifest.tables.iter().map(|table| table.rows).sum();
     let tables = manifest.tables.len();
     (tables > 0).then(|| {
-        let (tables, rows) = (number(tables as u64, "table"), number(rows, "row"));
+        let (tables, rows) = (counted(tables as u64, "table"), counted(rows, "row"));
         format!("{tables}, {rows}")
     })
 }

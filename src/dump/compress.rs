@@ -96,12 +96,7 @@ pub struct Compressed<W> {
 impl<W> Compressed<W> {
     /// The SHA-256 in lower-case hex.
     pub fn sha256_hex(&self) -> String {
-        use std::fmt::Write as _;
-        self.sha256.iter().fold(String::with_capacity(64), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex::encode(self.sha256)
     }
 }
 

@@ -90,6 +90,11 @@ enum How {
 }
 
 impl DatabaseContents {
+    /// The client encoding of the rows so far, where there are any.
+    fn encoding_so_far(&self) -> Option<Option<&str>> {
+        (!self.tables.is_empty()).then_some(self.encoding.as_deref())
+    }
+
     fn add(&mut self, found: TableContents, how: How) {
         let Self { tables, places, .. } = self;
         let key = (found.schema.clone(), found.name.clone());
@@ -259,10 +264,9 @@ impl Contents {
         let key = |schema: Option<&Name>, table: &Name, contents: &Self| {
             (contents.schema(schema, encoding), translated(table, encoding))
         };
-        let before = &self.database;
+        let before = self.database.encoding_so_far();
         let comparable = encoding.is_none_or(encoding::holds_no_ascii)
-            && (before.tables.is_empty()
-                || encoding::is_same(before.encoding.as_deref(), encoding));
+            && before.is_none_or(|before| encoding::is_same(before, encoding));
         let inserted = comparable.then(|| inserts::read(text, !self.escapes)).flatten();
         let is_named = |inserted: &Inserted| {
             inserted.names().all(|name| encoding::is_translated(name.as_bytes(), encoding))
@@ -313,10 +317,8 @@ impl Contents {
 
     fn start(&mut self, block: &CopyBlock, encoding: Option<&str>) {
         self.statements.take(&block.statement);
-        let before = &self.database;
-        let others = (!before.tables.is_empty()).then_some(before.encoding.as_deref());
         if self.beyond.is_none() {
-            self.beyond = Beyond::of(block, encoding, others);
+            self.beyond = Beyond::of(block, encoding, self.database.encoding_so_far());
         }
         self.is_in(encoding);
         self.open = Some(Open {

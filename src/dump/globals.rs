@@ -5,7 +5,6 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::hashing::hex;
 use super::source::{SourceSettings, conninfo_item};
 use super::source_error::SourceError;
 use crate::process::{Captured, Invocation};
@@ -43,6 +42,6 @@ pub async fn globals(
     if !ended.status.success() {
         return Err(SourceError::from_tool("pg_dumpall", ended));
     }
-    let sha256 = hex(&Sha256::digest(&stdout));
+    let sha256 = hex::encode(Sha256::digest(&stdout));
     Ok(Globals { sql: stdout, sha256, warnings: ended.stderr })
 }

@@ -46,7 +46,7 @@ impl<R: Read> Hashing<R> {
             }
         }
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Some(hex(&state.hasher.clone().finalize())))
+        Ok(Some(hex::encode(state.hasher.clone().finalize())))
     }
 }
 
@@ -58,9 +58,4 @@ impl<R: Read> Read for Hashing<R> {
         self.position.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }
-}
-
-/// Bytes as lower-case hex digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -115,37 +115,11 @@ impl Values {
     fn read(text: &[u8], escapes: bool) -> Option<Self> {
         let mut scan = Scan { rest: text, escapes };
         let mut values = Self::default();
-        let mut first = true;
-        loop {
-            let (mut width, mut generated) = (0, Vec::new());
-            let mut begun = false;
-            scan.take(b'(').then_some(())?;
-            loop {
-                let end = values.rows.len();
-                if begun {
-                    values.rows.push(b'\t');
-                }
-                if scan.value(&mut values.rows)? == Value::Generated {
-                    generated.push(width);
-                    values.rows.truncate(end);
-                } else {
-                    begun = true;
-                }
-                width += 1;
-                if !scan.take(b',') {
-                    break;
-                }
-            }
-            scan.take(b')').then_some(())?;
-            values.rows.push(b'\n');
-            if first {
-                (values.width, values.generated) = (width, generated);
-            } else if (values.width, &values.generated) != (width, &generated) {
+        (values.width, values.generated) = scan.row(&mut values.rows)?;
+        while scan.take(b',') {
+            let (width, generated) = scan.row(&mut values.rows)?;
+            if (width, &generated) != (values.width, &values.generated) {
                 return None;
-            }
-            first = false;
-            if !scan.take(b',') {
-                break;
             }
         }
         let mut tail = Tokens::of(scan.rest);
@@ -180,6 +154,29 @@ impl Scan<'_> {
             self.rest = &self.rest[1..];
         }
         found
+    }
+
+    /// `(1, 'a')`: how many values it has, and which of them are of generated columns.
+    fn row(&mut self, rows: &mut Vec<u8>) -> Option<(usize, Vec<usize>)> {
+        let (mut width, mut generated) = (0, Vec::new());
+        self.take(b'(').then_some(())?;
+        loop {
+            let end = rows.len();
+            if width > generated.len() {
+                rows.push(b'\t');
+            }
+            if self.value(rows)? == Value::Generated {
+                rows.truncate(end);
+                generated.push(width);
+            }
+            width += 1;
+            if !self.take(b',') {
+                break;
+            }
+        }
+        self.take(b')').then_some(())?;
+        rows.push(b'\n');
+        Some((width, generated))
     }
 
     fn value(&mut self, row: &mut Vec<u8>) -> Option<Value> {

@@ -144,16 +144,9 @@ fn opened(mut tokens: Tokens<'_>) -> Option<u32> {
 fn written(mut tokens: Tokens<'_>) -> Option<Vec<u8>> {
     let begins = tokens.take_mark(b'(') && tokens.take_word("0") && tokens.take_mark(b',');
     match tokens.next()? {
-        Token::Text(text) if begins => from_hex(text.strip_prefix(b"\\x")?),
+        Token::Text(text) if begins => hex::decode(text.strip_prefix(b"\\x")?).ok(),
         _ => None,
     }
-}
-
-fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    // Two digits are less than 256.
-    pairs.iter().map(|[high, low]| Some((digit(*high)? << 4 | digit(*low)?) as u8)).collect()
 }
 
 #[cfg(test)]

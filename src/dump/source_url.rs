@@ -173,12 +173,7 @@ fn decode(text: &str, part: &'static str) -> Result<String, UrlError> {
             continue;
         }
         let digits = after.get(..2).ok_or(UrlError::Encoding(part))?;
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        let (Some(high), Some(low)) = (digit(digits[0]), digit(digits[1])) else {
-            return Err(UrlError::Encoding(part));
-        };
-        // Two hex digits are at most 255.
-        bytes.push((high * 16 + low) as u8);
+        bytes.extend(hex::decode(digits).map_err(|_| UrlError::Encoding(part))?);
         rest = &after[2..];
     }
     // No environment variable can hold a NUL.

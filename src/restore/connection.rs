@@ -387,7 +387,7 @@ impl Connection {
 
 /// A statement whose encoding is not known: its bytes are run as they are, from within the server.
 fn run_as_bytes(bytes: &[u8]) -> String {
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex::encode(bytes);
     format!("DO $ccc$ BEGIN EXECUTE pg_catalog.convert_from('\\x{hex}', 'SQL_ASCII'); END $ccc$")
 }
 

@@ -14,7 +14,7 @@ pub(super) const KEY: &str = "manifest_sha256";
 pub(super) fn of(manifest: &Value) -> String {
     let mut hasher = Sha256::new();
     hash(manifest, &mut hasher);
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(hasher.finalize())
 }
 
 /// Takes the checksum out of a manifest that was read, and compares it.

@@ -203,15 +203,13 @@ fn a_source_that_goes_away_makes_no_backup() {
 fn a_pg_dump_that_is_older_than_the_server_is_said_to_be_so() {
     let (place, database) = (Place::without_docker(), unchanged_database());
     // The words of pg_dump 13 for this server; no machine has every version.
-    let old = place.file(
+    let old = place.program(
         "old/pg_dump",
-        b"#!/bin/sh\n\
-          [ \"$1\" != --version ] || { echo 'pg_dump (PostgreSQL) 13.16'; exit; }\n\
+        "[ \"$1\" != --version ] || { echo 'pg_dump (PostgreSQL) 13.16'; exit; }\n\
           echo 'pg_dump: error: server version: 15.18; pg_dump version: 13.16' >&2\n\
           echo 'pg_dump: error: aborting because of server version mismatch' >&2\n\
-          exit 1\n",
+          exit 1",
     );
-    std::fs::set_permissions(&old, PermissionsExt::from_mode(0o755)).unwrap();
     let mut command = place.create(database);
     refused(
         &place,

@@ -174,10 +174,9 @@ fn without_pg_restore_the_manifest_says_what_it_does_not_have() {
     }
     // Debian's directories are looked into, too, where the path has no pg_restore: one that cannot
     // read what this pg_dump writes stands for none.
-    let stub = "#!/bin/sh\necho 'pg_restore: error: unsupported version (1.14) in file header' >&2\n\
-                exit 1\n";
-    std::fs::write(tools.join("pg_restore"), stub).unwrap();
-    std::fs::set_permissions(tools.join("pg_restore"), PermissionsExt::from_mode(0o755)).unwrap();
+    let stub = "echo 'pg_restore: error: unsupported version (1.14) in file header' >&2\n\
+                exit 1";
+    place.program("tools/pg_restore", stub);
     let mut create = place.create(unchanged_database());
     create.args(["a", "--format=custom", "--pg-dump"]).arg(tools.join("pg_dump"));
     let outcome = Outcome::of(&create.output().unwrap());
@@ -199,12 +198,11 @@ fn what_pg_dump_wrote_and_pg_restore_cannot_read_is_no_backup() {
     }
     // Cuts what it wrote, as a disk that loses pages does.
     let script = format!(
-        "#!/bin/sh\n\"{}\" \"$@\" || exit\nfor arg; do case $arg in --file=*)\n\
-         truncate -s -1000 \"${{arg#--file=}}\";; esac; done\n",
+        "\"{}\" \"$@\" || exit\nfor arg; do case $arg in --file=*)\n\
+         truncate -s -1000 \"${{arg#--file=}}\";; esac; done",
         client("pg_dump").display()
     );
-    std::fs::write(tools.join("pg_dump"), script).unwrap();
-    std::fs::set_permissions(tools.join("pg_dump"), PermissionsExt::from_mode(0o755)).unwrap();
+    place.program("tools/pg_dump", &script);
     let mut create = place.create(unchanged_database());
     create.args(["a", "--format=custom", "--pg-dump"]).arg(tools.join("pg_dump"));
     let outcome = Outcome::of(&create.output().unwrap());

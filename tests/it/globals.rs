@@ -2,7 +2,7 @@
 //! other commands do with it.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -49,18 +49,11 @@ fn role(name: &str) -> String {
     role
 }
 
-/// A program in a directory `bin` of the place.
-fn program(place: &Place, name: &str, script: &str) -> PathBuf {
-    let path = place.file(&format!("bin/{name}"), format!("#!/bin/sh\n{script}\n").as_bytes());
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-    path
-}
-
 /// A pg_dump in a place, with this script as the pg_dumpall beside it.
 fn pg_dump_beside(place: &Place, script: &str) -> String {
-    program(place, "pg_dumpall", script);
+    place.program("bin/pg_dumpall", script);
     let real = client("pg_dump");
-    let path = program(place, "pg_dump", &format!("exec {} \"$@\"", real.display()));
+    let path = place.program("bin/pg_dump", &format!("exec {} \"$@\"", real.display()));
     path.to_str().unwrap().to_owned()
 }
 
@@ -90,8 +83,7 @@ fn the_file_has_the_servers_roles_and_no_password() {
     assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
 
     let recorded = globals_in_manifest(&place, "a.sql.gz");
-    let digest = Sha256::digest(globals.as_bytes());
-    let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex::encode(Sha256::digest(globals.as_bytes()));
     assert_eq!(
         recorded,
         serde_json::json!({ "name": "a.globals.sql", "bytes": globals.len(), "sha256": sha256 })

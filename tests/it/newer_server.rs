@@ -191,21 +191,26 @@ fn a_database_of_any_provider_of_locales_comes_back_with_it() {
     }
 }
 
-#[test]
-fn an_interrupted_create_leaves_no_tool_in_a_container() {
-    let (newer, place) = (Newer::start("interrupted"), Place::new());
-    std::fs::create_dir(place.dir().join("tmp")).unwrap();
-    let (mut run, _lock) = newer.create_waiting(&place);
+/// Interrupts a `create`, which leaves no tool behind.
+fn interrupted(mut run: Running, place: &Place) {
     let id = run.id();
-    assert_eq!(tools_of(id).len(), 1);
-    assert_eq!(place.names("tmp").len(), 1);
     run.signal(Signal::INT);
     let (outcome, took) = run.end();
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(took < Duration::from_secs(8), "{took:?}");
     assert_eq!(tools_of(id), Vec::<String>::new());
-    newer.wait_for(NOBODY_WAITS);
     assert_eq!(place.names("tmp"), Vec::<String>::new());
+}
+
+#[test]
+fn an_interrupted_create_leaves_no_tool_in_a_container() {
+    let (newer, place) = (Newer::start("interrupted"), Place::new());
+    std::fs::create_dir(place.dir().join("tmp")).unwrap();
+    let (run, _lock) = newer.create_waiting(&place);
+    assert_eq!(tools_of(run.id()).len(), 1);
+    assert_eq!(place.names("tmp").len(), 1);
+    interrupted(run, &place);
+    newer.wait_for(NOBODY_WAITS);
     assert_eq!(place.names("."), ["history.jsonl", "history.totals.json", "tmp"]);
 }
 
@@ -213,15 +218,9 @@ fn an_interrupted_create_leaves_no_tool_in_a_container() {
 fn a_tool_in_a_container_that_does_not_end_by_itself_is_removed() {
     let (newer, place) = (Newer::start("frozen"), Place::new());
     std::fs::create_dir(place.dir().join("tmp")).unwrap();
-    let (mut run, _lock) = newer.create_waiting(&place);
-    let id = run.id();
-    docker_text(&["pause", &tools_of(id)[0]]);
-    run.signal(Signal::INT);
-    let (outcome, took) = run.end();
-    assert_eq!(outcome.code, 2, "{outcome}");
-    assert!(took < Duration::from_secs(8), "{took:?}");
-    assert_eq!(tools_of(id), Vec::<String>::new());
-    assert_eq!(place.names("tmp"), Vec::<String>::new());
+    let (run, _lock) = newer.create_waiting(&place);
+    docker_text(&["pause", &tools_of(run.id())[0]]);
+    interrupted(run, &place);
 }
 
 #[test]

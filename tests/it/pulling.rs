@@ -1,6 +1,6 @@
 //! Images that are not here: pulled from a registry, and what becomes of a run when they cannot be.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::support::docker::{docker, docker_text, image};
 use crate::support::engine::Engine;
 use crate::support::proxy::Proxy;
 use crate::support::registry::{INTO_A_LAYER, Registry};
-use crate::support::{BINARY, Outcome, Place, Running, good_dump};
+use crate::support::{Outcome, Place, Running, good_dump};
 
 const NAME: &str = "some/postgres:15";
 
@@ -107,12 +107,9 @@ fn ctrl_c_while_an_image_is_pulled_leaves_nothing() {
 }
 
 fn verify_at(engine: &Engine, place: &Place, args: &[&str]) -> (Outcome, Duration) {
-    let mut command = engine.beside();
-    let begun = Instant::now();
-    let run = Running::verify_by(command.arg(BINARY), &engine.host(), place, "a.sql", args);
-    let outcome = run.end().0;
+    let ended = engine.verify(place, "a.sql", args).end();
     assert_eq!(engine.left(), Vec::<String>::new());
-    (outcome, begun.elapsed())
+    ended
 }
 
 #[test]

@@ -11,7 +11,6 @@ use crate::support::torture::{NO_APPLICATION, made, torture};
 use crate::support::{Outcome, Place, database, text};
 
 const NO_MANIFEST: &str = "no manifest: ";
-
 const OTHER_ORDER: &str =
     "contents of torture.listed: its partitions have their columns in different";
 

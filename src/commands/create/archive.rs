@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Job, ask_source, counted, died, finish, globals, interrupted, request};
+use super::{Job, ask_source, died, finish, globals, in_words, interrupted, request};
 use crate::commands::record::{self, Made, Packed};
 use crate::commands::{Failure, Stop};
 use crate::dump::archive::{Archive, Examined, Fault};
@@ -140,7 +140,7 @@ async fn archive(
         dump_bytes: manifest.file.bytes,
         file_bytes: manifest.file.bytes,
         compressed: false,
-        contents: counted(&manifest),
+        contents: in_words(&manifest),
         globals: made.globals.as_ref().map(|_| globals_path(target)),
     });
     Ok(manifest)

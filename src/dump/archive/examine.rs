@@ -14,7 +14,7 @@ use super::{ArchiveError, ArchiveFlaw, CUSTOM, Head, UnknownVersion, blocks, tar
 use crate::dump::damage::damage;
 use crate::dump::directory::{ArchiveDirectory, Member};
 use crate::dump::format::Format;
-use crate::dump::hashing::{Hashing, hex};
+use crate::dump::hashing::Hashing;
 use crate::dump::inspect::InspectError;
 use crate::dump::open::{BackupFile, Compression, decompress};
 use crate::dump::unpack::gunzip;
@@ -174,7 +174,7 @@ pub(super) fn examine_directory(
         flaw = flaw.or(Some(found));
     }
     let head = head.and_then(|head| flaw.map_or(Ok(head), |flaw| Err(Fault::Flaw(flaw))));
-    Ok(Examined { head, sha256: hex(&list.finalize()) })
+    Ok(Examined { head, sha256: hex::encode(list.finalize()) })
 }
 
 fn check(

@@ -100,8 +100,7 @@ impl Chosen {
             .config_dir
             .as_ref()
             .ok_or_else(|| unreadable("neither DOCKER_CONFIG nor HOME is set".into()))?;
-        let digest = Sha256::digest(context.as_bytes());
-        let folder: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let folder = hex::encode(Sha256::digest(context.as_bytes()));
         let path = dir.join("contexts/meta").join(folder).join("meta.json");
         let text = std::fs::read(&path)
             .map_err(|error| unreadable(format!("{}: {error}", path.display())))?;
@@ -219,8 +218,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("config.json"), r#"{"currentContext": "desktop"}"#).unwrap();
         // sha256("desktop")
-        let digest = Sha256::digest(b"desktop");
-        let folder: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let folder = hex::encode(Sha256::digest(b"desktop"));
         let meta = dir.path().join("contexts/meta").join(folder);
         std::fs::create_dir_all(&meta).unwrap();
         std::fs::write(

@@ -8,7 +8,7 @@ use crate::interruption::endless_restore;
 use crate::support::docker::image;
 use crate::support::engine::{Engine, text_of_root};
 use crate::support::registry::Registry;
-use crate::support::{BINARY, Outcome, Place, Running, good_dump};
+use crate::support::{Outcome, Place, Running, good_dump};
 
 /// An engine takes ten seconds to stop what does not stop by itself.
 const SOON: Duration = Duration::from_secs(60);
@@ -25,21 +25,16 @@ fn an_engine_that_is_stopped_restarted_or_killed_is_no_verdict_and_the_next_run_
     killed(&mut engine, &place);
 }
 
-fn verify(engine: &Engine, place: &Place, file: &str) -> Running {
-    let mut command = engine.beside();
-    Running::verify_by(command.arg(BINARY), &engine.host(), place, file, &[])
-}
-
 /// A verification whose restore is under way.
 fn restoring(engine: &Engine, place: &Place, file: &str) -> Running {
-    let mut run = verify(engine, place, file);
+    let mut run = engine.verify(place, file, &[]);
     run.wait_for("Restoring backup (");
     run
 }
 
 /// Verifies a good backup; nothing of any run is left then.
 fn next_run(engine: &Engine, place: &Place) -> Outcome {
-    let (outcome, _) = verify(engine, place, "good.sql").end();
+    let (outcome, _) = engine.verify(place, "good.sql", &[]).end();
     outcome.passed();
     assert_eq!(engine.left(), Vec::<String>::new());
     outcome
@@ -52,7 +47,7 @@ fn stopped(engine: &mut Engine, place: &Place) {
     let (outcome, took) = run.end();
     outcome.not_verified("").hints("run it again");
     assert!(took < SOON, "{took:?}");
-    let none = verify(engine, place, "good.sql").end().0;
+    let none = engine.verify(place, "good.sql", &[]).end().0;
     none.not_verified("no Docker Engine answers").hints("start Docker");
     engine.run();
     assert!(!engine.left().is_empty(), "there is nothing to sweep");
@@ -89,7 +84,7 @@ fn an_engine_that_has_no_addresses_left_is_no_verdict() {
     let engine = Engine::without_addresses();
     let place = Place::without_docker();
     place.file("good.sql", good_dump());
-    let (outcome, _) = verify(&engine, &place, "good.sql").end();
+    let (outcome, _) = engine.verify(&place, "good.sql", &[]).end();
     outcome.not_verified("Docker could not create the network").hints("docker network prune");
     assert_eq!(engine.left(), Vec::<String>::new());
 }
@@ -103,10 +98,7 @@ fn an_engine_whose_disk_is_full_is_no_verdict_and_keeps_nothing() {
     let _beside = registry.beside(&engine);
     let name = format!("{}/some/postgres:15", registry.host());
     let verify = || {
-        let (mut command, args) = (engine.beside(), ["--image", &name]);
-        command.arg(BINARY);
-        let run = Running::verify_by(&mut command, &engine.host(), &place, "good.sql", &args);
-        let (outcome, _) = run.end();
+        let (outcome, _) = engine.verify(&place, "good.sql", &["--image", &name]).end();
         assert_eq!(engine.left(), Vec::<String>::new(), "{outcome}");
         outcome
     };

@@ -26,11 +26,11 @@ fn small(name: &str) -> Database {
     database
 }
 
-/// How long an undisturbed run takes, roughly.
-fn measured(run: impl Fn() -> Running) -> Duration {
+/// How long an undisturbed run takes, roughly; of those with the numbers 1 to 3.
+fn measured(run: impl Fn(u32) -> Running) -> Duration {
     let begun = Instant::now();
-    for _ in 0..3 {
-        let (outcome, _) = run().end();
+    for n in 1..=3 {
+        let (outcome, _) = run(n).end();
         assert_eq!(outcome.code, 0, "{outcome}");
     }
     begun.elapsed() / 3
@@ -73,8 +73,7 @@ fn assert_manifest_of(path: &Path) {
     assert!(path.exists(), "a manifest without its backup {}", path.display());
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     if path.is_file() {
-        let digest = Sha256::digest(std::fs::read(path).unwrap());
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex::encode(Sha256::digest(std::fs::read(path).unwrap()));
         assert_eq!(manifest["file"]["sha256"], digest.as_str(), "{}", path.display());
     }
 }
@@ -110,11 +109,7 @@ fn a_create_that_is_killed_at_any_instant_leaves_a_whole_backup_or_none() {
         assert_manifest_of(&path);
         path.exists().then(|| assert_whole(&path)).is_some()
     };
-    let names = std::cell::Cell::new(0);
-    let takes = measured(|| {
-        names.set(names.get() + 1);
-        create(&format!("whole{}", names.get()))
-    });
+    let takes = measured(|n| create(&format!("whole{n}")));
     killed(
         100,
         takes,
@@ -136,11 +131,7 @@ fn a_create_in_pg_dumps_own_formats_that_is_killed_leaves_a_whole_backup_or_none
             let path = format!("backups/{name}.{ending}");
             Running::create(&place, &database, &[&[path.as_str()], options].concat())
         };
-        let names = std::cell::Cell::new(0);
-        let takes = measured(|| {
-            names.set(names.get() + 1);
-            create(&format!("whole{}", names.get()))
-        });
+        let takes = measured(|n| create(&format!("whole{n}")));
         killed(
             25,
             takes,
@@ -166,11 +157,7 @@ fn a_manifest_that_names_the_servers_roles_has_them_whenever_create_is_killed() 
     let create = |name: &str| {
         Running::create(&place, &database, &[&format!("backups/{name}.sql"), "--globals"])
     };
-    let names = std::cell::Cell::new(0);
-    let takes = measured(|| {
-        names.set(names.get() + 1);
-        create(&format!("whole{}", names.get()))
-    });
+    let takes = measured(|n| create(&format!("whole{n}")));
     killed(
         40,
         takes,
@@ -193,7 +180,7 @@ fn a_manifest_that_names_the_servers_roles_has_them_whenever_create_is_killed() 
 fn a_backup_that_is_being_replaced_is_never_lost_to_a_kill() {
     let (place, database) = (Place::without_docker(), small("killed_replacing"));
     let create = || Running::create(&place, &database, &["backups/a.sql", "--force"]);
-    let takes = measured(create);
+    let takes = measured(|_| create());
     let path = place.dir().join("backups/a.sql.gz");
     killed(
         50,
@@ -224,7 +211,7 @@ fn what_killed_verifications_leave_goes_with_the_next_run_and_nothing_else_does(
     live.wait_for("Restoring backup (");
     let others = left(&place.container);
 
-    let takes = measured(|| verify("whole", "a.sql"));
+    let takes = measured(|_| verify("whole", "a.sql"));
     killed(20, takes, |n| verify(&format!("killed{n}"), "a.sql"), |_| ());
     verify("last", "a.sql").end().0.passed();
     let after = left(&place.container);

@@ -2,7 +2,6 @@
 //! that nothing is proven or made, and leaves nothing.
 
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -57,12 +56,11 @@ fn every_signal_ends_a_create_that_reads_its_archive_back() {
         let (place, database) = (Place::without_docker(), unchanged_database());
         // A pg_restore that never comes to its end, beside a real pg_dump.
         let real = crate::support::source::client("pg_dump");
-        let pg_dump = format!("#!/bin/sh\nexec '{}' \"$@\"\n", real.display());
+        let pg_dump = format!("exec '{}' \"$@\"", real.display());
         let started = place.dir().join("started");
-        let pg_restore = format!("#!/bin/sh\n>'{}'\nexec sleep 600\n", started.display());
+        let pg_restore = format!(">'{}'\nexec sleep 600", started.display());
         for (name, script) in [("pg_dump", pg_dump), ("pg_restore", pg_restore)] {
-            let file = place.file(&format!("bin/{name}"), script.as_bytes());
-            std::fs::set_permissions(file, PermissionsExt::from_mode(0o755)).unwrap();
+            place.program(&format!("bin/{name}"), &script);
         }
         let args = ["a.dump", "--pg-dump", "bin/pg_dump"];
         let mut run = Running::create(&place, database, &args);
@@ -103,10 +101,9 @@ fn ended(place: &Place, run: Running, name: &str) {
 fn a_second_ctrl_c_during_create_leaves_at_once_and_says_what_is_left() {
     let (place, database) = (Place::without_docker(), unchanged_database());
     // A pg_dump that leaves something running, which holds its output open.
-    let script = "#!/bin/sh\n[ \"$1\" != --version ] || { echo 'pg_dump (PostgreSQL) 15.18'; exit; }\n\
-                  setsid sh -c '>started; exec sleep 6' &\nexec sleep 600\n";
-    let pg_dump = place.file("bin/pg_dump", script.as_bytes());
-    std::fs::set_permissions(pg_dump, PermissionsExt::from_mode(0o755)).unwrap();
+    let script = "[ \"$1\" != --version ] || { echo 'pg_dump (PostgreSQL) 15.18'; exit; }\n\
+                  setsid sh -c '>started; exec sleep 6' &\nexec sleep 600";
+    place.program("bin/pg_dump", script);
     let mut run = Running::create(&place, database, &["a.sql", "--pg-dump", "bin/pg_dump"]);
     while !place.dir().join("started").exists() {
         std::thread::sleep(Duration::from_millis(10));
@@ -128,10 +125,9 @@ fn a_second_ctrl_c_during_create_leaves_at_once_and_says_what_is_left() {
 #[test]
 fn a_create_whose_pg_dump_leaves_something_running_ends_all_the_same() {
     let (place, database) = (Place::without_docker(), unchanged_database());
-    let script = "#!/bin/sh\n[ \"$1\" != --version ] || { echo 'pg_dump (PostgreSQL) 15.18'; exit; }\n\
-                  setsid sh -c '>started; exec sleep 10' &\nexec sleep 600\n";
-    let pg_dump = place.file("bin/pg_dump", script.as_bytes());
-    std::fs::set_permissions(pg_dump, PermissionsExt::from_mode(0o755)).unwrap();
+    let script = "[ \"$1\" != --version ] || { echo 'pg_dump (PostgreSQL) 15.18'; exit; }\n\
+                  setsid sh -c '>started; exec sleep 10' &\nexec sleep 600";
+    place.program("bin/pg_dump", script);
     let mut run = Running::create(&place, database, &["a.sql", "--pg-dump", "bin/pg_dump"]);
     while !place.dir().join("started").exists() {
         std::thread::sleep(Duration::from_millis(10));

@@ -17,13 +17,11 @@ fn manifest(place: &Place, path: &str) -> Value {
 /// was written.
 fn pg_dump_and(place: &Place, then: &str) -> String {
     let script = format!(
-        "#!/bin/sh\n'{}' \"$@\" || exit\nfor arg; do case $arg in --file=*) file=${{arg#--file=}}\n\
-         {then};; esac; done\n",
+        "'{}' \"$@\" || exit\nfor arg; do case $arg in --file=*) file=${{arg#--file=}}\n\
+         {then};; esac; done",
         client("pg_dump").display()
     );
-    let path = place.file("bin/pg_dump", script.as_bytes());
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-    path.to_str().unwrap().to_owned()
+    place.program("bin/pg_dump", &script).to_str().unwrap().to_owned()
 }
 
 #[test]

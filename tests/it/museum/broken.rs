@@ -141,8 +141,7 @@ pub fn fit(manifest: &Manifest, file: &[u8]) -> Manifest {
     MultiGzDecoder::new(file).read_to_end(&mut dump).unwrap();
     manifest.file.uncompressed_bytes = dump.len() as u64;
     manifest.file.bytes = file.len() as u64;
-    let digest = Sha256::digest(file);
-    manifest.file.sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    manifest.file.sha256 = hex::encode(Sha256::digest(file));
     manifest
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::docker::{docker_text, image};
-use super::{docker, text};
+use super::{BINARY, Place, Running, docker, text};
 
 /// How long it may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -140,6 +140,11 @@ impl Engine {
             return Ok(());
         }
         Err(std::fs::read_to_string(self.dir.join("log")).unwrap_or_default())
+    }
+
+    /// Starts `ccc-backup verify` of a file at it, from within its network.
+    pub fn verify(&self, place: &Place, file: &str, args: &[&str]) -> Running {
+        Running::verify_by(self.beside().arg(BINARY), &self.host(), place, file, args)
     }
 
     /// Runs a program in the network that it has for itself: two engines in one would take each

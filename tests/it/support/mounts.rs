@@ -58,11 +58,8 @@ pub fn hiding(program: &str) -> String {
 /// A program in a place that runs the newest pg_dump of Debian's directories: the one on the `PATH`
 /// may be a program that stands for what is hidden, too.
 pub fn unhidden_pg_dump(place: &Place) -> String {
-    let script =
-        "#!/bin/sh\nexec $(ls /usr/lib/postgresql/*/bin/pg_dump | sort -V | tail -1) \"$@\"\n";
-    let path = place.file("bin/pg_dump", script.as_bytes());
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    path.to_str().unwrap().to_owned()
+    let script = "exec $(ls /usr/lib/postgresql/*/bin/pg_dump | sort -V | tail -1) \"$@\"";
+    place.program("bin/pg_dump", script).to_str().unwrap().to_owned()
 }
 
 /// What [`on_a_disk`] found on the disk at the end.

@@ -61,6 +61,13 @@ impl Place {
         path
     }
 
+    /// Writes a program: these lines of shell.
+    pub fn program(&self, name: &str, script: &str) -> PathBuf {
+        let path = self.file(name, format!("#!/bin/sh\n{script}\n").as_bytes());
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        path
+    }
+
     /// The names in a directory of it, sorted.
     pub fn names(&self, dir: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.dir().join(dir)).unwrap();
