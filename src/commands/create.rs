@@ -267,7 +267,7 @@ fn finish(
     {
         events.emit(Event::Warning(older));
     }
-    manifest.write(made.target, true).map_err(|error| Failure {
+    manifest.write(made.target).map_err(|error| Failure {
         exit: 1,
         cause: format!("{} was made, but not its manifest: {error}", made.target.display()),
         hint: error.hint(),

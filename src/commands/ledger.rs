@@ -16,6 +16,7 @@ use crate::store::StoreError;
 use crate::store::history::{self, Record};
 use crate::store::ledger::Ledger;
 use crate::store::naming::directory_of;
+use crate::store::publish::Partial;
 use crate::store::totals::Totals;
 
 /// Whether the metrics can be written, asked before the work.
@@ -123,19 +124,15 @@ pub fn save(ledger: &Ledger) -> Vec<String> {
 pub fn write_metrics(file: &Path, totals: Option<&Totals>) -> Result<(), String> {
     let said = |reason: &dyn Display| format!("no metrics in {}: {reason}", file.display());
     let totals = totals.ok_or_else(|| said(&"the runs were not counted"))?;
-    write_whole(file, &metrics::render(totals)).map_err(|error| said(&error))
+    write_whole(file, &metrics::render(totals)).map_err(|error| said(&error.into_io()))
 }
 
-/// Writes a file that everybody may read, whole or not at all. Until it is whole its name does not
-/// end in `.prom`, so that node_exporter does not take it.
-fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut partial = tempfile::Builder::new()
-        .prefix(".ccc-backup-metrics-")
-        .suffix(".partial")
-        .tempfile_in(directory_of(file))?;
-    partial.write_all(bytes)?;
-    partial.as_file().set_permissions(Permissions::from_mode(0o644))?;
-    partial.as_file().sync_all()?;
-    partial.persist(file)?;
-    Ok(())
+/// Writes a file that everybody may read, whatever the umask, whole or not at all. Until it is whole
+/// its name does not end in `.prom`, so that node_exporter does not take it.
+fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let failed = |error| StoreError::io("write", file, error);
+    let mut partial = Partial::renew(file, 0o644)?;
+    partial.write_all(bytes).map_err(failed)?;
+    std::fs::set_permissions(partial.path(), Permissions::from_mode(0o644)).map_err(failed)?;
+    partial.publish().map(drop)
 }

@@ -1,14 +1,17 @@
 //! Where reports go: destinations that are proven writable before the work starts, and files that
 //! appear whole or not at all. Knows nothing of what is written.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use crate::store::naming::directory_of;
+use crate::store::publish::{Partial, write_anew};
+
+/// The mode of a report, less what the umask takes: it is read by others, and holds no rows.
+const READABLE: u32 = 0o666;
 
 /// Why a file cannot be written.
 #[derive(Debug, Error)]
@@ -90,7 +93,8 @@ impl Destination {
         }
         let destination = Self { named, file, stream: false };
         // Made and removed again: a run that is killed leaves nothing behind.
-        drop(destination.temporary()?);
+        let made = Partial::renew(&destination.file, READABLE);
+        drop(made.map_err(|error| destination.refused(error.into_io()))?);
         Ok(destination)
     }
 
@@ -123,25 +127,8 @@ impl Destination {
             let written = written.and_then(|mut stream| stream.write_all(bytes));
             return written.map_err(|error| self.refused(error));
         }
-        let mut temporary = self.temporary()?;
-        let written = temporary.write_all(bytes).and_then(|()| temporary.as_file().sync_all());
-        written.map_err(|error| self.refused(error))?;
-        match temporary.persist(&self.file) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.refused(error.error)),
-        }
-    }
-
-    fn temporary(&self) -> Result<tempfile::NamedTempFile, OutputError> {
-        let mut prefix = std::ffi::OsString::from(".");
-        prefix.push(self.file.file_name().unwrap_or_default());
-        tempfile::Builder::new()
-            .prefix(&prefix)
-            .suffix(".partial")
-            // Less what the umask takes: a report is read by others, and holds no rows.
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(directory_of(&self.file))
-            .map_err(|error| self.refused(error))
+        let written = write_anew(&self.file, bytes, READABLE);
+        written.map_err(|error| self.refused(error.into_io()))
     }
 
     fn refused(&self, source: io::Error) -> OutputError {
@@ -196,6 +183,8 @@ fn is_system(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn names(dir: &Path) -> Vec<String> {

@@ -72,6 +72,17 @@ impl StoreError {
         }
     }
 
+    /// The system's error, for words that name the path by themselves.
+    pub(crate) fn into_io(self) -> io::Error {
+        match self {
+            Self::DiskFull(_) => io::ErrorKind::StorageFull.into(),
+            Self::ReadOnly(_) => io::ErrorKind::ReadOnlyFilesystem.into(),
+            Self::NoPermission { .. } => io::ErrorKind::PermissionDenied.into(),
+            Self::Io { source, .. } | Self::DirectoryUnreadable { source, .. } => source,
+            other => io::Error::other(other),
+        }
+    }
+
     /// The error for a directory that cannot be listed.
     pub(crate) fn directory(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();

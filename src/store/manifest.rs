@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::error::StoreError;
 use super::naming::manifest_path;
-use super::publish::write_atomically;
+use super::publish::write_anew;
 use super::seal;
 
 /// The version that is written, and the newest that is read.
@@ -384,12 +384,12 @@ impl Manifest {
     /// Writes it beside its backup, whole or not at all.
     ///
     /// # Errors
-    /// As [`write_atomically`].
-    pub fn write(&self, backup: &Path, overwrite: bool) -> Result<(), StoreError> {
+    /// As [`write_anew`].
+    pub fn write(&self, backup: &Path) -> Result<(), StoreError> {
         let path = manifest_path(backup);
         let bytes =
             self.to_bytes().map_err(|error| StoreError::io("write", &path, error.into()))?;
-        write_atomically(&path, &bytes, overwrite)
+        write_anew(&path, &bytes, 0o600)
     }
 }
 

@@ -80,9 +80,8 @@ fn a_manifest_is_read_as_it_was_written() {
     let dir = tempfile::tempdir().unwrap();
     let backup = dir.path().join("x.sql.gz");
     assert!(Manifest::read(&backup).unwrap().is_none());
-    manifest().write(&backup, false).unwrap();
+    manifest().write(&backup).unwrap();
     assert_eq!(Manifest::read(&backup).unwrap(), Some(manifest()));
-    assert!(matches!(manifest().write(&backup, false), Err(StoreError::TargetExists(_))));
 }
 
 #[test]

@@ -41,17 +41,32 @@ impl Partial {
         make_directory(directory_of(target))?;
         refuse_existing(target, overwrite)?;
         for _ in 0..ATTEMPTS {
-            if let Some(file) = claim(&path)? {
-                return Ok(Self {
-                    file,
-                    path,
-                    target: target.to_owned(),
-                    overwrite,
-                    published: false,
-                });
+            if let Some(file) = claim(&path, 0o600, lock::try_exclusive)? {
+                return Ok(Self::begun(file, path, target, overwrite));
             }
         }
         Err(StoreError::BeingWritten(target.to_owned()))
+    }
+
+    /// Begins anew a file that is written again and again, such as a report, in a directory that
+    /// exists; waits for another run that writes it. The file has the mode `mode`, less what the
+    /// umask takes.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub fn renew(target: &Path, mode: u32) -> Result<Self, StoreError> {
+        let path = partial_path(target)?;
+        // Each time round, somebody else has come one step further.
+        loop {
+            let wait = |file: &File| lock::wait_exclusive(file).map(|()| true);
+            if let Some(file) = claim(&path, mode, wait)? {
+                return Ok(Self::begun(file, path, target, true));
+            }
+        }
+    }
+
+    fn begun(file: File, path: PathBuf, target: &Path, overwrite: bool) -> Self {
+        Self { file, path, target: target.to_owned(), overwrite, published: false }
     }
 
     /// The file to be.
@@ -110,12 +125,12 @@ impl Drop for Partial {
     }
 }
 
-/// Writes a small file so that it appears whole or not at all.
+/// Writes a small file anew, so that it appears whole or not at all.
 ///
 /// # Errors
-/// As [`Partial::create`] and [`Partial::publish`].
-pub fn write_atomically(target: &Path, bytes: &[u8], overwrite: bool) -> Result<(), StoreError> {
-    let mut partial = Partial::create(target, overwrite)?;
+/// As [`Partial::renew`] and [`Partial::publish`].
+pub fn write_anew(target: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
+    let mut partial = Partial::renew(target, mode)?;
     partial.write_all(bytes).map_err(|error| StoreError::io("write", target, error))?;
     partial.publish().map(drop)
 }
@@ -151,17 +166,21 @@ fn refuse_existing(target: &Path, overwrite: bool) -> Result<(), StoreError> {
 
 /// Creates and locks the partial file; `None` when a stale one was removed or another run was
 /// quicker, so that it is worth another try.
-fn claim(path: &Path) -> Result<Option<File>, StoreError> {
+fn claim(
+    path: &Path,
+    mode: u32,
+    take: impl Fn(&File) -> io::Result<bool>,
+) -> Result<Option<File>, StoreError> {
     let failed = |error| StoreError::io("create", path, error);
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    match OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
         Ok(file) => {
             // Between the two calls another run may have taken it for a stale one.
-            let ours = lock::try_exclusive(&file).map_err(failed)?
-                && lock::still_names(path, &file).map_err(failed)?;
+            let ours =
+                take(&file).map_err(failed)? && lock::still_names(path, &file).map_err(failed)?;
             Ok(ours.then_some(file))
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            remove_stale(path)?;
+            remove_stale(path, take)?;
             Ok(None)
         }
         Err(error) => Err(failed(error)),
@@ -169,14 +188,14 @@ fn claim(path: &Path) -> Result<Option<File>, StoreError> {
 }
 
 /// Removes the partial file of a dead run.
-fn remove_stale(path: &Path) -> Result<(), StoreError> {
+fn remove_stale(path: &Path, take: impl Fn(&File) -> io::Result<bool>) -> Result<(), StoreError> {
     let failed = |error| StoreError::io("replace", path, error);
     let file = match open_unfollowed(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(error)),
     };
-    if !lock::try_exclusive(&file).map_err(failed)? {
+    if !take(&file).map_err(failed)? {
         return Err(StoreError::BeingWritten(path.to_owned()));
     }
     if lock::still_names(path, &file).map_err(failed)? {

@@ -12,6 +12,13 @@ pub(in crate::store) fn names(dir: &Path) -> Vec<String> {
     names
 }
 
+/// Writes a file in one go.
+fn write(target: &Path, bytes: &[u8], overwrite: bool) -> Result<(), StoreError> {
+    let mut partial = Partial::create(target, overwrite)?;
+    partial.write_all(bytes).unwrap();
+    partial.publish().map(drop)
+}
+
 #[test]
 fn a_file_appears_under_its_name_only_when_it_is_published() {
     let dir = tempfile::tempdir().unwrap();
@@ -36,7 +43,7 @@ fn a_file_that_is_not_published_is_removed() {
 #[test]
 fn missing_directories_are_made_for_their_owner_only() {
     let dir = tempfile::tempdir().unwrap();
-    write_atomically(&dir.path().join("a/b/x.json"), b"{}", false).unwrap();
+    write(&dir.path().join("a/b/x.json"), b"{}", false).unwrap();
     let mode = dir.path().join("a").metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }
@@ -45,12 +52,12 @@ fn missing_directories_are_made_for_their_owner_only() {
 fn an_existing_file_is_replaced_only_when_that_is_allowed() {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("x");
-    write_atomically(&target, b"old", false).unwrap();
-    let error = write_atomically(&target, b"new", false).unwrap_err();
+    write(&target, b"old", false).unwrap();
+    let error = write(&target, b"new", false).unwrap_err();
     assert!(matches!(error, StoreError::TargetExists(_)), "{error}");
     assert!(error.hint().unwrap().contains("--force"));
     assert_eq!(std::fs::read(&target).unwrap(), b"old");
-    write_atomically(&target, b"new", true).unwrap();
+    write(&target, b"new", true).unwrap();
     assert_eq!(std::fs::read(&target).unwrap(), b"new");
     assert_eq!(names(dir.path()), ["x"]);
 }
@@ -83,7 +90,7 @@ fn the_fallback_for_other_file_systems_does_not_replace_either() {
 fn the_partial_file_of_a_dead_run_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join(".x.partial"), b"half").unwrap();
-    write_atomically(&dir.path().join("x"), b"whole", false).unwrap();
+    write(&dir.path().join("x"), b"whole", false).unwrap();
     assert_eq!(names(dir.path()), ["x"]);
     assert_eq!(std::fs::read(dir.path().join("x")).unwrap(), b"whole");
 }
@@ -105,14 +112,53 @@ fn of_many_runs_at_once_one_writes_the_file() {
     let target = dir.path().join("x");
     std::fs::write(dir.path().join(".x.partial"), b"stale").unwrap();
     let won = std::thread::scope(|scope| {
-        let runs: Vec<_> = (0..16)
-            .map(|_| scope.spawn(|| write_atomically(&target, &[7; 4096], false).is_ok()))
-            .collect();
+        let runs: Vec<_> =
+            (0..16).map(|_| scope.spawn(|| write(&target, &[7; 4096], false).is_ok())).collect();
         runs.into_iter().filter(|_| true).map(|run| run.join().unwrap()).filter(|won| *won).count()
     });
     assert_eq!(won, 1);
     assert_eq!(names(dir.path()), ["x"]);
     assert_eq!(std::fs::read(&target).unwrap(), [7; 4096]);
+}
+
+#[test]
+fn of_many_runs_at_once_that_renew_a_file_each_writes_it_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("x");
+    std::fs::write(dir.path().join(".x.partial"), b"stale, and longer than what follows").unwrap();
+    std::thread::scope(|scope| {
+        for n in 0..16 {
+            let target = &target;
+            scope.spawn(move || write_anew(target, &[n; 16], 0o640).unwrap());
+        }
+    });
+    let bytes = std::fs::read(&target).unwrap();
+    assert!(bytes.len() == 16 && bytes.iter().all(|byte| *byte == bytes[0]), "{bytes:?}");
+    assert_eq!(std::fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(names(dir.path()), ["x"]);
+}
+
+#[test]
+fn who_renews_a_file_waits_for_who_does_so_already() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("x");
+    let mut first = Partial::renew(&target, 0o600).unwrap();
+    let second = std::thread::spawn({
+        let target = target.clone();
+        move || write_anew(&target, b"second", 0o600)
+    });
+    first.write_all(b"first").unwrap();
+    assert!(!second.is_finished());
+    drop(first.publish().unwrap());
+    second.join().unwrap().unwrap();
+    assert_eq!(std::fs::read(&target).unwrap(), b"second");
+}
+
+#[test]
+fn a_file_is_not_renewed_where_there_is_no_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(write_anew(&dir.path().join("no/x"), b"", 0o600).is_err());
+    assert!(names(dir.path()).is_empty());
 }
 
 #[test]

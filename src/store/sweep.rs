@@ -12,8 +12,8 @@ use super::error::StoreError;
 use super::globals::{globals_path, is_globals_name, is_shared};
 use super::lock;
 use super::naming::{
-    is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path, own_time,
-    partial_of,
+    TOTALS_FILE, is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path,
+    own_time, partial_of,
 };
 use super::publish::open_unfollowed;
 use super::retention::{Action, Entry, Kind, Plan};
@@ -79,13 +79,14 @@ fn kind_of(path: &Path, metadata: &Metadata) -> Option<Kind> {
     }
 }
 
-/// Whether a partial file is to become something that `create` writes: a backup under any name
-/// (the file is its own, whoever chose the name), its manifest, or its globals.
+/// Whether a partial file is to become something that ccc-backup writes here: a backup under any name
+/// (the file is its own, whoever chose the name), its manifest, its globals, or the sums of the history.
 fn is_own_partial(target: &str) -> bool {
     let manifest_of = target.strip_suffix(".manifest.json");
     manifest_of.is_some_and(is_backup_directory_name)
         || is_backup_name(manifest_of.unwrap_or(target).as_ref())
         || is_globals_name(target.as_ref())
+        || target == TOTALS_FILE
 }
 
 fn is_plain_file(path: &Path) -> bool {

@@ -102,12 +102,14 @@ fn a_backup_that_changed_after_the_plan_stays() {
 fn the_partial_files_of_dead_runs_go_and_those_of_live_ones_stay() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    for name in [".manual.sql.gz.partial", ".x.sql.manifest.json.partial", ".notes.partial"] {
+    let manifest = ".x.sql.manifest.json.partial";
+    let totals = ".history.totals.json.partial";
+    for name in [".manual.sql.gz.partial", manifest, totals, ".notes.partial"] {
         write(dir.join(name), b"half").unwrap();
     }
     let live = Partial::create(&dir.join(NEW), false).unwrap();
     let removals = apply(&plan_for(dir, &[]));
-    assert!(removals.len() == 2 && removals.iter().all(|removal| removal.result.is_ok()));
+    assert!(removals.len() == 3 && removals.iter().all(|removal| removal.result.is_ok()));
     assert_eq!(names(dir), [format!(".{NEW}.partial"), ".notes.partial".to_owned()]);
     drop(live.publish().unwrap());
 }

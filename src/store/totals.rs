@@ -16,7 +16,7 @@ use thiserror::Error;
 use super::error::StoreError;
 use super::history::{Record, Work};
 use super::naming::totals_path;
-use super::publish::write_atomically;
+use super::publish::write_anew;
 use crate::outcome::Verdict;
 
 /// The version that is written, and the newest that is read.
@@ -300,7 +300,7 @@ impl Totals {
         let mut bytes = serde_json::to_vec_pretty(self)
             .map_err(|error| StoreError::io("write", &path, error.into()))?;
         bytes.push(b'\n');
-        write_atomically(&path, &bytes, true)
+        write_anew(&path, &bytes, 0o600)
     }
 }
 

@@ -196,6 +196,19 @@ fn a_backup_that_is_being_replaced_is_never_lost_to_a_kill() {
 }
 
 #[test]
+fn what_a_killed_run_had_written_of_its_reports_metrics_and_counts_goes_with_the_next() {
+    let place = Place::without_docker();
+    place.file("bad.sql", b"");
+    let files = ["history.totals.json", "m.prom", "r.json", "r.xml"];
+    for name in files {
+        place.file(&format!(".{name}.partial"), b"half of it, and longer than the whole");
+    }
+    let reports = ["--report", "r.json", "--junit", "r.xml", "--metrics-file", "m.prom"];
+    place.outcome(place.verify().arg("bad.sql").args(reports)).failed("empty");
+    assert_eq!(place.names("."), [&["bad.sql", "history.jsonl"][..], &files].concat());
+}
+
+#[test]
 fn what_killed_verifications_leave_goes_with_the_next_run_and_nothing_else_does() {
     let place = Place::new();
     place.file("a.sql", good_dump());
@@ -203,7 +216,9 @@ fn what_killed_verifications_leave_goes_with_the_next_run_and_nothing_else_does(
     let named = |name: &str| format!("{}{name}", place.container);
     let verify = |name: &str, file: &str| {
         let name = named(name);
-        Running::start(&place, &["verify", "--port", "0", "--container-name", &name, file])
+        let files = ["--report", "r.json", "--junit", "r.xml", "--metrics-file", "m.prom"];
+        let verify = ["verify", "--port", "0", "--container-name", &name, file];
+        Running::start(&place, &[&verify[..], &files].concat())
     };
     docker_text(&["create", "--name", &named("foreign"), image(), "true"]);
     // The place's own name is the live run's, for `release`.
@@ -223,5 +238,6 @@ fn what_killed_verifications_leave_goes_with_the_next_run_and_nothing_else_does(
     assert!(others.len() >= 3, "{others:?}");
     place.assert_nothing_left();
     // Nor a file of theirs.
-    assert_eq!(place.names("."), ["a.sql", "held.sql", "history.jsonl", "history.totals.json"]);
+    let files = ["a.sql", "held.sql", "history.jsonl", "history.totals.json"];
+    assert_eq!(place.names("."), [&files[..], &["m.prom", "r.json", "r.xml"]].concat());
 }
