@@ -47,6 +47,7 @@ missing_packages() {
     have zstd || echo zstd
     have xz || echo xz-utils
     have ip || echo iproute2
+    have bindfs || echo bindfs
     have bzip2 || echo bzip2
     have pgrep || echo procps
     # For a source server that has locales which images lack.

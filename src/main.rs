@@ -22,6 +22,8 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 /// Exit code for wrong usage and for what could not be told.
 const CANNOT_TELL: u8 = 2;
+/// How long a run may take to end that was asked to: longer than an engine that hangs is waited for.
+const PATIENCE: Duration = Duration::from_secs(45);
 /// Signals within this time of the first are its echo.
 const ECHO: Duration = Duration::from_millis(300);
 
@@ -35,7 +37,10 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    ExitCode::from(run(cli).unwrap_or_else(|error| report(&error)))
+    // The system hands signals to the first thread. One that waits for a disk cannot take them, so
+    // the work is done on another.
+    let work = std::thread::spawn(|| run(cli).unwrap_or_else(|error| report(&error)));
+    ExitCode::from(work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
 /// Says what went wrong, and gives the exit code for it.
@@ -60,6 +65,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
     let code = runtime.block_on(async {
         let stop = Stop::default();
         watch_signals(&stop, left_by(&command))?;
+        tokio::spawn(watch_end(stop.clone(), left_by(&command)));
         let events = events_to(&console, &stop);
         dispatch(command, &console, &events, &stop).await
     });
@@ -157,18 +163,26 @@ fn watch_signals(stop: &Stop, left: &'static str) -> std::io::Result<()> {
             while signals.recv().await.is_some() {
                 let since = first.get_or_init(Instant::now).elapsed();
                 if stop.token().is_cancelled() && since > ECHO {
-                    console::error(
-                        "interrupted twice: leaving without cleaning up",
-                        &[],
-                        Some(left),
-                    );
-                    std::process::exit(i32::from(CANNOT_TELL));
+                    leave("interrupted twice", left);
                 }
                 stop.because(format!("interrupted by {name}"));
             }
         });
     }
     Ok(())
+}
+
+/// Leaves a run that was asked to end and does not, because a disk does not answer.
+async fn watch_end(stop: Stop, left: &'static str) {
+    stop.token().cancelled().await;
+    tokio::time::sleep(PATIENCE).await;
+    leave(&format!("{}, and something does not answer", stop.reason()), left);
+}
+
+/// Ends the process as it is, and says what is `left`.
+fn leave(why: &str, left: &str) -> ! {
+    console::error(&format!("{why}: leaving without cleaning up"), &[], Some(left));
+    std::process::exit(i32::from(CANNOT_TELL));
 }
 
 /// How to print. Bars and diagnostics would get into each other's way.

@@ -8,7 +8,7 @@ mod tools;
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
@@ -32,9 +32,6 @@ use crate::store::naming::{self, ArchiveKind};
 use crate::store::publish::Partial;
 use globals::Globals;
 use tools::Tools;
-
-/// How long the thread that reads pg_dump may take to end with it.
-const GRACE: Duration = Duration::from_secs(3);
 
 /// The backup to be made, and who is told of it and may stop it.
 struct Job<'a> {
@@ -70,7 +67,7 @@ pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Res
     let mut line = record::history(&target, started_at, seconds, verdict, made.as_ref().ok());
     line.database = line.database.or_else(|| settings.source.dbname.clone());
     let (dir, metrics_file) = (naming::directory_of(&target), settings.metrics_file.as_deref());
-    let mut unwritten = ledger::put_on_record(dir, line, metrics_file);
+    let mut unwritten = ledger::put_on_record(dir, line, metrics_file, stop).await;
     if made.is_err() {
         // Where the backup itself could not be made, that is what has to be said.
         unwritten.history = None;
@@ -208,7 +205,7 @@ async fn dump(
             process.kill().await;
             // Its end closes the pipe, and the thread lets go of the partial file; unless something
             // that it left running holds the pipe, or the disk does not answer.
-            let ended = tokio::time::timeout(GRACE, &mut streaming).await.is_ok();
+            let ended = stop.wait_for(&mut streaming).await.is_some();
             return Err(if ended { interrupted(stop) } else { abandoned(stop) });
         }
         streamed = &mut streaming => streamed,
@@ -320,12 +317,12 @@ fn died(error: &tokio::task::JoinError) -> Failure {
 
 /// The partial file stays: a thread that cannot be stopped still has it.
 fn abandoned(stop: &Stop) -> Failure {
-    let hint = "run it again; `ccc-backup cleanup --older-than AGE` removes what was written";
-    Failure { hint: Some(hint.to_owned()), ..interrupted(stop) }
+    let then = "`ccc-backup cleanup --older-than AGE` removes what was written";
+    Failure { hint: Some(format!("{}; {then}", stop.hint())), ..interrupted(stop) }
 }
 
 fn interrupted(stop: &Stop) -> Failure {
-    let hint = Some("run it again; what was written of the backup is removed".to_owned());
+    let hint = Some(format!("{}; what was written of the backup is removed", stop.hint()));
     Failure { exit: 2, cause: stop.reason(), hint, notes: Vec::new() }
 }
 

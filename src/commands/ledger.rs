@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use crate::commands::Failure;
+use crate::commands::{Failure, Stop};
 use crate::report::metrics;
 use crate::store::StoreError;
 use crate::store::history::{self, Record};
@@ -68,7 +68,25 @@ impl Unwritten {
 /// A run that cannot be put on record is not counted, for the next run would not know of it and
 /// the counters would fall. What it says of the present is shown all the same: a backup that fails
 /// because the disk is full has to be seen, and the history is on that disk.
-pub fn put_on_record(dir: &Path, mut record: Record, metrics_file: Option<&Path>) -> Unwritten {
+///
+/// A run that was asked to stop does not wait for a disk that does not answer.
+pub async fn put_on_record(
+    dir: &Path,
+    record: Record,
+    metrics_file: Option<&Path>,
+    stop: &Stop,
+) -> Unwritten {
+    let (dir, metrics_file) = (dir.to_owned(), metrics_file.map(Path::to_owned));
+    let writing = tokio::task::spawn_blocking(move || write(&dir, record, metrics_file.as_deref()));
+    let reason = match stop.wait_for(writing).await {
+        Some(Ok(unwritten)) => return unwritten,
+        Some(Err(error)) => error.to_string(),
+        None => "its disk, or another run that writes it, does not answer".to_owned(),
+    };
+    Unwritten { history: Some(format!("the history was not written: {reason}")), others: vec![] }
+}
+
+fn write(dir: &Path, mut record: Record, metrics_file: Option<&Path>) -> Unwritten {
     let mut unwritten = Unwritten::default();
     let mut totals = match append(dir, &mut record, &mut unwritten) {
         Ok(ledger) => {

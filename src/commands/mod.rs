@@ -10,6 +10,7 @@ pub mod reports;
 pub mod verify;
 
 use std::fmt;
+use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -17,18 +18,32 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::StoreError;
 
+/// How long work that was asked to stop is waited for. It cannot notice where a disk does not answer.
+const GRACE: Duration = Duration::from_millis(1500);
+
 /// Asks the engines to stop, and remembers why.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     token: CancellationToken,
-    reason: Arc<OnceLock<String>>,
+    reason: Arc<OnceLock<Reason>>,
+}
+
+/// Why to stop, and what to do next; for people.
+#[derive(Debug)]
+struct Reason {
+    cause: String,
+    hint: &'static str,
 }
 
 impl Stop {
     /// Asks to stop; the first reason counts.
-    pub fn because(&self, reason: impl Into<String>) {
+    pub fn because(&self, cause: impl Into<String>) {
+        self.with(Reason { cause: cause.into(), hint: "run it again" });
+    }
+
+    fn with(&self, reason: Reason) {
         // A second reason changes nothing.
-        let _ = self.reason.set(reason.into());
+        let _ = self.reason.set(reason);
         self.token.cancel();
     }
 
@@ -37,8 +52,25 @@ impl Stop {
         let stop = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(limit).await;
-            stop.because(format!("timed out after {} s (--timeout)", limit.as_secs()));
+            stop.with(Reason {
+                cause: format!("timed out after {} s (--timeout)", limit.as_secs()),
+                hint: "run it again with more time (--timeout)",
+            });
         });
+    }
+
+    /// Waits for work, and where it was asked to stop no longer than it takes to notice; `None`
+    /// when it did not.
+    pub async fn wait_for<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let late = async {
+            self.token.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = late => None,
+        }
     }
 
     /// What the engines watch.
@@ -48,7 +80,12 @@ impl Stop {
 
     /// Why, for people.
     pub fn reason(&self) -> String {
-        self.reason.get().cloned().unwrap_or_else(|| "interrupted".to_owned())
+        self.reason.get().map_or_else(|| "interrupted".to_owned(), |reason| reason.cause.clone())
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> &'static str {
+        self.reason.get().map_or("run it again", |reason| reason.hint)
     }
 }
 

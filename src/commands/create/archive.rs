@@ -201,8 +201,8 @@ async fn read_back(
             None => Ok(Err("pg_restore was not found".to_owned())),
         }
     };
-    let (examined, decoded) = tokio::join!(examining, decoding);
-    let examined = examined.map_err(|error| died(&error))?;
+    let (examined, decoded) = tokio::join!(stop.wait_for(examining), decoding);
+    let examined = examined.ok_or_else(|| interrupted(stop))?.map_err(|error| died(&error))?;
     Ok((examined.map_err(|error| unread(&error, stop))?, decoded?))
 }
 

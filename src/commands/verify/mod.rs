@@ -76,7 +76,8 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
     if opened {
         let line = record::verification(&report, database);
         let metrics_file = settings.metrics_file.as_deref();
-        let unwritten = ledger::put_on_record(&settings.history_dir, line, metrics_file);
+        let dir = &settings.history_dir;
+        let unwritten = ledger::put_on_record(dir, line, metrics_file, stop).await;
         unwritten.warnings().for_each(|text| events.emit(Event::Warning(text)));
     }
     events.emit(Event::VerifyFinished(Arc::clone(&report)));
@@ -248,7 +249,7 @@ impl Run<'_> {
 
 impl Run<'_> {
     fn interrupted(&self) -> Obstacle {
-        Obstacle { cause: self.stop.reason(), hint: Some("run it again".into()) }
+        Obstacle { cause: self.stop.reason(), hint: Some(self.stop.hint().into()) }
     }
 
     fn unread(&self, error: &InspectError) -> Obstacle {

@@ -82,19 +82,20 @@ impl Run<'_> {
         let starting = sandbox::start(request, self.events, &enough);
         tokio::pin!(reading, starting);
         let (read, started) = tokio::select! {
-            read = &mut reading => {
-                if !matches!(&read, Ok(Ok(found)) if is_sound(found)) {
+            read = self.stop.wait_for(&mut reading) => {
+                if !matches!(&read, Some(Ok(Ok(found))) if is_sound(found)) {
                     enough.cancel();
                 }
                 (read, starting.await)
             }
-            started = &mut starting => (reading.await, started),
+            started = &mut starting => (self.stop.wait_for(&mut reading).await, started),
         };
         self.report.phase("read and start", clock.elapsed());
         if let Ok(sandbox) = &started {
             self.report.sandbox = Some(sandbox.facts().clone());
         }
         let started = started.map(|sandbox| self.sandbox = Some(sandbox));
+        let Some(read) = read else { return Ok((Err(InspectError::Interrupted), started)) };
         let read = read.map_err(|error| {
             obstacle(&error, "this is a defect of ccc-backup: please report it")
         })?;

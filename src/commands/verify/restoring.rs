@@ -59,7 +59,10 @@ impl Run<'_> {
         };
         let restored = ledger.close();
         // What the server refused until then is proof, whatever cut the restore short.
+        let stopped = self.stop.token().is_cancelled();
         let outcome = match outcome {
+            // Nothing is to be told, so the disk, which may be what does not answer, is not asked.
+            Err(obstacle) if stopped && restored.errors.is_empty() => Err(obstacle),
             Err(_) if file.has_changed() => Err(changed()),
             Err(obstacle) if restored.errors.is_empty() => Err(obstacle),
             outcome => {

@@ -11,6 +11,7 @@ mod kills;
 mod network;
 mod server;
 mod signals;
+mod slow;
 mod source;
 mod tools;
 mod ways;

@@ -12,6 +12,7 @@ pub mod place;
 pub mod proxy;
 pub mod registry;
 pub mod running;
+pub mod slow_disk;
 pub mod source;
 pub mod torture;
 pub mod transcript;

@@ -115,6 +115,18 @@ impl Running {
         self
     }
 
+    /// Waits until it has left, and says how long that took. The system may still hold what it was:
+    /// a file on a disk that does not answer cannot be closed.
+    pub fn leaves(&self) -> Duration {
+        let clock = Instant::now();
+        let status = format!("/proc/{}/status", self.id());
+        while !std::fs::read_to_string(&status).unwrap().contains("State:\tZ") {
+            assert!(clock.elapsed() < 3 * PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        clock.elapsed()
+    }
+
     /// Waits for its end: what came of it, and how long that took.
     pub fn end(mut self) -> (Outcome, Duration) {
         let clock = Instant::now();
