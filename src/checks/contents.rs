@@ -115,20 +115,17 @@ pub fn judge_contents(tables: &[Compared]) -> CheckResult {
 
 /// A check over tables: passed with `title`, or failed with the tables that are wrong.
 fn verdict(id: &str, title: String, failed: &str, wrong: Vec<String>) -> CheckResult {
-    if wrong.is_empty() {
+    let Some(first) = wrong.first() else {
         return CheckResult::new(id, Section::Contents, Status::Passed, title);
-    }
-    let s = if wrong.len() == 1 { "" } else { "s" };
-    // The summary shows titles only, so the first table is in it.
-    let title = match wrong.as_slice() {
-        [only] => format!("{failed}: {only}"),
-        [first, ..] => format!("{failed} in {} table{s}, the first: {first}", wrong.len()),
-        [] => title,
     };
-    let mut result = CheckResult::new(id, Section::Contents, Status::Failed, title);
-    if wrong.len() > 1 {
-        result.details = wrong;
+    // The summary shows titles only, so the first table is in it.
+    if wrong.len() == 1 {
+        let title = format!("{failed}: {first}");
+        return CheckResult::new(id, Section::Contents, Status::Failed, title);
     }
+    let title = format!("{failed} in {} tables, the first: {first}", wrong.len());
+    let mut result = CheckResult::new(id, Section::Contents, Status::Failed, title);
+    result.details = wrong;
     result
 }
 

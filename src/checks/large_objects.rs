@@ -1,6 +1,6 @@
 //! The large objects that the dump has, with the contents that it writes into them.
 
-use super::{Answer, CheckError, ask};
+use super::{Answer, CheckError, ask, rows};
 use crate::dump::large_objects::{LargeObject, LargeObjects, Written};
 use crate::outcome::{CheckResult, Section, Status, grouped};
 use crate::pg::Session;
@@ -48,10 +48,8 @@ pub async fn check(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<(CheckResult, Option<String>), CheckError> {
     let sql = "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata";
-    let count = match ask(session, sql).await? {
-        Answer::Refused(refusal) => return Err(CheckError(refusal.message)),
-        Answer::Rows(rows) => rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs(),
-    };
+    let count = rows(session, sql).await?.first().map_or(0, |row| row.get(0));
+    let count = i64::unsigned_abs(count);
     let alone = |why: Option<String>| {
         let recorded = expected.recorded.map(|recorded| recorded.count);
         Ok((judge_count(count, expected.in_dump.count(), recorded), why))

@@ -109,6 +109,14 @@ async fn ask(session: &Session, sql: &str) -> Result<Answer, CheckError> {
     }
 }
 
+/// The rows of a question that every sound server answers: that it refuses is trouble, too.
+async fn rows(session: &Session, sql: &str) -> Result<Vec<Row>, CheckError> {
+    match ask(session, sql).await? {
+        Answer::Rows(rows) => Ok(rows),
+        Answer::Refused(refusal) => Err(CheckError(refusal.message)),
+    }
+}
+
 /// The result of a check whose query was refused.
 fn refused(id: String, section: Section, what: &str, refusal: &ServerError) -> CheckResult {
     CheckResult::new(id, section, Status::Failed, format!("{what}: {}", refusal.message))

@@ -4,7 +4,7 @@
 
 use tokio_postgres::Row;
 
-use super::{Answer, CheckError, ask};
+use super::{CheckError, rows};
 use crate::dump::times::Samples;
 use crate::pg::{self, Session};
 
@@ -94,10 +94,7 @@ async fn zones_of(session: &Session, samples: &Samples) -> Result<Vec<String>, C
          ORDER BY fitting DESC, kind, place LIMIT {MOST_DOUBTFUL_ZONES}",
         list.join(", ")
     );
-    let rows = match ask(session, &sql).await? {
-        Answer::Rows(rows) => rows,
-        Answer::Refused(refusal) => return Err(CheckError(refusal.message)),
-    };
+    let rows = rows(session, &sql).await?;
     let zone = |row: &Row| row.get(0);
     let sure: Vec<String> =
         rows.iter().filter(|row| row.get(1)).take(MOST_ZONES).map(zone).collect();

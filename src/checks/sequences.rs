@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Answer, CheckError, ask};
+use super::{CheckError, rows};
 use crate::outcome::{CheckResult, Section, Status};
 use crate::pg::{self, Session};
 
@@ -44,13 +44,6 @@ pub async fn states(session: &Session) -> Result<Vec<State>, CheckError> {
     }
     states.sort();
     Ok(states)
-}
-
-async fn rows(session: &Session, sql: &str) -> Result<Vec<tokio_postgres::Row>, CheckError> {
-    match ask(session, sql).await? {
-        Answer::Rows(rows) => Ok(rows),
-        Answer::Refused(refusal) => Err(CheckError(refusal.message)),
-    }
 }
 
 /// Whether every sequence has the state that the dump sets, and the manifest's where there is one.

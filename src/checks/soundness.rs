@@ -1,6 +1,6 @@
 //! Constraints are validated, indexes valid, materialized views populated.
 
-use super::{Answer, CheckError, ask};
+use super::{CheckError, rows};
 use crate::outcome::{CheckResult, Section, Status};
 use crate::pg::{Session, UNSOUND};
 
@@ -15,17 +15,13 @@ pub async fn check(
     known: Option<&[String]>,
     with_rows: bool,
 ) -> Result<CheckResult, CheckError> {
-    match ask(session, UNSOUND).await? {
-        Answer::Refused(refusal) => Err(CheckError(refusal.message)),
-        Answer::Rows(rows) => {
-            let found: Vec<String> = rows
-                .iter()
-                .filter(|row| with_rows || row.get::<_, &str>(0) != "materialized view")
-                .map(|row| format!("{} {}", row.get::<_, String>(0), row.get::<_, String>(1)))
-                .collect();
-            Ok(judge(&found, known))
-        }
-    }
+    let rows = rows(session, UNSOUND).await?;
+    let found: Vec<String> = rows
+        .iter()
+        .filter(|row| with_rows || row.get::<_, &str>(0) != "materialized view")
+        .map(|row| format!("{} {}", row.get::<_, String>(0), row.get::<_, String>(1)))
+        .collect();
+    Ok(judge(&found, known))
 }
 
 fn judge(found: &[String], known: Option<&[String]>) -> CheckResult {
