@@ -121,12 +121,10 @@ impl RunReport {
 
     /// What was proven of the backup, one sentence each.
     pub fn proven(&self) -> Vec<String> {
-        let restored = self.restored.then(|| match &self.sandbox {
-            Some(sandbox) => format!("It restores into PostgreSQL {}", sandbox.server_version),
-            None => "It restores".to_owned(),
-        });
-        let passed = self.ended(Status::Passed).map(|check| check.title.clone());
-        restored.into_iter().chain(passed).collect()
+        let server = self.sandbox.iter().filter(|_| self.restored);
+        let restored =
+            server.map(|server| format!("It restores into PostgreSQL {}", server.server_version));
+        restored.chain(self.ended(Status::Passed).map(|check| check.title.clone())).collect()
     }
 
     /// What proves the backup bad, most telling first.
@@ -207,5 +205,20 @@ mod tests {
         report.restored = true;
         report.obstacle = None;
         assert_eq!(report.unproven(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn that_a_backup_restores_is_proven_where_it_was_restored_to_its_end() {
+        let mut report = RunReport::begin("x.sql".into(), DateTime::UNIX_EPOCH);
+        report.sandbox = Some(SandboxFacts {
+            engine: "local".to_owned(),
+            image: None,
+            image_digest: None,
+            server_version: "15.18".to_owned(),
+            in_memory: false,
+        });
+        assert_eq!(report.proven(), Vec::<String>::new());
+        report.restored = true;
+        assert_eq!(report.proven(), ["It restores into PostgreSQL 15.18"]);
     }
 }

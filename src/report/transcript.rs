@@ -107,14 +107,7 @@ pub(super) fn transcript(event: &Event) -> String {
         Event::Restoring => vec!["Restoring backup (this may take a while)...".into()],
         Event::RestoreFinished { errors, tolerated } => restored(errors, *tolerated),
         Event::SectionStarted(section) => {
-            let what = match section {
-                Section::Restore => "restore time",
-                Section::Schema => "database schema",
-                Section::Data => "data integrity",
-                Section::Migrations => "migrations",
-                Section::Contents => "contents against the backup",
-                Section::File => "backup file",
-            };
+            let what = section.to_string().to_lowercase();
             vec![String::new(), format!("Verifying {what}...")]
         }
         Event::Checked(check) => checked(check),
@@ -372,5 +365,35 @@ mod tests {
         let plain = "  ✓ Users table exists\nBackup file: ✓\n";
         let expected = "  \u{1b}[32m✓\u{1b}[0m Users table exists\nBackup file: ✓\n";
         assert_eq!(coloured(plain), expected);
+    }
+
+    #[test]
+    fn every_section_is_announced() {
+        for (section, words) in [
+            (Section::Restore, "restore time"),
+            (Section::Schema, "database schema"),
+            (Section::Data, "data integrity"),
+            (Section::Migrations, "migrations"),
+            (Section::Contents, "contents against the backup"),
+            (Section::File, "backup file"),
+        ] {
+            let text = transcript(&Event::SectionStarted(section));
+            assert_eq!(text, format!("\nVerifying {words}...\n"));
+        }
+    }
+
+    #[test]
+    fn of_many_names_the_first_are_shown_and_the_others_counted() {
+        let names = |number: usize| (1..=number).map(|n| format!("r{n}")).collect::<Vec<_>>();
+        let text = |number| transcript(&Event::RolesCreated(names(number)));
+        assert_eq!(text(2), "Creating roles of the backup, without login: r1, r2\n");
+        assert!(text(10).ends_with(", r9, r10\n"), "{}", text(10));
+        assert!(text(12).ends_with(", r9, r10 and 2 more\n"), "{}", text(12));
+    }
+
+    #[test]
+    fn of_an_empty_dump_nothing_is_saved() {
+        assert!(saved(0, 20).abs() < f64::EPSILON);
+        assert!((saved(200, 50) - 75.0).abs() < 1e-9);
     }
 }
