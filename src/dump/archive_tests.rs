@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::dump::directory::ArchiveDirectory;
 use crate::dump::format::Format;
+use crate::dump::inspect::InspectError;
 use crate::dump::open::{BackupFile, Compression};
 use crate::dump::unpack::packed::gzip;
 use examine::{examine_directory, examine_file};
@@ -35,14 +36,16 @@ fn head(version: (u8, u8), format: u8) -> Vec<u8> {
 /// An entry of the table of contents; with `file`, as the formats directory and tar have it.
 fn entry(version: (u8, u8), id: i32, kind: &str, has_data: bool, file: Option<&str>) -> Vec<u8> {
     let mut bytes = [int(id), int(has_data.into())].concat();
-    for text in ["1259", "16384", "users", kind] {
+    // What holds all large objects is of no schema.
+    let (name, schema) = if kind == "BLOBS" { ("BLOBS", "") } else { ("users", "public") };
+    for text in ["1259", "16384", name, kind] {
         bytes.extend(string(text));
     }
     bytes.extend(int(3));
     bytes.extend(string("CREATE TABLE public.users (id int);\n"));
     bytes.extend(int(-1));
     bytes.extend(string(if kind == "TABLE DATA" { "COPY users FROM stdin;\n" } else { "" }));
-    bytes.extend([string("public"), int(-1)].concat());
+    bytes.extend([string(schema), int(-1)].concat());
     if version >= (1, 14) {
         bytes.extend(string("heap"));
     }
@@ -171,9 +174,36 @@ fn a_newer_version_cannot_be_told_and_garbage_is_flawed() {
     newer[6] = 17;
     let fault = examined(&newer, Compression::None, Format::Custom);
     assert_eq!(fault, Err(Fault::Version(UnknownVersion { major: 1, minor: 17 })));
+    let dir = directory();
+    let mut newer = toc();
+    newer[6] = 17;
+    std::fs::write(dir.path().join("toc.dat"), newer).unwrap();
+    assert_eq!(examined_directory(dir.path()).head, fault);
     let garbage = [MAGIC, b"and then something else entirely"].concat();
     let said = flaw(examined(&garbage, Compression::None, Format::Custom));
     assert_eq!(said, "the archive is corrupt: its head makes no sense, at byte 11");
+}
+
+#[test]
+fn an_archive_that_is_not_of_the_format_it_looks_like_is_flawed() {
+    let said = "the archive is corrupt: its head names another format, at byte 10";
+    assert_eq!(flaw(examined(&toc(), Compression::None, Format::Custom)), said);
+    let dir = directory();
+    std::fs::write(dir.path().join("toc.dat"), custom((1, 14))).unwrap();
+    assert_eq!(flaw(examined_directory(dir.path()).head), said);
+    let rows = tar().chunks(512).position(|block| block.starts_with(b"8.dat")).unwrap() * 512;
+    let said = flaw(examined(&tar()[rows..], Compression::None, Format::Tar));
+    assert_eq!(said, "the archive is corrupt: its first member is not toc.dat, at byte 0");
+}
+
+#[test]
+fn a_piece_of_data_of_negative_length_is_a_flaw() {
+    let whole = custom((1, 14));
+    let rows = whole.windows(5).position(|bytes| bytes == b"1\tone").unwrap();
+    let mut negative = whole.clone();
+    negative[rows - 5] = 1;
+    let said = flaw(examined(&negative, Compression::None, Format::Custom));
+    assert!(said.contains("a piece of data has a negative length"), "{said}");
 }
 
 #[test]
@@ -195,7 +225,7 @@ fn a_block_without_an_entry_and_an_entry_without_a_block_are_flaws() {
     let none = [&whole[..], &block(8)].concat();
     assert!(flaw(examined(&none, Compression::None, Format::Custom)).contains("no entry"));
     let lost = flaw(examined(&whole[..objects], Compression::None, Format::Custom));
-    assert_eq!(lost, "the archive has lost the data of BLOBS public.users: it is cut");
+    assert_eq!(lost, "the archive has lost the data of BLOBS BLOBS: it is cut");
 }
 
 #[test]
@@ -205,6 +235,10 @@ fn damage_of_the_compression_around_it_is_what_is_said() {
     bytes[crc] ^= 1;
     let said = flaw(examined(&bytes, Compression::Gzip, Format::Custom));
     assert!(said.starts_with("the gzip stream is corrupt"), "{said}");
+    // Also where what reads the archive makes something else of it.
+    let whole = gzip(&tar());
+    let said = flaw(examined(&whole[..whole.len() - 9], Compression::Gzip, Format::Tar));
+    assert!(said.starts_with("the gzip stream is cut off"), "{said}");
 }
 
 #[test]
@@ -221,6 +255,7 @@ fn a_member_that_is_missing_empty_cut_or_damaged_is_named() {
         ("8.dat.gz", Some(&gzip(b"1\tone\n")), "ends without the \\."),
         ("toc.dat", None, "toc.dat is missing"),
         ("toc.dat", Some(&toc()[..100]), "it is cut"),
+        ("toc.dat", Some(&[toc(), b"more".to_vec()].concat()), "garbage follows the archive"),
         ("blobs.toc", Some(b""), "blobs.toc of the archive is empty"),
         ("blob_16400.dat", None, "blob_16400.dat is missing"),
     ] {
@@ -249,6 +284,39 @@ fn the_checksum_of_a_directory_is_of_the_names_and_bytes_of_its_files() {
     assert_eq!(of(), whole);
     std::fs::write(dir.path().join("blob_16400.dat"), b"x").unwrap();
     assert_ne!(of(), whole);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_no_flaw() {
+    for file in ["toc.dat", "8.dat.gz", "blobs.toc", "blob_16400.dat"] {
+        let dir = directory();
+        let open = ArchiveDirectory::open_at(dir.path()).unwrap();
+        // A directory can be opened and not be read, as a file on a disk that fails.
+        std::fs::remove_file(dir.path().join(file)).unwrap();
+        std::fs::create_dir(dir.path().join(file)).unwrap();
+        let examined =
+            examine_directory(&open, &CancellationToken::new(), &(Arc::new(|_| {}) as _));
+        assert!(matches!(examined, Err(InspectError::Disk(_))), "{file}: {examined:?}");
+    }
+}
+
+#[test]
+fn lists_of_large_objects_that_are_not_understood_are_left_to_pg_restore() {
+    let lost = "blob_16401.dat is missing";
+    let list = b"16400 blob_16400.dat\n16401 blob_16401.dat\n";
+    for (file, bytes, missed) in [
+        ("blobs.toc", list.to_vec(), true),
+        ("blobs.toc", [&list[..], b"nonsense\n"].concat(), false),
+        ("blobs.toc.gz", gzip(list), false),
+        ("blobs.toc.zst", b"packed in a way that is not unpacked here".to_vec(), false),
+    ] {
+        let dir = directory();
+        std::fs::remove_file(dir.path().join("blobs.toc")).unwrap();
+        std::fs::write(dir.path().join(file), bytes).unwrap();
+        let head = examined_directory(dir.path()).head;
+        assert_eq!(head.is_err(), missed, "{file}: {head:?}");
+        assert!(!missed || flaw(head).contains(lost));
+    }
 }
 
 #[test]

@@ -101,3 +101,42 @@ fn list(path: &Path) -> io::Result<Vec<Member>> {
     members.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(members)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn names(path: &Path) -> Vec<String> {
+        let directory = ArchiveDirectory::open_at(path).unwrap();
+        let names = directory.members().iter().map(|member| member.name.to_string_lossy());
+        names.map(String::from).collect()
+    }
+
+    #[test]
+    fn members_are_the_files_that_pg_restore_would_read() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["toc.dat", "1.dat", ".hidden"] {
+            std::fs::write(dir.path().join(name), "x").unwrap();
+        }
+        std::fs::create_dir(dir.path().join("lost+found")).unwrap();
+        symlink("1.dat", dir.path().join("2.dat")).unwrap();
+        symlink("nowhere", dir.path().join("3.dat")).unwrap();
+        assert_eq!(names(dir.path()), ["1.dat", "2.dat", "toc.dat"]);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_looked_through_is_no_empty_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = ArchiveDirectory::open_at(&dir.path().join("missing"));
+        assert!(matches!(missing, Err(OpenError::NotFound(_))), "{missing:?}");
+        let file = dir.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let no_directory = ArchiveDirectory::open_at(&file);
+        assert!(matches!(no_directory, Err(OpenError::Unreadable { .. })), "{no_directory:?}");
+        symlink("1.dat", dir.path().join("1.dat")).unwrap();
+        let endless = ArchiveDirectory::open_at(dir.path());
+        assert!(matches!(endless, Err(OpenError::Unreadable { .. })), "{endless:?}");
+    }
+}

@@ -179,6 +179,8 @@ mod tests {
         for (name, bytes) in &files {
             std::fs::write(dir.path().join(name), bytes).unwrap();
         }
+        // No header holds so long a name, and pg_dump writes none.
+        std::fs::write(dir.path().join("x".repeat(200)), "not pg_dump's").unwrap();
         let archive = Archive::Directory(ArchiveDirectory::open_at(dir.path()).unwrap());
         let mut sent = Vec::new();
         assert_eq!(archive.send(&mut sent, &|_| {}).unwrap(), 1005);
@@ -194,5 +196,16 @@ mod tests {
             })
             .collect();
         assert_eq!(read, files.map(|(name, bytes)| (name.to_owned(), bytes)));
+    }
+
+    #[test]
+    fn a_file_that_has_become_shorter_is_not_sent_as_if_it_were_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("toc.dat");
+        std::fs::write(&file, "PGDMP and more").unwrap();
+        let archive = Archive::Directory(ArchiveDirectory::open_at(dir.path()).unwrap());
+        std::fs::write(&file, "PGDMP").unwrap();
+        let error = archive.send(&mut Vec::new(), &|_| {}).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -1,12 +1,11 @@
 //! The primitive values of an archive: bytes, integers, strings. Reads no more than it is asked
-//! for, and keeps no more than that.
+//! for, and keeps no more than that. Whether a stream that fails is damaged is known to who opened it.
 //!
 //! Source: PostgreSQL 15, `pg_backup_archiver.c`, `ReadInt`, `ReadStr`, `ReadOffset`.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::{ArchiveError, ArchiveFlaw};
-use crate::dump::damage::damage;
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 256 * 1024;
@@ -39,7 +38,7 @@ impl<R: Read> Fields<R> {
             match self.stream.fill_buf() {
                 Ok(buffer) => break buffer.first().copied(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.failed(error)),
+                Err(error) => return Err(ArchiveError::Disk(error)),
             }
         };
         if byte.is_some() {
@@ -73,7 +72,7 @@ impl<R: Read> Fields<R> {
         let kept = bytes.min(most as u64);
         let mut text = Vec::new();
         let read = (&mut self.stream).take(kept).read_to_end(&mut text);
-        let read = read.map_err(|error| self.failed(error))? as u64;
+        let read = read.map_err(ArchiveError::Disk)? as u64;
         self.at += read;
         if read < kept {
             return Err(ArchiveFlaw::Cut { at: self.at }.into());
@@ -90,19 +89,11 @@ impl<R: Read> Fields<R> {
     /// Passes over so many bytes, all of which have to be there.
     pub(super) fn skip(&mut self, bytes: u64) -> Result<(), ArchiveError> {
         let passed = io::copy(&mut (&mut self.stream).take(bytes), &mut io::sink());
-        let passed = passed.map_err(|error| self.failed(error))?;
+        let passed = passed.map_err(ArchiveError::Disk)?;
         self.at += passed;
         if passed < bytes {
             return Err(ArchiveFlaw::Cut { at: self.at }.into());
         }
         Ok(())
-    }
-
-    /// Damage of the compressed stream speaks against the archive, an error of the disk does not.
-    fn failed(&self, error: io::Error) -> ArchiveError {
-        match damage(&error) {
-            Some(damage) => ArchiveFlaw::Damaged { damage: damage.clone(), at: self.at }.into(),
-            None => ArchiveError::Disk(error),
-        }
     }
 }

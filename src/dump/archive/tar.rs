@@ -57,9 +57,10 @@ fn end_of(mut stream: impl Read, end: u64, position: &dyn Fn() -> u64) -> Result
 /// An error of the library: the archive ends too early, or a header makes no sense. Those of the
 /// stream are noted where they arise.
 fn of_the_tar(error: std::io::Error, at: u64) -> ArchiveError {
-    match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => ArchiveFlaw::Cut { at }.into(),
-        _ if error.to_string().contains("unexpected EOF") => ArchiveFlaw::Cut { at }.into(),
-        _ => corrupt("the header of a member makes no sense", at),
+    let cut = error.kind() == std::io::ErrorKind::UnexpectedEof
+        || error.to_string().contains("unexpected EOF");
+    if cut {
+        return ArchiveFlaw::Cut { at }.into();
     }
+    corrupt("the header of a member makes no sense", at)
 }
