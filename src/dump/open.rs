@@ -353,4 +353,19 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert!(open.has_changed());
     }
+
+    #[test]
+    fn on_one_thread_a_file_is_unpacked_as_on_several() {
+        let file = [gzip(b"one "), gzip(b"two")].concat();
+        let unpacked = |threads| {
+            let (marks, mut text) = (Marks::default(), String::new());
+            let raw = io::Cursor::new(file.clone());
+            let threads = NonZeroUsize::new(threads).unwrap();
+            let mut stream = decompress_ahead(raw, Compression::Gzip, &marks, threads);
+            stream.read_to_string(&mut text).unwrap();
+            (text, marks.list())
+        };
+        assert_eq!(unpacked(1).0, "one two");
+        assert_eq!(unpacked(1), unpacked(3));
+    }
 }

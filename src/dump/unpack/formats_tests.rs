@@ -118,3 +118,32 @@ fn a_stream_that_needs_a_dictionary_is_refused_and_not_called_damaged() {
     let (_, end) = read(Compression::Zstd, &frame);
     assert_eq!(end, End::Refused(Refusal::Dictionary { format: "zstd" }));
 }
+
+#[test]
+fn a_gzip_member_that_is_not_all_there_is_not_unpacked() {
+    let (member, mut content) = (own_gzip(b"some text"), [0; 9]);
+    let mut unpacker = <Gzip as Format>::Unpacker::default();
+    for length in 0..member.len() {
+        assert!(!Gzip::unpack(&mut unpacker, &member[..length], &mut content), "{length}");
+    }
+    assert!(Gzip::unpack(&mut unpacker, &member, &mut content));
+    assert_eq!(&content, b"some text");
+}
+
+#[test]
+fn a_zstd_frame_that_is_not_what_it_says_is_damaged() {
+    // Contents of ten bytes, of which the frame tells the size.
+    let head = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 10];
+    let block = |kind: u32, bytes: u32, last: u32| {
+        let header = (bytes << 3 | kind << 1 | last).to_le_bytes();
+        [&header[..3], &vec![b'x'; bytes as usize]].concat()
+    };
+    let whole = [&head[..], &block(0, 10, 1)].concat();
+    assert_eq!(read(Compression::Zstd, &whole), (b"x".repeat(10), End::Whole));
+    let of_no_kind = block(3, 10, 1);
+    let longer_than_is_held = block(0, 1 << 17, 0).repeat(20);
+    for blocks in [of_no_kind, longer_than_is_held] {
+        let (_, end) = read(Compression::Zstd, &[&head[..], &blocks].concat());
+        assert!(matches!(end, End::Damaged(Damage::Corrupt { .. })), "{end:?}");
+    }
+}

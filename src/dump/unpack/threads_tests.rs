@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::tests::{KINDS, Kind, WAYS, three_threads};
+use super::tests::{KINDS, Kind, Raw, WAYS, three_threads};
 use super::*;
 
 /// A kind in which members are large enough to be worth threads.
@@ -36,6 +36,8 @@ fn an_error_of_the_disk_is_no_damage() {
                 assert!(damage(&error).is_none(), "{name} broken at {cut}: {error:?}");
                 assert!(refusal(&error).is_none(), "{name} broken at {cut}: {error:?}");
                 assert!(b"onetwo".starts_with(&text));
+                // Who asks again is not told that the stream ended well after more bytes.
+                assert!(matches!(stream.read(&mut [0; 8]), Ok(0) | Err(_)));
             }
         }
     }
@@ -90,4 +92,71 @@ fn what_nobody_reads_is_not_read_much_further() {
         std::thread::sleep(Duration::from_millis(200));
         assert!(given.load(Ordering::Relaxed) < 16 << 20);
     }
+}
+
+/// Members of a byte: `p` makes the thread that unpacks it die, `n` cannot be unpacked.
+struct Dying;
+
+impl Format for Dying {
+    type Unpacker = ();
+    type Decoder<R: Read + Send> = Source<R>;
+    const NAME: &'static str = "dying";
+
+    fn begins<R: Read>(_: &mut Source<R>) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    fn take<R: Read>(source: &mut Source<R>, member: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        member.clear();
+        source.take_up_to(1, member)?;
+        Ok(Some(member.len()).filter(|bytes| *bytes > 0))
+    }
+
+    fn unpack(_: &mut (), member: &[u8], content: &mut [u8]) -> bool {
+        assert_ne!(member, b"p", "it dies, as it should");
+        content.copy_from_slice(member);
+        member != b"n"
+    }
+
+    fn decoder<R: Read + Send>(source: Source<R>) -> io::Result<Source<R>> {
+        Ok(source)
+    }
+
+    fn source<R: Read + Send>(source: Source<R>) -> Source<R> {
+        source
+    }
+}
+
+/// A file that makes the thread that reads it die, at its end.
+struct Deadly(&'static [u8]);
+
+impl Read for Deadly {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        assert!(!self.0.is_empty(), "it dies, as it should");
+        self.0.read(buffer)
+    }
+}
+
+#[test]
+fn a_thread_that_died_is_neither_an_end_nor_damage() {
+    let threads = NonZeroUsize::new(2).unwrap();
+    let parallel = |file: Raw| -> Raw {
+        Box::new(Parallel::<Dying, _>::new(Source::new(file), Marks::default(), threads))
+    };
+    let streams: [Raw; 4] = [
+        parallel(Box::new(Cursor::new(b"wwwp"))),
+        parallel(Box::new(Cursor::new(b"wwwnp"))),
+        parallel(Box::new(Deadly(b"www"))),
+        Ahead::begin(Box::new(Deadly(b"www"))),
+    ];
+    for (number, mut stream) in streams.into_iter().enumerate() {
+        let mut text = Vec::new();
+        let error = stream.read_to_end(&mut text).unwrap_err();
+        assert!(error.to_string().contains("has died"), "{number}: {error}");
+        assert!(damage(&error).is_none() && refusal(&error).is_none(), "{number}: {error}");
+        assert!(b"www".starts_with(&text), "{number}: {text:?}");
+    }
+    let mut text = String::new();
+    parallel(Box::new(Cursor::new(b"www"))).read_to_string(&mut text).unwrap();
+    assert_eq!(text, "www");
 }
