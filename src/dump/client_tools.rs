@@ -184,4 +184,13 @@ mod tests {
         program(&path, "#!/bin/sh\necho 'pg_dump (PostgreSQL) 16.4'\n");
         assert_eq!(PgDump::find(Some(&path)).await.unwrap().major, 16);
     }
+
+    #[tokio::test]
+    async fn a_program_that_is_named_without_a_directory_is_looked_for_on_the_path() {
+        let error = PgDump::find(Some(Path::new("no-such-pg_dump"))).await.unwrap_err();
+        assert_eq!(error.to_string(), "pg_dump not found: no-such-pg_dump");
+        let error = PgDump::find(Some(Path::new("sh"))).await.unwrap_err();
+        let SourceError::NotPgDump { path, .. } = error else { panic!("{error}") };
+        assert!(path.is_absolute() && path.ends_with("sh"), "{}", path.display());
+    }
 }

@@ -216,6 +216,42 @@ fn a_full_disk_is_reported_while_writing() {
 }
 
 #[test]
+fn what_arrives_after_an_error_is_not_taken() {
+    let mut compressor = Compressor::new(SmallDisk(10), Codec::None, threads(1)).unwrap();
+    // The first piece cannot be written; of the second, some bytes are at hand when that is known.
+    compressor.write(&text(PIECE_BYTES + 100)).unwrap();
+    while compressor.write(b"x").is_ok() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(matches!(compressor.cut(), Err(CompressError::Stopped)));
+    assert!(matches!(compressor.finish(), Err(CompressError::Stopped)));
+}
+
+#[test]
+fn an_error_names_the_way_out_where_there_is_one() {
+    let sink = |kind: io::ErrorKind| CompressError::Sink(kind.into());
+    for (error, words) in [
+        (sink(io::ErrorKind::StorageFull), "--backup-dir"),
+        (sink(io::ErrorKind::QuotaExceeded), "--backup-dir"),
+        (sink(io::ErrorKind::FileTooLarge), "ulimit -f"),
+        (CompressError::Threads(io::ErrorKind::WouldBlock.into()), "ulimit -u"),
+        (CodecError::Level { format: "gzip", level: 0 }.into(), "from 1 to 9"),
+        (CodecError::Level { format: "zstd", level: 0 }.into(), "from 1 to 19"),
+    ] {
+        let hint = error.hint().unwrap_or_default();
+        assert!(hint.contains(words), "{error}: {hint}");
+    }
+    for error in [
+        sink(io::ErrorKind::BrokenPipe),
+        CompressError::Stopped,
+        CodecError::Refused { format: "gzip", bytes: 3 }.into(),
+        CodecError::SetUp("no memory".to_owned()).into(),
+    ] {
+        assert_eq!(error.hint(), None, "{error}");
+    }
+}
+
+#[test]
 fn a_full_disk_is_reported_at_the_end() {
     let mut compressor = Compressor::new(SmallDisk(10), gzip(6), threads(2)).unwrap();
     compressor.write(&text(1000)).unwrap();

@@ -20,6 +20,8 @@ fn names_without_schema_are_in_the_first_schema_of_the_search_path() {
     let names: Vec<String> =
         found.database.tables.iter().map(TableContents::display_name).collect();
     assert_eq!(names, ["shop.a", "public.a"]);
+    let quoted: Vec<String> = found.database.tables.iter().map(TableContents::quoted).collect();
+    assert_eq!(quoted, [r#""shop"."a""#, r#""public"."a""#]);
     assert_eq!(found.database.sequences[0].schema, Some("shop".into()));
 }
 

@@ -173,6 +173,8 @@ mod tests {
             "COPY t FROM '/etc/passwd';",
             "COPY t FROM PROGRAM 'id';",
             "COPY",
+            "COPY t (a b) FROM stdin;",
+            "COPY t WITH (a) FROM stdin;",
             "SELECT 'COPY t FROM stdin';",
         ] {
             assert_eq!(block(text), None, "{text}");

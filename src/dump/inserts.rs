@@ -312,6 +312,8 @@ mod tests {
     fn what_pg_dump_does_not_write_is_not_understood() {
         for text in [
             "INSERT INTO a SELECT 1;",
+            "INSERT a VALUES (1);",
+            "INSERT INTO a (b c) VALUES (1, 2);",
             "INSERT INTO a VALUES (now());",
             "INSERT INTO a VALUES (1 + 1);",
             "INSERT INTO a VALUES ('x'::text);",

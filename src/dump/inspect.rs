@@ -225,6 +225,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
+    use crate::dump::damage::Damage;
 
     const DUMP: &[u8] =
         b"--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.18\n\
@@ -308,5 +309,58 @@ mod tests {
         cancel.cancel();
         let result = inspect(&file, Compression::None, &cancel, &|_| {});
         assert!(matches!(result, Err(InspectError::Interrupted)));
+    }
+
+    /// Gives a text, is interrupted by a signal, and then fails.
+    struct Failing(&'static [u8], Vec<io::Error>);
+
+    impl Read for Failing {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(buffer)? {
+                0 => self.1.pop().map_or(Ok(0), Err),
+                read => Ok(read),
+            }
+        }
+    }
+
+    fn failing(text: &'static [u8], error: impl Into<io::Error>) -> Failing {
+        Failing(text, vec![error.into(), io::ErrorKind::Interrupted.into()])
+    }
+
+    #[test]
+    fn a_stream_that_fails_is_no_bad_sql() {
+        for sql in [DUMP, b"\\! echo\n"] {
+            let stream = failing(sql, io::Error::from_raw_os_error(5));
+            let decoded = decode(stream, &CancellationToken::new(), &|_| {});
+            assert!(matches!(decoded, Err(InspectError::Disk(_))), "{decoded:?}");
+        }
+    }
+
+    #[test]
+    fn cancelled_the_rest_of_a_stream_is_not_read() {
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let decoded = decode(DUMP, &cancel, &|_| {});
+        assert!(matches!(decoded, Err(InspectError::Interrupted)), "{decoded:?}");
+        assert!(matches!(drain(DUMP, &cancel), Err(InspectError::Interrupted)));
+        let cause = root_cause(Flaw::NoStatement, DUMP, 0, &cancel);
+        assert!(matches!(cause, Err(InspectError::Interrupted)), "{cause:?}");
+        let hashed = Hashing::new(DUMP).finish(&cancel).unwrap();
+        assert_eq!(hashed, None);
+    }
+
+    #[test]
+    fn a_flaw_is_a_flaw_unless_the_rest_of_the_stream_is_damaged_or_unreadable() {
+        let cause = |error: io::Error| {
+            let stream = failing(b"the rest", error);
+            root_cause(Flaw::NoStatement, stream, 10, &CancellationToken::new())
+        };
+        let flaw = Unsound::Flawed(Flaw::NoStatement);
+        let refused = Refusal::Dictionary { format: "zstd" };
+        assert_eq!(cause(refused.into()).unwrap(), flaw);
+        let damage = Damage::CutOff { format: "gzip" };
+        let found = cause(damage.clone().into()).unwrap();
+        assert_eq!(found, Unsound::Damaged { damage, at: 18 });
+        assert!(matches!(cause(io::Error::from_raw_os_error(5)), Err(InspectError::Disk(_))));
     }
 }

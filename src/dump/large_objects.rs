@@ -211,6 +211,10 @@ mod tests {
             format!("{open}SELECT pg_catalog.lowrite(0, '\\x0');SELECT pg_catalog.lo_close(0);"),
             format!("{open}SELECT pg_catalog.lowrite(0, '\\x0g');SELECT pg_catalog.lo_close(0);"),
             "SELECT pg_catalog.lo_open(some, 131072);SELECT pg_catalog.lo_close(0);".to_owned(),
+            "SELECT pg_catalog.lo_open(\"7\", 131072);SELECT pg_catalog.lo_close(0);".to_owned(),
+            "SELECT pg_catalog.lo_open '7';SELECT pg_catalog.lo_close(0);".to_owned(),
+            format!("{open}SELECT pg_catalog.lowrite(1, '\\x00');SELECT pg_catalog.lo_close(0);"),
+            format!("{open}SELECT pg_catalog.lowrite(0, 0);SELECT pg_catalog.lo_close(0);"),
         ] {
             assert_eq!(written(&strange).contents(), None, "{strange}");
         }

@@ -258,6 +258,12 @@ mod tests {
     }
 
     #[test]
+    fn roles_that_every_server_has_need_not_be_made() {
+        let found = needs(&["GRANT SELECT ON TABLE public.t TO pg_monitor, reader;"]);
+        assert_eq!(found.roles().collect::<Vec<_>>(), ["reader"]);
+    }
+
+    #[test]
     fn a_role_is_a_superuser_where_it_had_to_be_one_and_nowhere_else() {
         for (statement, expected) in [
             ("ALTER EVENT TRIGGER t OWNER TO app;", true),

@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn what_would_break_the_backup_or_show_a_password_is_refused() {
-        let bad: [(&[&str], &str); 16] = [
+        let bad: [(&[&str], &str); 18] = [
             (&["-Fc"], "-F"),
             (&["-F", "c"], "-F"),
             (&["--format=custom"], "--format"),
@@ -161,6 +161,8 @@ mod tests {
             (&["--dbname=postgresql://u:hunter2@h/d"], "--dbname"),
             (&["-W"], "-W"),
             (&["--version"], "--version"),
+            (&["-V"], "-V"),
+            (&["-v?"], "-?"),
             (&["shop"], "shop"),
             (&["postgresql://u:hunter2@h/d"], "a connection string"),
             (&["host=h password=hunter2"], "a connection string"),

@@ -141,4 +141,18 @@ mod tests {
         let entries = script(&dump, 1 << 20);
         assert!(matches!(&entries[0], Entry::Copy { cuts, .. } if cuts.is_empty()));
     }
+
+    #[test]
+    fn a_dump_whose_statements_are_too_large_to_be_kept_has_no_list() {
+        let text = Bytes::from(vec![b'x'; MOST_BYTES / 10]);
+        let statement = Item::Statement(Statement { text, toc: None, line: 1, offset: 0 });
+        let listed = |statements| {
+            let mut script = Script::default();
+            (0..statements).for_each(|_| script.take(&statement));
+            script.entries().map(|entries| entries.len())
+        };
+        assert_eq!(listed(9), Some(9));
+        assert_eq!(listed(10), None);
+        assert_eq!(listed(20), None);
+    }
 }

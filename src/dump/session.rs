@@ -85,6 +85,9 @@ mod tests {
         assert_eq!(setting(b"SELECT pg_catalog.set_config('search_path', '', false);"), None);
         assert_eq!(setting(b"SELECT set_config(name, 'LATIN1', false);"), None);
         assert_eq!(setting(b"SET search_path = client_encoding;"), None);
+        assert_eq!(setting(b"SET client_encoding 'LATIN1';"), None);
+        assert_eq!(setting(b"SET client_encoding = ;"), None);
+        assert_eq!(setting(b"SELECT set_config('client_encoding', value, false);"), None);
         assert_eq!(setting(b"SELECT 1;"), None);
     }
 }

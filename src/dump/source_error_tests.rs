@@ -103,4 +103,8 @@ fn a_signal_is_named() {
     let error = ended(9, "");
     assert_eq!(error.to_string(), "pg_dump was ended by signal 9");
     assert!(error.hint().unwrap().contains("memory"));
+    let error = ended(15, "pg_dump: terminated by user");
+    assert_eq!(error.to_string(), "pg_dump was ended by signal 15");
+    assert_eq!(error.stderr(), ["pg_dump: terminated by user"]);
+    assert_eq!(error.hint(), None);
 }

@@ -137,7 +137,55 @@ fn parse(stdout: &[u8]) -> Option<SourceFacts> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
     use super::*;
+
+    fn program(path: &Path, script: &str) {
+        std::fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+
+    /// What is known of a source, by a psql that does this.
+    async fn facts(psql: &str) -> Result<Facts, SourceError> {
+        let dir = tempfile::tempdir().unwrap();
+        let pg_dump = dir.path().join("pg_dump");
+        program(&pg_dump, "echo 'pg_dump (PostgreSQL) 15.18'");
+        program(&dir.path().join("psql"), psql);
+        let pg_dump = PgDump::find(Some(&pg_dump)).await.unwrap();
+        source_facts(&SourceSettings::default(), &pg_dump).await
+    }
+
+    #[tokio::test]
+    async fn a_source_that_does_not_tell_its_facts_can_be_dumped_without() {
+        for (psql, expected) in [
+            ("echo hello", "psql's answer could not be understood"),
+            ("echo 'ERROR:  permission denied for table x' >&2; exit 1", "permission denied"),
+            ("echo 'psql: error: something odd' >&2; exit 1", "something odd"),
+        ] {
+            let Ok(Facts::Unknown { reason }) = facts(psql).await else { panic!("{psql}") };
+            assert!(reason.contains(expected), "{psql}: {reason}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let (pg_dump, psql) = (dir.path().join("pg_dump"), dir.path().join("psql"));
+        program(&pg_dump, "echo 'pg_dump (PostgreSQL) 15.18'");
+        program(&psql, "");
+        std::fs::write(&psql, "#!/no/such/shell\n").unwrap();
+        let pg_dump = PgDump::find(Some(&pg_dump)).await.unwrap();
+        let found = source_facts(&SourceSettings::default(), &pg_dump).await;
+        let Ok(Facts::Unknown { reason }) = found else { panic!("{found:?}") };
+        assert!(reason.starts_with("could not run "), "{reason}");
+    }
+
+    #[tokio::test]
+    async fn a_source_that_cannot_be_reached_cannot_be_dumped_either() {
+        let psql =
+            "echo 'psql: error: connection to server at \"db\" failed: Connection refused' >&2
+                    exit 2";
+        let found = facts(psql).await;
+        assert!(matches!(found, Err(SourceError::Unreachable { .. })), "{found:?}");
+    }
 
     #[test]
     fn the_answer_is_two_lines_and_a_row() {

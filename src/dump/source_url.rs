@@ -208,6 +208,8 @@ mod tests {
             ("postgres://u@h/d", "u - h - d"),
             ("postgresql+psycopg2://u:p%40%2F%25@h/d", "u p@/% h - d"),
             ("postgresql+asyncpg://u:p@h/d?ssl=true", "u p h - d sslmode=require"),
+            ("postgresql://h/d?ssl=0", "- - h - d sslmode=disable"),
+            ("postgresql://h/d?ssl=verify-full", "- - h - d sslmode=verify-full"),
             ("postgresql://", "- - - - -"),
             ("postgresql:///d", "- - - - d"),
             ("postgresql:///d?host=/run/postgresql", "- - /run/postgresql - d"),

@@ -204,7 +204,12 @@ mod tests {
 
     #[test]
     fn other_statements_are_no_setval() {
-        for text in ["SELECT 1;", "SELECT setval(a, 1, true);", "SELECT setval('s', 1) + 1;"] {
+        for text in [
+            "SELECT 1;",
+            "SELECT setval(a, 1, true);",
+            "SELECT setval('s', 1, a);",
+            "SELECT setval('s', 1) + 1;",
+        ] {
             assert_eq!(statement(text).setval(), None, "{text}");
         }
         assert!(statement("select setval('s', 1);").setval().is_some());
@@ -233,5 +238,15 @@ mod tests {
         assert!(!statement.starts_with(&["CREATE", "INDEX"]));
         assert_eq!(statement.leading_words(2), "CREATE UNIQUE");
         assert_eq!(statement.leading_words(9), "CREATE UNIQUE INDEX");
+    }
+
+    #[test]
+    fn a_database_that_is_created_is_named_with_its_encoding_where_it_is_said() {
+        let created = |text| statement(text).created_database();
+        let said = "CREATE DATABASE \"Shop\" WITH TEMPLATE = template0 ENCODING = 'LATIN1';";
+        assert_eq!(created(said), Some(("Shop".into(), Some("LATIN1".to_owned()))));
+        let unsaid = "CREATE DATABASE shop WITH TEMPLATE = encoding;";
+        assert_eq!(created(unsaid), Some(("shop".into(), None)));
+        assert_eq!(created("CREATE TABLE database (encoding text);"), None);
     }
 }

@@ -215,6 +215,7 @@ mod tests {
     fn what_is_not_recognised_runs_alone() {
         for text in [
             "ALTER TABLE public.a ADD CONSTRAINT c CHECK (b > 0) NOT VALID;",
+            "ALTER TABLE public.a ADD CONSTRAINT c FOREIGN KEY (b) MATCH FULL;",
             "CREATE INDEX i ON a USING btree (b);",
             "CREATE INDEX CONCURRENTLY i ON public.a (b);",
             "CREATE TABLE public.a (id integer);",

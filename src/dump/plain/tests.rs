@@ -19,6 +19,7 @@ pub(super) fn read_by(text: &[u8], size: usize) -> (Vec<Item>, Result<(), Flaw>,
     for piece in text.chunks(size) {
         result = result.and_then(|()| reader.feed(Bytes::copy_from_slice(piece), &mut items));
     }
+    assert!(result.is_err() || reader.offset() == text.len() as u64);
     let result = result.and_then(|()| reader.finish(&mut items));
     (joined(items), result, reader.facts().clone())
 }
@@ -130,6 +131,7 @@ fn unicode_literals_and_names_know_no_backslash_escape() {
 #[test]
 fn a_literal_continued_on_the_next_line_keeps_its_kind() {
     assert_one_statement("SELECT E'a' -- c\n  \t'\\';';");
+    assert_one_statement("SELECT E'a'--c\n'\\';';");
     assert_one_statement("SELECT 'a'\n'\\';");
     assert_one_statement("SELECT E'a' '\\';");
     assert_one_statement("SELECT E'a'/* \n */'\\';");
@@ -184,6 +186,10 @@ fn reconnecting_makes_strings_standard_again() {
 fn a_character_whose_second_byte_is_a_backslash_escapes_nothing() {
     let set = b"SET client_encoding = 'SJIS';\n".to_vec();
     let body = [&set[..], b"SELECT E'\x95\\', E'\xB1\\';', '\x95\\';SELECT 2;"].concat();
+    assert_eq!(items(body).len(), 3);
+    // There, B1 is no character by itself.
+    let set = b"SET client_encoding = 'BIG5';\n".to_vec();
+    let body = [&set[..], b"SELECT E'\x95\\', E'\xB1\\', E'\\';';SELECT 2;"].concat();
     assert_eq!(items(body).len(), 3);
 }
 
