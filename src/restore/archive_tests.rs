@@ -43,6 +43,8 @@ DETAIL:  Key (id)=(1) already exists.
 CONTEXT:  COPY users, line 2
 ";
 
+const ONE: &str = "pg_restore: warning: errors ignored on restore: 1\n";
+
 #[test]
 fn a_restore_without_a_word_is_good() {
     let restored = restored(0, "pg_restore: creating TABLE \"public.users\"\n");
@@ -72,6 +74,48 @@ fn an_error_is_told_with_its_entry_message_detail_and_statement() {
              exists.\n  COPY users, line 2",
         ]
     );
+}
+
+#[test]
+fn what_follows_an_error_on_lines_of_its_own_is_told_with_it() {
+    let said = "pg_restore: error: COPY failed for table \"users\": ERROR:  some rows\nare bad\n\
+                pg_restore: detail: DETAIL:  One.\nTwo.\n";
+    let restored = restored(1, &[said, ONE].concat());
+    let error = &restored.errors[0].error;
+    assert_eq!(error.message, "some rows\nare bad");
+    assert_eq!(error.detail.as_deref(), Some("One.\nTwo."));
+}
+
+#[test]
+fn an_error_that_is_not_about_a_statement_is_pg_restores_own() {
+    let said =
+        "pg_restore: error: something else\nquotes the log: ERROR:  role \"ccc\" does not exist";
+    let restored = restored(1, said);
+    assert!(restored.tolerated.is_empty());
+    assert!(restored.errors[0].to_string().starts_with("pg_restore: something else"));
+}
+
+#[test]
+fn the_code_that_pg_restore_does_not_print_is_told_from_the_message() {
+    let code = |message: &str| {
+        let said = TABLE.replace("column u.id does not exist", message);
+        let restored = restored(1, &[&said, ONE].concat());
+        restored.errors[0].error.code.clone()
+    };
+    for (message, expected) in [
+        ("role \"ccc\" does not exist", "42704"),
+        ("unrecognized configuration parameter \"x\"", "42704"),
+        ("schema \"shop\" already exists", "42P06"),
+        ("unrecognized parameter \"fillfaktor\"", "22023"),
+        ("extension \"vector\" is not available", "0A000"),
+        ("could not open extension control file \"vector.control\": No such file", "58P01"),
+        ("permission denied for schema public", "42501"),
+        ("must be owner of table t", "42501"),
+        ("relation \"users\" already exists", ""),
+        ("schema \"shop\" does not exist", ""),
+    ] {
+        assert_eq!(code(message), expected, "{message}");
+    }
 }
 
 #[test]

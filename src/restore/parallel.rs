@@ -316,3 +316,20 @@ impl Shared {
         Ok(table.parts())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reading_thread_that_came_to_no_end_says_nothing_of_the_backup() {
+        let ended = |read: fn() -> io::Result<u64>| tokio::task::spawn_blocking(read);
+        assert_eq!(read_result(ended(|| Ok(7)).await).unwrap(), 7);
+        let shorter = read_result(ended(|| Err(io::ErrorKind::UnexpectedEof.into())).await);
+        assert!(matches!(shorter, Err(LoadError::Changed)), "{shorter:?}");
+        let broken = read_result(ended(|| Err(io::Error::from_raw_os_error(5))).await);
+        assert!(matches!(broken, Err(LoadError::Disk(_))), "{broken:?}");
+        let died = read_result(ended(|| panic!("it dies, as it should")).await);
+        assert!(matches!(died, Err(LoadError::Died)), "{died:?}");
+    }
+}

@@ -72,6 +72,8 @@ mod tests {
             data_offset: 0,
         };
         let entry = Entry::Copy { block, bytes: 30, cuts: vec![10, 25] };
+        let Entry::Copy { block, .. } = &entry else { panic!("{entry:?}") };
+        assert!(Table::of(&Entry::Statement(block.statement.clone())).is_none());
         let table = Table::of(&entry).unwrap();
         assert_eq!(table.parts(), 3);
         assert_eq!(table.range(0..1), 0..10);
@@ -96,6 +98,7 @@ mod tests {
             "COPY t, line 105, column id: \"x\""
         );
         assert_eq!(counted("COPY t, line 5"), "COPY t, line 105");
+        assert_eq!(counted("COPY t, line x"), "COPY t, line x");
         assert_eq!(counted("SQL function \"f\""), "SQL function \"f\"");
     }
 }

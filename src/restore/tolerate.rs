@@ -169,6 +169,27 @@ mod tests {
     }
 
     #[test]
+    fn every_rule_is_told_in_words_of_its_own() {
+        let rules = [
+            Rule::DropOfAbsent,
+            Rule::StubView,
+            Rule::SchemaExists,
+            Rule::UnknownSetting,
+            Rule::ColumnNote,
+            Rule::RoleExists,
+            Rule::RoleNeeded,
+            Rule::LocaleReplaced,
+            Rule::TablespaceAbsent,
+            Rule::RoleAbsent,
+            Rule::OwnerRefused,
+            Rule::ExtensionComment,
+        ];
+        let words: std::collections::BTreeSet<String> =
+            rules.iter().map(ToString::to_string).filter(|words| words.contains(' ')).collect();
+        assert_eq!(words.len(), rules.len());
+    }
+
+    #[test]
     fn the_superuser_that_every_server_has_may_exist_and_no_other_role() {
         let exists = |name: &str| format!("role \"{name}\" already exists");
         let found = judged("CREATE ROLE postgres;", "42710", &exists("postgres"));
