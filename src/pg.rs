@@ -265,4 +265,30 @@ mod tests {
         };
         assert!(!format!("{info:?}").contains("hunter2"));
     }
+
+    #[tokio::test]
+    async fn a_server_is_reached_where_somebody_listens_and_nowhere_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = tcp.local_addr().unwrap().port();
+        let socket = dir.path().join(format!(".s.PGSQL.{port}"));
+        let unix = std::os::unix::net::UnixListener::bind(socket).unwrap();
+        let at = |address| ConnectInfo {
+            address,
+            user: "postgres".into(),
+            password: Secret::new("x"),
+            database: "x".into(),
+        };
+        let servers = [
+            at(Address::Tcp { host: "127.0.0.1".into(), port }),
+            at(Address::Socket { dir: dir.path().to_owned(), port }),
+        ];
+        for server in &servers {
+            assert!(server.reach().await.is_ok(), "{server:?}");
+        }
+        drop((tcp, unix));
+        for server in &servers {
+            assert!(server.reach().await.is_err(), "{server:?}");
+        }
+    }
 }

@@ -183,6 +183,15 @@ mod tests {
     }
 
     #[test]
+    fn a_defect_without_a_way_out_is_told_all_the_same() {
+        let mut report = samples::failed();
+        report.defects = vec![Defect { cause: "the archive is cut".into(), hint: None }];
+        let text = String::from_utf8(serialize(&report)).unwrap();
+        assert!(text.contains("message=\"the archive is cut\""), "{text}");
+        assert!(!text.contains("hint:"), "{text}");
+    }
+
+    #[test]
     fn a_run_that_is_not_passed_never_looks_passed() {
         for (name, report) in samples::all() {
             let text = String::from_utf8(serialize(&report)).unwrap();

@@ -85,6 +85,16 @@ fn runs_are_listed_newest_first_with_what_they_say_together() {
 }
 
 #[test]
+fn what_came_of_a_run_is_told_apart_by_its_work() {
+    let works = [Work::Create, Work::Verify];
+    let verdicts = [Verdict::Passed, Verdict::Failed, Verdict::NotVerified];
+    let told = works
+        .map(|work| verdicts.map(|verdict| result(&Record::new(work, "x.sql.gz", now(), verdict))));
+    assert_eq!(told[0], ["create made", "create FAILED", "create not made"]);
+    assert_eq!(told[1], ["verify passed", "verify FAILED", "verify not told"]);
+}
+
+#[test]
 fn an_empty_directory_is_said_to_be_empty() {
     let dir = Path::new("./backups");
     assert_eq!(backups_text(dir, now(), &[]), "No backups in ./backups\n");

@@ -320,6 +320,7 @@ mod tests {
             progress(Work::Restoring, 500 * MIB, Some(500 * MIB), None),
             progress(Work::Restoring, 0, Some(500 * MIB), None),
             progress(Work::Comparing, 7, Some(18), None),
+            progress(Work::Comparing, 7, None, None),
             progress(Work::ComparingObjects, 10 * MIB, Some(40 * MIB), None),
         ];
         insta::assert_snapshot!(lines.iter().map(words).collect::<Vec<_>>().join("\n"), @r#"
@@ -331,6 +332,7 @@ mod tests {
         restoring: 100 % of 500.0 MiB, 50.0 MiB/s
         restoring: 0 % of 500.0 MiB
         comparing: 7 of 18 tables
+        comparing: 7 tables
         comparing large objects: 25 % of 40.0 MiB, 1.0 MiB/s, 30 s left
         "#);
     }
