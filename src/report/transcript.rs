@@ -2,7 +2,7 @@
 
 use super::listing::printable;
 use crate::events::{CleanupLine, Event, SandboxKind};
-use crate::outcome::{CheckResult, RunReport, Section, Status, Verdict, counted, grouped};
+use crate::outcome::{CheckResult, RunReport, Status, Verdict, counted, grouped};
 
 const RULE: &str =
     "================================================================================";
@@ -265,7 +265,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::outcome::{Defect, Obstacle};
+    use crate::outcome::{Defect, Obstacle, Section};
 
     fn report() -> RunReport {
         let mut report = RunReport::begin("backups/b.sql.gz".into(), chrono::DateTime::UNIX_EPOCH);

@@ -6,6 +6,7 @@
 )]
 
 mod action;
+mod answers;
 mod architecture;
 mod archives;
 mod cleanup;
