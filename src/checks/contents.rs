@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn partitions_with_other_orders_of_columns_are_compared_by_their_number_of_rows() {
         let part = |columns: &[&str], rows| TableContents {
-            schema: Some("public".into()),
+            schema: "public".into(),
             name: "events".into(),
             columns: Columns::Named(columns.iter().map(|name| (*name).into()).collect()),
             fingerprint: print(rows, u128::from(rows)),

@@ -130,7 +130,7 @@ fn source(made: &Made, facts: &Facts) -> Source {
 
 fn tables(contents: &Contents) -> Vec<Table> {
     let table = |table: &crate::dump::contents::TableContents| Table {
-        schema: table.schema.as_ref().map(text).unwrap_or_default(),
+        schema: text(&table.schema),
         name: text(&table.name),
         columns: table.columns.named().iter().map(text).collect(),
         rows: table.fingerprint.rows,

@@ -21,8 +21,8 @@ const ALEMBIC_BYTES: usize = 16 * 1024;
 /// A table that has rows in the dump, or could have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableContents {
-    /// Schema; `None` where the dump does not say.
-    pub schema: Option<Name>,
+    /// Schema: the one that the dump says, else the one that it means.
+    pub schema: Name,
     /// Name.
     pub name: Name,
     /// Columns in the order of the values; none for a table without columns.
@@ -36,18 +36,12 @@ pub struct TableContents {
 impl TableContents {
     /// `schema.table`, for people to read.
     pub fn display_name(&self) -> String {
-        match &self.schema {
-            Some(schema) => format!("{schema}.{}", self.name),
-            None => self.name.to_string(),
-        }
+        format!("{}.{}", self.schema, self.name)
     }
 
     /// The name as SQL.
     pub fn quoted(&self) -> String {
-        match &self.schema {
-            Some(schema) => pg::quote_qualified(&schema.text(), &self.name.text()),
-            None => pg::quote_ident(&self.name.text()),
-        }
+        pg::quote_qualified(&self.schema.text(), &self.name.text())
     }
 }
 
@@ -69,7 +63,7 @@ pub struct DatabaseContents {
     /// may have a zone of its own.
     pub times: Samples,
     /// Where the tables of a name are in the list.
-    places: HashMap<(Option<Name>, Name), Place>,
+    places: HashMap<(Name, Name), Place>,
 }
 
 /// The tables of a name.
@@ -112,7 +106,7 @@ impl DatabaseContents {
     }
 
     /// Leaves out a table of which a row is inserted that is not known.
-    fn forget(&mut self, key: (Option<Name>, Name)) {
+    fn forget(&mut self, key: (Name, Name)) {
         let unknown = Place { at: Vec::new(), how: How::Unknown };
         let place = self.places.entry(key).or_insert(unknown);
         if place.how != How::Inserted {
@@ -156,7 +150,7 @@ pub struct Contents {
 /// The COPY block being read.
 #[derive(Debug)]
 struct Open {
-    schema: Option<Name>,
+    schema: Name,
     name: Name,
     columns: Vec<Name>,
     fingerprint: Fingerprint,
@@ -246,7 +240,8 @@ impl Contents {
         {
             let sequence = translated(&sequence, encoding);
             let schema = self.schema(schema.as_ref(), encoding);
-            self.database.sequences.push(SetVal { schema, sequence, value, is_called });
+            let set = SetVal { schema: Some(schema), sequence, value, is_called };
+            self.database.sequences.push(set);
         } else if let Some(path) = statement.search_path() {
             self.path = path.map(|schema| translated(&schema, encoding));
         } else if let Some(standard) = statement.standard_strings() {
@@ -332,11 +327,12 @@ impl Contents {
     }
 
     /// The schema that is written, else the one that is meant: pg_dump before version 10.3 wrote
-    /// names without schema after a `SET search_path`.
-    fn schema(&self, written: Option<&Name>, encoding: Option<&str>) -> Option<Name> {
-        match written {
-            Some(schema) => Some(translated(schema, encoding)),
-            None => self.path.clone(),
+    /// names without schema after a `SET search_path`, and a session has one before that is set.
+    fn schema(&self, written: Option<&Name>, encoding: Option<&str>) -> Name {
+        match (written, &self.path) {
+            (Some(schema), _) => translated(schema, encoding),
+            (None, Some(schema)) => schema.clone(),
+            (None, None) => "public".into(),
         }
     }
 

@@ -26,6 +26,18 @@ fn names_without_schema_are_in_the_first_schema_of_the_search_path() {
 }
 
 #[test]
+fn names_without_schema_are_in_public_where_the_dump_sets_no_search_path() {
+    let found = contents(
+        b"COPY a (b) FROM stdin;\n1\n\\.\nINSERT INTO c VALUES (1);\n\
+          SELECT pg_catalog.setval('s', 1, true);\nCOPY public.a (b) FROM stdin;\n2\n\\.\n",
+    );
+    let tables = found.database.tables.iter();
+    let tables: Vec<_> = tables.map(|table| (table.quoted(), table.fingerprint.rows)).collect();
+    assert_eq!(tables, [(r#""public"."a""#.to_owned(), 2), (r#""public"."c""#.to_owned(), 1)]);
+    assert_eq!(found.database.sequences[0].schema, Some("public".into()));
+}
+
+#[test]
 fn names_are_translated_from_the_encoding_of_the_dump() {
     let found = contents(
         b"SET client_encoding = 'LATIN2';\nCOPY public.\xb3 (\xb1) FROM stdin;\n\\.\n\
@@ -108,7 +120,8 @@ fn a_table_with_a_row_that_is_not_known_is_left_out_and_the_others_are_not() {
     );
     let names: Vec<String> =
         found.database.tables.iter().map(TableContents::display_name).collect();
-    assert_eq!((names.join(" ").as_str(), found.rows(), found.inserts), ("a c", 3, 2));
+    assert_eq!(names, ["public.a", "public.c"]);
+    assert_eq!((found.rows(), found.inserts), (3, 2));
 }
 
 #[test]

@@ -91,16 +91,12 @@ impl Statement {
                 && tokens.next() == Some(Token::Text(b"search_path".to_vec()))
                 && tokens.take_mark(b',');
             let Some(Token::Text(path)) = tokens.next().filter(|_| set) else { return None };
-            return Some(Tokens::of(&path).take_name().map(Name::from));
+            return Some(first_schema(Tokens::of(&path)));
         }
         let set = tokens.take_word("set")
             && tokens.take_word("search_path")
             && (tokens.take_mark(b'=') || tokens.take_word("to"));
-        set.then(|| match tokens.next() {
-            Some(Token::Word(name)) => Some(name.to_ascii_lowercase().into()),
-            Some(Token::Name(name) | Token::Text(name)) if !name.is_empty() => Some(name.into()),
-            _ => None,
-        })
+        set.then(|| first_schema(tokens))
     }
 
     /// The state that `SELECT pg_catalog.setval('public.users_id_seq', 142, true);` sets, where the
@@ -146,6 +142,24 @@ impl Statement {
         let mut parts = Tokens::of(&path).take_qualified()?;
         let sequence = parts.pop()?.into();
         Some(SetVal { schema: parts.pop().map(Name::from), sequence, value, is_called })
+    }
+}
+
+/// The first schema of a path. `"$user"` is passed over: who restores has no schema of that name.
+fn first_schema(mut tokens: Tokens) -> Option<Name> {
+    loop {
+        return match tokens.next()? {
+            Token::Word(word) if word.eq_ignore_ascii_case(b"default") => Some("public".into()),
+            Token::Word(name) => Some(name.to_ascii_lowercase().into()),
+            Token::Name(name) | Token::Text(name) if name == b"$user" => {
+                tokens.take_mark(b',').then_some(())?;
+                continue;
+            }
+            Token::Name(name) | Token::Text(name) => {
+                Some(name).filter(|name| !name.is_empty()).map(Name::from)
+            }
+            Token::Mark(_) => None,
+        };
     }
 }
 
@@ -224,6 +238,14 @@ mod tests {
             ("SELECT pg_catalog.set_config('search_path', 'A, b', false);", Some(Some("a"))),
             ("SELECT pg_catalog.set_config('a', 'b', false);", None),
             ("SET search_path = '';", Some(None)),
+            ("SET search_path = ;", Some(None)),
+            ("SET search_path TO DEFAULT;", Some(Some("public"))),
+            ("SET search_path = \"$user\", shop, public;", Some(Some("shop"))),
+            ("SET search_path = \"$user\";", Some(None)),
+            (
+                "SELECT pg_catalog.set_config('search_path', '\"$user\", \"Shop\"', false);",
+                Some(Some("Shop")),
+            ),
             ("SET row_security = off;", None),
         ] {
             let found = statement(text).search_path();

@@ -76,7 +76,7 @@ async fn a_table_that_the_server_refuses_to_look_for_is_not_there() {
 
 fn table(name: &str) -> Wanted {
     Wanted::all(TableContents {
-        schema: Some("public".into()),
+        schema: "public".into(),
         name: name.into(),
         columns: Columns::Stored,
         fingerprint: TableFingerprint::default(),

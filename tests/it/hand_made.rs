@@ -177,6 +177,25 @@ fn names_that_the_server_itself_cannot_tell_say_nothing_of_the_backup() {
 }
 
 #[test]
+fn names_without_a_schema_are_found_where_psql_has_them() {
+    let place = place();
+    let path = "SET search_path = \"$user\", public;\n";
+    for (path, rows) in [
+        ("", "COPY t (a) FROM stdin;\n1\n2\n\\.\n"),
+        (path, "COPY t (a) FROM stdin;\n1\n2\n\\.\n"),
+        ("", "INSERT INTO t (a) VALUES (1), (2);\n"),
+    ] {
+        let dump = format!(
+            "--\n-- PostgreSQL database dump\n--\n\n{path}CREATE TABLE t (a int);\nCREATE SEQUENCE s;\n\
+             {rows}\nSELECT setval('s', 7);\n\n--\n-- PostgreSQL database dump complete\n--\n"
+        );
+        for outcome in verified(&place, dump.as_bytes()) {
+            outcome.passed().says("✓ Rows match the backup (1 table, 2 rows)");
+        }
+    }
+}
+
+#[test]
 fn rows_in_another_format_are_not_verified() {
     let place = place();
     database("options", "LATIN1", LATIN);

@@ -194,9 +194,8 @@ impl<'a> Records<'a> {
     /// The record of a table of the dump.
     fn take(&mut self, table: &TableContents) -> Option<TableFingerprint> {
         let text = |name: &Name| name.text().into_owned();
-        let schema = table.schema.as_ref().map(text).unwrap_or_default();
         let columns = table.columns.named().iter().map(text).collect();
-        let record = self.0.remove(&(schema, text(&table.name), columns))?;
+        let record = self.0.remove(&(text(&table.schema), text(&table.name), columns))?;
         Some(TableFingerprint { rows: record.rows, sum: record.fingerprint.0 })
     }
 
