@@ -160,3 +160,23 @@ fn every_way_in_which_pg_dumpall_writes_a_cluster_passes() {
         assert_eq!(outcome.code, 0, "pg_dumpall {flags:?}: {outcome}");
     }
 }
+
+#[test]
+fn a_database_that_is_created_twice_fails_also_where_its_locale_is_missing() {
+    let place = Place::new();
+    place.file("own.toml", NO_APPLICATION);
+    let create = "CREATE DATABASE shop WITH TEMPLATE = template0 ENCODING = 'UTF8' \
+                  LOCALE = 'xx_XX.UTF-8';\n";
+    let verified = |again: &str| {
+        let dump = format!(
+            "--\n-- PostgreSQL database dump\n--\n\n{create}{again}\\connect shop\n\
+             CREATE TABLE public.t (a int);\n\n--\n-- PostgreSQL database dump complete\n--\n"
+        );
+        place.file("all.sql", dump.as_bytes());
+        place.outcome(place.verify().args(["all.sql", "--config", "own.toml", "--no-content"]))
+    };
+    let once = verified("");
+    assert!(once.stdout.contains("(1 harmless error passed over)"), "{once}");
+    assert!(!once.stdout.contains("restore error"), "{once}");
+    verified(create).failed("restore error: line 6: invalid locale name");
+}

@@ -177,6 +177,20 @@ fn a_row_longer_than_any_server_takes_fails_and_a_long_one_passes() {
 }
 
 #[test]
+fn rows_too_long_to_be_held_are_shared_between_connections_all_the_same() {
+    let table = "CREATE TABLE public.a (b text);\nCOPY public.a (b) FROM stdin;\n";
+    let mut dump = Gzip::new().then(HEAD).then(table);
+    for _ in 0..4 {
+        dump = dump.times(&vec![b'x'; MIB], 17).then("\n");
+    }
+    let dump = dump.then("\\.\n").then(TRAILER).end();
+    let place = place();
+    let outcome = verified(&place, "a.sql.gz", &dump, true);
+    outcome.passed().says("✓ Contents match the backup (1 table)");
+    place.assert_nothing_left();
+}
+
+#[test]
 fn a_hundred_thousand_tables_are_read_soon() {
     let block = |number: usize| format!("COPY public.t{number} (a) FROM stdin;\n1\n\\.\n\n");
     let blocks: String = (0..100_000).map(block).collect();

@@ -161,6 +161,7 @@ fn create_takes_pg_dump_from_a_container_and_verify_the_servers_version() {
     }
     older_server_takes_what_a_newer_pg_dump_wrote(&newer);
     a_pg_dump_that_was_named_is_taken(&newer);
+    without_docker_pg_dump_says_that_it_is_too_old(&newer);
     a_wrong_password_is_said_to_be_one(&newer);
 }
 
@@ -298,6 +299,17 @@ fn a_pg_dump_that_was_named_is_taken(newer: &Newer) {
     let outcome = newer.create(&place, &["a.sql.gz", "--pg-dump", named.to_str().unwrap()]);
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("is older than the server"), "{outcome}");
+}
+
+fn without_docker_pg_dump_says_that_it_is_too_old(newer: &Newer) {
+    let place = Place::new();
+    let mut command = place.ccc();
+    let port = newer.port.to_string();
+    command.args(["create", "--host=127.0.0.1", "--dbname=postgres", "--port", &port]);
+    let outcome = place.outcome(command.env("DB_PASSWORD", PASSWORD).env("PATH", place.dir()));
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("is older than the server"), "{outcome}");
+    outcome.hints("postgresql-client-17");
 }
 
 fn a_wrong_password_is_said_to_be_one(newer: &Newer) {

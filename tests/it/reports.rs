@@ -1,12 +1,13 @@
 //! The reports of a verification: written whatever its result, as machines and people read them.
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::dumps::{gzipped, with_sql_last};
-use crate::support::{Outcome, Place, Running, docker, good_dump};
+use crate::support::{BINARY, Outcome, Place, Running, clean_environment, docker, good_dump, text};
 
 /// A restore that waits long enough to be interrupted.
 const ENDLESS: &str = "SELECT pg_catalog.pg_sleep(600);";
@@ -299,6 +300,23 @@ fn verbose_does_not_say_twice_what_is_printed() {
     let place = Place::without_docker();
     let outcome = place.outcome(place.verify().args(["--verbose", "nowhere.sql"]));
     assert!(!outcome.stderr.contains("VERIFICATION SUMMARY"), "{outcome}");
+}
+
+#[test]
+fn marks_are_coloured_on_a_terminal_unless_nobody_wants_colour() {
+    let place = Place::without_docker();
+    place.file("empty.sql", b"");
+    let printed = |no_color: &[(&str, &str)]| {
+        let mut terminal = Command::new("script");
+        terminal.args(["-qec", &format!("{BINARY} verify empty.sql"), "/dev/null"]);
+        terminal.env_clear().envs(clean_environment()).envs(no_color.iter().copied());
+        let output = terminal.current_dir(place.dir()).stdin(Stdio::null()).output().unwrap();
+        text(&output.stdout)
+    };
+    let coloured = printed(&[]);
+    assert!(coloured.contains("\u{1b}[32m✓\u{1b}[0m Backup file exists"), "{coloured}");
+    let plain = printed(&[("NO_COLOR", "1")]);
+    assert!(plain.contains("✓ Backup file exists") && !plain.contains("\u{1b}[32m"), "{plain}");
 }
 
 #[test]

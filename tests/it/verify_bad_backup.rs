@@ -298,22 +298,36 @@ fn a_backup_proven_bad_stays_bad_when_the_server_goes_away_afterwards() {
     outcome.failed("missing FROM-clause entry for table \"nothing\"");
 }
 
-#[test]
-fn a_bad_row_of_a_large_table_is_named_by_its_number_in_the_table() {
-    let mut dump =
+/// A dump of a table of 18 MB, whose rows are for these columns; the identifier on line `bad` is none.
+fn large_table(columns: &str, bad: u32) -> Vec<u8> {
+    let mut dump = format!(
         "--\n-- PostgreSQL database dump\n--\n\nCREATE TABLE public.big (id integer, v text);\n\n\
-                    COPY public.big (id, v) FROM stdin;\n"
-            .to_owned();
+         COPY public.big ({columns}) FROM stdin;\n"
+    );
     for row in 1..=300_000 {
-        let bad = if row == 290_000 { "x" } else { "" };
+        let bad = if row == bad { "x" } else { "" };
         dump += &format!("{bad}{row}\tvalue number {row}, with some text to fill the row\n");
     }
     dump += "\\.\n\n--\n-- PostgreSQL database dump complete\n--\n";
+    dump.into_bytes()
+}
+
+#[test]
+fn a_bad_row_of_a_large_table_is_named_by_its_number_in_the_table() {
+    let dump = large_table("id, v", 290_000);
     for jobs in ["1", "4"] {
         let place = Place::new();
-        place.file("a.sql", dump.as_bytes());
+        place.file("a.sql", &dump);
         let outcome = place.outcome(place.verify().args(["a.sql", "--jobs", jobs]));
         outcome.failed("invalid input syntax for type integer: \"x290000\"");
         outcome.says("COPY big, line 290000, column id: \"x290000\"");
     }
+}
+
+#[test]
+fn a_large_table_of_which_the_server_takes_no_row_fails_with_its_words() {
+    let place = Place::new();
+    place.file("a.sql", &large_table("id, w", 0));
+    let outcome = place.outcome(place.verify().args(["a.sql", "--jobs", "4"]));
+    outcome.failed("column \"w\" of relation \"big\" does not exist");
 }
