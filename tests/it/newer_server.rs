@@ -162,6 +162,7 @@ fn create_takes_pg_dump_from_a_container_and_verify_the_servers_version() {
     older_server_takes_what_a_newer_pg_dump_wrote(&newer);
     a_pg_dump_that_was_named_is_taken(&newer);
     without_docker_pg_dump_says_that_it_is_too_old(&newer);
+    a_docker_that_goes_silent_keeps_no_create_from_its_end(&newer);
     a_wrong_password_is_said_to_be_one(&newer);
 }
 
@@ -310,6 +311,25 @@ fn without_docker_pg_dump_says_that_it_is_too_old(newer: &Newer) {
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("is older than the server"), "{outcome}");
     outcome.hints("postgresql-client-17");
+}
+
+fn a_docker_that_goes_silent_keeps_no_create_from_its_end(newer: &Newer) {
+    let place = Place::new();
+    // All goes on to the real one, but for the question at the end what is left.
+    let silent = "[ \"$1\" != ps ] || exec sleep 60\nPATH=${PATH#*:} exec docker \"$@\"";
+    let program = place.program("bin/docker", silent);
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", program.parent().unwrap().display());
+    let mut command = place.ccc();
+    let port = newer.port.to_string();
+    command.args(["create", "--host=127.0.0.1", "--dbname=postgres", "a.sql.gz"]);
+    command.args(["--port", &port, "--log-file", "log"]);
+    let begun = Instant::now();
+    let outcome = place.outcome(command.env("DB_PASSWORD", PASSWORD).env("PATH", path));
+    assert_eq!(outcome.code, 0, "{outcome}");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    let log = std::fs::read_to_string(place.dir().join("log")).unwrap();
+    assert!(log.contains("no answer from docker: `ccc-backup cleanup --sandbox`"), "{log}");
 }
 
 fn a_wrong_password_is_said_to_be_one(newer: &Newer) {
