@@ -345,12 +345,10 @@ impl Connection {
             Ok(text) => text,
             Err(error) => return Ok(Err(error)),
         };
-        if let Some(table) = fresh
-            && let Err(error) =
-                self.session.batch_execute(&format!("BEGIN; TRUNCATE ONLY {table}")).await
-        {
-            return Ok(Err(error));
-        }
+        let truncated = match fresh {
+            Some(table) => self.truncate(table).await?,
+            None => false,
+        };
         let sink = match self.session.copy_in(&text).await {
             Ok(sink) => sink,
             Err(error) => return Ok(Err(error)),
@@ -364,10 +362,20 @@ impl Connection {
             Ok(count) => count,
             Err(error) => return Ok(Err(error)),
         };
-        if fresh.is_some() {
+        if truncated {
             self.command("COMMIT").await?;
         }
         Ok(Ok(count))
+    }
+
+    /// Begins a transaction in which a table is truncated. `false`, and none is begun, where the server
+    /// refuses that, as it does to a role that may only insert: psql would not have asked.
+    async fn truncate(&self, table: &str) -> Result<bool, LoadError> {
+        let begun = self.session.batch_execute(&format!("BEGIN; TRUNCATE ONLY {table}")).await;
+        let Err(error) = begun else { return Ok(true) };
+        tracing::debug!(table, error = refusal(&error)?.message, "not truncated");
+        self.command("ROLLBACK").await?;
+        Ok(false)
     }
 
     /// Takes another session. tokio-postgres 0.7 ends a COPY that the server refused once more, and

@@ -196,6 +196,23 @@ fn names_without_a_schema_are_found_where_psql_has_them() {
 }
 
 #[test]
+fn a_large_table_that_a_role_loads_which_may_only_insert_passes() {
+    let place = place();
+    let rows: String = (0..100_000)
+        .map(|n| format!("{n}\tvalue number {n}, with some text to fill the row\n"))
+        .collect();
+    let dump = format!(
+        "--\n-- PostgreSQL database dump\n--\n\nCREATE ROLE loader;\n\
+         CREATE TABLE public.big (id integer, v text);\nGRANT INSERT ON public.big TO loader;\n\
+         SET ROLE loader;\nCOPY public.big (id, v) FROM stdin;\n{rows}\\.\n\nRESET ROLE;\n\n\
+         --\n-- PostgreSQL database dump complete\n--\n"
+    );
+    for outcome in verified(&place, dump.as_bytes()) {
+        outcome.passed().says("✓ Rows match the backup (1 table, 100,000 rows)");
+    }
+}
+
+#[test]
 fn rows_in_another_format_are_not_verified() {
     let place = place();
     database("options", "LATIN1", LATIN);
