@@ -237,8 +237,10 @@ fn damage_of_the_compression_around_it_is_what_is_said() {
     assert!(said.starts_with("the gzip stream is corrupt"), "{said}");
     // Also where what reads the archive makes something else of it.
     let whole = gzip(&tar());
-    let said = flaw(examined(&whole[..whole.len() - 9], Compression::Gzip, Format::Tar));
-    assert!(said.starts_with("the gzip stream is cut off"), "{said}");
+    for cut in 18..whole.len() {
+        let said = flaw(examined(&whole[..cut], Compression::Gzip, Format::Tar));
+        assert!(said.starts_with("the gzip stream is cut off"), "cut at {cut}: {said}");
+    }
 }
 
 #[test]

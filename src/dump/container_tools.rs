@@ -258,6 +258,8 @@ mod tests {
         let link = base.path().join("ccc-backup-tools-link");
         std::os::unix::fs::symlink(&precious, &link).unwrap();
         let new = ToolDirectory::make(base.path()).unwrap();
+        assert!(locked(live.path()).unwrap().is_none(), "another run has it");
+        assert!(locked(&dead).unwrap().is_none(), "it is gone");
         let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
         let stay = [name(live.path()), name(new.path()), name(&precious), name(&link)];
         assert_eq!(names(), stay.into_iter().collect());
