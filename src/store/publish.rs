@@ -117,8 +117,10 @@ impl Write for Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
+        // Whoever removed the whole directory removed it, too.
         if !self.published
             && let Err(error) = std::fs::remove_file(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(file = %self.path.display(), %error, "partial file left behind");
         }

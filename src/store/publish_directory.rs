@@ -100,8 +100,10 @@ impl PartialDirectory {
 
 impl Drop for PartialDirectory {
     fn drop(&mut self) {
+        // Whoever removed the whole directory removed it, too.
         if !self.published
             && let Err(error) = std::fs::remove_dir_all(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(directory = %self.path.display(), %error, "partial directory left");
         }
@@ -249,5 +251,42 @@ mod tests {
         write(target.join("toc.dat"), b"other").unwrap();
         assert!(matches!(partial.publish(), Err(StoreError::TargetExists(_))));
         assert_eq!(std::fs::read(target.join("toc.dat")).unwrap(), b"other");
+    }
+
+    #[test]
+    fn a_file_that_is_in_the_way_is_replaced_as_a_directory_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("x.dir");
+        write(dir.path().join(".x.dir.partial"), b"of a dead run").unwrap();
+        write(&target, b"old").unwrap();
+        let refused = PartialDirectory::create(&target, false);
+        assert!(matches!(refused, Err(StoreError::TargetExists(_))));
+        begun(&target, true).publish().unwrap();
+        assert_eq!(std::fs::read(target.join("toc.dat")).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_symbolic_link_in_the_place_of_the_partial_directory_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let precious = dir.path().join("precious");
+        std::fs::create_dir(&precious).unwrap();
+        write(precious.join("1.jpg"), b"cat").unwrap();
+        std::os::unix::fs::symlink(&precious, dir.path().join(".x.dir.partial")).unwrap();
+        let refused = PartialDirectory::create(&dir.path().join("x.dir"), true).unwrap_err();
+        assert!(refused.to_string().starts_with("could not replace "), "{refused}");
+        assert!(precious.join("1.jpg").exists());
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_is_refused_and_nothing_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        // The second is none by itself: with what the partial directory adds, it is.
+        for (length, doing) in [(300, "look at"), (250, "create")] {
+            let target = dir.path().join("x".repeat(length));
+            let error = PartialDirectory::create(&target, true).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("could not {doing} ")), "{error}");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

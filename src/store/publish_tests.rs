@@ -74,6 +74,30 @@ fn a_name_taken_while_writing_is_not_replaced() {
 }
 
 #[test]
+fn a_directory_that_took_the_name_while_writing_is_named_and_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("x");
+    let partial = Partial::create(&target, true).unwrap();
+    std::fs::create_dir(&target).unwrap();
+    assert!(matches!(partial.publish(), Err(StoreError::TargetIsDirectory(_))));
+    assert!(target.is_dir());
+    assert_eq!(names(dir.path()), ["x"]);
+}
+
+#[test]
+fn a_file_whose_directory_went_away_while_writing_is_not_published() {
+    let dir = tempfile::tempdir().unwrap();
+    let below = dir.path().join("below");
+    for overwrite in [false, true] {
+        let partial = Partial::create(&below.join("x"), overwrite).unwrap();
+        std::fs::remove_dir_all(&below).unwrap();
+        let error = partial.publish().unwrap_err();
+        assert!(error.to_string().contains("could not rename a file to"), "{error}");
+        assert!(names(dir.path()).is_empty());
+    }
+}
+
+#[test]
 fn the_fallback_for_other_file_systems_does_not_replace_either() {
     let dir = tempfile::tempdir().unwrap();
     let (from, to) = (dir.path().join("from"), dir.path().join("to"));
@@ -82,6 +106,21 @@ fn the_fallback_for_other_file_systems_does_not_replace_either() {
     let error = link_and_unlink(&from, &to).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     std::fs::remove_file(&to).unwrap();
+    link_and_unlink(&from, &to).unwrap();
+    assert_eq!(names(dir.path()), ["to"]);
+}
+
+#[test]
+fn what_cannot_be_linked_is_renamed_and_replaces_nothing_either() {
+    let dir = tempfile::tempdir().unwrap();
+    // No file system has hard links of directories.
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    std::fs::create_dir(&from).unwrap();
+    std::fs::create_dir(&to).unwrap();
+    let error = link_and_unlink(&from, &to).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(names(dir.path()), ["from", "to"]);
+    std::fs::remove_dir(&to).unwrap();
     link_and_unlink(&from, &to).unwrap();
     assert_eq!(names(dir.path()), ["to"]);
 }
@@ -182,6 +221,21 @@ fn a_directory_a_path_without_a_name_and_a_file_as_directory_are_refused() {
     std::fs::write(dir.path().join("file"), b"").unwrap();
     let made = Partial::create(&dir.path().join("file/x"), false);
     assert!(matches!(made, Err(StoreError::NotADirectory(_))), "{made:?}");
+}
+
+#[test]
+fn a_name_that_is_too_long_is_refused_and_nothing_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    // The second is none by itself: with what the partial file adds, it is.
+    for (length, doing) in [(300, "look at"), (250, "create")] {
+        let error = Partial::create(&dir.path().join("x".repeat(length)), true).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("could not {doing} ")), "{error}");
+        assert!(error.hint().unwrap().contains("check the path"));
+    }
+    let below = dir.path().join("x".repeat(300)).join("x");
+    let error = Partial::create(&below, true).unwrap_err();
+    assert!(error.to_string().starts_with("could not create "), "{error}");
+    assert!(names(dir.path()).is_empty());
 }
 
 #[test]
