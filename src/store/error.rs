@@ -115,3 +115,21 @@ impl StoreError {
         Some(hint.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_missing_or_none_or_may_not_be_read_and_each_says_what_to_do() {
+        for (kind, said, hint) in [
+            (io::ErrorKind::NotFound, "backup directory not found: b", "make a backup first"),
+            (io::ErrorKind::NotADirectory, "not a directory: b", "name another directory"),
+            (io::ErrorKind::PermissionDenied, "backup directory cannot be read: b: ", "the user"),
+        ] {
+            let error = StoreError::directory(Path::new("b"), kind.into());
+            assert!(error.to_string().starts_with(said), "{error}");
+            assert!(error.hint().unwrap().contains(hint), "{error}");
+        }
+    }
+}

@@ -27,6 +27,16 @@ fn a_damaged_line_and_a_newer_one_are_set_aside() {
 }
 
 #[test]
+fn a_history_that_is_not_there_is_empty_and_one_that_cannot_be_read_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(read(dir.path()).unwrap(), History::default());
+    assert_eq!(read(&dir.path().join("no/where")).unwrap(), History::default());
+    std::fs::create_dir(history_path(dir.path())).unwrap();
+    let error = read(dir.path()).unwrap_err();
+    assert!(error.to_string().starts_with("could not read "), "{error}");
+}
+
+#[test]
 fn the_number_of_the_last_run_counts_lines_of_a_newer_version() {
     let mut line = passed("a", 1);
     line.run = Some(4);

@@ -73,4 +73,18 @@ mod tests {
         assert!(try_exclusive(&three).unwrap());
         assert!(!try_shared(&open()).unwrap());
     }
+
+    #[test]
+    fn a_path_names_the_open_file_until_another_has_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        std::fs::write(&path, b"").unwrap();
+        let file = File::open(&path).unwrap();
+        assert!(still_names(&path, &file).unwrap());
+        assert!(still_names(&path.join("below"), &file).is_err(), "that could not be told");
+        std::fs::remove_file(&path).unwrap();
+        assert!(!still_names(&path, &file).unwrap());
+        std::fs::write(&path, b"").unwrap();
+        assert!(!still_names(&path, &file).unwrap());
+    }
 }

@@ -146,8 +146,16 @@ fn what_cannot_be_read_proves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let backup = dir.path().join("x.sql.gz");
     std::fs::create_dir(manifest_path(&backup)).unwrap();
-    let error = Manifest::read(&backup).unwrap_err();
-    assert!(matches!(error, ManifestError::Store(_)) && !error.proves_bad());
+    let unreadable = || {
+        let error = Manifest::read(&backup).unwrap_err();
+        assert!(matches!(error, ManifestError::Store(_)) && !error.proves_bad(), "{error}");
+        assert!(error.hint().unwrap().contains("check the path"));
+    };
+    unreadable();
+    std::fs::remove_dir(manifest_path(&backup)).unwrap();
+    // A link to itself cannot even be opened.
+    std::os::unix::fs::symlink(manifest_path(&backup), manifest_path(&backup)).unwrap();
+    unreadable();
 }
 
 prop_compose! {

@@ -256,6 +256,7 @@ mod tests {
             ("x.sql.gz", Packing::None, "x.sql"),
             ("x.sql.gz", Packing::Zstd, "x.sql.zst"),
             ("/tmp/x", Packing::None, "/tmp/x.sql"),
+            ("..", Packing::Gzip, ".."),
         ];
         for (given, packing, expected) in cases {
             assert_eq!(output_path(Path::new(given), packing), Path::new(expected), "{given}");
@@ -288,6 +289,7 @@ mod tests {
             ("nightly.2026-01", Directory, "nightly.2026-01.dir"),
             ("x.dir", Directory, "x.dir"),
             (".dump", Custom, ".dump.dump"),
+            ("..", Custom, ".."),
         ];
         for (given, kind, expected) in cases {
             assert_eq!(archive_path(Path::new(given), kind), Path::new(expected), "{given}");

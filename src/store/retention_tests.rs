@@ -102,6 +102,7 @@ fn a_backup_from_the_future_does_not_go() {
 fn without_a_rule_nothing_goes() {
     let plan = plan(now(), vec![backup(1), backup(90_000)], &Policy::default());
     assert_eq!(reason(&plan, "backup-090000"), KeepReason::NoRule);
+    assert_eq!(KeepReason::NoRule.to_string(), "no rule says that it may go");
 }
 
 #[test]

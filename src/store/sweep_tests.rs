@@ -81,7 +81,9 @@ fn a_backup_that_is_being_verified_stays() {
     assert_eq!(plan_for(dir, &[]).removals().count(), 0);
     // A plan that was made before does not remove it either.
     let removals = apply(&before);
-    assert!(matches!(removals[0].result, Err(RemovalError::InUse(_))));
+    let error = removals[0].result.as_ref().unwrap_err();
+    assert!(matches!(error, RemovalError::InUse(_)), "{error}");
+    assert_eq!(error.hint().unwrap(), "run the clean-up again later");
     assert!(dir.join(OLD).exists());
 }
 
@@ -96,6 +98,40 @@ fn a_backup_that_changed_after_the_plan_stays() {
     let removals = apply(&before);
     assert!(matches!(removals[0].result, Err(RemovalError::Changed(_))));
     assert!(dir.join(OLD).exists());
+}
+
+#[test]
+fn a_backup_whose_manifest_went_after_the_plan_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for name in [OLD, &format!("{OLD}.manifest.json"), NEW] {
+        write(dir.join(name), b"12345").unwrap();
+    }
+    let before = plan_for(dir, &[]);
+    // Somebody makes the backup anew, or removes it by hand.
+    std::fs::remove_file(manifest_path(&dir.join(OLD))).unwrap();
+    let removals = apply(&before);
+    assert!(matches!(removals[0].result, Err(RemovalError::Changed(_))));
+    assert_eq!(names(dir), [OLD, NEW]);
+}
+
+#[test]
+fn a_directory_goes_though_what_lay_beside_it_went_after_the_plan() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let old = dir.join("backup_20250101_000000.dir");
+    std::fs::create_dir(&old).unwrap();
+    write(old.join("toc.dat"), b"PGDMP").unwrap();
+    let beside = [manifest_path(&old), globals_path(&old), dir.join(NEW)];
+    for path in &beside {
+        write(path, b"x").unwrap();
+    }
+    let before = plan_for(dir, &[]);
+    for path in &beside[..2] {
+        std::fs::remove_file(path).unwrap();
+    }
+    assert!(apply(&before)[0].result.is_ok());
+    assert_eq!(names(dir), [NEW]);
 }
 
 #[test]
