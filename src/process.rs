@@ -321,4 +321,29 @@ mod tests {
         let error = Invocation::new("/no/such/pg_dump").start().err().unwrap();
         assert!(error.to_string().starts_with("could not run /no/such/pg_dump: "));
     }
+
+    /// A shell that does this when it is asked to end, once it is ready for that.
+    async fn asked_to_end(trap: &str, dir: &std::path::Path) {
+        let script = format!("trap '{trap}' TERM; : >ready; while :; do sleep 0.05; done");
+        let running = Invocation::new("sh").args(["-c", &script]).directory(dir).start().unwrap();
+        let process = Pid::from_raw(running.child.id().unwrap() as i32).unwrap();
+        while !dir.join("ready").exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        running.kill().await;
+        assert!(rustix::process::test_kill_process(process).is_err(), "it is still there");
+    }
+
+    #[tokio::test]
+    async fn a_child_that_is_asked_to_end_may_do_so_by_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        asked_to_end(": >farewell; exit", dir.path()).await;
+        assert!(dir.path().join("farewell").exists());
+    }
+
+    #[tokio::test]
+    async fn a_child_that_does_not_end_when_it_is_asked_is_killed() {
+        let dir = tempfile::tempdir().unwrap();
+        asked_to_end("", dir.path()).await;
+    }
 }

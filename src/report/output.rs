@@ -251,4 +251,20 @@ mod tests {
         drop(dir);
         assert!(destination.write(b"{}").is_err());
     }
+
+    #[test]
+    fn what_is_appended_to_is_made_and_what_cannot_be_is_named_with_the_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.log");
+        append(&path, b"one\n").unwrap();
+        append(&path, b"two\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\n");
+        let told = |path: &Path| append(path, b"x").unwrap_err();
+        assert!(told(dir.path()).to_string().ends_with("it is a directory"));
+        assert_eq!(told(dir.path()).hint(), "name a file in it");
+        let missing = format!("there is no directory {}/no", dir.path().display());
+        assert!(told(&dir.path().join("no/x.log")).to_string().ends_with(&missing));
+        assert!(told(&path.join("x.log")).to_string().contains("Not a directory"));
+        assert_eq!(names(dir.path()), ["run.log"]);
+    }
 }
