@@ -275,4 +275,21 @@ mod tests {
         assert_eq!(error.to_string(), "port 5433 on 127.0.0.1 is in use by the container x");
         assert!(error.hint().unwrap().contains("--port 0"));
     }
+
+    #[test]
+    fn a_server_that_refuses_may_be_the_images_and_an_interruption_needs_no_hint() {
+        let error = SandboxError::Server { doing: "try".into(), reason: "it is tired".into() };
+        assert_eq!(error.to_string(), "the sandbox's server refused to try: it is tired");
+        assert!(error.hint().unwrap().contains("--image IMAGE"));
+        assert_eq!(SandboxError::Interrupted.hint(), None);
+    }
+
+    #[test]
+    fn who_waited_in_vain_is_told_whom_for_and_what_to_do_about_him() {
+        let by = Box::new(SandboxError::PortBusy { port: 5433, by: None });
+        let error = SandboxError::StillTaken { by, waited: Duration::from_secs(7) };
+        let said = "port 5433 on 127.0.0.1 is in use, also after 7 s (--wait)";
+        assert_eq!(error.to_string(), said);
+        assert!(error.hint().unwrap().contains("--port 0"));
+    }
 }

@@ -19,3 +19,36 @@ pub async fn feed(stdin: Option<mpsc::Receiver<Bytes>>, input: Option<impl Async
         tracing::debug!(%error, "the program takes no more");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_comes_is_written_and_its_end_is_told() {
+        let (sender, receiver) = mpsc::channel(2);
+        let (input, mut output) = tokio::io::duplex(64);
+        let feeding = tokio::spawn(feed(Some(receiver), Some(input)));
+        for piece in ["one ", "two"] {
+            sender.send(Bytes::from(piece)).await.unwrap();
+        }
+        drop(sender);
+        let mut read = String::new();
+        output.read_to_string(&mut read).await.unwrap();
+        feeding.await.unwrap();
+        assert_eq!(read, "one two");
+    }
+
+    #[tokio::test]
+    async fn where_a_program_takes_no_more_nobody_waits_for_it() {
+        let (sender, receiver) = mpsc::channel(1);
+        let (input, output) = tokio::io::duplex(4);
+        drop(output);
+        let feeding = tokio::spawn(feed(Some(receiver), Some(input)));
+        sender.send(Bytes::from("more than it holds")).await.unwrap();
+        feeding.await.unwrap();
+        assert!(sender.send(Bytes::new()).await.is_err(), "nobody takes the rest");
+    }
+}

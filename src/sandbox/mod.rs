@@ -32,6 +32,9 @@ pub use locale::Locale;
 pub use owner::labels_of_this_run;
 pub use sweep::{Swept, sweep_leftovers};
 
+/// How long a server may take to answer.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// What runs the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Choice {

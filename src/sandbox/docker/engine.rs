@@ -247,4 +247,17 @@ mod tests {
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(matches!(connect().await.err(), Some(NoDocker::Down(_))));
     }
+
+    #[test]
+    fn the_engine_is_quoted_and_a_lost_connection_is_called_one() {
+        use bollard::errors::Error;
+        let refusal = Error::DockerResponseServerError { status_code: 409, message: "no\n".into() };
+        assert_eq!(message_of(&refusal), "no");
+        assert_eq!(status_of(&refusal), Some(409));
+        let lost = Error::IOError { err: ErrorKind::BrokenPipe.into() };
+        assert!(message_of(&lost).starts_with("the connection to the engine was lost ("));
+        let other = Error::RequestTimeoutError;
+        assert_eq!(message_of(&other), other.to_string());
+        assert_eq!((status_of(&lost), status_of(&other)), (None, None));
+    }
 }

@@ -126,8 +126,9 @@ async fn pull(
             None => return Ok(()),
             Some(item) => item.map_err(|error| message_of(&error))?,
         };
-        if let Some(error) = info.error_detail {
-            return Err(error.message.unwrap_or_else(|| "refused".into()));
+        // The client makes errors of those that have a message.
+        if info.error_detail.is_some() {
+            return Err("refused, without a reason".into());
         }
         // Only now is it known that there is something to pull.
         if !announced {
@@ -156,6 +157,7 @@ fn with_tag(image: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fake::Fake;
     use super::*;
 
     #[test]
@@ -164,5 +166,43 @@ mod tests {
         assert_eq!(with_tag("localhost:5000/pg"), "localhost:5000/pg:latest");
         assert_eq!(with_tag("localhost:5000/pg:1"), "localhost:5000/pg:1");
         assert_eq!(with_tag("pg@sha256:00"), "pg@sha256:00");
+    }
+
+    /// What comes of an image that is not here, and that an engine pulls with this answer.
+    async fn pulled(status: u16, answer: &str) -> SandboxError {
+        let create = ("POST /images/create", status, answer.to_owned());
+        let fake = Fake::start(vec![create]).await;
+        let request = Request { image: Some("some/postgres:15".into()), ..Request::default() };
+        let (events, cancel) = (Events::silent(), CancellationToken::new());
+        let outcome = find(&fake.engine.docker, &request, &events, &cancel).await;
+        assert_eq!(fake.times_asked("POST /images/create?"), 1);
+        outcome.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn an_image_that_cannot_be_pulled_is_missing_with_the_reason() {
+        for (status, answer, expected) in [
+            (200, "{\"status\": \"done\"}\n", "it was pulled but is not there"),
+            (200, "{\"errorDetail\": {}}\n", "refused, without a reason"),
+            (200, "{\"errorDetail\": {\"message\": \"no more\"}}\n", "no more"),
+            (500, "{\"message\": \"broken\"}", "broken"),
+        ] {
+            let error = pulled(status, answer).await;
+            let SandboxError::ImageMissing { reason, version: None, .. } = &error else {
+                panic!("{error}");
+            };
+            assert_eq!(reason, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_cannot_look_for_an_image_is_not_asked_to_pull_it() {
+        let answers = vec![("GET /images/", 500, "{\"message\": \"broken\"}".to_owned())];
+        let fake = Fake::start(answers).await;
+        let (events, cancel) = (Events::silent(), CancellationToken::new());
+        let found = find(&fake.engine.docker, &Request::default(), &events, &cancel).await;
+        let said = "Docker could not look for the image postgres:15: broken";
+        assert_eq!(found.unwrap_err().to_string(), said);
+        assert_eq!(fake.times_asked("POST"), 0);
     }
 }

@@ -142,3 +142,54 @@ pub async fn remove_run(engine: &Engine, run: &str) -> Result<(), SandboxError> 
     }
     outcome
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::Fake;
+    use super::*;
+
+    const BROKEN: &str = r#"{"message": "broken"}"#;
+
+    #[tokio::test]
+    async fn a_name_is_taken_or_free_or_that_cannot_be_told() {
+        let answers = vec![
+            ("GET /containers/taken/json", 200, "{}".to_owned()),
+            ("GET /containers/broken/json", 500, BROKEN.to_owned()),
+        ];
+        let fake = Fake::start(answers).await;
+        assert!(exists(&fake.engine, "taken").await.unwrap());
+        assert!(!exists(&fake.engine, "free").await.unwrap());
+        let error = exists(&fake.engine, "broken").await.unwrap_err();
+        assert_eq!(error.to_string(), "Docker could not look for the container broken: broken");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_removed_is_named_and_everything_else_is_removed() {
+        let labels = serde_json::json!({ RUN_LABEL: "r" });
+        let container = serde_json::json!([{ "Id": "c", "Names": ["/sandbox"], "Labels": labels }]);
+        let network = serde_json::json!([{ "Id": "n", "Name": "sandbox-r", "Labels": labels }]);
+        let answers = vec![
+            ("GET /containers/json", 200, container.to_string()),
+            ("GET /networks", 200, network.to_string()),
+            ("GET /volumes", 200, "{}".to_owned()),
+            ("DELETE /containers/c", 500, BROKEN.to_owned()),
+            ("DELETE /networks/n", 204, String::new()),
+        ];
+        let fake = Fake::start(answers).await;
+        let error = remove_run(&fake.engine, "r").await.unwrap_err();
+        assert_eq!(error.to_string(), "Docker could not remove the container sandbox: broken");
+        assert_eq!(fake.times_asked("DELETE /networks/n"), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_already_needs_no_removing() {
+        let owner = Owner::of_this_run(false).unwrap();
+        let fake = Fake::start(Vec::new()).await;
+        for kind in [Kind::Container, Kind::Network, Kind::Volume] {
+            let (id, name, owner) = ("x".to_owned(), "x".to_owned(), owner.clone());
+            let thing = Found { kind, id, name, owner, running: false, port: None };
+            remove(&fake.engine, &thing).await.unwrap();
+        }
+        assert_eq!(fake.times_asked("DELETE"), 3);
+    }
+}

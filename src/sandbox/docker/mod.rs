@@ -25,7 +25,7 @@ use crate::secret::Secret;
 use super::error::SandboxError;
 use super::owner::{Owner, random_password};
 use super::patience::Patience;
-use super::{Limits, Program, Request, tuning};
+use super::{Limits, Program, READY_TIMEOUT, Request, tuning};
 use claim::{claim, is_about_the_port, port_busy};
 use guard::{Guard, refusing};
 use image::Image;
@@ -143,7 +143,6 @@ async fn start_guarded(
         async { docker.info().await.map_err(refusing("describe itself")) },
         make_network(guard, &name),
     )?;
-    uncancelled(cancel)?;
     events.emit(Event::SandboxStarting {
         kind: SandboxKind::Container,
         version: request.version.to_string(),
@@ -185,24 +184,22 @@ async fn start_guarded(
         doing: "be given a password".into(),
         reason: error.to_string(),
     })?;
-    uncancelled(cancel)?;
     let id = make_container(guard, request, &plan).await?;
-    uncancelled(cancel)?;
     start_container(guard, &id, &password, request.port).await?;
     let (kind, name_asked) = (SandboxKind::Container, request.name.clone());
     events.emit(Event::SandboxStarted { kind, name: name_asked });
     events.emit(Event::SandboxWaiting);
     let (ways, port) = ways(guard, &id, &name, &password).await?;
-    let awaited = Awaited { docker, id: &id, name: &request.name, run: &guard.owner.run, ways };
+    let awaited = Awaited {
+        docker,
+        id: &id,
+        name: &request.name,
+        run: &guard.owner.run,
+        ways,
+        within: READY_TIMEOUT,
+    };
     let ready = ready::wait(awaited, cancel).await?;
     Ok((id, port, ready, image, in_memory))
-}
-
-fn uncancelled(cancel: &CancellationToken) -> Result<(), SandboxError> {
-    if cancel.is_cancelled() {
-        return Err(SandboxError::Interrupted);
-    }
-    Ok(())
 }
 
 async fn make_network(guard: &Guard, name: &str) -> Result<(), SandboxError> {
@@ -336,13 +333,6 @@ fn free_memory(local: bool, info: &SystemInfo) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_remote_engines_memory_is_its_own() {
-        let info = SystemInfo { mem_total: Some(8 << 30), ..SystemInfo::default() };
-        assert_eq!(free_memory(false, &info), 4 << 30);
-        assert!(free_memory(true, &info) <= 8 << 30);
-    }
-}
+mod fake;
+#[cfg(test)]
+mod tests;

@@ -15,8 +15,6 @@ use crate::sandbox::shown;
 
 use super::spec::RUN_SETTING;
 
-/// How long a server may take to answer.
-const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long one attempt may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a way may take to prove that it leads to the container at all.
@@ -50,6 +48,8 @@ pub struct Awaited<'a> {
     pub run: &'a str,
     /// The ways to it, the shortest first. There is at least one.
     pub ways: Vec<ConnectInfo>,
+    /// How long is waited.
+    pub within: Duration,
 }
 
 /// Waits for the server.
@@ -58,19 +58,16 @@ pub struct Awaited<'a> {
 /// [`SandboxError::NotReady`] when the container exits or the time is over,
 /// [`SandboxError::Interrupted`].
 pub async fn wait(awaited: Awaited<'_>, cancel: &CancellationToken) -> Result<Ready, SandboxError> {
-    let Awaited { docker, id, name, .. } = awaited;
+    let Awaited { docker, id, name, within, .. } = awaited;
     let mut refusals = String::new();
     let reason = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(SandboxError::Interrupted),
         reason = exit_of(docker, id) => reason,
-        outcome = tokio::time::timeout(READY_TIMEOUT, poll(awaited, &mut refusals)) => {
+        outcome = tokio::time::timeout(within, poll(awaited, &mut refusals)) => {
             match outcome {
                 Ok(ready) => return Ok(ready),
-                Err(_) => format!(
-                    "no answer within {} s ({refusals})",
-                    READY_TIMEOUT.as_secs()
-                ),
+                Err(_) => format!("no answer within {} s ({refusals})", within.as_secs()),
             }
         }
     };

@@ -18,8 +18,6 @@ use crate::sandbox::error::SandboxError;
 use crate::secret::Secret;
 
 const WATCH: &str = include_str!("watch.sh");
-/// How long a server may take to answer.
-const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a server may take to end.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// Lines of a dead server that are shown.
@@ -86,14 +84,15 @@ impl Guard {
         Ok(())
     }
 
-    /// Waits until the server answers; how often it was asked, and its version.
+    /// Waits so long until the server answers; how often it was asked, and its version.
     pub async fn ready(
         &mut self,
         admin: &ConnectInfo,
         name: &str,
+        within: Duration,
         cancel: &CancellationToken,
     ) -> Result<(u32, String), SandboxError> {
-        let patience = tokio::time::Instant::now() + READY_TIMEOUT;
+        let patience = tokio::time::Instant::now() + within;
         let mut attempts = 0;
         let reason = loop {
             attempts += 1;
@@ -108,7 +107,7 @@ impl Guard {
                 break ended(status);
             }
             if tokio::time::Instant::now() > patience {
-                break format!("no answer within {} s ({refusal})", READY_TIMEOUT.as_secs());
+                break format!("no answer within {} s ({refusal})", within.as_secs());
             }
             tokio::time::sleep(PAUSE).await;
         };
@@ -211,4 +210,95 @@ fn read_end(path: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     file.take(MOST).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::pg::Address;
+    use crate::sandbox::owner::Owner;
+
+    fn guard(base: &Path) -> Guard {
+        let owner = Owner::of_this_run(false).unwrap();
+        Guard::over(RunDirectory::make(base, &owner, "n", 5432, None).unwrap()).unwrap()
+    }
+
+    fn is_empty(base: &Path) -> bool {
+        std::fs::read_dir(base).unwrap().next().is_none()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_cannot_be_run_is_named_and_leaves_nothing() {
+        let base = tempfile::tempdir().unwrap();
+        let mut guard = guard(base.path());
+        let binaries = Binaries { dir: PathBuf::from("/no/where"), major: 15 };
+        let error = guard.launch(&binaries, None, &[]).unwrap_err().to_string();
+        let said =
+            "the local PostgreSQL could not start the server: could not run /no/where/postgres";
+        assert!(error.starts_with(said), "{error}");
+        assert!(!is_empty(base.path()));
+        drop(guard);
+        assert!(is_empty(base.path()));
+    }
+
+    /// What comes of waiting a second for a server that there is none of.
+    async fn waited(base: &Path, cancel: &CancellationToken) -> SandboxError {
+        let mut guard = guard(base);
+        let admin = ConnectInfo {
+            address: Address::Socket { dir: guard.directory.work(), port: 5432 },
+            user: "u".into(),
+            password: Secret::new("p"),
+            database: "d".into(),
+        };
+        guard.ready(&admin, "n", Duration::from_secs(1), cancel).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_is_given_up_and_an_interrupted_wait_is_none() {
+        let base = tempfile::tempdir().unwrap();
+        let cancel = CancellationToken::new();
+        let error = waited(base.path(), &cancel).await.to_string();
+        let said = "PostgreSQL did not get ready in the local server n: no answer within 1 s (";
+        assert!(error.starts_with(said), "{error}");
+        cancel.cancel();
+        let error = waited(base.path(), &cancel).await;
+        assert!(matches!(error, SandboxError::Interrupted), "{error}");
+        assert!(is_empty(base.path()));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_end_when_it_is_told_is_killed() {
+        let base = tempfile::tempdir().unwrap();
+        let mut guard = guard(base.path());
+        let script = "trap '' QUIT; : >ready; while :; do sleep 0.05; done";
+        let server = Invocation::new("sh").args(["-c", script]).directory(base.path());
+        let nothing = || Stdio::null();
+        guard.server = Some(server.spawn([nothing(), nothing(), nothing()], true).unwrap());
+        while !base.path().join("ready").exists() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        std::fs::remove_file(base.path().join("ready")).unwrap();
+        guard.remove().unwrap();
+        assert_eq!(guard.exited().and_then(|status| status.signal()), Some(9));
+        assert!(is_empty(base.path()));
+    }
+
+    #[tokio::test]
+    async fn a_directory_is_kept_though_the_program_that_watches_it_was_killed() {
+        let base = tempfile::tempdir().unwrap();
+        let mut guard = guard(base.path());
+        guard.watch.kill().await.unwrap();
+        guard.dismiss().await;
+        drop(guard);
+        assert!(!is_empty(base.path()));
+    }
+
+    #[test]
+    fn the_end_of_a_process_is_told_in_words() {
+        assert_eq!(how(ExitStatus::from_raw(3 << 8)), "exited with 3");
+        assert_eq!(ended(ExitStatus::from_raw(9)), "ended by itself: was killed by signal 9");
+    }
 }

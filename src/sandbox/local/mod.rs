@@ -21,7 +21,7 @@ use super::error::SandboxError;
 use super::owner::{Owner, random_password};
 use super::patience::Patience;
 use super::sweep::{Which, removable};
-use super::{Program, Request, major_of, tuning};
+use super::{Program, READY_TIMEOUT, Request, major_of, tuning};
 use crate::events::{Event, Events, SandboxKind};
 use crate::pg::{Address, ConnectInfo};
 use crate::process::{Invocation, User};
@@ -129,7 +129,8 @@ pub async fn start(
         password: admin_password,
         database: "postgres".into(),
     };
-    let (attempts, server_version) = guard.ready(&admin, &request.name, cancel).await?;
+    let (attempts, server_version) =
+        guard.ready(&admin, &request.name, READY_TIMEOUT, cancel).await?;
     let major = major_of(&server_version).unwrap_or(binaries.major);
     role::make(&admin, &password, major).await?;
     Ok(Server {
