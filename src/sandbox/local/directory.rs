@@ -300,4 +300,47 @@ mod tests {
         assert!(error.to_string().contains("too long"), "{error}");
         assert_eq!(fs::read_dir(&long).unwrap().count(), 0);
     }
+
+    #[test]
+    fn a_secret_is_its_owners_alone_and_goes_when_it_is_done_with() {
+        let base = tempfile::tempdir().unwrap();
+        let directory = made(base.path());
+        let path = directory.secret("password", &Secret::new("s"), None).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"s\n");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        drop(path);
+        assert_eq!(fs::read_dir(directory.work()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_written_to_the_last_moment_goes_with_the_directory() {
+        let base = tempfile::tempdir().unwrap();
+        let directory = made(base.path());
+        let work = directory.work();
+        let writer = std::thread::spawn(move || {
+            let until = Instant::now() + Duration::from_millis(300);
+            let mut written = 0;
+            while Instant::now() < until && fs::write(work.join(written.to_string()), "").is_ok() {
+                written += 1;
+            }
+            written
+        });
+        while fs::read_dir(directory.work()).unwrap().count() == 0 {}
+        directory.remove().unwrap();
+        assert!(writer.join().unwrap() > 0);
+        assert_eq!(fs::read_dir(base.path()).unwrap().count(), 0);
+        // Once more is as good.
+        directory.remove().unwrap();
+    }
+
+    #[test]
+    fn a_leftover_that_cannot_be_removed_is_named() {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("file");
+        fs::write(&file, "").unwrap();
+        let path = file.join("below").display().to_string();
+        let error = remove_leftover(&path).unwrap_err().to_string();
+        let said = format!("the local PostgreSQL could not remove {path}: Not a directory");
+        assert!(error.starts_with(&said), "{error}");
+    }
 }

@@ -110,3 +110,71 @@ fn environment(server: &ConnectInfo) -> Vec<(&'static str, Secret)> {
         ("PGPASSWORD", server.password.clone()),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    fn server() -> ConnectInfo {
+        ConnectInfo {
+            address: Address::Tcp { host: "127.0.0.1".into(), port: 7 },
+            user: "u".into(),
+            password: Secret::new("p"),
+            database: "d".into(),
+        }
+    }
+
+    /// Runs a program of `bin` or of the system; gives its exit code and what it said on stderr.
+    async fn ran(bin: &Path, program: Program) -> (Result<i64, SandboxError>, Vec<String>) {
+        let mut lines = Vec::new();
+        let mut said = |line: &str| lines.push(line.to_owned());
+        let code = run(Invocation::new, bin, &server(), program, &mut said).await;
+        (code, lines)
+    }
+
+    fn shell(script: &str, stdout: Option<mpsc::Sender<Bytes>>) -> Program {
+        let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
+        Program { argv, stdout, ..Program::default() }
+    }
+
+    #[tokio::test]
+    async fn a_program_finds_the_server_and_nothing_else_in_its_environment() {
+        let script = "echo \"$PGHOST $PGPORT $PGUSER $PGPASSWORD $OWN ${HOME-none}\" >&2";
+        let program = Program { env: vec!["OWN=a=b".into()], ..shell(script, None) };
+        let (code, said) = ran(Path::new("/no/where"), program).await;
+        assert_eq!((code.unwrap(), said), (0, vec!["127.0.0.1 7 u p a=b none".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn a_program_runs_to_its_end_though_nobody_wants_what_it_says() {
+        let (sender, receiver) = mpsc::channel(1);
+        drop(receiver);
+        let script = "head -c 1000000 /dev/zero && echo done >&2";
+        let (code, said) = ran(Path::new("/no/where"), shell(script, Some(sender))).await;
+        assert_eq!((code.unwrap(), said), (0, vec!["done".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_program_is_told_as_a_shell_tells_it() {
+        let code = async |script| ran(Path::new("/no/where"), shell(script, None)).await.0.unwrap();
+        assert_eq!(code("exit 3").await, 3);
+        assert_eq!(code("kill -9 $$").await, 137);
+        let missing = Program { argv: vec!["no-such-program".into()], ..Program::default() };
+        assert_eq!(ran(Path::new("/no/where"), missing).await.0.unwrap(), 127);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_may_not_be_run_is_named() {
+        let bin = tempfile::tempdir().unwrap();
+        let file = bin.path().join("pg_restore");
+        std::fs::write(&file, "").unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+        let program = Program { argv: vec!["pg_restore".into()], ..Program::default() };
+        let error = ran(bin.path(), program).await.0.unwrap_err().to_string();
+        assert!(error.starts_with("the local PostgreSQL could not run pg_restore: "), "{error}");
+    }
+}
