@@ -335,6 +335,22 @@ fn a_disk_that_is_too_small_for_the_server_is_no_verdict() {
 }
 
 #[test]
+fn a_disk_on_which_the_servers_directory_cannot_be_made_whole_is_left_as_it_was() {
+    // Room for the directory, and for nothing in it.
+    let (outcome, left) = verified_on_the_disk("nr_inodes=2,mode=1777", "true");
+    outcome.not_verified("could not make a directory in").hints("make room, or set TMPDIR");
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn without_a_shell_that_watches_over_it_no_server_is_started() {
+    let hidden = "mount --bind /dev/null \"$(readlink -f /bin/sh)\"";
+    let (outcome, left) = verified_on_the_disk("size=512m,mode=1777", hidden);
+    outcome.not_verified("could not be watched over: could not run sh");
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
 fn a_directory_that_the_servers_user_may_not_enter_is_no_verdict() {
     let (outcome, left) = verified_on_the_disk("size=512m", "chmod 700 disk");
     outcome.not_verified("initdb").hints("TMPDIR names the directory");

@@ -1,5 +1,6 @@
 //! The reports of a verification: written whatever its result, as machines and people read them.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -335,4 +336,21 @@ fn plain_progress_is_a_line_every_ten_seconds_and_without_a_terminal_there_is_no
         assert_eq!(outcome.stderr.lines().any(line), expected, "{outcome}");
         place.assert_nothing_left();
     }
+}
+
+#[test]
+fn a_report_is_written_into_a_directory_that_may_be_written_to_and_not_listed() {
+    let place = Place::without_docker();
+    place.file("a.sql", b"");
+    let drop_box = place.dir().join("drop");
+    std::fs::create_dir(&drop_box).unwrap();
+    std::fs::set_permissions(&drop_box, PermissionsExt::from_mode(0o333)).unwrap();
+    let mut command = place.ccc_without_privileges();
+    let outcome = place.outcome(command.args(["verify", "a.sql", "--report", "drop/report.json"]));
+    std::fs::set_permissions(&drop_box, PermissionsExt::from_mode(0o755)).unwrap();
+    outcome.failed("the backup file is empty");
+    assert!(!outcome.stderr.contains("report"), "{outcome}");
+    assert_eq!(place.names("drop"), ["report.json"]);
+    std::fs::rename(drop_box.join("report.json"), place.dir().join("report.json")).unwrap();
+    json(&place, "failed", 1);
 }

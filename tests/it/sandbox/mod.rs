@@ -6,6 +6,7 @@ mod confinement;
 mod leftovers;
 mod lifetime;
 mod limits;
+mod local;
 mod server;
 mod sweeping;
 

@@ -2,6 +2,7 @@
 
 use ccc_backup::events::Events;
 use ccc_backup::sandbox::Locale;
+use ccc_backup::sandbox::Program;
 use ccc_backup::sandbox::SandboxError;
 use std::time::Duration;
 use std::time::Instant;
@@ -146,4 +147,32 @@ async fn a_crashed_backend_ends_the_sandbox_and_is_diagnosed() {
     let diagnosis = sandbox.diagnose().await.unwrap();
     sandbox.close(&Events::silent()).await.unwrap();
     assert!(diagnosis.contains("signal 9"), "{diagnosis}");
+}
+
+#[tokio::test]
+async fn another_superuser_is_made_once_and_a_refusal_says_which() {
+    let mut sandbox = started(&request("superuser")).await;
+    sandbox.leave_postgres_alone().await.unwrap();
+    let question = "SELECT user::text || ' ' || current_setting('is_superuser')";
+    let user = answer(sandbox.connect_info(), question).await;
+    let twice = sandbox.leave_postgres_alone().await.unwrap_err();
+    sandbox.close(&Events::silent()).await.unwrap();
+    assert_eq!(user, "ccc_backup_restore on");
+    let said = "the sandbox's server refused to create the role ccc_backup_restore: ";
+    assert!(twice.to_string().starts_with(said), "{twice}");
+    assert!(twice.hint().unwrap().contains("--image"));
+}
+
+#[tokio::test]
+async fn a_program_in_the_container_runs_to_its_end_though_nobody_wants_what_it_says() {
+    let sandbox = started(&request("unheard")).await;
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    drop(receiver);
+    let script = "head -c 1000000 /dev/zero && echo done >&2 && exit 3";
+    let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
+    let mut said = Vec::new();
+    let program = Program { argv, stdout: Some(sender), ..Program::default() };
+    let code = sandbox.run(program, &mut |line| said.push(line.to_owned())).await;
+    sandbox.close(&Events::silent()).await.unwrap();
+    assert_eq!((code.unwrap(), said), (3, vec!["done".to_owned()]));
 }
