@@ -60,7 +60,7 @@ impl CompressError {
                 io::ErrorKind::FileTooLarge => {
                     Some("the file system or `ulimit -f` allows no larger file".to_owned())
                 }
-                _ => None,
+                _ => Some("check the disk that the backup is written to".to_owned()),
             },
             Self::Threads(_) => Some("fewer threads may be allowed here (ulimit -u)".to_owned()),
             Self::Codec(error) => error.hint(),

@@ -251,3 +251,19 @@ fn a_password_file_and_a_service_file_are_libpqs_own_business() {
     command.env("PGSERVICE", "ccc").env("PGSERVICEFILE", services);
     created(command.args(["create", "service.sql"]));
 }
+
+#[test]
+fn a_url_may_name_a_service_and_what_libpq_does_not_know_in_it_is_said() {
+    let place = Place::without_docker();
+    let [(_, _), (_, port), (_, name), (_, _), (_, password)] = connection(unchanged_database());
+    let service = format!("[ccc]\nhost=127.0.0.1\nport={port}\ndbname={name}\nuser=postgres\n");
+    let services = place.file("services.conf", service.as_bytes());
+    let mut command = place.ccc();
+    command.args(["create", "a.sql", "--database-url", "postgresql:///?service=ccc&charset=utf8"]);
+    command.env("PGSERVICEFILE", services).env("PGPASSWORD", password);
+    let made = place.outcome(&mut command);
+    assert_eq!(made.code, 0, "{made}");
+    made.says("Host: as libpq says");
+    let said = "warning: the URL's parameter charset is not one of libpq's and was left out";
+    assert!(made.stderr.contains(said), "{made}");
+}

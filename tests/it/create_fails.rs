@@ -290,3 +290,14 @@ fn the_history_notes_what_could_not_be_made() {
     let record: serde_json::Value = serde_json::from_str(history.trim()).unwrap();
     assert_eq!((&record["work"], &record["verdict"]), (&"create".into(), &"failed".into()));
 }
+
+#[test]
+fn a_directory_in_the_place_of_a_backup_is_not_taken_for_the_beginning_of_its_name() {
+    let place = Place::without_docker();
+    std::fs::create_dir(place.dir().join("there")).unwrap();
+    let outcome = Outcome::of(&place.create(unchanged_database()).arg("there").output().unwrap());
+    assert_eq!(outcome.code, 2, "{outcome}");
+    assert!(outcome.stderr.contains("there is a directory"), "{outcome}");
+    outcome.hints("--backup-dir");
+    assert_no_backup(place.dir());
+}

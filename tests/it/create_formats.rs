@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use ccc_backup::store::manifest::Manifest;
 
-use crate::support::source::client;
+use crate::support::mounts::{hiding, on_a_disk, unhidden_pg_dump};
+use crate::support::source::{client, connection};
 use crate::support::{Outcome, Place, Running, database, unchanged_database};
 
 /// Runs `create`, which must succeed.
@@ -186,6 +187,12 @@ fn without_pg_restore_the_manifest_says_what_it_does_not_have() {
     let outcome = verified(&place, "a.dump");
     outcome.passed().says("✓ Contents match the backup (25 tables)");
     assert!(outcome.stdout.contains("Not proven: not recorded by create: rows"), "{outcome}");
+    let hidden = unhidden_pg_dump(&place);
+    let words = format!("create disk/b --format=custom --pg-dump '{hidden}'");
+    let environment = connection(unchanged_database());
+    let made = on_a_disk(&place, "size=64m", &hiding("pg_restore"), &words, &environment);
+    assert_eq!(made.code, 0, "{made}");
+    assert!(made.stderr.contains("and statements: pg_restore was not found"), "{made}");
 }
 
 #[test]

@@ -58,6 +58,34 @@ fn pg_dump_beside(place: &Place, script: &str) -> String {
 }
 
 #[test]
+fn warnings_of_pg_dumpall_are_shown() {
+    let place = Place::without_docker();
+    let script = format!(
+        "echo 'pg_dumpall: warning: it is late' >&2; exec '{}' \"$@\"",
+        client("pg_dumpall").display()
+    );
+    let pg_dump = pg_dump_beside(&place, &script);
+    let args = ["a.sql", "--globals", "--pg-dump", &pg_dump];
+    let made = create(&place, unchanged_database(), &args);
+    assert_eq!(made.code, 0, "{made}");
+    assert!(made.stderr.contains("warning: pg_dumpall: warning: it is late"), "{made}");
+}
+
+#[test]
+fn a_pg_dumpall_that_loses_the_server_makes_no_backup() {
+    let place = Place::without_docker();
+    let script = "echo 'pg_dumpall: error: connection to server at \"h\", port 1 failed: \
+                  Connection refused' >&2; exit 1";
+    let pg_dump = pg_dump_beside(&place, script);
+    let args = ["a.sql", "--globals", "--pg-dump", &pg_dump];
+    let outcome = create(&place, unchanged_database(), &args);
+    assert_eq!(outcome.code, 1, "{outcome}");
+    assert!(outcome.stderr.contains("the server's roles could not be dumped"), "{outcome}");
+    outcome.hints("server");
+    assert_eq!(files(&place, "."), ["bin"]);
+}
+
+#[test]
 fn without_the_flag_there_is_no_such_file() {
     let place = Place::without_docker();
     let outcome = created(&place, &["a.sql"]);

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::support::mounts::on_a_disk;
 use crate::support::source::{client, free_port, source};
 use crate::support::{BINARY, Outcome, Place, clean_environment, database, repository, text, tool};
 
@@ -240,6 +241,30 @@ fn metrics_that_cannot_be_written_after_the_work_are_a_warning() {
 }
 
 #[test]
+fn runs_are_counted_anew_where_what_was_counted_is_damaged() {
+    let place = place();
+    verify_bad(&place, METRICS).failed("empty");
+    place.file("backups/history.totals.json", b"{\"format_version\":1,");
+    let outcome = verify_bad(&place, METRICS);
+    outcome.failed("empty");
+    let said = "warning: the runs were counted anew from the history: ";
+    assert!(outcome.stderr.contains(said), "{outcome}");
+    has(&metrics(&place), r#"backup_verification_attempts_total{database="unknown"} 2"#);
+    let outcome = verify_bad(&place, METRICS);
+    assert!(!outcome.stderr.contains("counted anew"), "{outcome}");
+}
+
+#[test]
+fn metrics_on_a_read_only_disk_are_an_error_before_the_work() {
+    let place = place();
+    let words = "verify backups/bad.sql --metrics-file disk/ccc-backup.prom";
+    let outcome = on_a_disk(&place, "ro", "", words, &[]);
+    outcome.hints("write in that directory");
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{outcome}");
+    assert!(outcome.stderr.contains("Read-only file system"), "{outcome}");
+}
+
+#[test]
 fn what_a_newer_version_counted_is_left_alone() {
     let place = place();
     let newer = b"{\"format_version\":2}";
@@ -273,6 +298,10 @@ fn a_directory_that_is_not_there_has_no_history_and_no_list() {
         outcome.hints("--backup-dir");
         assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{outcome}");
         place.file(&format!("{command}/README"), b"");
+        let file = format!("{command}/README");
+        let outcome = place.outcome(place.ccc().args([command, "--backup-dir", &file]));
+        assert_eq!(outcome.code, 2, "{outcome}");
+        assert!(outcome.stderr.contains(&format!("not a directory: {file}")), "{outcome}");
         let empty = place.outcome(place.ccc().args([command, "--backup-dir", command]));
         assert!(empty.code == 0 && empty.stdout.starts_with("No "), "{empty}");
     }

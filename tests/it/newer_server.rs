@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::interruption::SOON;
 use crate::support::docker::{docker, docker_text, newer_image};
 use crate::support::engine::Engine;
+use crate::support::mounts::on_a_disk;
 use crate::support::registry::Registry;
 use crate::support::source::{client, free_port};
 use crate::support::twin::answer_of_restored;
@@ -161,6 +162,7 @@ fn create_takes_pg_dump_from_a_container_and_verify_the_servers_version() {
     }
     older_server_takes_what_a_newer_pg_dump_wrote(&newer);
     a_pg_dump_that_was_named_is_taken(&newer);
+    a_newer_pg_dump_of_this_machine_is_taken(&newer);
     without_docker_pg_dump_says_that_it_is_too_old(&newer);
     a_docker_that_goes_silent_keeps_no_create_from_its_end(&newer);
     a_wrong_password_is_said_to_be_one(&newer);
@@ -292,6 +294,28 @@ fn older_server_takes_what_a_newer_pg_dump_wrote(newer: &Newer) {
     let outcome = place.outcome(place.verify().args(["a.sql.gz", "--postgres-version", "15"]));
     outcome.passed().says("Starting PostgreSQL 15 container...");
     outcome.says("(1 harmless error passed over)");
+}
+
+/// A pg_dump of the server's version among those of this machine: one in a container stands for it.
+fn a_newer_pg_dump_of_this_machine_is_taken(newer: &Newer) {
+    let place = Place::without_docker();
+    let script = format!(
+        "exec docker run --rm --network host {} {} pg_dump \"$@\"",
+        "-e PGHOST -e PGPORT -e PGUSER -e PGDATABASE -e PGPASSWORD",
+        newer_image()
+    );
+    place.program("bin/pg_dump", &script);
+    let at = "/usr/lib/postgresql";
+    let prepare = format!(
+        "mkdir old && mount --bind {at} old && mount -t tmpfs tmpfs {at} && \
+         ln -s \"$PWD/old/15\" {at}/15 && mkdir -p {at}/{MAJOR}/bin && cp bin/pg_dump {at}/{MAJOR}/bin"
+    );
+    let words = format!("create --host 127.0.0.1 --port {} --dbname postgres a.sql", newer.port);
+    let password = [("DB_PASSWORD", PASSWORD.to_owned())];
+    let made = on_a_disk(&place, "size=1m", &prepare, &words, &password);
+    assert_eq!(made.code, 0, "{made}");
+    let said = format!("using pg_dump {MAJOR}.");
+    assert!(made.stderr.contains(&said) && made.stderr.contains(at), "{made}");
 }
 
 fn a_pg_dump_that_was_named_is_taken(newer: &Newer) {

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use ccc_backup::store::manifest::Manifest;
+use sha2::{Digest, Sha256};
 
-use crate::support::dumps::{rows, rows_of};
+use crate::support::dumps::{piped, rows, rows_of};
 use crate::support::{Outcome, Place, unchanged_database};
 
 /// A place with an uncompressed backup `a.sql` made by `create`, and the backup's bytes.
@@ -114,4 +115,18 @@ fn a_manifest_of_a_version_to_come_is_not_verified() {
     std::fs::write(place.dir().join("a.sql.manifest.json"), newer).unwrap();
     let outcome = verified(&place);
     outcome.not_verified("format version 99").hints("the version of ccc-backup that made it");
+}
+
+#[test]
+fn a_stream_that_is_not_read_here_and_is_not_the_one_of_its_manifest_fails() {
+    let (place, path, bytes) = backed_up();
+    let packed = piped(&bytes, "zstd", &["-q", "--long=31", "-c"]);
+    std::fs::write(&path, &packed).unwrap();
+    change_manifest(&place, |manifest| manifest.file.bytes = packed.len() as u64);
+    let outcome = verified(&place);
+    outcome.failed("Checksum does not match the manifest");
+    // The one that it was made for may be good.
+    let sha256 = hex::encode(Sha256::digest(&packed));
+    change_manifest(&place, |manifest| manifest.file.sha256 = sha256.clone());
+    verified(&place).not_verified("needs more than 128 MiB of memory");
 }

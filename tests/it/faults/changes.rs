@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{held_dump, release};
 use crate::support::dumps::gzipped;
-use crate::support::{Outcome, Place, Running, good_dump, unchanged_database};
+use crate::support::{Outcome, Place, Running, database, good_dump, unchanged_database};
 
 const CHANGED: &str = "the backup was changed, replaced or removed while it was read";
 
@@ -71,6 +71,26 @@ fn a_backup_that_is_replaced_while_it_is_restored_is_not_verified() {
 fn a_backup_that_is_removed_while_it_is_restored_is_not_verified() {
     let remove = |file: &Path| std::fs::remove_file(file).unwrap();
     changed_during_the_restore("a.sql", &held_dump(), remove).not_verified(CHANGED);
+}
+
+#[test]
+fn a_backup_that_is_replaced_while_it_is_checked_is_not_verified() {
+    let database = database();
+    database.sql(
+        "ALTER TABLE subscriptions RENAME TO plans;
+         CREATE VIEW subscriptions AS SELECT WHERE pg_sleep(3) IS NOT NULL",
+    );
+    for (name, format) in [("a.sql", "plain"), ("a.dump", "custom")] {
+        let place = Place::new();
+        let dump = database.dump(&["--format", format]);
+        let file = place.file(name, &dump);
+        let mut run = Running::verify(&place, name);
+        run.wait_for("Content artifacts count");
+        replace(&file, &dump);
+        let (outcome, _) = run.end();
+        outcome.not_verified(CHANGED).hints("verify it again");
+        place.assert_nothing_left();
+    }
 }
 
 #[test]

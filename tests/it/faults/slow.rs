@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ccc_backup::store::manifest::Manifest;
 use rustix::process::Signal;
 
 use super::{WAIT, release};
@@ -105,6 +106,60 @@ fn a_verification_from_a_slow_disk_is_given_up_when_the_time_is_up() {
     let (outcome, took) = run.end();
     outcome.not_verified("timed out after 3 s (--timeout)").hints("with more time");
     assert!(took < Duration::from_secs(3) + SOON, "{took:?}");
+}
+
+#[test]
+fn a_disk_that_fails_while_a_backup_is_read_says_nothing_of_the_backup() {
+    let place = Place::new();
+    place.file("behind/a.sql", &large());
+    let disk = SlowDisk::mount(&place, SLOW, FAST);
+    let mut run = Running::verify(&place, "slow/a.sql");
+    run.wait_for("PostgreSQL ready");
+    disk.fail();
+    let (outcome, _) = run.end();
+    outcome.not_verified("the backup could not be read: ").hints("check the disk");
+    place.assert_nothing_left();
+}
+
+#[test]
+fn a_disk_that_fails_while_a_backup_is_written_makes_no_backup() {
+    let (place, database) = (Place::without_docker(), dense());
+    let disk = SlowDisk::mount(&place, FAST, SLOW);
+    let run = Running::create(&place, &database, &["slow/a.sql"]);
+    wait_for_bytes(&place.dir().join("behind/.a.sql.gz.partial"));
+    disk.fail();
+    let (outcome, _) = run.end();
+    assert_eq!(outcome.code, 1, "{outcome}");
+    outcome.hints("disk");
+    drop(disk);
+    assert_cleaned(&place);
+}
+
+#[test]
+fn a_bad_backup_that_is_changed_while_it_is_read_is_not_verified() {
+    let bad = || large()[..large().len() - 100].to_vec();
+    // Without a manifest, and with one that says that this is another file.
+    for with_manifest in [false, true] {
+        let place = Place::new();
+        let file = place.file("behind/a.sql", &bad());
+        if with_manifest {
+            let mut create = place.create(unchanged_database());
+            create.args(["other.sql", "--compress", "none"]);
+            assert_eq!(place.outcome(&mut create).code, 0);
+            let manifest = std::fs::read(place.dir().join("other.sql.manifest.json")).unwrap();
+            let mut manifest = Manifest::parse(&manifest).unwrap();
+            manifest.file.bytes = bad().len() as u64;
+            place.file("behind/a.sql.manifest.json", &manifest.to_bytes().unwrap());
+        }
+        let disk = SlowDisk::mount(&place, 20 * SLOW, FAST);
+        let mut run = Running::verify(&place, "slow/a.sql");
+        run.wait_for("Backup file exists");
+        std::fs::write(file.with_extension("new"), good_dump()).unwrap();
+        std::fs::rename(file.with_extension("new"), &file).unwrap();
+        let (outcome, _) = run.end();
+        outcome.not_verified("the backup was changed, replaced or removed while it was read");
+        drop(disk);
+    }
 }
 
 // A disk is frozen while nothing is asked of it: what it has begun to answer, no system lets go of.

@@ -47,6 +47,29 @@ fn without_psql_a_backup_is_made_and_what_is_not_known_of_its_source_is_said() {
 }
 
 #[test]
+fn what_no_pg_dump_writes_is_not_recorded_and_that_is_said() {
+    let rows = "INSERT INTO public.tags VALUES (now());";
+    let large_object = "SELECT pg_catalog.lo_open('1', 131072);";
+    for (written, said) in [
+        (rows, "not recorded: rows of INSERT statements that are not understood"),
+        (large_object, "not recorded: contents of large objects, which pg_dump writes otherwise"),
+        (r"\\\\! true", "not recorded: what follows the place where the dump is not understood: "),
+    ] {
+        let place = Place::without_docker();
+        let real = client("pg_dump");
+        let script = format!("'{}' \"$@\" | sed '/^SET row_security/a {written}'", real.display());
+        let pg_dump = place.program("bin/pg_dump", &script);
+        let mut create = place.create(unchanged_database());
+        let made =
+            Outcome::of(&create.arg("a.sql").arg("--pg-dump").arg(pg_dump).output().unwrap());
+        assert_eq!(made.code, 0, "{made}");
+        assert!(made.stderr.contains(said), "{written}: {made}");
+        let manifest = manifest(&place, "a.sql.gz.manifest.json");
+        assert_eq!(manifest["not_recorded"].as_array().unwrap().len(), 1, "{manifest}");
+    }
+}
+
+#[test]
 fn warnings_of_pg_dump_are_shown_and_the_backup_passes() {
     let place = Place::without_docker();
     let database = database();

@@ -2,6 +2,7 @@
 //! bytes a second through.
 
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -48,6 +49,11 @@ impl SlowDisk {
         self.signal(Signal::STOP);
     }
 
+    /// Lets it fail: whatever is asked of it is an error.
+    pub fn fail(&self) {
+        self.signal(Signal::KILL);
+    }
+
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.bindfs), signal).unwrap();
     }
@@ -62,6 +68,10 @@ impl Drop for SlowDisk {
         // It unmounts by itself then.
         self.signal(Signal::TERM);
         self.signal(Signal::CONT);
-        self.bindfs.wait().unwrap();
+        if self.bindfs.wait().unwrap().signal() == Some(Signal::KILL.as_raw()) {
+            let umount = Command::new("umount").arg("--lazy").arg(&self.path).status();
+            let fusermount = || Command::new("fusermount").arg("-uz").arg(&self.path).status();
+            assert!(umount.is_ok_and(|status| status.success()) || fusermount().is_ok());
+        }
     }
 }
