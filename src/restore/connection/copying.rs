@@ -1,0 +1,102 @@
+//! Rows of a COPY block, over one connection.
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use tokio::sync::mpsc;
+
+use super::{Connection, LoadError, refusal};
+use crate::dump::item::CopyBlock;
+use crate::pg::{self, ServerError};
+
+impl Connection {
+    /// The COPY statement in UTF-8, which says in which encoding its rows are. It has no options, and names
+    /// that can be told in UTF-8: others are beyond us, which is known before the restore.
+    async fn copy_text(
+        &self,
+        block: &CopyBlock,
+    ) -> Result<Result<String, tokio_postgres::Error>, LoadError> {
+        let Some(encoding) = self.encoding.as_deref() else {
+            return self.text(&block.statement).await;
+        };
+        let text = self.text(&block.statement).await?;
+        let encoding = pg::quote_literal(encoding);
+        Ok(text.map(|text| format!("{} WITH (ENCODING {encoding});", text.trim_end_matches(';'))))
+    }
+
+    /// Restores rows of a COPY block, under the dump's encoding. What the server refused is given
+    /// back. With `fresh`, the table was made in this restore and is empty: it is truncated in the
+    /// same transaction, so that the server need not log the rows.
+    ///
+    /// # Errors
+    /// When the server is in trouble.
+    pub async fn copy(
+        &mut self,
+        block: &CopyBlock,
+        fresh: Option<&str>,
+        mut rows: mpsc::Receiver<Bytes>,
+    ) -> Result<Option<ServerError>, LoadError> {
+        match self.try_copy(block, fresh, &mut rows).await? {
+            Ok(count) => {
+                self.ledger.write(|restored| restored.rows += count);
+                Ok(None)
+            }
+            Err(error) => {
+                let refusal = refusal(&error)?;
+                self.reconnect().await?;
+                Ok(Some(refusal))
+            }
+        }
+    }
+
+    async fn try_copy(
+        &self,
+        block: &CopyBlock,
+        fresh: Option<&str>,
+        rows: &mut mpsc::Receiver<Bytes>,
+    ) -> Result<Result<u64, tokio_postgres::Error>, LoadError> {
+        let text = match self.copy_text(block).await? {
+            Ok(text) => text,
+            Err(error) => return Ok(Err(error)),
+        };
+        let truncated = match fresh {
+            Some(table) => self.truncate(table).await?,
+            None => false,
+        };
+        let sink = match self.session.copy_in(&text).await {
+            Ok(sink) => sink,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut sink = std::pin::pin!(sink);
+        while let Some(data) = rows.recv().await {
+            // The server's refusals come at the end; here only the connection can fail.
+            sink.as_mut().feed(data).await.map_err(|error| LoadError::server(&error))?;
+        }
+        let count = match sink.as_mut().finish().await {
+            Ok(count) => count,
+            Err(error) => return Ok(Err(error)),
+        };
+        if truncated {
+            self.command("COMMIT").await?;
+        }
+        Ok(Ok(count))
+    }
+
+    /// Begins a transaction in which a table is truncated. `false`, and none is begun, where the server
+    /// refuses that, as it does to a role that may only insert: psql would not have asked.
+    async fn truncate(&self, table: &str) -> Result<bool, LoadError> {
+        let begun = self.session.batch_execute(&format!("BEGIN; TRUNCATE ONLY {table}")).await;
+        let Err(error) = begun else { return Ok(true) };
+        tracing::debug!(table, error = refusal(&error)?.message, "not truncated");
+        self.command("ROLLBACK").await?;
+        Ok(false)
+    }
+
+    /// Takes another session. tokio-postgres 0.7 ends a COPY that the server refused once more, and
+    /// the server's answer to that is one too many: the session is of no use any longer.
+    async fn reconnect(&mut self) -> Result<(), LoadError> {
+        self.session = self.target.connect().await.map_err(|error| LoadError::server(&error))?;
+        self.applied.clear();
+        self.in_transaction = false;
+        Ok(())
+    }
+}

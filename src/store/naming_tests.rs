@@ -1,0 +1,171 @@
+use chrono::TimeZone;
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    Utc.timestamp_opt(seconds, 0).unwrap()
+}
+
+#[test]
+fn a_default_name_is_the_time_in_utc() {
+    let name = default_name(at(1_768_401_022), Packing::Gzip);
+    assert_eq!(name, "backup_20260114_143022.sql.gz");
+    assert_eq!(own_time(&name), Some(at(1_768_401_022)));
+    assert!(default_name(at(0), Packing::None).ends_with("_000000.sql"));
+}
+
+#[test]
+fn the_name_of_the_output_follows_the_packing() {
+    let cases = [
+        ("backups/x.sql", Packing::Gzip, "backups/x.sql.gz"),
+        ("x.sql.gz", Packing::Gzip, "x.sql.gz"),
+        ("x.gz", Packing::Gzip, "x.gz"),
+        ("x", Packing::Gzip, "x.sql.gz"),
+        ("nightly.2026-01", Packing::Gzip, "nightly.2026-01.sql.gz"),
+        ("x.sql", Packing::None, "x.sql"),
+        ("x.sql.gz", Packing::None, "x.sql"),
+        ("x.sql.gz", Packing::Zstd, "x.sql.zst"),
+        ("/tmp/x", Packing::None, "/tmp/x.sql"),
+        ("..", Packing::Gzip, ".."),
+    ];
+    for (given, packing, expected) in cases {
+        assert_eq!(output_path(Path::new(given), packing), Path::new(expected), "{given}");
+    }
+}
+
+#[test]
+fn a_name_can_say_how_the_file_is_packed() {
+    for (name, expected) in [
+        ("a/x.sql.gz", Some(Ok(Packing::Gzip))),
+        ("x.gz", Some(Ok(Packing::Gzip))),
+        ("x.sql.zst", Some(Ok(Packing::Zstd))),
+        ("x.sql.xz", Some(Err(".xz"))),
+        ("x.sql", None),
+        ("x", None),
+        (".gz", None),
+        ("x.gz/y", None),
+        ("..", None),
+    ] {
+        assert_eq!(packing_named(Path::new(name)), expected, "{name}");
+    }
+}
+
+#[test]
+fn the_name_of_an_archive_follows_its_format() {
+    use ArchiveKind::{Custom, Directory, Tar};
+    let cases = [
+        ("backups/x", Custom, "backups/x.dump"),
+        ("x.dump", Custom, "x.dump"),
+        ("nightly.2026-01", Directory, "nightly.2026-01.dir"),
+        ("x.dir", Directory, "x.dir"),
+        (".dump", Custom, ".dump.dump"),
+        ("..", Custom, ".."),
+    ];
+    for (given, kind, expected) in cases {
+        assert_eq!(archive_path(Path::new(given), kind), Path::new(expected), "{given}");
+    }
+    for (name, said) in [
+        ("a/x.dump", Some(Some(Custom))),
+        ("x.dir", Some(Some(Directory))),
+        ("x.tar", Some(Some(Tar))),
+        ("x.sql.gz", Some(None)),
+        ("x.sql", Some(None)),
+        ("x.dump.zst", Some(None)),
+        (".dump", None),
+        ("x", None),
+    ] {
+        assert_eq!(kind_named(Path::new(name)), said, "{name}");
+    }
+    for kind in [Custom, Directory, Tar] {
+        let name = default_archive_name(at(1_768_401_022), kind);
+        assert_eq!(own_time(&name), Some(at(1_768_401_022)), "{name}");
+    }
+}
+
+#[test]
+fn a_time_is_found_anywhere_in_a_name() {
+    let expected = Some(at(1_768_401_022));
+    for name in [
+        "backup_20260114_143022.sql",
+        "shop-20260114-143022.dump",
+        "20260114T143022Z.sql.gz",
+        "db_99_20260114_143022",
+    ] {
+        assert_eq!(time_in_name(name), expected, "{name}");
+    }
+    for name in [
+        "backup.sql",
+        "backup_20261414_143022.sql",
+        "backup_20260114_250000.sql",
+        "x120260114_143022.sql",
+        "20260114_1430221.sql",
+        "20260114_14302",
+        "ü20260114 143022",
+    ] {
+        assert_eq!(time_in_name(name), None, "{name}");
+    }
+}
+
+#[test]
+fn only_names_that_create_gives_are_our_own() {
+    assert!(own_time("backup_20260114_143022").is_some());
+    assert!(own_time("backup_20260114_143022.dump").is_some());
+    assert!(own_time("backup_20260114_143022.dir").is_some());
+    for name in [
+        "shop_20260114_143022.sql",
+        "backup_20260114_143022.sql.bak",
+        "backup_20260114_143022_before_upgrade.sql",
+        "backup_20260114-143022.sql",
+        "backup_20260230_143022.sql",
+        "backup_20260114_14302ü.sql",
+        "backup_",
+    ] {
+        assert_eq!(own_time(name), None, "{name}");
+    }
+}
+
+#[test]
+fn hidden_files_partial_files_manifests_and_the_history_are_no_backups() {
+    for name in ["x.sql", "x.sql.gz", "x.sql.zst", "x.dump", "x.tar"] {
+        assert!(is_backup_name(OsStr::new(name)), "{name}");
+    }
+    for name in [
+        ".x.sql",
+        ".x.sql.gz.partial",
+        "x.sql.gz.manifest.json",
+        "x.globals.sql",
+        HISTORY_FILE,
+        TOTALS_FILE,
+        ".sql",
+        "README.md",
+        "x.gz",
+    ] {
+        assert!(!is_backup_name(OsStr::new(name)), "{name}");
+    }
+}
+
+#[test]
+fn a_manifest_and_a_partial_file_stand_beside_their_backup() {
+    let path = manifest_path(Path::new("b/x.sql.gz"));
+    assert_eq!(path, Path::new("b/x.sql.gz.manifest.json"));
+    assert_eq!(partial_of(".x.sql.gz.partial"), Some("x.sql.gz"));
+    assert_eq!(partial_of("x.partial"), None);
+    assert_eq!(partial_of(".partial"), None);
+}
+
+proptest! {
+    #[test]
+    fn any_name_can_be_looked_at(name in ".*") {
+        let _ = (time_in_name(&name), own_time(&name), is_backup_name(OsStr::new(&name)));
+    }
+
+    #[test]
+    fn the_time_in_a_default_name_is_the_time_it_was_made_from(
+        seconds in 0i64..253_402_300_799
+    ) {
+        let name = default_name(at(seconds), Packing::Zstd);
+        prop_assert_eq!(own_time(&name), Some(at(seconds)));
+        prop_assert_eq!(time_in_name(&name), Some(at(seconds)));
+    }
+}
