@@ -40,7 +40,17 @@ fn main() -> ExitCode {
     // The system hands signals to the first thread. One that waits for a disk cannot take them, so
     // the work is done on another.
     let work = std::thread::spawn(|| run(cli).unwrap_or_else(|error| report(&error)));
-    ExitCode::from(work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    ExitCode::from(code_of(work.join()))
+}
+
+/// The exit code of the work. A defect of ours, which was told where it happened, says nothing of a
+/// backup.
+fn code_of(work: std::thread::Result<u8>) -> u8 {
+    work.unwrap_or_else(|_| {
+        let hint = "this is a defect of ccc-backup: please report it, with the lines above";
+        console::error("the run ended before its time", &[], Some(hint));
+        CANNOT_TELL
+    })
 }
 
 /// Says what went wrong, and gives the exit code for it.
@@ -229,4 +239,15 @@ fn open_log(path: &Path) -> Result<std::fs::File, Failure> {
         hint: Some(error.hint().to_owned()),
         notes: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_panics_could_not_tell() {
+        assert_eq!(code_of(std::thread::spawn(|| 1).join()), 1);
+        assert_eq!(code_of(std::thread::spawn(|| panic!("it dies, as it should")).join()), 2);
+    }
 }
