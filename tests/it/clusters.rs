@@ -80,6 +80,19 @@ fn a_row_that_a_database_of_a_cluster_loses_fails() {
 }
 
 #[test]
+fn a_warning_about_a_database_of_a_cluster_names_it() {
+    let place = Place::new();
+    place.file("own.toml", &[NO_APPLICATION, b"sequences = \"warn\"\n"].concat());
+    let dump = cluster();
+    let database = position(dump, "\\connect shop\n");
+    let end = database + position(&dump[database..], "-- PostgreSQL database dump complete");
+    let more = b"\nINSERT INTO public.items VALUES (1000, 'ahead of its sequence');\n";
+    place.file("all.sql", &[&dump[..end], &more[..], &dump[end..]].concat());
+    let outcome = place.outcome(place.verify().args(["all.sql", "--config", "own.toml"]));
+    assert!(outcome.stderr.contains("warning: shop: "), "{outcome}");
+}
+
+#[test]
 fn a_connection_to_a_database_that_nobody_made_fails() {
     let place = Place::new();
     let dump = unchanged_database().dump(&["--create"]);

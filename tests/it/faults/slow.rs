@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use super::{WAIT, release};
 use crate::create_fails::assert_no_backup;
 use crate::interruption::SOON;
+use crate::support::docker::{docker, docker_text};
 use crate::support::dumps::with_sql_first;
 use crate::support::slow_disk::SlowDisk;
 use crate::support::source::Database;
@@ -118,6 +119,25 @@ fn a_disk_that_fails_while_a_backup_is_read_says_nothing_of_the_backup() {
     disk.fail();
     let (outcome, _) = run.end();
     outcome.not_verified("the backup could not be read: ").hints("check the disk");
+    place.assert_nothing_left();
+}
+
+#[test]
+fn a_container_that_is_killed_while_an_archive_is_copied_is_named_as_killed() {
+    let place = Place::new();
+    place.file("behind/a.dump", &unchanged_database().dump(&["--format=custom"]));
+    let _disk = SlowDisk::mount(&place, 2 * SLOW, FAST);
+    let mut run = Running::verify(&place, "slow/a.dump");
+    run.wait_for("PostgreSQL ready");
+    // It is read to its end first, which takes its time, too.
+    let copied = "find / -path /proc -prune -o -name backup -type f -size +0 -print | grep .";
+    let begun = Instant::now();
+    while !docker(&["exec", &place.container, "sh", "-c", copied]).status.success() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it is never copied");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    docker_text(&["kill", &place.container]);
+    run.end().0.not_verified("it was killed").hints("run it again");
     place.assert_nothing_left();
 }
 
