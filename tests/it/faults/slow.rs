@@ -157,18 +157,18 @@ fn a_disk_that_fails_while_a_backup_is_written_makes_no_backup() {
 
 #[test]
 fn a_bad_backup_that_is_changed_while_it_is_read_is_not_verified() {
-    let bad = || large()[..large().len() - 100].to_vec();
-    // Without a manifest, and with one that says that this is another file.
-    for with_manifest in [false, true] {
+    let (whole, cut) = (large(), large()[..large().len() - 100].to_vec());
+    // Cut, with a manifest that says that it is another file, and both.
+    for (bytes, with_manifest) in [(&cut, false), (&whole, true), (&cut, true)] {
         let place = Place::new();
-        let file = place.file("behind/a.sql", &bad());
+        let file = place.file("behind/a.sql", bytes);
         if with_manifest {
             let mut create = place.create(unchanged_database());
             create.args(["other.sql", "--compress", "none"]);
             assert_eq!(place.outcome(&mut create).code, 0);
             let manifest = std::fs::read(place.dir().join("other.sql.manifest.json")).unwrap();
             let mut manifest = Manifest::parse(&manifest).unwrap();
-            manifest.file.bytes = bad().len() as u64;
+            manifest.file.bytes = bytes.len() as u64;
             place.file("behind/a.sql.manifest.json", &manifest.to_bytes().unwrap());
         }
         let disk = SlowDisk::mount(&place, 20 * SLOW, FAST);
