@@ -16,17 +16,19 @@ use crate::support::slow_disk::SlowDisk;
 use crate::support::source::Database;
 use crate::support::{Place, Running, database, good_dump, unchanged_database};
 
-/// Bytes a second, of which a file of some megabytes takes half a minute and more.
-const SLOW: u32 = 100_000;
+/// Bytes a second, of which a file of some megabytes takes half a minute.
+const SLOW: u32 = 200_000;
+/// The same for what is written, of which the system sends a megabyte at a time and lets go of none.
+const SLOW_TO_WRITE: u32 = 1_000_000;
 /// Bytes a second that delay nothing.
 const FAST: u32 = 1_000_000_000;
 
-/// Five megabytes that no compression makes smaller.
+/// Some twenty megabytes, of which compression leaves the most.
 fn dense() -> Database {
     let database = database();
     database.sql(
         "CREATE TABLE dense AS SELECT gen_random_uuid() AS a, gen_random_uuid() AS b,
-                                      gen_random_uuid() AS c FROM generate_series(1, 90000)",
+                                      gen_random_uuid() AS c FROM generate_series(1, 300000)",
     );
     database
 }
@@ -71,7 +73,7 @@ fn a_slow_source_is_waited_for() {
 #[test]
 fn a_backup_is_made_on_a_slow_disk_and_verified_from_it() {
     let place = Place::new();
-    let disk = SlowDisk::mount(&place, 20 * SLOW, SLOW / 10);
+    let disk = SlowDisk::mount(&place, 10 * SLOW, SLOW / 10);
     let (outcome, took) = Running::create(&place, unchanged_database(), &["slow/a.sql"]).end();
     assert_eq!(outcome.code, 0, "{outcome}");
     assert!(took > Duration::from_secs(1), "the disk is not slow: {took:?}");
@@ -84,7 +86,7 @@ fn a_backup_is_made_on_a_slow_disk_and_verified_from_it() {
 #[test]
 fn a_create_on_a_slow_disk_can_be_interrupted() {
     let (place, database) = (Place::without_docker(), dense());
-    let _disk = SlowDisk::mount(&place, FAST, SLOW);
+    let _disk = SlowDisk::mount(&place, FAST, SLOW_TO_WRITE);
     for (format, name) in [("plain", "a.sql.gz"), ("custom", "a.dump")] {
         let file = format!("slow/{name}");
         let mut run = Running::create(&place, &database, &[&file, "--format", format]);
@@ -126,7 +128,7 @@ fn a_disk_that_fails_while_a_backup_is_read_says_nothing_of_the_backup() {
 fn a_container_that_is_killed_while_an_archive_is_copied_is_named_as_killed() {
     let place = Place::new();
     place.file("behind/a.dump", &unchanged_database().dump(&["--format=custom"]));
-    let _disk = SlowDisk::mount(&place, 2 * SLOW, FAST);
+    let _disk = SlowDisk::mount(&place, SLOW, FAST);
     let mut run = Running::verify(&place, "slow/a.dump");
     run.wait_for("PostgreSQL ready");
     // It is read to its end first, which takes its time, too.
@@ -144,7 +146,7 @@ fn a_container_that_is_killed_while_an_archive_is_copied_is_named_as_killed() {
 #[test]
 fn a_disk_that_fails_while_a_backup_is_written_makes_no_backup() {
     let (place, database) = (Place::without_docker(), dense());
-    let disk = SlowDisk::mount(&place, FAST, SLOW);
+    let disk = SlowDisk::mount(&place, FAST, SLOW_TO_WRITE);
     let run = Running::create(&place, &database, &["slow/a.sql"]);
     wait_for_bytes(&place.dir().join("behind/.a.sql.gz.partial"));
     disk.fail();
@@ -171,7 +173,7 @@ fn a_bad_backup_that_is_changed_while_it_is_read_is_not_verified() {
             manifest.file.bytes = bytes.len() as u64;
             place.file("behind/a.sql.manifest.json", &manifest.to_bytes().unwrap());
         }
-        let disk = SlowDisk::mount(&place, 20 * SLOW, FAST);
+        let disk = SlowDisk::mount(&place, 10 * SLOW, FAST);
         let mut run = Running::verify(&place, "slow/a.sql");
         run.wait_for("Backup file exists");
         std::fs::write(file.with_extension("new"), good_dump()).unwrap();

@@ -28,7 +28,7 @@ impl SlowDisk {
         let rates = [format!("--read-rate={read}"), format!("--write-rate={write}")];
         let mut bindfs = Command::new("bindfs");
         // Past the page cache, which would be as fast as ever.
-        bindfs.args(["-f", "-o", "direct_io,max_write=16384"]).args(rates).arg(behind).arg(&path);
+        bindfs.args(["-f", "-o", "direct_io"]).args(rates).arg(behind).arg(&path);
         let bindfs = bindfs.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
         let bindfs = bindfs.unwrap_or_else(|error| {
             panic!("bindfs: {error}: infra/setup.sh installs it");
