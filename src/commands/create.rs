@@ -13,7 +13,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 
 use crate::commands::record::{self, Made, Packed};
-use crate::commands::{Failure, Stop, ledger};
+use crate::commands::{DEFECT, Failure, Stop, ledger};
 use crate::dump::client_tools::PgDump;
 use crate::dump::codec::Codec;
 use crate::dump::compress::{CompressError, Compressor};
@@ -310,7 +310,7 @@ fn died(error: &tokio::task::JoinError) -> Failure {
     Failure {
         exit: 1,
         cause: format!("the dump was not read to its end: {error}"),
-        hint: Some("this is a defect of ccc-backup: please report it".to_owned()),
+        hint: Some(DEFECT.to_owned()),
         notes: Vec::new(),
     }
 }

@@ -21,6 +21,12 @@ use crate::store::StoreError;
 /// How long work that was asked to stop is waited for. It cannot notice where a disk does not answer.
 const GRACE: Duration = Duration::from_millis(1500);
 
+/// What to do next where nothing else is known.
+const AGAIN: &str = "run it again";
+
+/// What to do about a thread of ours that died.
+const DEFECT: &str = "this is a defect of ccc-backup: please report it";
+
 /// Asks the engines to stop, and remembers why.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
@@ -38,7 +44,7 @@ struct Reason {
 impl Stop {
     /// Asks to stop; the first reason counts.
     pub fn because(&self, cause: impl Into<String>) {
-        self.with(Reason { cause: cause.into(), hint: "run it again" });
+        self.with(Reason { cause: cause.into(), hint: AGAIN });
     }
 
     fn with(&self, reason: Reason) {
@@ -85,7 +91,7 @@ impl Stop {
 
     /// What to do next.
     pub fn hint(&self) -> &'static str {
-        self.reason.get().map_or("run it again", |reason| reason.hint)
+        self.reason.get().map_or(AGAIN, |reason| reason.hint)
     }
 }
 

@@ -140,9 +140,9 @@ fn tables(contents: &Contents) -> Vec<Table> {
 }
 
 fn sequences(contents: &Contents) -> Vec<Sequence> {
-    let sequence = |set: &crate::dump::statement::SetVal| Sequence {
-        schema: set.schema.as_ref().map(text).unwrap_or_default(),
-        name: text(&set.sequence),
+    let sequence = |set: &crate::dump::contents::SequenceState| Sequence {
+        schema: text(&set.schema),
+        name: text(&set.name),
         last_value: set.value,
         is_called: set.is_called,
     };

@@ -18,6 +18,19 @@ use crate::pg;
 /// Bytes of the `alembic_version` table that are kept to read the revision from.
 const ALEMBIC_BYTES: usize = 16 * 1024;
 
+/// The state of a sequence in the dump.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SequenceState {
+    /// Schema: the one that the dump says, else the one that it means.
+    pub schema: Name,
+    /// Name.
+    pub name: Name,
+    /// Its last value.
+    pub value: i64,
+    /// Whether the next value comes after it; if not, it is the next.
+    pub is_called: bool,
+}
+
 /// A table that has rows in the dump, or could have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableContents {
@@ -53,7 +66,7 @@ pub struct DatabaseContents {
     /// Tables in dump order.
     pub tables: Vec<TableContents>,
     /// Sequence states in dump order.
-    pub sequences: Vec<SetVal>,
+    pub sequences: Vec<SequenceState>,
     /// Large objects.
     pub large_objects: Written,
     /// The client encoding that its rows are in, where the dump names one. In a dump of a cluster, each
@@ -238,10 +251,9 @@ impl Contents {
         if let Some(SetVal { schema, sequence, value, is_called }) =
             statement.setval_under(!self.escapes)
         {
-            let sequence = translated(&sequence, encoding);
+            let name = translated(&sequence, encoding);
             let schema = self.schema(schema.as_ref(), encoding);
-            let set = SetVal { schema: Some(schema), sequence, value, is_called };
-            self.database.sequences.push(set);
+            self.database.sequences.push(SequenceState { schema, name, value, is_called });
         } else if let Some(path) = statement.search_path() {
             self.path = path.map(|schema| translated(&schema, encoding));
         } else if let Some(standard) = statement.standard_strings() {

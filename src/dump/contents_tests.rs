@@ -22,7 +22,7 @@ fn names_without_schema_are_in_the_first_schema_of_the_search_path() {
     assert_eq!(names, ["shop.a", "public.a"]);
     let quoted: Vec<String> = found.database.tables.iter().map(TableContents::quoted).collect();
     assert_eq!(quoted, [r#""shop"."a""#, r#""public"."a""#]);
-    assert_eq!(found.database.sequences[0].schema, Some("shop".into()));
+    assert_eq!(found.database.sequences[0].schema, "shop");
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn names_without_schema_are_in_public_where_the_dump_sets_no_search_path() {
     let tables = found.database.tables.iter();
     let tables: Vec<_> = tables.map(|table| (table.quoted(), table.fingerprint.rows)).collect();
     assert_eq!(tables, [(r#""public"."a""#.to_owned(), 2), (r#""public"."c""#.to_owned(), 1)]);
-    assert_eq!(found.database.sequences[0].schema, Some("public".into()));
+    assert_eq!(found.database.sequences[0].schema, "public");
 }
 
 #[test]
@@ -48,12 +48,12 @@ fn names_are_translated_from_the_encoding_of_the_dump() {
         (table.display_name().as_str(), &*table.columns.named()[0].text()),
         ("public.ł", "ą")
     );
-    assert_eq!(found.database.sequences[0].sequence, "ł_ą_seq");
+    assert_eq!(found.database.sequences[0].name, "ł_ą_seq");
 }
 
 #[test]
 fn names_of_sequences_are_read_under_the_strings_of_the_dump() {
-    let name = |dump: &[u8]| contents(dump).database.sequences[0].sequence.to_string();
+    let name = |dump: &[u8]| contents(dump).database.sequences[0].name.to_string();
     let set = br#"SELECT pg_catalog.setval('public."a\\b"', 1, true);"#;
     assert_eq!(name(set), r"a\\b");
     let off = b"SET standard_conforming_strings = off;\n";

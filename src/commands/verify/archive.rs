@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::reading::{beyond_our_limit, dump_bytes, statements};
 use super::{Run, changed, obstacle};
+use crate::commands::DEFECT;
 use crate::dump::archive::{self, Archive, Examined, Fault, Head};
 use crate::dump::channel::{ChannelReader, ChannelWriter};
 use crate::dump::inspect::{self, Decoded, Inspection};
@@ -229,7 +230,7 @@ impl Run<'_> {
             self.warn(line.clone());
         }
         let decoded = decoded
-            .map_err(|error| obstacle(&error, "this is a defect of ccc-backup: please report it"))?
+            .map_err(|error| obstacle(&error, DEFECT))?
             .map_err(|error| self.unread(&error))?;
         Ok(Some(decoded))
     }

@@ -178,10 +178,7 @@ impl Run<'_> {
             .sequences
             .iter()
             .map(|set| State {
-                sequence: match &set.schema {
-                    Some(schema) => format!("{schema}.{}", set.sequence),
-                    None => set.sequence.to_string(),
-                },
+                sequence: format!("{}.{}", set.schema, set.name),
                 last_value: set.value,
                 is_called: set.is_called,
             })

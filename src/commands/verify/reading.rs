@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Run, changed, obstacle};
 use crate::checks::{self, checksum};
+use crate::commands::DEFECT;
 use crate::dump::inspect::{self, InspectError, Inspection};
 use crate::dump::items::Unsound;
 use crate::dump::open::{BackupFile, Compression};
@@ -96,9 +97,7 @@ impl Run<'_> {
         }
         let started = started.map(|sandbox| self.sandbox = Some(sandbox));
         let Some(read) = read else { return Ok((Err(InspectError::Interrupted), started)) };
-        let read = read.map_err(|error| {
-            obstacle(&error, "this is a defect of ccc-backup: please report it")
-        })?;
+        let read = read.map_err(|error| obstacle(&error, DEFECT))?;
         Ok((read, started))
     }
 

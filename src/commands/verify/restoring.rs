@@ -59,12 +59,13 @@ impl Run<'_> {
         };
         let restored = ledger.close();
         // What the server refused until then is proof, whatever cut the restore short.
-        let stopped = self.stop.token().is_cancelled();
+        let untold = restored.errors.is_empty();
+        // Of a run that was stopped and has nothing to tell, the disk, which may be what does not
+        // answer, is not asked.
+        let asks = !(untold && self.stop.token().is_cancelled());
         let outcome = match outcome {
-            // Nothing is to be told, so the disk, which may be what does not answer, is not asked.
-            Err(obstacle) if stopped && restored.errors.is_empty() => Err(obstacle),
-            Err(_) if file.has_changed() => Err(changed()),
-            Err(obstacle) if restored.errors.is_empty() => Err(obstacle),
+            Err(_) if asks && file.has_changed() => Err(changed()),
+            Err(obstacle) if untold => Err(obstacle),
             outcome => {
                 let restored = self.restored(&restored, inspection, &|| file.has_changed()).await;
                 restored.and(outcome)
