@@ -10,7 +10,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use run_report::{Phase, RESTORE, RunReport, SandboxFacts};
+pub use run_report::{Attempt, Phase, RESTORE, RunReport, SandboxFacts};
 
 /// The part of the verification a check belongs to; also the order of the report.
 #[derive(

@@ -21,6 +21,20 @@ pub struct Phase {
     pub seconds: f64,
 }
 
+/// An attempt at the restore: one over several connections that met an error is followed by one over a
+/// single connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Attempt {
+    /// Over how many connections.
+    pub connections: usize,
+    /// How many errors it met that are not known as harmless.
+    pub errors: usize,
+    /// The first of them.
+    pub first_error: Option<String>,
+    /// Whether it came to its end.
+    pub whole: bool,
+}
+
 /// Where the backup was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SandboxFacts {
@@ -61,6 +75,8 @@ pub struct RunReport {
     pub sandbox: Option<SandboxFacts>,
     /// Roles that the dump names and that were made for it, without login.
     pub roles: Vec<String>,
+    /// The attempts at the restore, where there was more than one; the last counts.
+    pub attempts: Vec<Attempt>,
     /// Whether everything in the backup was restored, to its end and without an error.
     pub restored: bool,
     /// Proof that the backup is bad, found outside the checks.
@@ -89,6 +105,7 @@ impl RunReport {
             phases: Vec::new(),
             sandbox: None,
             roles: Vec::new(),
+            attempts: Vec::new(),
             restored: false,
             defects: Vec::new(),
             checks: Vec::new(),

@@ -249,6 +249,11 @@ impl Connection {
         self.ledger.refused(statement, refusal)
     }
 
+    /// Notes that what follows is not done in the dump's order.
+    pub fn leaves_order(&self) {
+        self.ledger.leaves_order();
+    }
+
     /// Counts a COPY block, whose rows may come in several parts.
     pub fn counts_statement(&self) {
         self.ledger.write(|restored| restored.statements += 1);

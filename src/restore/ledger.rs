@@ -20,6 +20,13 @@ impl Ledger {
         restored
     }
 
+    /// From here on, the dump's order is not kept.
+    pub(super) fn leaves_order(&self) {
+        self.write(|restored| {
+            restored.in_order.get_or_insert(restored.errors.len());
+        });
+    }
+
     /// Notes something.
     pub(super) fn write(&self, note: impl FnOnce(&mut Restored)) {
         note(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));

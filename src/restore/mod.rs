@@ -2,6 +2,7 @@
 
 pub mod archive;
 mod catalog;
+pub mod cluster;
 pub mod collation;
 mod connection;
 pub mod extensions;
@@ -32,6 +33,9 @@ pub const MOST_ERRORS: usize = 100;
 pub struct Restored {
     /// Errors that prove the backup bad, in dump order.
     pub errors: Vec<Failure>,
+    /// How many of them, from the first, were met in the dump's order, where others came after that
+    /// order was left.
+    in_order: Option<usize>,
     /// Harmless errors passed over, by rule.
     pub tolerated: BTreeMap<Rule, usize>,
     /// Why the dump ended early, where it did.
@@ -40,6 +44,34 @@ pub struct Restored {
     pub statements: u64,
     /// Rows that the server took.
     pub rows: u64,
+}
+
+impl Restored {
+    /// Errors that a restore in the dump's order, over one connection, meets, too.
+    pub fn proof(&self) -> &[Failure] {
+        &self.errors[..self.in_order.unwrap_or(self.errors.len()).min(self.errors.len())]
+    }
+
+    /// The first error that several connections met and that nothing but our own order of things may
+    /// have caused.
+    pub fn doubt(&self) -> Option<&Failure> {
+        self.errors.get(self.proof().len())
+    }
+
+    /// Forgets the errors that prove nothing.
+    pub fn keep_proof(&mut self) {
+        self.errors.truncate(self.proof().len());
+    }
+
+    /// Adds proof that another attempt met and this one did not come to.
+    pub fn add_proof(&mut self, of: &Self) {
+        for failure in of.proof() {
+            if self.errors.iter().all(|known| known.place != failure.place) {
+                self.errors.push(failure.clone());
+            }
+        }
+        self.errors.sort_by_key(|failure| failure.place);
+    }
 }
 
 /// Where a statement stands.

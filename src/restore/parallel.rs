@@ -101,6 +101,9 @@ impl Worker {
             let job = &schedule.plan.jobs[id];
             let entries = Arc::clone(&self.work.entries);
             self.connection.settle(&schedule.plan.settings[..job.settings], &entries).await?;
+            if !matches!(job.work, Work::Serial { .. }) {
+                self.connection.leaves_order();
+            }
             match (&job.work, task) {
                 (Work::Serial { from, to }, _) => self.serial(*from, *to).await?,
                 (Work::Load(index), Task::Job(_)) => self.load(id, *index, &schedule).await?,

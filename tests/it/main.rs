@@ -41,7 +41,9 @@ mod reports;
 mod retention;
 mod roles;
 mod sandbox;
+mod second_opinion;
 mod secrets;
+
 mod strategy;
 mod support;
 mod torture;

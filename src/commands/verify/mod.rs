@@ -1,5 +1,6 @@
 //! `verify`: reads the backup, restores it into a throwaway PostgreSQL, checks what came back.
 
+mod again;
 mod archive;
 mod checking;
 mod collation;

@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::watching::lost;
-use super::{DATABASE, OTHER_DATABASE, Run, changed, collation, obstacle};
+use super::{DATABASE, OTHER_DATABASE, Run, again, changed, collation, obstacle};
 use crate::checks::restore_time;
 use crate::dump::encoding::is_for_databases;
 use crate::dump::inspect::Inspection;
 use crate::dump::open::{BackupFile, Compression};
 use crate::dump::ranges::Ranges;
+use crate::dump::script::Entry;
 use crate::events::{Event, Progress, Work};
 use crate::outcome::{Defect, Obstacle, RESTORE, Section};
 use crate::pg::ConnectInfo;
 use crate::restore::tolerate::{NOT_ALLOWED, Rule};
-use crate::restore::{Ledger, LoadError, Restored, extensions, load, parallel};
+use crate::restore::{Ledger, LoadError, MOST_ERRORS, Restored, extensions, load, parallel};
 use crate::sandbox::{Locale, Sandbox};
 
 /// What to do about a backup that a local server cannot restore.
@@ -38,26 +39,9 @@ impl Run<'_> {
         if !self.make_database(inspection).await? {
             return Ok(false);
         }
-        let Some(sandbox) = &self.sandbox else { return Ok(false) };
-        let target = sandbox.connect_info().database(&self.database);
         let clock = Instant::now();
-        let ledger = Ledger::default();
-        let loaded = tokio::select! {
-            biased;
-            () = self.stop.token().cancelled() => None,
-            loaded = self.load(file, compression, inspection, &target, &ledger) => Some(loaded),
-            why = lost(&target) => Some(Err(LoadError::Server(why))),
-        };
+        let (restored, outcome) = self.surely_restored(file, compression, inspection).await;
         self.report.phase(RESTORE, clock.elapsed());
-        let outcome = match loaded {
-            None => Err(self.interrupted()),
-            Some(Ok(())) => Ok(()),
-            Some(Err(error @ LoadError::GivenUp)) => {
-                Err(obstacle(&error, "the first error often explains the others"))
-            }
-            Some(Err(error)) => Err(self.cut_short(&error).await),
-        };
-        let restored = ledger.close();
         // What the server refused until then is proof, whatever cut the restore short.
         let untold = restored.errors.is_empty();
         // Of a run that was stopped and has nothing to tell, the disk, which may be what does not
@@ -75,9 +59,88 @@ impl Run<'_> {
         outcome.map(|()| true)
     }
 
+    /// Restores over several connections where that is possible. What is refused to them may be our
+    /// own doing, so then it is restored once more, over one, and that counts.
+    async fn surely_restored(
+        &mut self,
+        file: &BackupFile,
+        compression: Compression,
+        inspection: &Inspection,
+    ) -> (Restored, Result<(), Obstacle>) {
+        let jobs = self.settings.jobs;
+        let entries = inspection.script.entries().filter(|_| jobs > 1);
+        if entries.is_none() {
+            return self.attempt(file, compression, inspection, None).await;
+        }
+        let before = match self.cluster().await {
+            Ok(before) => before,
+            Err(obstacle) => return (Restored::default(), Err(obstacle)),
+        };
+        let (mut first, ended) = self.attempt(file, compression, inspection, entries).await;
+        let Some(doubt) = first.doubt().map(ToString::to_string) else { return (first, ended) };
+        let several = format!("the restore over {jobs} connections");
+        let whole = ended.is_ok();
+        // Given up, it was not cut short.
+        let cut = ended.err().filter(|_| first.errors.len() < MOST_ERRORS);
+        let begun = match cut {
+            Some(cut) => Err(cut),
+            None => {
+                tracing::info!(doubt, "restoring once more, over one connection");
+                self.start_again(&before, inspection).await
+            }
+        };
+        let description = again::described(&first, jobs, whole);
+        let (second, ended) = match begun {
+            Ok(()) => self.attempt(file, compression, inspection, None).await,
+            Err(cut) => {
+                first.keep_proof();
+                return (first, Err(again::unconfirmed(cut, &several, &doubt)));
+            }
+        };
+        let counted = again::described(&second, 1, ended.is_ok());
+        self.second_counts(&several, description, counted);
+        match ended {
+            Err(cut) if second.errors.len() < MOST_ERRORS => {
+                first.keep_proof();
+                first.add_proof(&second);
+                (first, Err(again::unconfirmed(cut, &several, &doubt)))
+            }
+            ended => (second, ended),
+        }
+    }
+
+    /// One attempt: over several connections where there is a list of entries, else over one as the
+    /// dump is read. Gives what it did, and what it did not come to its end for.
+    async fn attempt(
+        &self,
+        file: &BackupFile,
+        compression: Compression,
+        inspection: &Inspection,
+        entries: Option<Arc<Vec<Entry>>>,
+    ) -> (Restored, Result<(), Obstacle>) {
+        let Some(sandbox) = &self.sandbox else { return (Restored::default(), Ok(())) };
+        let target = sandbox.connect_info().database(&self.database);
+        let ledger = Ledger::default();
+        let loaded = tokio::select! {
+            biased;
+            () = self.stop.token().cancelled() => None,
+            loaded = self.load(file, compression, inspection, entries, &target, &ledger) => Some(loaded),
+            why = lost(&target) => Some(Err(LoadError::Server(why))),
+        };
+        let ended = match loaded {
+            None => Err(self.interrupted()),
+            Some(Ok(())) => Ok(()),
+            Some(Err(error @ LoadError::GivenUp)) => {
+                Err(obstacle(&error, "the first error often explains the others"))
+            }
+            Some(Err(error)) => Err(self.cut_short(&error).await),
+        };
+        (ledger.close(), ended)
+    }
+
     /// Whether the server has the extensions that the dump creates. What it lacks would fail in every
     /// table that uses it, so it is named alone.
-    async fn has_extensions(
+    pub(super) async fn has_extensions(
         &mut self,
         target: &ConnectInfo,
         inspection: &Inspection,
@@ -196,12 +259,13 @@ impl Run<'_> {
         self.note(restore_time::judge(took, allowed, self.report.restored));
     }
 
-    /// Restores over several connections where that is possible, else over one as it is read.
+    /// Restores the entries over several connections, or the dump over one as it is read.
     async fn load(
         &self,
         file: &BackupFile,
         compression: Compression,
         inspection: &Inspection,
+        entries: Option<Arc<Vec<Entry>>>,
         target: &ConnectInfo,
         ledger: &Ledger,
     ) -> Result<(), LoadError> {
@@ -212,13 +276,13 @@ impl Run<'_> {
             events.emit(Event::Progress(Progress { work, done, total, current }));
         };
         let bytes = inspection.dump_bytes;
-        match inspection.script.entries() {
-            Some(entries) if self.settings.jobs > 1 => {
+        match entries {
+            Some(entries) => {
                 let source = Ranges::of(file, compression, inspection.marks.clone(), bytes);
                 let jobs = self.settings.jobs;
                 parallel::load(source, entries, target, jobs, ledger, Arc::new(progress)).await
             }
-            _ => load::load(file.stream(compression), target, ledger, &progress).await,
+            None => load::load(file.stream(compression), target, ledger, &progress).await,
         }
     }
 
