@@ -4,32 +4,12 @@
 //! decides; and where several workers write to one stderr, their lines run into each other.
 
 mod messages;
+mod trouble;
 
-use std::collections::BTreeMap;
-
-use super::{Failure, Place, Restored, first_line, tolerate};
+use super::{Failure, Ledger, Place, Restored, first_line};
 use crate::pg::ServerError;
 use messages::{Message, Messages};
 
-/// Errors that are kept; more are counted.
-const MOST_ERRORS: usize = 1_000;
-/// What a server or the system says when it is in trouble, which is nothing of the archive.
-const TROUBLE: [&str; 14] = [
-    "No space left on device",
-    "Disk quota exceeded",
-    "Input/output error",
-    "Cannot allocate memory",
-    "out of memory",
-    "out of shared memory",
-    "could not resize shared memory segment",
-    "too many clients",
-    "terminating connection",
-    "the database system is ",
-    "server closed the connection",
-    "connection to server",
-    "no connection to the server",
-    "could not fork",
-];
 /// What pg_restore says of an archive that another pg_restore could read.
 const OTHER_VERSION: &str = "unsupported version (";
 const OTHER_BUILD: [&str; 2] =
@@ -46,9 +26,11 @@ pub fn decoding(no_owner: bool, archive: &str) -> Vec<String> {
 }
 
 /// The arguments that make pg_restore restore an archive into a database of the server that its
-/// environment names. With one job it says more: what every error is about.
+/// environment names. With one job it says more: what every error is about. Where a table lies is not
+/// what it holds, so tablespaces are left out: the sandbox has none.
 pub fn restoring(database: &str, jobs: usize, no_owner: bool, archive: &str) -> Vec<String> {
-    let mut arguments = ["pg_restore", "--no-password"].map(str::to_owned).to_vec();
+    let mut arguments =
+        ["pg_restore", "--no-password", "--no-tablespaces"].map(str::to_owned).to_vec();
     arguments.push(format!("--dbname={database}"));
     if jobs > 1 {
         arguments.push(format!("--jobs={jobs}"));
@@ -97,7 +79,9 @@ pub fn judge_decoding(exit: i64, lines: &[String]) -> Result<(), Undecoded> {
     }
     match exit {
         0 => Ok(()),
-        _ if has(&TROUBLE) => Err(Undecoded::Trouble(format!("pg_restore: {said}"))),
+        _ if lines.iter().any(|line| trouble::of_system(line)) => {
+            Err(Undecoded::Trouble(format!("pg_restore: {said}")))
+        }
         1 => Err(Undecoded::Bad(format!("pg_restore cannot read the archive: {said}"))),
         // A signal that nobody sends: it fell over what it read.
         132 | 134..=136 | 139 => Err(Undecoded::Bad(format!(
@@ -109,10 +93,10 @@ pub fn judge_decoding(exit: i64, lines: &[String]) -> Result<(), Undecoded> {
 }
 
 /// What follows from a pg_restore that restored an archive.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Judged {
-    /// Every error is known, and there may be none.
-    Clear(Restored),
+    /// Every error is known. There may be none.
+    Clear,
     /// It says that there were errors, and they do not add up.
     Unclear(String),
     /// The server, or the sandbox, was in trouble.
@@ -126,10 +110,10 @@ const MARKS: [&str; 2] = ["error: ", "ERROR:  "];
 #[derive(Debug)]
 pub struct Restoring {
     jobs: usize,
+    ledger: Ledger,
     messages: Messages,
     /// How often each of [`MARKS`] was seen, wherever it stood.
     marks: [u64; 2],
-    restored: Restored,
     /// Errors that are not of a statement: pg_restore ends with these.
     fatal: Vec<String>,
     refused: u64,
@@ -146,9 +130,9 @@ impl Restoring {
     pub fn by(jobs: usize) -> Self {
         Self {
             jobs,
+            ledger: Ledger::default(),
             messages: Messages::default(),
             marks: [0; 2],
-            restored: Restored::default(),
             fatal: Vec::new(),
             refused: 0,
             counted: None,
@@ -183,12 +167,29 @@ impl Restoring {
         self.current.as_deref()
     }
 
-    /// What follows, now that it has ended.
-    pub fn judge(mut self, exit: i64) -> Judged {
+    /// What it did until it was cut short.
+    pub fn so_far(mut self) -> Restored {
         if let Some(message) = self.messages.end() {
             self.message(message);
         }
-        if let Some(trouble) = self.trouble {
+        self.ledger.close()
+    }
+
+    /// What it did, and what follows from what it said, now that it has ended.
+    pub fn judge(mut self, exit: i64) -> (Restored, Judged) {
+        if let Some(message) = self.messages.end() {
+            self.message(message);
+        }
+        let judged = self.judged(exit);
+        let mut restored = self.ledger.close();
+        if judged == Judged::Clear {
+            restored.errors.extend(self.fatal.iter().map(|why| failed(why)));
+        }
+        (restored, judged)
+    }
+
+    fn judged(&self, exit: i64) -> Judged {
+        if let Some(trouble) = &self.trouble {
             return Judged::Trouble(format!("pg_restore: {trouble}"));
         }
         let ended = || format!("pg_restore ended with {exit}: {}", self.last);
@@ -200,13 +201,12 @@ impl Restoring {
             129 | 130 | 137 | 143 => return Judged::Trouble(ended()),
             _ => false,
         };
-        if !adds_up {
-            let among = self.first.as_ref().filter(|words| !self.last.contains(*words));
-            let among = among.map(|words| format!("; among them: {words}")).unwrap_or_default();
-            return Judged::Unclear(ended() + &among);
+        if adds_up {
+            return Judged::Clear;
         }
-        self.restored.errors.extend(self.fatal.into_iter().map(unexplained));
-        Judged::Clear(self.restored)
+        let among = self.first.as_ref().filter(|words| !self.last.contains(*words));
+        let among = among.map(|words| format!("; among them: {words}")).unwrap_or_default();
+        Judged::Unclear(ended() + &among)
     }
 
     /// Whether the refusals that were understood are those that there were. Several workers count
@@ -226,8 +226,8 @@ impl Restoring {
                 return;
             }
             Message::Fatal(text) => {
-                if let Some(trouble) = trouble(&text) {
-                    self.trouble.get_or_insert(trouble);
+                if trouble::of_system(&text) {
+                    self.trouble.get_or_insert_with(|| first_line(&text));
                 } else {
                     self.fatal.push(text);
                 }
@@ -235,39 +235,22 @@ impl Restoring {
             }
             Message::Refused { place, statement, error } => (place, statement, error),
         };
-        if let Some(trouble) = trouble(&error.message) {
-            self.trouble.get_or_insert(trouble);
-            return;
+        if trouble::of_server(&error) {
+            self.trouble.get_or_insert_with(|| first_line(&error.message));
         }
         self.refused += 1;
-        if let Some(rule) = tolerate::rule(&statement, &error) {
-            tracing::info!(%rule, error = error.message, "passed over");
-            *self.restored.tolerated.entry(rule).or_default() += 1;
-            return;
-        }
-        let failure = Failure { place, ..Failure::of(&statement, error) };
-        tracing::error!("{failure}");
-        if self.restored.errors.len() < MOST_ERRORS {
-            self.restored.errors.push(failure);
+        // What a server in trouble refuses afterwards may be refused for want of what came before.
+        if self.trouble.is_none() {
+            self.ledger.refused_at(place, &statement, error);
         }
     }
 }
 
-/// The line of a message that tells of the trouble of a server or system.
-fn trouble(message: &str) -> Option<String> {
-    let tells = |line: &&str| TROUBLE.iter().any(|trouble| line.contains(trouble));
-    message.lines().find(tells).map(first_line)
-}
-
-/// A restore that failed for a reason that is only known in pg_restore's own words.
-pub fn failed(why: String) -> Restored {
-    Restored { errors: vec![unexplained(why)], tolerated: BTreeMap::new(), ..Restored::default() }
-}
-
-fn unexplained(message: String) -> Failure {
+/// A failure of a restore whose reason is only known in pg_restore's own words.
+pub fn failed(why: &str) -> Failure {
     let error = ServerError {
         code: String::new(),
-        message: first_line(&message),
+        message: first_line(why),
         detail: None,
         hint: None,
         context: None,

@@ -1,21 +1,24 @@
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::restore::Restored;
 use crate::restore::tolerate::Rule;
 
 fn judged(exit: i64, said: &str) -> Judged {
-    judged_by(1, exit, said)
+    judged_by(1, exit, said).0
 }
 
-fn judged_by(jobs: usize, exit: i64, said: &str) -> Judged {
+fn judged_by(jobs: usize, exit: i64, said: &str) -> (Judged, Restored) {
     let mut restoring = Restoring::by(jobs);
     said.lines().for_each(|line| restoring.line(line));
-    restoring.judge(exit)
+    let (restored, judged) = restoring.judge(exit);
+    (judged, restored)
 }
 
 fn restored(exit: i64, said: &str) -> Restored {
-    match judged(exit, said) {
-        Judged::Clear(restored) => restored,
-        other => panic!("not clear: {other:?}"),
-    }
+    let (judged, restored) = judged_by(1, exit, said);
+    assert_eq!(judged, Judged::Clear);
+    restored
 }
 
 const OWNER: &str = "\
@@ -134,14 +137,14 @@ fn errors_that_do_not_add_up_are_not_taken_for_known() {
 fn what_workers_count_is_not_exact_but_a_torn_message_shows() {
     let count = "pg_restore: warning: errors ignored on restore: 3\n";
     let whole = [OWNER, OWNER, count].concat();
-    let Judged::Clear(restored) = judged_by(2, 1, &whole) else { panic!("not clear") };
-    assert!(restored.errors.is_empty());
+    let (judged, restored) = judged_by(2, 1, &whole);
+    assert!(judged == Judged::Clear && restored.errors.is_empty());
     let start = "pg_restore: error: could not execute query: ERROR:  ";
     let torn = whole.replacen(start, &format!("pg_restore: {start}"), 1);
-    let Judged::Unclear(why) = judged_by(2, 1, &torn) else { panic!("clear") };
+    let (Judged::Unclear(why), _) = judged_by(2, 1, &torn) else { panic!("clear") };
     assert!(why.contains("; among them: role \""), "{why}");
     let mixed = [OWNER, &OWNER.replace("pg_restore: error: ", "error: "), count].concat();
-    assert!(matches!(judged_by(2, 1, &mixed), Judged::Unclear(_)));
+    assert!(matches!(judged_by(2, 1, &mixed).0, Judged::Unclear(_)));
 }
 
 #[test]
@@ -166,6 +169,31 @@ fn a_server_in_trouble_says_nothing_of_the_archive() {
     assert!(matches!(judged(1, lost), Judged::Trouble(_)));
     assert!(matches!(judged(137, ""), Judged::Trouble(_)));
     assert!(matches!(judged(127, ""), Judged::Trouble(_)));
+}
+
+#[test]
+fn the_words_of_a_server_in_trouble_in_a_row_are_a_bad_row() {
+    for words in ["connection to server lost", "No space left on device", "out of memory"] {
+        let said = format!(
+            "pg_restore: error: COPY failed for table \"users\": ERROR:  invalid input syntax for \
+             type integer: \"{words}\"\nDETAIL:  {words}\nCONTEXT:  COPY users, line 2, column id: \
+             \"{words}\"\n{ONE}"
+        );
+        assert_eq!(restored(1, &said).errors.len(), 1, "{words}");
+    }
+}
+
+#[test]
+fn what_was_refused_before_the_trouble_is_proof_and_what_follows_it_is_not() {
+    let full = TABLE.replace("column u.id does not exist", "out of shared memory");
+    let (judged, restored) = judged_by(1, 1, &[COPY, &full, TABLE].concat());
+    assert!(matches!(judged, Judged::Trouble(_)));
+    assert_eq!(restored.errors.len(), 1);
+    assert!(restored.errors[0].error.message.starts_with("duplicate key"));
+    // Also of a restore that never ended.
+    let mut restoring = Restoring::by(1);
+    [COPY, TABLE].concat().lines().for_each(|line| restoring.line(line));
+    assert_eq!(restoring.so_far().errors.len(), 2);
 }
 
 #[test]

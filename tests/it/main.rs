@@ -8,6 +8,7 @@
 mod action;
 mod answers;
 mod architecture;
+mod archive_proof;
 mod archives;
 mod cleanup;
 mod clusters;

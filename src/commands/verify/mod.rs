@@ -35,8 +35,8 @@ use chrono::Utc;
 const DATABASE: &str = "restore_test";
 /// The one that it begins in where it makes one of that name by itself.
 const OTHER_DATABASE: &str = "restore_test_begin";
-/// What an error of the server ends with whose disk is full, and what programs say then.
-const DISK_FULL: [&str; 2] = ["(SQLSTATE 53100)", "No space left on device"];
+/// What an error of the server ends with whose disk is full, and what is said where there is no SQLSTATE.
+const DISK_FULL: [&str; 3] = ["(SQLSTATE 53100)", "No space left on device", ": wrote only "];
 /// What a server says whose answer has a name that cannot be told in UTF-8.
 const NOT_UTF8: &str = "invalid byte sequence for encoding \"UTF8\"";
 /// Clocks that are no further apart than this agree.

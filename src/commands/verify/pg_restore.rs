@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::archive::COPY;
-use super::{DATABASE, Run};
+use super::{DATABASE, Run, again};
 use crate::dump::archive::Archive;
 use crate::dump::format::Format;
 use crate::dump::inspect::Inspection;
@@ -12,7 +12,7 @@ use crate::outcome::{Obstacle, RESTORE};
 use crate::pg::{self, Session};
 use crate::restore::Restored;
 use crate::restore::archive::{self as pg_restore, Judged, Restoring};
-use crate::sandbox::{Program, Sandbox, SandboxError};
+use crate::sandbox::{Program, Sandbox};
 
 /// How often the server is asked how far a restore is.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -30,22 +30,10 @@ impl Run<'_> {
             return Ok(false);
         }
         let clock = Instant::now();
-        let restored = tokio::select! {
-            biased;
-            () = self.stop.token().cancelled() => None,
-            restored = self.restore_surely(archive, inspection) => Some(restored),
-        };
+        let (restored, outcome) = self.archive_surely_restored(archive, inspection).await;
         self.report.phase(RESTORE, clock.elapsed());
-        let outcome = match restored {
-            None => Err(self.interrupted()),
-            Some(Err(trouble)) => Err(self.cut_short(&trouble).await),
-            Some(Ok((restored, warning))) => {
-                if let Some(warning) = warning {
-                    self.warn(warning);
-                }
-                self.restored(&restored, inspection, &|| archive.has_changed()).await
-            }
-        };
+        let has_changed = || archive.has_changed();
+        let outcome = self.has_restored(restored, outcome, inspection, &has_changed).await;
         self.judge_restore_time();
         if self.settings.keep {
             self.remove_copy().await;
@@ -54,49 +42,78 @@ impl Run<'_> {
     }
 
     /// Restores it, once more over one connection where several left a doubt: workers' messages
-    /// run into each other, and workers can get in each other's way. What one connection finds
-    /// counts. Gives a warning where the two differ.
-    async fn restore_surely(
-        &self,
+    /// run into each other, and workers can get in each other's way. So what several meet is no proof;
+    /// what one connection meets is.
+    async fn archive_surely_restored(
+        &mut self,
         archive: &Archive,
         inspection: &Inspection,
-    ) -> Result<(Restored, Option<String>), String> {
-        let Some(sandbox) = &self.sandbox else { return Ok((Restored::default(), None)) };
-        // pg_restore reads the tar format from its beginning to its end.
-        let jobs = if archive.format() == Format::Tar { 1 } else { self.jobs(sandbox).await? };
-        let first = self.pg_restore(sandbox, jobs).await?;
-        let doubt = match first {
-            Judged::Trouble(trouble) => return Err(trouble),
-            Judged::Clear(restored) if restored.errors.is_empty() || jobs == 1 => {
-                return Ok((restored, None));
-            }
-            Judged::Unclear(why) if jobs == 1 => return Ok((pg_restore::failed(why), None)),
-            Judged::Clear(restored) => {
-                restored.errors.first().map(ToString::to_string).unwrap_or_default()
-            }
-            Judged::Unclear(why) => why,
+    ) -> (Restored, Result<(), Obstacle>) {
+        let jobs = match self.jobs(archive).await {
+            Ok(jobs) => jobs,
+            Err(obstacle) => return (Restored::default(), Err(obstacle)),
+        };
+        if jobs == 1 {
+            return self.pg_restore_alone().await;
+        }
+        let before = match self.cluster().await {
+            Ok(before) => before,
+            Err(obstacle) => return (Restored::default(), Err(obstacle)),
+        };
+        let (first, ended) = self.pg_restore(jobs).await;
+        let first_is_clear = matches!(ended, Ok(None));
+        let doubt = match (ended, first.errors.first()) {
+            (Err(cut), _) => return (Restored::default(), Err(cut)),
+            (Ok(None), None) => return (first, Ok(())),
+            (Ok(None), Some(error)) => error.to_string(),
+            (Ok(Some(unclear)), _) => unclear,
         };
         tracing::info!(doubt, "restoring once more, over one connection");
-        let again = async {
-            sandbox.drop_database(DATABASE).await?;
-            sandbox.create_database(DATABASE, &self.locale(inspection)).await
+        let several = format!("pg_restore --jobs={jobs}");
+        let mut description = again::described(&first, jobs, true);
+        let (second, ended) = match self.start_again(&before, inspection).await {
+            Ok(()) => self.pg_restore_alone().await,
+            Err(cut) => (Restored::default(), Err(cut)),
         };
-        again.await.map_err(|error: SandboxError| error.to_string())?;
-        match self.pg_restore(sandbox, 1).await? {
-            Judged::Trouble(trouble) => Err(trouble),
-            Judged::Unclear(why) => Ok((pg_restore::failed(why), None)),
-            Judged::Clear(restored) => {
-                let first = doubt.lines().next().unwrap_or_default();
-                let warning = restored.errors.is_empty().then(|| {
-                    format!("pg_restore --jobs={jobs} failed where one connection did not: {first}")
-                });
-                Ok((restored, warning))
-            }
+        let counted = again::described(&second, 1, ended.is_ok());
+        // What did not add up is no other error than the one that the second attempt met.
+        if counted.errors == 0 {
+            description.first_error = Some(again::first_line(&doubt));
+        } else if !first_is_clear {
+            description.first_error.clone_from(&counted.first_error);
         }
+        self.second_counts(&several, description, counted);
+        (second, ended.map_err(|cut| again::unconfirmed(cut, &several, &doubt)))
     }
 
-    /// Runs pg_restore into the database.
-    async fn pg_restore(&self, sandbox: &Sandbox, jobs: usize) -> Result<Judged, String> {
+    /// Runs pg_restore into the database over one connection, whose word counts.
+    async fn pg_restore_alone(&self) -> (Restored, Result<(), Obstacle>) {
+        let (mut restored, ended) = self.pg_restore(1).await;
+        let ended = match ended {
+            Ok(None) => Ok(()),
+            // What does not add up may be the server's end.
+            Ok(Some(why)) => match self.is_answered().await {
+                Ok(()) => {
+                    restored.errors.push(pg_restore::failed(&why));
+                    Ok(())
+                }
+                Err(error) => Err(self.cut_short(&format!("{why}; {error}")).await),
+            },
+            Err(cut) => Err(cut),
+        };
+        (restored, ended)
+    }
+
+    /// Whether the server takes connections.
+    async fn is_answered(&self) -> Result<(), String> {
+        let Some(sandbox) = &self.sandbox else { return Ok(()) };
+        sandbox.connect_info().connect().await.map(drop).map_err(|error| pg::describe(&error))
+    }
+
+    /// Runs pg_restore into the database: what it did, and what it did not come to its end for. What it
+    /// says that does not add up is given beside.
+    async fn pg_restore(&self, jobs: usize) -> (Restored, Result<Option<String>, Obstacle>) {
+        let Some(sandbox) = &self.sandbox else { return (Restored::default(), Ok(None)) };
         let program = Program {
             argv: pg_restore::restoring(DATABASE, jobs, self.is_without_owners(), COPY),
             env: pg_restore::environment(sandbox.restores_as_superuser()),
@@ -108,10 +125,21 @@ impl Run<'_> {
             restoring.line(line);
         };
         let ended = tokio::select! {
-            ended = sandbox.run(program, &mut said) => ended,
+            biased;
+            () = self.stop.token().cancelled() => None,
+            ended = sandbox.run(program, &mut said) => Some(ended),
             never = self.watch(sandbox) => match never {},
         };
-        ended.map(|code| restoring.judge(code)).map_err(|error| error.to_string())
+        let trouble = match ended {
+            None => return (restoring.so_far(), Err(self.interrupted())),
+            Some(Err(error)) => (restoring.so_far(), error.to_string()),
+            Some(Ok(code)) => match restoring.judge(code) {
+                (restored, Judged::Clear) => return (restored, Ok(None)),
+                (restored, Judged::Unclear(why)) => return (restored, Ok(Some(why))),
+                (restored, Judged::Trouble(trouble)) => (restored, trouble),
+            },
+        };
+        (trouble.0, Err(self.cut_short(&trouble.1).await))
     }
 
     /// Asks the server from time to time how far the restore is. Never ends.
@@ -128,15 +156,24 @@ impl Run<'_> {
     }
 
     /// As many connections as were asked for and the server has.
-    async fn jobs(&self, sandbox: &Sandbox) -> Result<usize, String> {
+    async fn jobs(&self, archive: &Archive) -> Result<usize, Obstacle> {
+        let Some(sandbox) = &self.sandbox else { return Ok(1) };
+        // pg_restore reads the tar format from its beginning to its end.
+        if archive.format() == Format::Tar {
+            return Ok(1);
+        }
         let sql = "SELECT pg_catalog.current_setting('max_connections')::int";
         let asking = async {
             let session = sandbox.connect_info().connect().await?;
             session.query_one(sql, &[]).await?.try_get::<_, i32>(0)
         };
-        let most = asking.await.map_err(|error| pg::describe(&error))?;
-        let most = usize::try_from(most - SPARE).unwrap_or(1).max(1);
-        Ok(self.settings.jobs.min(most))
+        match asking.await {
+            Ok(most) => {
+                let most = usize::try_from(most - SPARE).unwrap_or(1).max(1);
+                Ok(self.settings.jobs.min(most))
+            }
+            Err(error) => Err(self.cut_short(&pg::describe(&error)).await),
+        }
     }
 
     /// Makes room in a sandbox that is kept.

@@ -42,21 +42,32 @@ impl Run<'_> {
         let clock = Instant::now();
         let (restored, outcome) = self.surely_restored(file, compression, inspection).await;
         self.report.phase(RESTORE, clock.elapsed());
-        // What the server refused until then is proof, whatever cut the restore short.
+        let outcome = self.has_restored(restored, outcome, inspection, &|| file.has_changed()).await;
+        self.judge_restore_time();
+        outcome.map(|()| true)
+    }
+
+    /// What follows from a restore that ended so. What the server refused until then is proof, whatever
+    /// cut the restore short.
+    pub(super) async fn has_restored(
+        &mut self,
+        restored: Restored,
+        outcome: Result<(), Obstacle>,
+        inspection: &Inspection,
+        has_changed: &dyn Fn() -> bool,
+    ) -> Result<(), Obstacle> {
         let untold = restored.errors.is_empty();
         // Of a run that was stopped and has nothing to tell, the disk, which may be what does not
         // answer, is not asked.
         let asks = !(untold && self.stop.token().is_cancelled());
-        let outcome = match outcome {
-            Err(_) if asks && file.has_changed() => Err(changed()),
+        match outcome {
+            Err(_) if asks && has_changed() => Err(changed()),
             Err(obstacle) if untold => Err(obstacle),
             outcome => {
-                let restored = self.restored(&restored, inspection, &|| file.has_changed()).await;
+                let restored = self.restored(&restored, inspection, has_changed).await;
                 restored.and(outcome)
             }
-        };
-        self.judge_restore_time();
-        outcome.map(|()| true)
+        }
     }
 
     /// Restores over several connections where that is possible. What is refused to them may be our
