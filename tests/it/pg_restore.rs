@@ -55,8 +55,8 @@ fn messages_of_pg_restore_that_do_not_add_up_are_no_pass() {
                 does not exist\nCommand was: ALTER TABLE a OWNER TO y;'; END $$;";
     for (archive, jobs, said) in [
         (with_statement(torn), "2", "COMMENT TABLE tags: error: x"),
-        (with_statement(more), "2", "pg_restore ended with 1: "),
         // What one connection met until then is proof enough.
+        (with_statement(more), "2", "COMMENT TABLE tags: x"),
         (with_statement(more), "1", "COMMENT TABLE tags: x"),
         (with_statement_in_tar(more), "2", "COMMENT TABLE tags: x"),
     ] {

@@ -42,7 +42,8 @@ impl Run<'_> {
         let clock = Instant::now();
         let (restored, outcome) = self.surely_restored(file, compression, inspection).await;
         self.report.phase(RESTORE, clock.elapsed());
-        let outcome = self.has_restored(restored, outcome, inspection, &|| file.has_changed()).await;
+        let outcome =
+            self.has_restored(restored, outcome, inspection, &|| file.has_changed()).await;
         self.judge_restore_time();
         outcome.map(|()| true)
     }
