@@ -52,14 +52,14 @@ case $step in
         # Their names sort by time.
         file=${files[-1]}
         [[ -f $file ]] || die "there is no backup in $backups: make nightly-backup makes one"
-        logged verify "$binary" verify "$file" --rto "${RTO:-15m}" --log-file "$logs/verify.log" \
+        logged verify "$binary" verify "$file" --rto "${RTO:-15m}" --require-proof --log-file "$logs/verify.log" \
             --report "$logs/verify.json" --junit "$logs/verify.xml" --metrics-file "$logs/ccc-backup.prom" "$@"
         ;;
     verify-latest)
         # The first verification wrote the summary of this night; errors are still shown as annotations.
         unset GITHUB_STEP_SUMMARY
-        logged verify-latest "$binary" verify --latest --backup-dir "$backups" --log-file "$logs/verify-latest.log" \
-            --report "$logs/verify-latest.json" "$@"
+        logged verify-latest "$binary" verify --latest --backup-dir "$backups" --require-proof \
+            --log-file "$logs/verify-latest.log" --report "$logs/verify-latest.json" "$@"
         ;;
     report)
         [[ ! -e $logs/verify.json ]] || exit 0

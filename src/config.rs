@@ -83,6 +83,8 @@ pub struct Verify {
     pub memory: Option<String>,
     /// Processors that it may take; `--cpus` is stronger.
     pub cpus: Option<f64>,
+    /// Whether only what was proven passes, as with `--require-proof`.
+    pub require_proof: bool,
     /// Settings of the server, such as `shared_preload_libraries`.
     pub settings: BTreeMap<String, Value>,
 }
@@ -214,7 +216,7 @@ mod tests {
         let config = parse(
             "[checks]\ntables = [\"users\", \"sales.orders\"]\nmigrations = \"none\"\n\
              sequences = \"warn\"\n\n[verify]\nimage = \"postgis/postgis:15-3.4\"\n\
-             memory = \"4GB\"\ncpus = 2\n\n\
+             memory = \"4GB\"\ncpus = 2\nrequire_proof = true\n\n\
              [verify.settings]\nshared_preload_libraries = \"timescaledb\"\njit = true\n\
              max_connections = 50\n",
         )
@@ -224,6 +226,7 @@ mod tests {
         assert_eq!(config.checks.sequences, OnFinding::Warn);
         assert_eq!(config.verify.image.as_deref(), Some("postgis/postgis:15-3.4"));
         assert_eq!((config.verify.memory.as_deref(), config.verify.cpus), (Some("4GB"), Some(2.0)));
+        assert!(config.verify.require_proof);
         let settings: Vec<String> =
             config.verify.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let expected = ["jit=on", "max_connections=50", "shared_preload_libraries=timescaledb"];

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 pub use run_report::{Attempt, Phase, RESTORE, RunReport, SandboxFacts};
 
+/// The id of the check that holds the restore to its time.
+pub const RESTORE_TIME: &str = "restore.rto";
+
 /// The part of the verification a check belongs to; also the order of the report.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -145,12 +148,19 @@ impl Verdict {
 /// The verdict for what a run found. This is the only place where it is decided.
 ///
 /// A backup once proven bad stays bad, whatever else goes wrong; and nothing passes that was not
-/// checked: an obstacle, a check that could not run, or no check at all means "not verified".
-pub fn decide(defects: &[Defect], checks: &[CheckResult], obstacle: Option<&Obstacle>) -> Verdict {
+/// checked: an obstacle, a check that could not run, or no check at all means "not verified". So does
+/// `unproven`: what was left open where the operator wants everything proven.
+pub fn decide(
+    defects: &[Defect],
+    checks: &[CheckResult],
+    obstacle: Option<&Obstacle>,
+    unproven: &[String],
+) -> Verdict {
     let any = |status| checks.iter().any(|check| check.status == status);
+    let untold = obstacle.is_some() || checks.is_empty() || any(Status::NotRun);
     if !defects.is_empty() || any(Status::Failed) {
         Verdict::Failed
-    } else if obstacle.is_some() || checks.is_empty() || any(Status::NotRun) {
+    } else if untold || !unproven.is_empty() {
         Verdict::NotVerified
     } else {
         Verdict::Passed
@@ -204,6 +214,7 @@ mod tests {
         use Verdict::{Failed as Bad, NotVerified as Unknown, Passed as Good};
         let defect = [Defect { cause: "cut".into(), hint: None }];
         let obstacle = Obstacle { cause: "no Docker".into(), hint: None };
+        let open = ["no manifest".to_owned()];
         // (a defect was found, how the checks ended, an obstacle was met) -> verdict
         let table: &[(bool, &[Status], bool, Verdict)] = &[
             (false, &[Passed, Passed], false, Good),
@@ -223,8 +234,11 @@ mod tests {
         for (bad, statuses, blocked, expected) in table {
             let checks: Vec<_> = statuses.iter().copied().map(check).collect();
             let defects = if *bad { &defect[..] } else { &[] };
-            let verdict = decide(defects, &checks, blocked.then_some(&obstacle));
-            assert_eq!(verdict, *expected, "{bad} {statuses:?} {blocked}");
+            let verdict = |open| decide(defects, &checks, blocked.then_some(&obstacle), open);
+            assert_eq!(verdict(&[]), *expected, "{bad} {statuses:?} {blocked}");
+            // Where proof is wanted and something is left open, nothing passes; what is bad stays so.
+            let wanted = if *expected == Good { Unknown } else { *expected };
+            assert_eq!(verdict(&open), wanted, "{bad} {statuses:?} {blocked}");
         }
     }
 
@@ -253,17 +267,17 @@ mod tests {
 
     #[test]
     fn get_exit_code_all_passed() {
-        assert_eq!(decide(&[], &[check(Status::Passed)], None).exit_code(), 0);
+        assert_eq!(decide(&[], &[check(Status::Passed)], None, &[]).exit_code(), 0);
     }
 
     #[test]
     fn get_exit_code_some_failed() {
         let checks = [check(Status::Passed), check(Status::Failed)];
-        assert_eq!(decide(&[], &checks, None).exit_code(), 1);
+        assert_eq!(decide(&[], &checks, None, &[]).exit_code(), 1);
     }
 
     #[test]
     fn get_exit_code_no_tests() {
-        assert_eq!(decide(&[], &[], None).exit_code(), 2);
+        assert_eq!(decide(&[], &[], None, &[]).exit_code(), 2);
     }
 }

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use crate::outcome::{CheckResult, Section, Status, spoken};
-
-const ID: &str = "restore.rto";
+use crate::outcome::{CheckResult, RESTORE_TIME, Section, Status, spoken};
 
 /// Compares the time that the restore took with what it may take. A restore that did not come to
 /// its end has no time of its own, but can have taken too long already.
 pub fn judge(took: Duration, allowed: Duration, restored: bool) -> CheckResult {
     let (measured, limit) = (spoken(took), spoken(allowed));
-    let result = |status, title| CheckResult::new(ID, Section::Restore, status, title);
+    let result = |status, title| CheckResult::new(RESTORE_TIME, Section::Restore, status, title);
     if took > allowed {
         let title = format!("Restore took {measured}, longer than the {limit} allowed (--rto)");
         let over = spoken(took.saturating_sub(allowed));
@@ -26,7 +24,7 @@ pub fn judge(took: Duration, allowed: Duration, restored: bool) -> CheckResult {
 /// The result where no restore began.
 pub fn not_measured() -> CheckResult {
     let title = "Restore time: nothing was restored (--rto)";
-    CheckResult::new(ID, Section::Restore, Status::NotRun, title)
+    CheckResult::new(RESTORE_TIME, Section::Restore, Status::NotRun, title)
 }
 
 #[cfg(test)]

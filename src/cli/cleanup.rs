@@ -14,11 +14,12 @@ Examples:
   ccc-backup cleanup --sandbox      remove containers that dead runs or --no-cleanup left
 
 A backup stays that any rule keeps. The --keep rules count what is there, not the calendar: days,
-weeks (from Monday), months and years without a backup are not counted. All times are UTC.
+weeks (from Monday), months and years without a backup are not counted, nor is a backup that
+failed its last verification, once one has passed. All times are UTC.
 
 Only backups named backup_YYYYMMDD_HHMMSS are removed, together with their manifests and
-globals, and what dead runs left of one. The newest backup and the newest one that passed verification stay, and
-what is being written or verified.
+globals, and what dead runs left of one. The newest backup stays, the newest one that passed
+verification, the newest one that is not proven bad, and what is being written or verified.
 
 Exit codes: 0 done, 2 something could not be removed or asked, or wrong flags.";
 

@@ -13,6 +13,7 @@ Examples:
   ccc-backup verify backups/manual.sql.gz --no-cleanup     keep the restored database and look at it
   ccc-backup verify --latest --port 0 --container-name nightly     beside another run
   ccc-backup verify --latest --wait --timeout 2h                   after another run
+  ccc-backup verify --latest --require-proof                       for a nightly run
 
 Exit codes: 0 passed, 1 the backup is bad, 2 it could not be told.";
 
@@ -73,6 +74,10 @@ pub struct VerifyArgs {
     /// Do not compare the restored rows' contents with the backup's
     #[arg(long)]
     pub no_content: bool,
+    /// Pass only what was proven: what is left open, such as rows without a manifest, makes the
+    /// verdict NOT VERIFIED
+    #[arg(long, conflicts_with = "no_content")]
+    pub require_proof: bool,
     /// Give up after this time, such as 30m; the verdict is then NOT VERIFIED
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub timeout: Option<std::time::Duration>,
@@ -162,6 +167,17 @@ mod tests {
         assert_eq!(waits(&["--wait=10", "x.sql"]), None);
         assert_eq!(waits(&["--wait=", "x.sql"]), None);
         assert_eq!(waits(&["--wait", "10m", "x.sql"]), None);
+    }
+
+    #[test]
+    fn proof_cannot_be_required_of_contents_that_are_left_out() {
+        let parse = |args: &[&str]| {
+            Cli::try_parse_from(["ccc-backup", "verify", "x"].iter().chain(args)).map(drop)
+        };
+        assert!(parse(&["--require-proof"]).is_ok());
+        let error = parse(&["--require-proof", "--no-content"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("'--no-content'"), "{error}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::sandbox::{self, SandboxError};
 use crate::settings::CleanupSettings;
 use crate::store::error::StoreError;
 use crate::store::retention::{self, Action, Decision, Plan};
-use crate::store::{history, sweep};
+use crate::store::{nearby, sweep};
 
 /// Cleans up, and returns the exit code: 0, or 2 when something could not be removed.
 ///
@@ -41,10 +41,9 @@ async fn remove_sandboxes(events: &Events) -> Result<u8, Failure> {
 
 fn remove_backups(settings: &CleanupSettings, events: &Events) -> Result<u8, Failure> {
     let dir = &settings.backup_dir;
-    let history = history::read(dir).map_err(|error| unlisted(&error))?;
-    history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
-    let passed = history::passed_backups(&history.records);
-    let entries = sweep::scan(dir, &passed).map_err(|error| unlisted(&error))?;
+    let nearby = nearby::read(dir).map_err(|error| unlisted(&error))?;
+    nearby.warnings().for_each(|text| events.emit(Event::Warning(text)));
+    let entries = sweep::scan(dir, &nearby.memory).map_err(|error| unlisted(&error))?;
     let plan = retention::plan(Utc::now(), entries, &settings.policy);
     for decision in &plan.decisions {
         events.emit(Event::Cleanup(line(decision, settings.dry_run)));
@@ -82,7 +81,10 @@ fn remove(plan: &Plan, events: &Events) -> (usize, u64, bool) {
 fn line(decision: &Decision, dry_run: bool) -> CleanupLine {
     let name = decision.entry.name.clone();
     match &decision.action {
-        Action::Keep(why) => CleanupLine::Kept { name, why: why.to_string() },
+        Action::Keep(why) => {
+            let bad = if decision.entry.is_bad() { "; proven bad" } else { "" };
+            CleanupLine::Kept { name, why: format!("{why}{bad}") }
+        }
         Action::Remove(why) => CleanupLine::Removed { name, why: why.to_string(), dry_run },
     }
 }

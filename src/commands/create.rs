@@ -67,7 +67,7 @@ pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Res
     let mut line = record::history(&target, started_at, seconds, verdict, made.as_ref().ok());
     line.database = line.database.or_else(|| settings.source.dbname.clone());
     let (dir, metrics_file) = (naming::directory_of(&target), settings.metrics_file.as_deref());
-    let mut unwritten = ledger::put_on_record(dir, line, metrics_file, stop).await;
+    let mut unwritten = ledger::put_on_record(dir, &target, line, metrics_file, stop).await;
     if made.is_err() {
         // Where the backup itself could not be made, that is what has to be said.
         unwritten.history = None;

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
@@ -16,6 +16,7 @@ use crate::store::StoreError;
 use crate::store::history::{self, Record};
 use crate::store::ledger::Ledger;
 use crate::store::naming::directory_of;
+use crate::store::nearby;
 use crate::store::publish::Partial;
 use crate::store::totals::Totals;
 
@@ -69,21 +70,80 @@ impl Unwritten {
 /// the counters would fall. What it says of the present is shown all the same: a backup that fails
 /// because the disk is full has to be seen, and the history is on that disk.
 ///
+/// Where the backup lies in another directory, the run is on record there as well, so that a clean-up
+/// there knows it; it is not counted twice.
+///
 /// A run that was asked to stop does not wait for a disk that does not answer.
 pub async fn put_on_record(
     dir: &Path,
+    backup: &Path,
     record: Record,
     metrics_file: Option<&Path>,
     stop: &Stop,
 ) -> Unwritten {
-    let (dir, metrics_file) = (dir.to_owned(), metrics_file.map(Path::to_owned));
-    let writing = tokio::task::spawn_blocking(move || write(&dir, record, metrics_file.as_deref()));
+    let (dir, backup) = (dir.to_owned(), backup.to_owned());
+    let metrics_file = metrics_file.map(Path::to_owned);
+    let writing = tokio::task::spawn_blocking(move || {
+        let place = Place::of(&backup, &dir);
+        let copy = place.copy_of(&record);
+        let record = Record { directory: place.from_history, ..record };
+        let mut unwritten = write(&dir, record, metrics_file.as_deref());
+        unwritten.others.extend(copy.and_then(|(dir, line)| write_copy(&dir, line)));
+        unwritten
+    });
     let reason = match stop.wait_for(writing).await {
         Some(Ok(unwritten)) => return unwritten,
         Some(Err(error)) => error.to_string(),
         None => "its disk, or another run that writes it, does not answer".to_owned(),
     };
     Unwritten { history: Some(format!("the history was not written: {reason}")), others: vec![] }
+}
+
+/// Where a backup lies, seen from the history that its run is in.
+struct Place {
+    /// The directory of its name, where that is not the history's own.
+    from_history: Option<String>,
+    /// The file itself, where it lies in another directory than the history.
+    elsewhere: Option<PathBuf>,
+}
+
+impl Place {
+    fn of(backup: &Path, history: &Path) -> Self {
+        let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let (home, named) = (real(history), real(directory_of(backup)));
+        let gone = |_| named.join(backup.file_name().unwrap_or_default());
+        let file = std::fs::canonicalize(backup).unwrap_or_else(gone);
+        let below = named.strip_prefix(&home).unwrap_or(&named);
+        Self {
+            from_history: (named != home).then(|| below.to_string_lossy().into_owned()),
+            elsewhere: (directory_of(&file) != home).then_some(file),
+        }
+    }
+
+    /// The line for the history beside the file, where that is another one.
+    fn copy_of(&self, record: &Record) -> Option<(PathBuf, Record)> {
+        let file = self.elsewhere.as_ref()?;
+        let backup = file.file_name()?.to_string_lossy().into_owned();
+        Some((directory_of(file).to_owned(), Record { backup, copy: true, ..record.clone() }))
+    }
+}
+
+/// Adds the line to the history beside the backup. A directory that is not ours to write in has
+/// none: no clean-up of ours is there either.
+fn write_copy(dir: &Path, mut record: Record) -> Option<String> {
+    match nearby::may_record_in(dir) {
+        Ok(true) => {}
+        Ok(false) => return None,
+        Err(error) => {
+            tracing::debug!(dir = %dir.display(), %error, "no line beside the backup");
+            return None;
+        }
+    }
+    match append(dir, &mut record, &mut Unwritten::default()) {
+        Ok(_) => None,
+        Err(StoreError::ReadOnly(_) | StoreError::NoPermission { .. }) => None,
+        Err(error) => Some(format!("the history beside the backup was not written: {error}")),
+    }
 }
 
 fn write(dir: &Path, mut record: Record, metrics_file: Option<&Path>) -> Unwritten {
@@ -118,7 +178,7 @@ fn append(
     if record.database.is_none() {
         // Without its manifest, the history may still know what the backup is of.
         let records = &ledger.history().records;
-        record.database = history::database_of(records, &record.backup).map(str::to_owned);
+        record.database = history::database_of(records, record).map(str::to_owned);
     }
     ledger.append(record.clone())?;
     Ok(ledger)

@@ -6,7 +6,7 @@ use crate::commands::Failure;
 use crate::events::{Event, Events};
 use crate::report::listing::{backups_json, backups_text};
 use crate::settings::ListSettings;
-use crate::store::{history, listing};
+use crate::store::{listing, nearby};
 
 /// Answers with the backups.
 ///
@@ -19,11 +19,11 @@ pub fn run(settings: &ListSettings, events: &Events) -> anyhow::Result<String> {
         let text = format!("not looked into: {}", path.display());
         events.emit(Event::Warning(text));
     }
-    let history = history::read(dir).map_err(|error| Failure::from(&error))?;
-    history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
-    let backups = listing::list(dir, &at_rest, &history.records);
+    let nearby = nearby::read(dir).map_err(|error| Failure::from(&error))?;
+    nearby.warnings().for_each(|text| events.emit(Event::Warning(text)));
+    let backups = listing::list(dir, &at_rest, &nearby.memory);
     Ok(if settings.json {
-        backups_json(dir, now, &backups, &history)?
+        backups_json(dir, now, &backups, &nearby.set_aside)?
     } else {
         backups_text(dir, now, &backups)
     })

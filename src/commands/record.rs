@@ -220,6 +220,8 @@ pub fn history(
 pub fn verification(report: &RunReport, database: Option<String>) -> Record {
     let name = name_of(&report.backup);
     let mut record = Record::new(Work::Verify, name, report.started_at, report.verdict());
+    record.soundness = Some(report.soundness()).filter(|sound| *sound != report.verdict());
+    record.sha256.clone_from(&report.sha256);
     record.seconds = report.seconds;
     record.phases.clone_from(&report.phases);
     record.file_bytes = Some(report.backup_bytes);

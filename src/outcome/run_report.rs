@@ -61,6 +61,9 @@ pub struct RunReport {
     pub backup: PathBuf,
     /// Size of the backup file in bytes.
     pub backup_bytes: u64,
+    /// SHA-256 of its bytes in hex, of a directory that of its list of files; where it was read to
+    /// its end.
+    pub sha256: Option<String>,
     /// Its format, in pg_dump's words: `plain`, `custom`, `directory` or `tar`; where it is known.
     pub format: Option<String>,
     /// Rows in the COPY blocks of the dump, where it was read to its end.
@@ -89,6 +92,8 @@ pub struct RunReport {
     pub warnings: Vec<String>,
     /// What a passed verdict does not cover, one sentence each.
     pub not_proven: Vec<String>,
+    /// Whether that keeps the backup from passing (`--require-proof`).
+    pub require_proof: bool,
 }
 
 impl RunReport {
@@ -98,6 +103,7 @@ impl RunReport {
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             backup,
             backup_bytes: 0,
+            sha256: None,
             format: None,
             rows: None,
             started_at,
@@ -112,12 +118,32 @@ impl RunReport {
             obstacle: None,
             warnings: Vec::new(),
             not_proven: Vec::new(),
+            require_proof: false,
         }
     }
 
     /// The verdict, by [`decide`].
     pub fn verdict(&self) -> Verdict {
-        decide(&self.defects, &self.checks, self.obstacle.as_ref())
+        decide(&self.defects, &self.checks, self.obstacle.as_ref(), self.proof_missing())
+    }
+
+    /// The verdict on the backup itself, whatever time the restore took: a slow machine says nothing
+    /// about a backup.
+    pub fn soundness(&self) -> Verdict {
+        let of_backup = self.checks.iter().filter(|check| check.section != Section::Restore);
+        let checks: Vec<CheckResult> = of_backup.cloned().collect();
+        decide(&self.defects, &checks, self.obstacle.as_ref(), self.proof_missing())
+    }
+
+    /// What was left open where everything has to be proven.
+    pub fn proof_missing(&self) -> &[String] {
+        if self.require_proof { &self.not_proven } else { &[] }
+    }
+
+    /// Whether all went well, but for what was to be proven and was left open.
+    pub fn lacks_only_proof(&self) -> bool {
+        let otherwise = decide(&self.defects, &self.checks, self.obstacle.as_ref(), &[]);
+        otherwise == Verdict::Passed && !self.proof_missing().is_empty()
     }
 
     /// How many checks ended in `status`.
@@ -147,7 +173,14 @@ impl RunReport {
     /// What proves the backup bad, most telling first.
     pub fn disproven(&self) -> Vec<String> {
         let defects = self.defects.iter().map(|defect| defect.cause.clone());
-        defects.chain(self.ended(Status::Failed).map(|check| check.title.clone())).collect()
+        let failed = self.ended(Status::Failed).filter(|check| check.section != Section::Restore);
+        defects.chain(failed.map(|check| check.title.clone())).collect()
+    }
+
+    /// What was wanted of the restore and missed, which proves nothing against the backup.
+    pub fn missed(&self) -> Vec<String> {
+        let missed = self.ended(Status::Failed).filter(|check| check.section == Section::Restore);
+        missed.map(|check| check.title.clone()).collect()
     }
 
     /// Everything that this run leaves open: what no run covers, what it could not check, what it
@@ -182,10 +215,13 @@ impl RunReport {
     pub fn causes(&self) -> Vec<String> {
         let obstacle = self.obstacle.iter().map(|obstacle| obstacle.cause.clone());
         let unrun = self.ended(Status::NotRun);
+        let unproven = self.proof_missing().iter();
         self.disproven()
             .into_iter()
+            .chain(self.missed())
             .chain(obstacle)
             .chain(unrun.map(|check| format!("not checked: {}", check.title)))
+            .chain(unproven.map(|what| format!("not proven, and --require-proof wants it: {what}")))
             .collect()
     }
 
@@ -237,5 +273,39 @@ mod tests {
         assert_eq!(report.proven(), Vec::<String>::new());
         report.restored = true;
         assert_eq!(report.proven(), ["It restores into PostgreSQL 15.18"]);
+    }
+
+    fn check(section: Section, status: Status, title: &str) -> CheckResult {
+        CheckResult::new("x", section, status, title)
+    }
+
+    #[test]
+    fn a_restore_that_took_too_long_fails_the_run_and_proves_nothing_against_the_backup() {
+        let mut report = RunReport::begin("x.sql".into(), DateTime::UNIX_EPOCH);
+        report.checks.push(check(Section::Restore, Status::Failed, "too slow"));
+        assert_eq!((report.verdict(), report.soundness()), (Verdict::Failed, Verdict::NotVerified));
+        report.checks.push(check(Section::Contents, Status::Passed, "rows"));
+        assert_eq!((report.verdict(), report.soundness()), (Verdict::Failed, Verdict::Passed));
+        assert_eq!((report.disproven(), report.missed()), (vec![], vec!["too slow".to_owned()]));
+        report.checks.push(check(Section::Contents, Status::Failed, "values"));
+        assert_eq!((report.verdict(), report.soundness()), (Verdict::Failed, Verdict::Failed));
+        assert_eq!(report.causes(), ["values", "too slow"]);
+    }
+
+    #[test]
+    fn what_is_not_proven_keeps_a_backup_from_passing_only_where_proof_is_required() {
+        let mut report = RunReport::begin("x.sql".into(), DateTime::UNIX_EPOCH);
+        report.checks.push(check(Section::Contents, Status::Passed, "rows"));
+        report.not_proven.push("no manifest".to_owned());
+        assert_eq!((report.verdict(), report.lacks_only_proof()), (Verdict::Passed, false));
+        report.require_proof = true;
+        assert_eq!((report.verdict(), report.lacks_only_proof()), (Verdict::NotVerified, true));
+        assert_eq!(report.soundness(), Verdict::NotVerified);
+        assert_eq!(report.causes(), ["not proven, and --require-proof wants it: no manifest"]);
+        report.checks.push(check(Section::Contents, Status::Failed, "values"));
+        assert_eq!((report.verdict(), report.lacks_only_proof()), (Verdict::Failed, false));
+        report.not_proven.clear();
+        report.checks.pop();
+        assert_eq!((report.verdict(), report.lacks_only_proof()), (Verdict::Passed, false));
     }
 }

@@ -17,6 +17,14 @@ pub const LOG_TARGET: &str = "transcript";
 const LOOK_INSIDE: &str = "take another copy of the backup, or an older one; --no-cleanup keeps the \
                            restored database to look into";
 
+/// What to do about a restore that took too long.
+const TOO_SLOW: &str = "the backup is sound: give the restore a faster machine or more connections \
+                        (--jobs), or --rto the time that it takes";
+/// What to do where not everything was proven that was to be.
+const UNPROVEN: &str = "a backup by `ccc-backup create`, with its manifest beside it, can be proven; what \
+                        is left open is no reason to fail without --require-proof (require_proof in \
+                        ccc-backup.toml)";
+
 /// How events are printed.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
@@ -133,8 +141,14 @@ fn asides(event: &Event, quiet: bool) -> Vec<String> {
             let hints = report.defects.iter().filter_map(|defect| defect.hint.as_ref());
             let hints = hints.chain(report.obstacle.iter().filter_map(|it| it.hint.as_ref()));
             let mut lines: Vec<String> = hints.map(|hint| format!("hint: {hint}")).collect();
-            if lines.is_empty() && report.count(Status::Failed) > 0 {
-                lines.push(format!("hint: {LOOK_INSIDE}"));
+            if lines.is_empty() {
+                let hint = match report.verdict() {
+                    Verdict::Failed if report.disproven().is_empty() => Some(TOO_SLOW),
+                    Verdict::Failed => Some(LOOK_INSIDE),
+                    Verdict::NotVerified if report.lacks_only_proof() => Some(UNPROVEN),
+                    Verdict::NotVerified | Verdict::Passed => None,
+                };
+                lines.extend(hint.map(|hint| format!("hint: {hint}")));
             }
             lines
         }

@@ -23,7 +23,7 @@ pub fn summary(report: &RunReport) -> Vec<u8> {
     );
     match report.verdict() {
         Verdict::Passed => {}
-        Verdict::Failed => list(&mut text, None, &report.disproven()),
+        Verdict::Failed => list(&mut text, None, &[report.disproven(), report.missed()].concat()),
         Verdict::NotVerified => list(&mut text, None, &report.causes()),
     }
     if report.verdict() == Verdict::Failed
@@ -35,7 +35,10 @@ pub fn summary(report: &RunReport) -> Vec<u8> {
     let warned = report.ended(Status::Warned).map(|check| check.title.clone());
     let warnings: Vec<String> = warned.chain(report.warnings.iter().cloned()).collect();
     list(&mut text, Some("Warnings"), &warnings);
-    list(&mut text, Some("Not proven"), &report.not_proven);
+    // Said above already where it is why the backup did not pass.
+    if report.verdict() != Verdict::NotVerified || !report.require_proof {
+        list(&mut text, Some("Not proven"), &report.not_proven);
+    }
     text.into_bytes()
 }
 
@@ -64,9 +67,21 @@ fn closing(report: &RunReport) -> &'static str {
             "✅ Backup restore verification passed!\n\n\
              The backup can be restored successfully and all verification checks passed."
         }
+        Verdict::Failed if report.soundness() == Verdict::Passed => {
+            "❌ Backup restore verification failed!\n\n\
+             The backup is sound, but it was not restored in the time allowed."
+        }
+        Verdict::Failed if report.disproven().is_empty() => {
+            "❌ Backup restore verification failed!\n\n\
+             The restore took longer than allowed, and it could not be told whether the backup is good."
+        }
         Verdict::Failed => {
             "❌ Backup restore verification failed!\n\n\
              The backup was tested and is bad. Do not rely on it."
+        }
+        Verdict::NotVerified if report.lacks_only_proof() => {
+            "⚠️ Backup not verified!\n\n\
+             The backup can be restored successfully, but not all of it was proven."
         }
         Verdict::NotVerified => {
             "⚠️ Backup not verified!\n\n\

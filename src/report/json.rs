@@ -21,10 +21,15 @@ pub struct ReportDocument<'a> {
     /// What the process exits with: 0 passed, 1 failed, 2 not verified.
     #[schemars(range(min = 0, max = 2))]
     pub exit_code: u8,
+    /// The verdict on the backup itself, whatever time its restore took.
+    pub soundness: Verdict,
     /// What was proven of the backup, one sentence each.
     pub proven: Vec<String>,
     /// What proves the backup bad, one sentence each, most telling first.
     pub disproven: Vec<String>,
+    /// What was wanted of the restore and missed, such as its time: it proves nothing against the
+    /// backup.
+    pub missed: Vec<String>,
     /// Everything that this run leaves open, one sentence each: what it does not cover, what it
     /// could not check, what it never came to, and what is worth a look.
     pub not_proven: Vec<String>,
@@ -38,8 +43,10 @@ pub fn serialize(report: &RunReport) -> Vec<u8> {
         schema_version: SCHEMA_VERSION,
         verdict: report.verdict(),
         exit_code: report.verdict().exit_code(),
+        soundness: report.soundness(),
         proven: report.proven(),
         disproven: report.disproven(),
+        missed: report.missed(),
         not_proven: report.unproven(),
         report,
     };

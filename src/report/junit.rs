@@ -126,11 +126,18 @@ fn printing(suite: &str, check: &CheckResult, text: &str) -> TestCase {
     case
 }
 
-/// What a passed verdict does not cover: a skipped test case each.
+/// What a passed verdict does not cover: a skipped test case each, and an error where it has to be
+/// proven.
 fn not_proven(report: &RunReport) -> TestSuite {
     let mut suite = TestSuite::new("not-proven");
     for (index, what) in report.not_proven.iter().enumerate() {
-        let mut status = TestCaseStatus::skipped();
+        let mut status = if report.require_proof {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_type("not-proven");
+            status
+        } else {
+            TestCaseStatus::skipped()
+        };
         status.set_message(what);
         suite.add_test_case(case("not-proven", &format!("not-proven.{}", index + 1), status, 0.0));
     }

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::outcome::{Verdict, grouped};
 use crate::store::history::{History, Record, Work};
-use crate::store::listing::{Judged, Listed};
+use crate::store::listing::Listed;
+use crate::store::proof::Judged;
 use crate::store::statistics::{Attempts, RestoreTimes, Statistics};
 
 /// The version of both JSON forms.
@@ -32,7 +33,10 @@ pub fn backups_text(dir: &Path, now: DateTime<Utc>, backups: &[Listed]) -> Strin
 }
 
 fn verified(now: DateTime<Utc>, backup: &Listed) -> String {
-    let told = |judged: &Judged, word: &str| format!("{word} {}", ago(now, judged.at));
+    let told = |judged: &Judged, word: &str| {
+        let slow = if judged.rto_missed { " (RTO missed)" } else { "" };
+        format!("{word}{slow} {}", ago(now, judged.at))
+    };
     match (&backup.verdict, &backup.last_attempt) {
         (Some(judged), _) if judged.verdict == Verdict::Passed => told(judged, "passed"),
         (Some(judged), _) => told(judged, "FAILED"),
@@ -116,6 +120,9 @@ fn result(record: &Record) -> &'static str {
         (Work::Create, Verdict::Passed) => "create made",
         (Work::Create, Verdict::Failed) => "create FAILED",
         (Work::Create, Verdict::NotVerified) => "create not made",
+        (Work::Verify, Verdict::Failed) if record.soundness() == Verdict::Passed => {
+            "verify too slow"
+        }
         (Work::Verify, Verdict::Passed) => "verify passed",
         (Work::Verify, Verdict::Failed) => "verify FAILED",
         (Work::Verify, Verdict::NotVerified) => "verify not told",

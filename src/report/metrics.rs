@@ -59,12 +59,12 @@ fn verifications(page: &mut Page) {
         family.sample("", r#"status="failed""#, it.failed);
         family.sample("", r#"status="unverified""#, it.unverified);
     });
-    let help = "Backups proven bad since one passed verification; 0 after a success.";
+    let help = "Backups proven bad since one was proven sound; 0 after a success.";
     page.verifications("verification_failures_since_success", "gauge", help, |family, it| {
         family.sample("", "", it.failures_since_success);
     });
-    let help = "When the last verification that passed was begun, in seconds since 1970; \
-                0 for never.";
+    let help = "When the last verification that proved a backup sound was begun, in seconds since \
+                1970; 0 for never.";
     page.verifications("verification_last_success_timestamp", "gauge", help, |family, it| {
         family.sample("", "", seconds(it.last_success));
     });

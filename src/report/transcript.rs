@@ -224,9 +224,19 @@ fn summary(report: &RunReport) -> Vec<String> {
             lines.push("Backup can be restored successfully".into());
             lines.extend(report.not_proven.iter().map(|what| format!("Not proven: {what}")));
         }
-        Verdict::Failed => lines.extend(report.causes()),
+        Verdict::Failed => {
+            if report.soundness() == Verdict::Passed {
+                lines.push(
+                    "Backup can be restored successfully, but not in the time allowed".into(),
+                );
+            }
+            lines.extend(report.causes());
+        }
         Verdict::NotVerified => {
-            lines.push("It could not be told whether the backup is good".into());
+            lines.push(match report.lacks_only_proof() {
+                true => "Backup can be restored successfully, but not all of it was proven".into(),
+                false => "It could not be told whether the backup is good".into(),
+            });
             lines.extend(report.causes());
         }
     }

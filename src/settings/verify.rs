@@ -38,6 +38,8 @@ pub struct VerifySettings {
     pub keep: bool,
     /// Compare the contents of the restored rows.
     pub content: bool,
+    /// Pass only what was proven.
+    pub require_proof: bool,
     /// Connections to restore and compare over.
     pub jobs: usize,
     /// Memory of the container at the most, in bytes.
@@ -71,9 +73,12 @@ pub struct VerifySettings {
 pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
     let config = Config::read(args.config.as_deref())
         .map_err(|error| SettingsError { message: error.to_string(), hint: error.hint() })?;
+    // A directory that is named as "." has a name all the same, and a history beside it, not in it.
+    let unnamed = args.file.as_ref().filter(|file| file.file_name().is_none());
+    let file = unnamed.and_then(|file| file.canonicalize().ok()).or_else(|| args.file.clone());
     let backup_dir = args.backup_dir.clone().unwrap_or_else(|| BACKUP_DIR.into());
     // The history of a file lies beside it, unless a backup directory is named.
-    let history_dir = match (&args.backup_dir, &args.file) {
+    let history_dir = match (&args.backup_dir, &file) {
         (None, Some(file)) => directory_of(file).to_owned(),
         _ => backup_dir.clone(),
     };
@@ -85,11 +90,21 @@ pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
             hint: "leave out --image (CCC_BACKUP_IMAGE), or use --engine docker".to_owned(),
         });
     }
+    let require_proof = args.require_proof || config.verify.require_proof;
+    if require_proof && args.no_content {
+        return Err(SettingsError {
+            message: "--no-content proves no contents, and require_proof in ccc-backup.toml wants \
+                      them proven"
+                .to_owned(),
+            hint: "leave out --no-content, or name another configuration (--config FILE)"
+                .to_owned(),
+        });
+    }
     let settings = config.verify.settings.into_iter();
     let memory = args.memory.clone().or(config.verify.memory);
     let nano_cpus = args.cpus.or(config.verify.cpus).map(limits::nano_cpus).transpose()?;
     Ok(VerifySettings {
-        file: args.file.clone(),
+        file,
         backup_dir,
         history_dir,
         version: match args.postgres_version {
@@ -107,6 +122,7 @@ pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
         wait: args.wait.map(|limit| limit.unwrap_or(Duration::MAX)),
         keep: args.no_cleanup,
         content: !args.no_content,
+        require_proof,
         jobs: args.jobs.map_or_else(|| limits::jobs(cores(), nano_cpus), usize::from),
         memory: memory.as_deref().map(limits::memory).transpose()?,
         nano_cpus,

@@ -2,7 +2,6 @@
 //!
 //! Holds no secrets and nothing of any row.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 use super::naming::history_path;
-use crate::outcome::{Phase, Verdict};
+use crate::outcome::{Phase, RESTORE_TIME, Verdict};
 
 /// The version of the lines that are written.
 pub const RECORD_VERSION: u32 = 1;
@@ -45,8 +44,18 @@ pub struct Record {
     pub phases: Vec<Phase>,
     /// How it ended. For a backup that was made: passed; that could not be made: failed.
     pub verdict: Verdict,
+    /// The verdict on the backup itself, where it is another: see [`Record::soundness`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soundness: Option<Verdict>,
     /// The name of the backup file, without its directory.
     pub backup: String,
+    /// Its directory, where that is not the one of the history: from there, or from the root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// Whether the run is counted where it was put on record first: this line is beside the backup, so
+    /// that a clean-up there knows the verdict.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub copy: bool,
     /// The database that was backed up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
@@ -62,7 +71,7 @@ pub struct Record {
     /// Rows in them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
-    /// SHA-256 of the file in hex.
+    /// SHA-256 of the file in hex; of a file that was verified, as it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// Checks that were run.
@@ -106,7 +115,10 @@ impl Record {
             seconds: 0.0,
             phases: Vec::new(),
             verdict,
+            soundness: None,
             backup: backup.into(),
+            directory: None,
+            copy: false,
             database: None,
             file_bytes: None,
             dump_bytes: None,
@@ -122,6 +134,23 @@ impl Record {
             image: None,
             image_digest: None,
         }
+    }
+
+    /// The verdict on the backup itself. It is that of the run, but where a restore took longer than
+    /// it may: a slow machine says nothing about a backup.
+    pub fn soundness(&self) -> Verdict {
+        match (self.soundness, self.restore_seconds()) {
+            (Some(soundness), _) => soundness,
+            // In a line of an older version that had nothing else to say against the backup, this
+            // unmarks nothing, and marks nothing either.
+            (None, Some(_)) if self.failed_checks == [RESTORE_TIME] => Verdict::NotVerified,
+            (None, _) => self.verdict,
+        }
+    }
+
+    /// Whether the restore took longer than it may.
+    pub fn missed_rto(&self) -> bool {
+        self.failed_checks.iter().any(|check| check == RESTORE_TIME)
     }
 
     /// How long it restored, in seconds; `None` when it did not come to the end of a restore. A
@@ -209,37 +238,13 @@ pub fn parse(bytes: &[u8]) -> History {
     history
 }
 
-/// The database that a backup of this name was last made of, as far as the records know.
-pub fn database_of<'a>(records: &'a [Record], backup: &str) -> Option<&'a str> {
-    let made = |record: &&Record| record.work == Work::Create && record.backup == backup;
-    records.iter().rev().filter(made).find_map(|record| record.database.as_deref())
-}
-
-/// The newest verification that passed.
-pub fn newest_passed(records: &[Record]) -> Option<&Record> {
-    records
-        .iter()
-        .filter(|record| record.work == Work::Verify && record.verdict == Verdict::Passed)
-        .max_by_key(|record| record.started_at)
-}
-
-/// The names of the backups whose last verdict is "passed". A verification that could not tell
-/// changes nothing; a backup made anew under an old name has no verdict yet.
-pub fn passed_backups(records: &[Record]) -> BTreeSet<String> {
-    let mut passed = BTreeSet::new();
-    for record in records {
-        match (record.work, record.verdict) {
-            (Work::Verify, Verdict::Passed) => {
-                passed.insert(record.backup.clone());
-            }
-            (Work::Verify, Verdict::Failed) | (Work::Create, Verdict::Passed) => {
-                passed.remove(&record.backup);
-            }
-            (Work::Verify, Verdict::NotVerified)
-            | (Work::Create, Verdict::Failed | Verdict::NotVerified) => {}
-        }
-    }
-    passed
+/// The database that a backup was last made of, as far as the records know: by its bytes, else by its
+/// name.
+pub fn database_of<'a>(records: &'a [Record], of: &Record) -> Option<&'a str> {
+    let made = || records.iter().rev().filter(|record| record.work == Work::Create);
+    let same = made().filter(|record| of.sha256.is_some() && record.sha256 == of.sha256);
+    let named = made().filter(|record| record.backup == of.backup);
+    same.chain(named).find_map(|record| record.database.as_deref())
 }
 
 #[cfg(test)]

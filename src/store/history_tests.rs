@@ -57,41 +57,34 @@ fn only_a_restore_that_came_to_its_end_has_a_time() {
 }
 
 #[test]
-fn the_database_of_a_backup_is_the_one_it_was_last_made_of() {
-    let mut records = [1, 2, 3].map(|minute| record("a", Work::Create, Verdict::Passed, minute));
+fn the_database_of_a_backup_is_the_one_that_its_bytes_or_else_its_name_were_last_made_of() {
+    let mut records = [1, 2, 3, 4].map(|minute| record("a", Work::Create, Verdict::Passed, minute));
     records[0].database = Some("old".into());
     records[1].database = Some("new".into());
-    assert_eq!(database_of(&records, "a"), Some("new"));
-    assert_eq!(database_of(&records, "b"), None);
+    records[3].backup = "elsewhere".into();
+    (records[3].database, records[3].sha256) = (Some("other".into()), Some("00".into()));
+    let mut run = passed("a", 5);
+    assert_eq!(database_of(&records, &run), Some("new"));
+    assert_eq!(database_of(&records, &passed("b", 5)), None);
+    run.sha256 = Some("00".into());
+    assert_eq!(database_of(&records, &run), Some("other"));
 }
 
 #[test]
-fn the_newest_passed_verification_is_found_by_its_time() {
-    let records = [
-        passed("b", 5),
-        passed("a", 3),
-        record("c", Work::Verify, Verdict::Failed, 8),
-        record("d", Work::Create, Verdict::Passed, 9),
-        record("e", Work::Verify, Verdict::NotVerified, 10),
-    ];
-    assert_eq!(newest_passed(&records).unwrap().backup, "b");
-    assert_eq!(newest_passed(&records[2..]), None);
-}
-
-#[test]
-fn the_last_verdict_that_could_tell_counts() {
-    let records = [
-        passed("good", 1),
-        record("good", Work::Verify, Verdict::NotVerified, 2),
-        passed("rotten", 1),
-        record("rotten", Work::Verify, Verdict::Failed, 2),
-        record("healed", Work::Verify, Verdict::Failed, 1),
-        passed("healed", 2),
-        passed("made-anew", 1),
-        record("made-anew", Work::Create, Verdict::Passed, 2),
-    ];
-    let names: Vec<_> = passed_backups(&records).into_iter().collect();
-    assert_eq!(names, ["good", "healed"]);
+fn a_missed_rto_is_no_verdict_on_the_backup() {
+    let phases = ["restore", "checks"].map(|name| Phase { name: name.into(), seconds: 4.0 });
+    let mut slow = record("a", Work::Verify, Verdict::Failed, 1);
+    slow.failed_checks = vec!["restore.rto".into()];
+    slow.soundness = Some(Verdict::Passed);
+    assert_eq!((slow.soundness(), slow.missed_rto()), (Verdict::Passed, true));
+    // A line of an older version: the checks said nothing against it, or did not begin.
+    slow.soundness = None;
+    assert_eq!(slow.soundness(), Verdict::Failed);
+    slow.phases = phases.to_vec();
+    assert_eq!(slow.soundness(), Verdict::NotVerified);
+    slow.failed_checks.push("schema.users".into());
+    assert_eq!((slow.soundness(), slow.missed_rto()), (Verdict::Failed, true));
+    assert_eq!((passed("a", 1).soundness(), passed("a", 1).missed_rto()), (Verdict::Passed, false));
 }
 
 proptest! {

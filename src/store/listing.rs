@@ -6,11 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::error::StoreError;
-use super::history::{Record, Work};
 use super::latest::{self, Found};
 use super::manifest::{Manifest, ManifestError};
+use super::proof::{Backup, Judged, Memory, Proven};
 use super::sweep;
-use crate::outcome::Verdict;
 
 /// A backup, and what is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,19 +28,13 @@ pub struct Listed {
     pub rows: Option<u64>,
     /// Whether there is a manifest of it, and one that can be used.
     pub manifest: ManifestState,
+    /// Whether the last verification that could tell proved it sound; false where it proved it bad, and
+    /// absent where none could tell.
+    pub proven: Option<bool>,
     /// The last verification that could tell.
     pub verdict: Option<Judged>,
     /// The last verification, whether or not it could tell.
     pub last_attempt: Option<Judged>,
-}
-
-/// A verdict, and when the run began that came to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Judged {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// When its run began.
-    pub at: DateTime<Utc>,
 }
 
 /// What there is of a manifest.
@@ -65,6 +58,8 @@ pub struct AtRest {
     pub bytes: u64,
     /// Its manifest; `None` when it has none.
     pub manifest: Option<Result<Manifest, ManifestError>>,
+    /// Its SHA-256 by its manifest, or by that of the file that it is a link to.
+    pub recorded: Option<String>,
 }
 
 /// The backups of a directory and of those right below it, newest first, and the directories that
@@ -78,34 +73,33 @@ pub fn at_rest(dir: &Path) -> Result<(Vec<AtRest>, Vec<PathBuf>), StoreError> {
         // A link is shown with the size of what it leads to.
         let path = std::fs::canonicalize(&found.path).unwrap_or_else(|_| found.path.clone());
         let bytes = sweep::size(&path);
-        let manifest = Manifest::read(&found.path).transpose();
-        let belongs = |manifest: Manifest| {
-            manifest.check_belongs(&found.path, bytes)?;
-            Ok(manifest)
+        let of = |path: &Path| {
+            let belongs = |manifest: Manifest| {
+                manifest.check_belongs(path, bytes)?;
+                Ok(manifest)
+            };
+            Manifest::read(path).transpose().map(|manifest| manifest.and_then(belongs))
         };
-        let manifest = manifest.map(|manifest| manifest.and_then(belongs));
-        AtRest { found, bytes, manifest }
+        let manifest = of(&found.path);
+        let of_target = manifest.is_none().then(|| of(&path)).flatten();
+        let known = manifest.as_ref().or(of_target.as_ref());
+        let recorded = known.and_then(|known| known.as_ref().ok());
+        let recorded = recorded.map(|manifest| manifest.file.sha256.clone());
+        AtRest { found, bytes, manifest, recorded }
     };
     Ok((found.into_iter().map(look).collect(), not_searched))
 }
 
 /// What is known of the backups of `dir`.
-pub fn list(dir: &Path, backups: &[AtRest], records: &[Record]) -> Vec<Listed> {
-    backups.iter().map(|backup| listed(dir, backup, records)).collect()
+pub fn list(dir: &Path, backups: &[AtRest], memory: &Memory) -> Vec<Listed> {
+    backups.iter().map(|backup| listed(dir, backup, memory)).collect()
 }
 
-fn listed(dir: &Path, backup: &AtRest, records: &[Record]) -> Listed {
+fn listed(dir: &Path, backup: &AtRest, memory: &Memory) -> Listed {
     let path = &backup.found.path;
-    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-    // What is recorded of a file of this name and another size is not about this file.
-    let about = |record: &&Record| {
-        record.backup == file_name && record.file_bytes.is_none_or(|bytes| bytes == backup.bytes)
-    };
-    let runs: Vec<&Record> = records.iter().filter(about).collect();
-    let known = last_made(&runs);
     let manifest = backup.manifest.as_ref().and_then(|manifest| manifest.as_ref().ok());
-    let verifications = || known.iter().rev().filter(|record| record.work == Work::Verify);
-    let judged = |record: &&Record| Judged { verdict: record.verdict, at: record.started_at };
+    let recorded = backup.recorded.as_deref();
+    let known = memory.of_backup(&Backup { path, bytes: backup.bytes, recorded });
     Listed {
         name: path.strip_prefix(dir).unwrap_or(path).to_owned(),
         time: backup.found.time,
@@ -113,32 +107,29 @@ fn listed(dir: &Path, backup: &AtRest, records: &[Record]) -> Listed {
         bytes: backup.bytes,
         database: manifest
             .and_then(|manifest| manifest.source.database.clone())
-            .or_else(|| known.iter().rev().find_map(|record| record.database.clone())),
+            .or_else(|| known.last(|record| record.database.clone())),
         rows: manifest
             .map(|manifest| manifest.tables.iter().map(|table| table.rows).sum())
-            .or_else(|| known.iter().rev().find_map(|record| record.rows)),
+            .or_else(|| known.last(|record| record.rows)),
         manifest: match &backup.manifest {
             None => ManifestState::Absent,
             Some(Ok(_)) => ManifestState::Present,
             Some(Err(_)) => ManifestState::Unusable,
         },
-        verdict: verifications().find(|record| record.verdict != Verdict::NotVerified).map(judged),
-        last_attempt: verifications().next().map(judged),
+        proven: known.proven().map(|proven| proven == Proven::Sound),
+        verdict: known.verdict(),
+        last_attempt: known.last_attempt(),
     }
-}
-
-/// The runs since the backup was last made: one made anew under an old name has no verdict yet.
-fn last_made<'a, 'b>(runs: &'b [&'a Record]) -> &'b [&'a Record] {
-    let made = |record: &&Record| record.work == Work::Create && record.verdict == Verdict::Passed;
-    &runs[runs.iter().rposition(made).unwrap_or(0)..]
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use super::super::history::{History, Record, Work};
     use super::super::naming::manifest_path;
     use super::*;
+    use crate::outcome::Verdict;
 
     const NAME: &str = "backup_20260114_020000.sql.gz";
 
@@ -152,7 +143,9 @@ mod tests {
         std::fs::write(dir.path().join(NAME), b"12345").unwrap();
         let (backups, not_searched) = at_rest(dir.path()).unwrap();
         assert!(not_searched.is_empty());
-        list(dir.path(), &backups, records).remove(0)
+        let history = History { records: records.to_vec(), ..History::default() };
+        let memory = Memory::of(vec![(dir.path().to_owned(), history)]);
+        list(dir.path(), &backups, &memory).remove(0)
     }
 
     fn verdict(records: &[Record]) -> Option<(Verdict, i64)> {
@@ -207,7 +200,7 @@ mod tests {
         std::fs::write(&path, b"12345").unwrap();
         std::fs::write(manifest_path(&path), b"{").unwrap();
         let (backups, _) = at_rest(dir.path()).unwrap();
-        let listed = list(dir.path(), &backups, &[]);
+        let listed = list(dir.path(), &backups, &Memory::default());
         assert_eq!((listed.len(), listed[0].manifest), (1, ManifestState::Unusable));
     }
 }

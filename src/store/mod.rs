@@ -9,6 +9,8 @@ pub mod listing;
 pub mod lock;
 pub mod manifest;
 pub mod naming;
+pub mod nearby;
+pub mod proof;
 pub mod publish;
 pub mod publish_directory;
 pub mod retention;

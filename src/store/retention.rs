@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
+use super::proof::Proven;
+
 /// What is to be kept. With none of the `keep_*` set, what is not older than `older_than` is kept;
 /// with any of them, also what they select. Without `older_than`, only what they select is kept,
-/// and without any rule everything is.
+/// and without any rule everything is. What is proven bad fills no place among what they select; it
+/// stays beside it as long as nothing is proven sound, for then the fault may be the proof's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     /// Backups older than this may go.
@@ -70,8 +73,19 @@ pub struct Entry {
     pub manifest: Option<PathBuf>,
     /// The file of its server's roles and tablespaces, where there is one.
     pub globals: Option<PathBuf>,
-    /// Whether its last verification passed.
-    pub passed: bool,
+    /// What is proven of it; `None` where no verification could tell.
+    pub proven: Option<Proven>,
+}
+
+impl Entry {
+    /// Whether it is proven bad.
+    pub fn is_bad(&self) -> bool {
+        self.proven == Some(Proven::Bad)
+    }
+
+    fn is_sound(&self) -> bool {
+        self.proven == Some(Proven::Sound)
+    }
 }
 
 /// Why an entry stays.
@@ -81,6 +95,8 @@ pub enum KeepReason {
     Newest,
     /// It is the newest backup that passed verification.
     NewestPassed,
+    /// It is the newest backup that is not proven bad.
+    NewestNotBad,
     /// It is being written or verified.
     Busy,
     /// Its name is not one that `create` gives by itself.
@@ -106,6 +122,7 @@ impl fmt::Display for KeepReason {
         f.write_str(match self {
             Self::Newest => "the newest backup",
             Self::NewestPassed => "the newest that passed verification",
+            Self::NewestNotBad => "the newest that is not proven bad",
             Self::Busy => "being written or verified",
             Self::NotOurs => "not named by ccc-backup",
             Self::Young => "not old enough",
@@ -129,6 +146,8 @@ pub enum RemoveReason {
     },
     /// No rule keeps it.
     NotSelected,
+    /// It is proven bad, and so no rule keeps it.
+    Bad,
     /// The run that wrote it has died.
     StalePartial,
 }
@@ -141,6 +160,7 @@ impl fmt::Display for RemoveReason {
                 hours => write!(f, "{} days old", hours / 24),
             },
             Self::NotSelected => f.write_str("kept by no rule"),
+            Self::Bad => f.write_str("proven bad, fills no place"),
             Self::StalePartial => f.write_str("left by a run that died"),
         }
     }
@@ -183,8 +203,9 @@ impl Plan {
     }
 }
 
-/// Decides about every entry. The newest backup, the newest that passed verification, and what is
-/// in use stay whatever the policy says; so does everything that `create` did not name.
+/// Decides about every entry. The newest backup, the newest that passed verification, the newest that
+/// is not proven bad, and what is in use stay whatever the policy says; so does everything that
+/// `create` did not name.
 pub fn plan(now: DateTime<Utc>, mut entries: Vec<Entry>, policy: &Policy) -> Plan {
     let time = |entry: &Entry| match entry.kind {
         Kind::Backup { time } => Some(time),
@@ -195,22 +216,36 @@ pub fn plan(now: DateTime<Utc>, mut entries: Vec<Entry>, policy: &Policy) -> Pla
         newest_first.then_with(|| a.path.cmp(&b.path))
     });
     let newest = entries.iter().find_map(time);
-    let newest_passed = entries.iter().filter(|entry| entry.passed).find_map(time);
-    let mut selection = Selection::new(policy);
+    let newest_passed = entries.iter().filter(|entry| entry.is_sound()).find_map(time);
+    let newest_not_bad = entries.iter().filter(|entry| !entry.is_bad()).find_map(time);
+    let (mut selection, mut of_all) = (Selection::new(policy), Selection::new(policy));
     let decisions = entries
         .into_iter()
         .map(|entry| {
-            // Every backup is counted, also one that stays for another reason.
-            let selected = time(&entry).and_then(|time| selection.consider(time));
+            // Every backup is counted, also one that stays for another reason; but none that is bad.
+            let by_all = time(&entry).and_then(|time| of_all.consider(time));
+            let selected = if entry.is_bad() {
+                by_all.filter(|_| newest_passed.is_none())
+            } else {
+                time(&entry).and_then(|time| selection.consider(time))
+            };
             let action = match entry.kind {
                 Kind::Foreign => Action::Keep(KeepReason::NotOurs),
                 _ if entry.busy => Action::Keep(KeepReason::Busy),
                 Kind::Partial => Action::Remove(RemoveReason::StalePartial),
                 Kind::Backup { time } if Some(time) == newest => Action::Keep(KeepReason::Newest),
-                Kind::Backup { time } if entry.passed && Some(time) == newest_passed => {
+                Kind::Backup { time } if entry.is_sound() && Some(time) == newest_passed => {
                     Action::Keep(KeepReason::NewestPassed)
                 }
-                Kind::Backup { time } => by_policy(now, time, policy, selected),
+                Kind::Backup { time } if !entry.is_bad() && Some(time) == newest_not_bad => {
+                    Action::Keep(KeepReason::NewestNotBad)
+                }
+                Kind::Backup { time } => match by_policy(now, time, policy, selected) {
+                    Action::Remove(_) if entry.is_bad() && policy.selects() => {
+                        Action::Remove(RemoveReason::Bad)
+                    }
+                    action => action,
+                },
             };
             Decision { entry, action }
         })

@@ -18,7 +18,7 @@ fn entry(name: &str, kind: Kind) -> Entry {
         busy: false,
         manifest: None,
         globals: None,
-        passed: false,
+        proven: None,
     }
 }
 
@@ -64,11 +64,56 @@ fn the_newest_stays_however_old_it_is() {
 
 #[test]
 fn the_newest_that_passed_verification_stays_however_old_it_is() {
-    let good = |hours| Entry { passed: true, ..backup(hours) };
+    let good = |hours| Entry { proven: Some(Proven::Sound), ..backup(hours) };
     let entries = vec![backup(1), backup(8000), good(9000), good(9100)];
     let plan = plan(now(), entries, &older_than(1));
     assert_eq!(removed(&plan), ["backup-008000", "backup-009100"]);
     assert_eq!(reason(&plan, "backup-009000"), KeepReason::NewestPassed);
+}
+
+#[test]
+fn a_bad_backup_of_the_day_leaves_its_place_to_the_good_one() {
+    let proven = |hours, proven| Entry { proven: Some(proven), ..backup(hours) };
+    let entries = vec![
+        proven(1, Proven::Bad),
+        proven(5, Proven::Sound),
+        proven(24, Proven::Bad),
+        proven(28, Proven::Sound),
+        proven(48, Proven::Bad),
+        backup(52),
+        backup(76),
+    ];
+    let three_days = Policy { keep_daily: 3, ..Policy::default() };
+    let plan = plan(now(), entries, &three_days);
+    assert_eq!(removed(&plan), ["backup-000024", "backup-000048", "backup-000076"]);
+    // It is the newest, and stays; its day has another all the same.
+    assert_eq!(reason(&plan, "backup-000001"), KeepReason::Newest);
+    assert_eq!(reason(&plan, "backup-000005"), KeepReason::NewestPassed);
+    assert_eq!(reason(&plan, "backup-000028"), KeepReason::Daily);
+    assert_eq!(reason(&plan, "backup-000052"), KeepReason::Daily);
+    let whys: Vec<String> = plan
+        .removals()
+        .map(|decision| match &decision.action {
+            Action::Remove(why) => why.to_string(),
+            Action::Keep(why) => why.to_string(),
+        })
+        .collect();
+    assert_eq!(whys[0], "proven bad, fills no place");
+    assert_eq!(whys[2], "kept by no rule");
+}
+
+#[test]
+fn where_all_is_proven_bad_the_rules_keep_it_and_where_one_is_not_that_one_stays() {
+    let bad = |hours| Entry { proven: Some(Proven::Bad), ..backup(hours) };
+    let two = Policy { keep_last: 2, ..Policy::default() };
+    let all_bad = plan(now(), vec![bad(1), bad(2), bad(3)], &two);
+    assert_eq!(removed(&all_bad), ["backup-000003"]);
+    assert_eq!(reason(&all_bad, "backup-000002"), KeepReason::Last);
+    let entries = vec![bad(900), bad(1000), backup(2000), backup(3000)];
+    let plan = plan(now(), entries, &older_than(1));
+    assert_eq!(removed(&plan), ["backup-001000", "backup-003000"]);
+    assert_eq!(reason(&plan, "backup-002000"), KeepReason::NewestNotBad);
+    assert_eq!(KeepReason::NewestNotBad.to_string(), "the newest that is not proven bad");
 }
 
 #[test]
@@ -144,16 +189,25 @@ fn a_backup_that_stays_anyway_counts_as_one_that_is_kept() {
 /// with few.
 fn any_calendar() -> impl Strategy<Value = Vec<Entry>> {
     let minute = prop_oneof![-2_000i64..40_000, -2_000i64..2_100_000];
-    let what = (proptest::bool::weighted(0.1), proptest::bool::weighted(0.3), 0..10u8);
-    proptest::collection::btree_map(minute, what, 0..60).prop_map(|calendar| {
-        let entry = |(minutes, (busy, passed, kind)): (i64, (bool, bool, u8))| {
+    let proven = prop_oneof![
+        5 => Just(None),
+        3 => Just(Some(Proven::Sound)),
+        2 => Just(Some(Proven::Bad)),
+    ];
+    let what = (proptest::bool::weighted(0.1), proven, 0..10u8);
+    // In some directories nothing is proven sound.
+    let any_sound = any::<bool>();
+    let calendar = proptest::collection::btree_map(minute, what, 0..60);
+    (calendar, any_sound).prop_map(|(calendar, any_sound)| {
+        let entry = |(minutes, (busy, proven, kind)): (i64, (bool, Option<Proven>, u8))| {
+            let proven = proven.filter(|proven| any_sound || *proven == Proven::Bad);
             let time = now() - chrono::Duration::minutes(minutes);
             let kind = match kind {
                 0 => Kind::Partial,
                 1 => Kind::Foreign,
                 _ => Kind::Backup { time },
             };
-            Entry { busy, passed, ..entry(&format!("{time}"), kind) }
+            Entry { busy, proven, ..entry(&format!("{time}"), kind) }
         };
         calendar.into_iter().map(entry).collect()
     })
@@ -192,10 +246,14 @@ fn names<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Vec<String> {
 proptest! {
     #[test]
     fn no_plan_removes_what_must_stay(entries in any_calendar(), policy in any_policy()) {
-        let newest = entries.iter().filter_map(time_of).max();
-        let newest_passed = entries.iter().filter(|entry| entry.passed).filter_map(time_of).max();
+        let newest_of = |is: fn(&Entry) -> bool| {
+            entries.iter().filter(|entry| is(entry)).filter_map(time_of).max()
+        };
+        let newest = newest_of(|_| true);
+        let newest_passed = newest_of(|entry| entry.proven == Some(Proven::Sound));
+        let newest_not_bad = newest_of(|entry| !entry.is_bad());
         let plan = plan(now(), entries, &policy);
-        let mut backups_seen = 0;
+        let mut not_bad_seen = 0;
         for decision in &plan.decisions {
             let entry = &decision.entry;
             let goes = matches!(decision.action, Action::Remove(_));
@@ -203,15 +261,52 @@ proptest! {
             prop_assert!(!(goes && entry.kind == Kind::Foreign));
             if let Some(time) = time_of(entry) {
                 prop_assert!(!(goes && Some(time) == newest));
-                prop_assert!(!(goes && entry.passed && Some(time) == newest_passed));
-                prop_assert!(!(goes && backups_seen < policy.keep_last));
+                prop_assert!(!(goes && Some(time) == newest_passed));
+                prop_assert!(!(goes && Some(time) == newest_not_bad));
                 prop_assert!(!goes || policy.has_rules());
-                backups_seen += 1;
+                if !entry.is_bad() {
+                    prop_assert!(!(goes && not_bad_seen < policy.keep_last));
+                    not_bad_seen += 1;
+                }
                 if let Some(limit) = policy.older_than {
                     let age = (now() - time).to_std().unwrap_or_default();
                     prop_assert!(!(goes && age <= limit));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_proven_bad_takes_no_place_from_another(
+        entries in any_calendar(),
+        policy in any_policy(),
+    ) {
+        let good: Vec<Entry> = entries.iter().filter(|entry| !entry.is_bad()).cloned().collect();
+        let with = plan(now(), entries, &policy);
+        let without = plan(now(), good, &policy);
+        for name in removed(&with) {
+            let is_bad = |d: &&Decision| d.entry.name == name && d.entry.is_bad();
+            prop_assert!(
+                removed(&without).contains(&name) || with.decisions.iter().any(|d| is_bad(&d)),
+                "{}", name
+            );
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_proven_sound_what_is_proven_bad_stays_as_long_as_any_other(
+        entries in any_calendar(),
+        policy in any_policy(),
+    ) {
+        let unknown = |entry: &Entry| Entry { proven: None, ..entry.clone() };
+        let as_unknown: Vec<Entry> = entries.iter().map(unknown).collect();
+        let none_sound = |entry: &Entry| {
+            Entry { proven: entry.proven.filter(|_| entry.is_bad()), ..entry.clone() }
+        };
+        let entries: Vec<Entry> = entries.iter().map(none_sound).collect();
+        let (known, unknown) = (plan(now(), entries, &policy), plan(now(), as_unknown, &policy));
+        for name in removed(&known) {
+            prop_assert!(removed(&unknown).contains(&name), "{}", name);
         }
     }
 

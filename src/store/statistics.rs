@@ -33,10 +33,10 @@ pub struct Attempts {
     pub failed: usize,
     /// Interrupted, or not to be told.
     pub not_verified: usize,
-    /// When the last on record began that passed: a clock that was wrong once is not believed
+    /// When the last on record began that made a backup, or proved one sound: a clock that was wrong once is not believed
     /// for ever.
     pub last_success: Option<DateTime<Utc>>,
-    /// When the last on record began that failed.
+    /// When the last on record began that made none, or proved one bad.
     pub last_failure: Option<DateTime<Utc>>,
 }
 
@@ -94,15 +94,14 @@ fn attempts(runs: &[&Record], work: Work) -> Attempts {
     for record in runs.iter().filter(|record| record.work == work) {
         let at = Some(record.started_at);
         match record.verdict {
-            Verdict::Passed => {
-                attempts.passed += 1;
-                attempts.last_success = at;
-            }
-            Verdict::Failed => {
-                attempts.failed += 1;
-                attempts.last_failure = at;
-            }
+            Verdict::Passed => attempts.passed += 1,
+            Verdict::Failed => attempts.failed += 1,
             Verdict::NotVerified => attempts.not_verified += 1,
+        }
+        match record.soundness() {
+            Verdict::Passed => attempts.last_success = at,
+            Verdict::Failed => attempts.last_failure = at,
+            Verdict::NotVerified => {}
         }
     }
     attempts

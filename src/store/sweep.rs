@@ -2,7 +2,6 @@
 //!
 //! Only the directory itself, not those below it, and no symbolic link is ever followed.
 
-use std::collections::BTreeSet;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -11,20 +10,21 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 use super::globals::{globals_path, is_globals_name, is_shared};
 use super::lock;
+use super::manifest::Manifest;
 use super::naming::{
     TOTALS_FILE, is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path,
     own_time, partial_of,
 };
+use super::proof::{Backup, Memory, Proven};
 use super::publish::open_unfollowed;
 use super::retention::{Action, Entry, Kind, Plan};
 
-/// The entries of a backup directory. `passed` names the backups whose last verification passed
-/// ([`super::history::passed_backups`]).
+/// The entries of a backup directory, each with what is proven of it.
 ///
 /// # Errors
 /// [`StoreError::DirectoryMissing`], [`StoreError::NotADirectory`],
 /// [`StoreError::DirectoryUnreadable`].
-pub fn scan(dir: &Path, passed: &BTreeSet<String>) -> Result<Vec<Entry>, StoreError> {
+pub fn scan(dir: &Path, memory: &Memory) -> Result<Vec<Entry>, StoreError> {
     let unreadable = |error| StoreError::directory(dir, error);
     let mut entries = Vec::new();
     for found in std::fs::read_dir(dir).map_err(unreadable)? {
@@ -40,10 +40,11 @@ pub fn scan(dir: &Path, passed: &BTreeSet<String>) -> Result<Vec<Entry>, StoreEr
         let name = found.file_name().to_string_lossy().into_owned();
         let manifest = Some(manifest_path(&path)).filter(|path| is_plain_file(path));
         let globals = Some(globals_path(&path)).filter(|path| is_plain_file(path));
+        let bytes = size(&path);
         entries.push(Entry {
-            bytes: size(&path) + sizes([&manifest, &globals]),
+            bytes: bytes + sizes([&manifest, &globals]),
             busy: kind != Kind::Foreign && is_busy(&path),
-            passed: passed.contains(&name),
+            proven: proven(&path, bytes, kind, memory),
             manifest,
             globals,
             path,
@@ -52,6 +53,17 @@ pub fn scan(dir: &Path, passed: &BTreeSet<String>) -> Result<Vec<Entry>, StoreEr
         });
     }
     Ok(entries)
+}
+
+/// What is proven of a backup that `create` named; a manifest that cannot be used says nothing.
+fn proven(path: &Path, bytes: u64, kind: Kind, memory: &Memory) -> Option<Proven> {
+    if memory.is_empty() || !matches!(kind, Kind::Backup { .. }) {
+        return None;
+    }
+    let manifest = Manifest::read(path).ok().flatten();
+    let manifest = manifest.filter(|manifest| manifest.check_belongs(path, bytes).is_ok());
+    let recorded = manifest.as_ref().map(|manifest| manifest.file.sha256.as_str());
+    memory.of_backup(&Backup { path, bytes, recorded }).proven()
 }
 
 /// What an entry is; `None` for what is no backup.

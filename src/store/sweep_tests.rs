@@ -4,20 +4,25 @@ use std::time::Duration;
 
 use chrono::{TimeZone, Utc};
 
+use super::super::history::{History, Record, Work};
 use super::super::publish::Partial;
 use super::super::publish::tests::names;
 use super::super::publish_directory::PartialDirectory;
 use super::super::retention::{Policy, plan};
 use super::*;
+use crate::outcome::Verdict;
 
 fn a_month() -> Policy {
     Policy { older_than: Some(Duration::from_secs(30 * 86_400)), ..Policy::default() }
 }
 
-fn plan_for(dir: &Path, passed: &[&str]) -> Plan {
-    let passed = passed.iter().map(|name| (*name).to_owned()).collect();
+fn plan_for(dir: &Path, passed_ones: &[&str]) -> Plan {
     let now = Utc.with_ymd_and_hms(2026, 3, 15, 0, 0, 0).unwrap();
-    plan(now, scan(dir, &passed).unwrap(), &a_month())
+    let passed = |name: &&str| Record::new(Work::Verify, *name, now, Verdict::Passed);
+    let history =
+        History { records: passed_ones.iter().map(passed).collect(), ..History::default() };
+    let memory = Memory::of(vec![(dir.to_owned(), history)]);
+    plan(now, scan(dir, &memory).unwrap(), &a_month())
 }
 
 const OLD: &str = "backup_20250101_020000.sql.gz";
@@ -189,7 +194,7 @@ fn a_directory_of_ours_goes_with_its_manifest_and_a_half_written_one_of_a_dead_r
 
 #[test]
 fn a_missing_directory_is_named() {
-    let scanned = scan(Path::new("/no/such/backups"), &BTreeSet::new());
+    let scanned = scan(Path::new("/no/such/backups"), &Memory::default());
     assert!(matches!(scanned, Err(StoreError::DirectoryMissing(_))));
 }
 

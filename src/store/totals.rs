@@ -82,9 +82,9 @@ pub struct VerificationTotals {
     pub failed: u64,
     /// Attempts that could not tell.
     pub unverified: u64,
-    /// How many backups were proven bad since one passed.
+    /// How many times a backup was proven bad since one was proven sound.
     pub failures_since_success: u64,
-    /// When the last verification that passed was begun.
+    /// When the last verification was begun that proved a backup sound.
     pub last_success: Option<DateTime<Utc>>,
     /// Seconds of the last restore.
     pub last_restore_seconds: Option<f64>,
@@ -198,9 +198,12 @@ impl Totals {
         records.iter().filter(new).for_each(|record| self.count(record));
     }
 
-    /// Adds a run.
+    /// Adds a run, unless it is counted in another directory.
     pub fn count(&mut self, record: &Record) {
         self.runs = self.runs.max(record.run.unwrap_or(0));
+        if record.copy {
+            return;
+        }
         self.note(record);
         match record.work {
             Work::Create => {
@@ -241,7 +244,7 @@ impl Totals {
             Work::Verify => {
                 let seconds = record.restore_seconds();
                 let runs = self.of_record(record).verifications.get_or_insert_default();
-                match record.verdict {
+                match record.soundness() {
                     Verdict::Passed => {
                         runs.failures_since_success = 0;
                         runs.last_success = Some(record.started_at);

@@ -56,6 +56,25 @@ fn a_verification_that_could_not_tell_neither_heals_nor_hurts() {
 }
 
 #[test]
+fn a_restore_that_took_too_long_is_a_failed_run_and_no_bad_backup() {
+    let mut slow = run(2, Work::Verify, Verdict::Failed);
+    slow.soundness = Some(Verdict::Passed);
+    let runs = [run(1, Work::Verify, Verdict::Failed), slow.clone()];
+    let runs = of_ccc(&Totals::of(&runs)).verifications.unwrap();
+    assert_eq!((runs.passed, runs.failed, runs.failures_since_success), (0, 2, 0));
+    assert_eq!(runs.last_success, Some(slow.started_at));
+}
+
+#[test]
+fn a_line_beside_the_backup_is_not_counted_again() {
+    let mut copy = run(2, Work::Verify, Verdict::Passed);
+    copy.copy = true;
+    let totals = Totals::of(&[run(1, Work::Create, Verdict::Passed), copy]);
+    assert_eq!(totals.runs, 2);
+    assert!(of_ccc(&totals).verifications.is_none());
+}
+
+#[test]
 fn restore_times_fall_into_their_buckets_and_a_bound_belongs_to_its_own() {
     let seconds = [0.4, 1.0, 4.0, 1e6];
     let records: Vec<_> =

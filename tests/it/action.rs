@@ -79,8 +79,13 @@ fn the_action_verifies_the_newest_backup_and_says_where_the_report_is() {
     let place = Place::new();
     place.file("backups/backup_20260114_020000.sql.gz", &gzipped(good_dump()));
     let args = format!("--port 0 --container-name {}", place.container);
-    let (code, outputs) = run(&place, &[("args", &args)]);
+    // It has no manifest.
+    let inputs = [("args", args.as_str()), ("require-proof", "false")];
+    let (code, outputs) = run(&place, &inputs);
     assert_eq!((code, outputs["verdict"].as_str()), (0, "passed"));
+    std::fs::remove_file(place.dir().join("output")).unwrap();
+    let (code, outputs) = run(&place, &inputs[..1]);
+    assert_eq!((code, outputs["verdict"].as_str()), (2, "not-verified"));
     let report = std::fs::read_to_string(&outputs["report"]).unwrap();
     assert!(report.contains("\"verdict\""), "{report}");
     place.assert_nothing_left();

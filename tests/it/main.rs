@@ -36,6 +36,7 @@ mod museum;
 mod newer_pg_dump;
 mod newer_server;
 mod pg_restore;
+mod proof;
 mod pulling;
 mod readme;
 mod reports;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The two steps of action.yml: build the tool from the action's own checkout, verify a backup with it. What is verified
-# comes by INPUT_FILE, INPUT_BACKUP_DIR and INPUT_ARGS.
+# comes by INPUT_FILE, INPUT_BACKUP_DIR, INPUT_REQUIRE_PROOF and INPUT_ARGS.
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../../.." && pwd)
 work=${RUNNER_TEMP:?}/ccc-backup
@@ -19,6 +19,8 @@ case ${1:-} in
         [[ -z $INPUT_FILE ]] || what=("./$INPUT_FILE")
         [[ $INPUT_FILE != /* ]] || what=("$INPUT_FILE")
         read -ra args <<<"${INPUT_ARGS//$'\n'/ }"
+        # Whatever is not "false" by its letters wants proof.
+        [[ $INPUT_REQUIRE_PROOF == false ]] || args+=(--require-proof)
         code=0
         "$binary" verify "${what[@]}" --backup-dir "$INPUT_BACKUP_DIR" --report "$report" "${args[@]}" || code=$?
         case $code in

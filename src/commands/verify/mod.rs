@@ -61,10 +61,15 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
         manifest: None,
         opened: false,
     };
+    run.report.require_proof = settings.require_proof;
     if let Some(limit) = settings.timeout {
         stop.after(limit);
     }
     if let Err(obstacle) = run.steps().await {
+        if obstacle == changed() {
+            // What was read is of no file that there is.
+            run.report.sha256 = None;
+        }
         run.report.obstacle = Some(obstacle);
     }
     if settings.rto.is_some() && run.report.restore_time().is_none() {
@@ -77,8 +82,8 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
     if opened {
         let line = record::verification(&report, database);
         let metrics_file = settings.metrics_file.as_deref();
-        let dir = &settings.history_dir;
-        let unwritten = ledger::put_on_record(dir, line, metrics_file, stop).await;
+        let (dir, backup) = (&settings.history_dir, &report.backup);
+        let unwritten = ledger::put_on_record(dir, backup, line, metrics_file, stop).await;
         unwritten.warnings().for_each(|text| events.emit(Event::Warning(text)));
     }
     events.emit(Event::VerifyFinished(Arc::clone(&report)));

@@ -43,12 +43,16 @@ impl Run<'_> {
         let sound = |inspection: &Inspection| inspection.unsound.is_none();
         let (inspected, started) = self.start_while(&request, reading, sound).await?;
         let inspection = match inspected {
-            Err(InspectError::Refused { sha256, .. })
-                if !self.is_the_file(self.checksum(&sha256).as_ref(), file.has_changed())? =>
-            {
-                return Ok(None);
+            Err(error) => {
+                if let InspectError::Refused { sha256, .. } = &error {
+                    let checksum = self.checksum(sha256);
+                    if !self.is_the_file(checksum.as_ref(), file.has_changed())? {
+                        return Ok(None);
+                    }
+                }
+                return Err(self.unread(&error));
             }
-            other => other.map_err(|error| self.unread(&error))?,
+            Ok(inspection) => inspection,
         };
         let checksum = self.checksum(&inspection.sha256);
         if let Some(unsound) = &inspection.unsound {
@@ -101,8 +105,9 @@ impl Run<'_> {
         Ok((read, started))
     }
 
-    /// The comparison of a checksum with the manifest's.
-    pub(super) fn checksum(&self, found: &str) -> Option<CheckResult> {
+    /// Notes the checksum of the backup, and gives its comparison with the manifest's.
+    pub(super) fn checksum(&mut self, found: &str) -> Option<CheckResult> {
+        self.report.sha256 = Some(found.to_owned());
         let manifest = self.manifest.as_ref()?;
         Some(checksum::judge(found, &manifest.file.sha256))
     }
