@@ -85,6 +85,8 @@ pub struct Verify {
     pub cpus: Option<f64>,
     /// Whether only what was proven passes, as with `--require-proof`.
     pub require_proof: bool,
+    /// Restore SQL that pg_dump did not write, too, as `--accept-foreign-sql` does.
+    pub accept_foreign_sql: bool,
     /// Settings of the server, such as `shared_preload_libraries`.
     pub settings: BTreeMap<String, Value>,
 }

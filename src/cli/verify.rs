@@ -78,6 +78,9 @@ pub struct VerifyArgs {
     /// verdict NOT VERIFIED
     #[arg(long, conflicts_with = "no_content")]
     pub require_proof: bool,
+    /// Restore SQL that pg_dump did not write, too; that it is whole is then not proven
+    #[arg(long)]
+    pub accept_foreign_sql: bool,
     /// Give up after this time, such as 30m; the verdict is then NOT VERIFIED
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub timeout: Option<std::time::Duration>,

@@ -16,7 +16,7 @@ use std::io::{self, Read};
 
 use thiserror::Error;
 
-use crate::dump::damage::Damage;
+use crate::dump::damage::{Damage, OLDER};
 use crate::outcome::grouped;
 
 pub use at_rest::Archive;
@@ -60,6 +60,12 @@ pub enum ArchiveFlaw {
         /// Where.
         at: u64,
     },
+    /// Its bytes were sent as text.
+    #[error(
+        "the archive is corrupt: each of its line ends was changed (LF became CR LF), as a terminal or a \
+         transfer of text does it"
+    )]
+    LineEnds,
     /// Something follows its end.
     #[error("garbage follows the archive, from byte {} on", grouped(*.at))]
     TrailingGarbage {
@@ -106,6 +112,19 @@ pub enum ArchiveFlaw {
         /// How.
         damage: Damage,
     },
+}
+
+impl ArchiveFlaw {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::LineEnds => {
+                "use an older backup; make new ones without a terminal, with neither docker exec -t nor \
+                 ssh -t, and send them as bytes"
+            }
+            _ => OLDER,
+        }
+    }
 }
 
 /// Why there is nothing more to read of an archive.

@@ -15,9 +15,27 @@ pub(super) fn copy_from_stdin(statement: Statement) -> Result<CopyBlock, Stateme
     }
 }
 
+/// Whether it is `COPY … FROM 'file'`, which a server reads.
+pub(super) fn copy_from_file(statement: &Statement) -> bool {
+    target(&statement.text)
+        .is_some_and(|(.., mut tokens)| matches!(tokens.next(), Some(Token::Text(_))))
+}
+
 type Head = (Option<Name>, Name, Vec<Name>, bool);
 
 fn head(text: &[u8]) -> Option<Head> {
+    let (schema, table, columns, binary, mut tokens) = target(text)?;
+    if !tokens.take_word("stdin") {
+        return None;
+    }
+    let text_format = !binary && tokens.next() == Some(Token::Mark(b';'));
+    Some((schema, table, columns, text_format))
+}
+
+type Target<'a> = (Option<Name>, Name, Vec<Name>, bool, Tokens<'a>);
+
+/// What rows go into, whether they are binary, and what comes behind FROM.
+fn target(text: &[u8]) -> Option<Target<'_>> {
     let mut tokens = Tokens::of(text);
     if !tokens.take_word("copy") {
         return None;
@@ -40,11 +58,7 @@ fn head(text: &[u8]) -> Option<Head> {
     if tokens.take_word("with") && !tokens.take_word("oids") {
         return None;
     }
-    if !tokens.take_word("from") || !tokens.take_word("stdin") {
-        return None;
-    }
-    let text_format = !binary && tokens.next() == Some(Token::Mark(b';'));
-    Some((schema, table, columns, text_format))
+    tokens.take_word("from").then_some((schema, table, columns, binary, tokens))
 }
 
 /// Finds the line `\.` in COPY data that come in pieces cut anywhere.

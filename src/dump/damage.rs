@@ -4,6 +4,10 @@ use std::io;
 
 use thiserror::Error;
 
+/// What to do about a backup that is damaged.
+pub const OLDER: &str =
+    "this file cannot be restored whole: use an older backup, and look at the job that wrote it";
+
 /// The damage that ends a stream early. It proves the backup bad.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Damage {

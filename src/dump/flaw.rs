@@ -38,9 +38,32 @@ pub enum Flaw {
         line: u64,
     },
     /// Nothing says that this is a dump.
-    #[error("the file is no plain dump: no \"PostgreSQL database dump\" comment up to line {line}")]
+    #[error(
+        "the file is no plain dump: no \"PostgreSQL database dump\" comment up to line {line}{told}"
+    )]
     NotADump {
         /// Where reading ended.
+        line: u64,
+        /// What it is instead, to end the sentence; empty where that is not known.
+        told: String,
+    },
+    /// What programs say to whoever starts them is in the file, where a statement should be.
+    #[error("line {line} has words of {whose} and no SQL, so psql fails there: {text}")]
+    Words {
+        /// The line.
+        line: u64,
+        /// Whose they are.
+        whose: &'static str,
+        /// What is written.
+        text: String,
+    },
+    /// A byte order mark where psql does not skip it.
+    #[error(
+        "line {line} begins with a byte order mark, as where two files are joined: psql skips it \
+         only at the very beginning"
+    )]
+    Mark {
+        /// The line.
         line: u64,
     },
     /// Comments only, where pg_dump writes settings in any case.
@@ -48,10 +71,35 @@ pub enum Flaw {
     NoStatement,
     /// pg_dump's last comment is missing.
     #[error(
-        "the dump ends on line {line} without \"PostgreSQL database dump complete\": it is cut"
+        "the dump{} ends on line {line} without \"{}\": it is cut",
+        header.map_or(String::new(), |line| format!(" that begins on line {line}")),
+        trailer(*cluster)
     )]
     NoTrailer {
         /// Last line.
+        line: u64,
+        /// The line of its header, where it is not the first one of the file.
+        header: Option<u64>,
+        /// It is pg_dumpall's that is missing.
+        cluster: bool,
+    },
+    /// The same, and the file goes on.
+    #[error(
+        "the dump that begins on line {header} has no \"{}\" before line {line}: it is cut",
+        trailer(*cluster)
+    )]
+    Unfinished {
+        /// The line of its header.
+        header: u64,
+        /// It is pg_dumpall's that is missing.
+        cluster: bool,
+        /// Where another one begins, or the one around it ends.
+        line: u64,
+    },
+    /// A dump ends that did not begin.
+    #[error("line {line} ends a dump whose beginning is not in the file: it was lost")]
+    NoHeader {
+        /// The line.
         line: u64,
     },
     /// `\restrict` without its `\unrestrict`.
@@ -85,6 +133,31 @@ pub enum Flaw {
         began: u64,
         /// Its first words.
         statement: String,
+    },
+    /// A psql command that a person writes, and that decides what the rest means. It says nothing of the
+    /// backup.
+    #[error("line {line} has a psql command that this version does not carry out: {text}")]
+    Beyond {
+        /// Line of the backslash.
+        line: u64,
+        /// What is written.
+        text: String,
+    },
+    /// A value that psql puts in.
+    #[error("line {line} has a variable of psql, which this version does not put in: {name}")]
+    Variable {
+        /// Line where the statement starts.
+        line: u64,
+        /// The variable.
+        name: String,
+    },
+    /// `COPY … FROM 'file'`: the rows are not in the dump.
+    #[error("line {line}: the rows are in another file: {text}")]
+    RowsElsewhere {
+        /// Line of the COPY statement.
+        line: u64,
+        /// Its beginning.
+        text: String,
     },
     /// A meta-command while `\restrict` holds, or a key that is not the one given.
     #[error("line {line} breaks the \\restrict that the dump began with: {text}")]
@@ -151,11 +224,18 @@ impl Flaw {
             | Self::CutInStatement { line, .. }
             | Self::CutInQuote { line, .. }
             | Self::CutInComment { line }
-            | Self::NotADump { line }
-            | Self::NoTrailer { line }
+            | Self::NotADump { line, .. }
+            | Self::Words { line, .. }
+            | Self::Mark { line }
+            | Self::NoTrailer { line, .. }
+            | Self::Unfinished { line, .. }
+            | Self::NoHeader { line }
             | Self::NoUnrestrict { line }
             | Self::MetaCommand { line, .. }
             | Self::CommandInStatement { line, .. }
+            | Self::Beyond { line, .. }
+            | Self::Variable { line, .. }
+            | Self::RowsElsewhere { line, .. }
             | Self::Restricted { line, .. }
             | Self::StatementTooLong { line }
             | Self::StatementNotHeld { line, .. }
@@ -164,6 +244,37 @@ impl Flaw {
             | Self::LostStatement { line, .. }
             | Self::NulByte { line } => Some(*line),
             Self::NoStatement => None,
+        }
+    }
+
+    /// Whether it is this version that cannot, and says nothing of the backup; then what to do.
+    pub(super) fn our_limit(&self) -> Option<&'static str> {
+        match self {
+            Self::StatementNotHeld { .. } => {
+                Some("dump the rows as COPY (without --inserts), or restore this one by psql")
+            }
+            Self::Beyond { .. } | Self::Variable { .. } => {
+                Some("verify the dump as pg_dump wrote it, or restore this one by psql")
+            }
+            Self::RowsElsewhere { .. } => Some(
+                "name the archive that holds the rows: this is restore.sql of an unpacked one, or SQL \
+                 that reads files of a server",
+            ),
+            _ => None,
+        }
+    }
+
+    /// What to do about it, where it is not to look for an older backup.
+    pub(super) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Words { .. } => Some(
+                "have the messages go elsewhere: no 2>&1 behind a dump, pg_dump -f FILE, and no -t for \
+                 docker exec, kubectl exec or ssh",
+            ),
+            Self::Mark { .. } => {
+                Some("join dumps without byte order marks, or verify each by itself")
+            }
+            _ => None,
         }
     }
 
@@ -178,5 +289,13 @@ impl Flaw {
             short.push('…');
         }
         short
+    }
+}
+
+/// How a dump ends.
+fn trailer(cluster: bool) -> &'static str {
+    match cluster {
+        false => "PostgreSQL database dump complete",
+        true => "PostgreSQL database cluster dump complete",
     }
 }

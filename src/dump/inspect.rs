@@ -8,11 +8,11 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::dump::contents::Contents;
-use crate::dump::damage::{Refusal, damage, refusal};
+use crate::dump::damage::{Damage, Refusal, damage, refusal};
 use crate::dump::flaw::Flaw;
 use crate::dump::hashing::Hashing;
 use crate::dump::item::Facts;
-use crate::dump::items::{Items, ItemsError, Unsound};
+use crate::dump::items::{Items, ItemsError, Unsound, foreign};
 use crate::dump::marks::{Mark, Marks};
 use crate::dump::needs::Needs;
 use crate::dump::open::{BackupFile, Compression, decompress_ahead};
@@ -101,7 +101,7 @@ pub fn decode(
                 contents.take(&item, items.encoding());
                 needs.take(&item, items.encoding());
             }
-            Ok(None) => break None,
+            Ok(None) => break foreign(items.facts()),
             Err(ItemsError::Unsound(unsound)) => break Some(unsound),
             Err(ItemsError::Disk(error)) => return Err(error.into()),
         }
@@ -167,7 +167,7 @@ pub fn inspect(
                 needs.take(&item, items.encoding());
                 script.take(&item);
             }
-            Ok(None) => break None,
+            Ok(None) => break foreign(items.facts()),
             Err(ItemsError::Unsound(unsound)) => break Some(unsound),
             Err(ItemsError::Disk(error)) => {
                 let Some(refusal) = refusal(&error).cloned() else { return Err(error.into()) };
@@ -183,11 +183,25 @@ pub fn inspect(
         Some(Unsound::Flawed(flaw)) => {
             Some(root_cause(flaw, items.into_inner(), dump_bytes, cancel)?)
         }
-        other => other,
+        other => other.map(|unsound| sent_as_text(unsound, file)).transpose()?,
     };
     let sha256 = hashing.finish(cancel)?.ok_or(InspectError::Interrupted)?;
     let marks = marks.list();
     Ok(Inspection { unsound, facts, contents, sha256, dump_bytes, script, needs, marks })
+}
+
+/// What to say of damage where it is known what did it.
+fn sent_as_text(unsound: Unsound, file: &BackupFile) -> io::Result<Unsound> {
+    Ok(match unsound {
+        Unsound::Damaged { damage: Damage::Corrupt { format, .. }, at }
+            if file.has_changed_line_ends()? =>
+        {
+            let cause = "each of its line ends was changed (LF became CR LF), as a terminal or a \
+                         transfer of text does it";
+            Unsound::Damaged { damage: Damage::Corrupt { format, cause: cause.to_owned() }, at }
+        }
+        other => other,
+    })
 }
 
 /// What to say of a flaw in the text: text that a damaged compressed stream gave is flawed because
@@ -225,7 +239,6 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::dump::damage::Damage;
 
     const DUMP: &[u8] =
         b"--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.18\n\

@@ -155,8 +155,15 @@ pub struct Facts {
     pub pg_dump_version: Option<String>,
     /// The last `SET client_encoding` or `\encoding`.
     pub client_encoding: Option<String>,
-    /// The dump's last comment was read, and nothing but comments and `\unrestrict` after it.
+    /// Every header that was read has its trailer.
     pub trailer: bool,
+    /// Zeros follow the end.
+    pub padded: bool,
+    /// Objects that pg_dump announces in a comment and nothing makes, of kinds that people leave out of
+    /// dumps because the target refuses them.
+    pub unmade: u64,
+    /// The first of them, with its line.
+    pub first_unmade: Option<String>,
     /// COPY blocks begun.
     pub copy_blocks: u64,
     /// Statements other than those that begin a COPY block.
@@ -164,6 +171,12 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Whether pg_dump or pg_dumpall says that it is theirs.
+    #[must_use]
+    pub fn is_dump(&self) -> bool {
+        self.header || self.cluster
+    }
+
     /// The major version of the server that was dumped, else of the pg_dump that did it.
     #[must_use]
     pub fn server_major(&self) -> Option<u32> {

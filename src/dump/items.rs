@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use bytes::BytesMut;
 use thiserror::Error;
 
-use crate::dump::damage::{Damage, damage};
+use crate::dump::damage::{Damage, OLDER, damage};
 use crate::dump::flaw::Flaw;
 use crate::dump::item::{Facts, Item};
 use crate::dump::plain::Reader;
@@ -29,13 +29,40 @@ pub enum Unsound {
     /// The text is not one that pg_dump wrote to its end.
     #[error(transparent)]
     Flawed(#[from] Flaw),
+    /// SQL without pg_dump's header: whether it has an end cannot be told.
+    #[error(
+        "the file is SQL that pg_dump did not write, or not to its end: without the comments that pg_dump \
+         begins and ends with, nothing shows whether it is whole"
+    )]
+    Foreign,
 }
 
 impl Unsound {
-    /// Whether it is this version that cannot, and says nothing of the backup.
-    pub fn is_our_limit(&self) -> bool {
-        matches!(self, Self::Flawed(Flaw::StatementNotHeld { .. }))
+    /// What to do where it is this version that cannot, which says nothing of the backup.
+    pub fn our_limit(&self) -> Option<&'static str> {
+        match self {
+            Self::Damaged { .. } => None,
+            Self::Flawed(flaw) => flaw.our_limit(),
+            Self::Foreign => Some(
+                "look at it and take it as it is: --accept-foreign-sql restores it, and says that it is \
+                 not proven to be whole",
+            ),
+        }
     }
+
+    /// What to do about a bad backup.
+    pub fn hint(&self) -> &'static str {
+        let own = match self {
+            Self::Flawed(flaw) => flaw.hint(),
+            _ => None,
+        };
+        own.unwrap_or(OLDER)
+    }
+}
+
+/// What is wrong with a text whose items were all read: that nothing says it is a dump.
+pub fn foreign(facts: &Facts) -> Option<Unsound> {
+    (!facts.is_dump()).then_some(Unsound::Foreign)
 }
 
 /// Why there is no next item.

@@ -14,7 +14,7 @@ use memchr::{memchr, memchr2};
 use super::encoding::Encoding;
 use class::{CLASS, CONTINUES, Class};
 
-pub(super) use comment::BlockComment;
+pub(super) use comment::{BlockComment, is_all};
 
 /// Why [`Lexer::scan`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +130,13 @@ impl Lexer {
     /// Whether the text so far ends inside a literal, a quoted name or a dollar quote.
     pub(super) fn in_quotes(&self) -> bool {
         matches!(self.state, State::Quote(_) | State::Escaped | State::Name | State::DollarBody)
+    }
+
+    /// Whether the text so far may be a whole statement, but for its semicolon.
+    pub(super) fn may_end(&self) -> bool {
+        !self.in_quotes()
+            && !matches!(self.state, State::BlockComment | State::DollarTag)
+            && (self.parens, self.body) == (0, 0)
     }
 
     /// Reads on in the statement. After [`Stop::End`] the next byte begins a new statement.

@@ -157,6 +157,20 @@ impl BackupFile {
         named.map_or(true, |now| Identity::of(&now) != self.as_opened)
     }
 
+    /// Whether each line feed in it, of many, comes after a carriage return, as in bytes that were sent as
+    /// text.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn has_changed_line_ends(&self) -> io::Result<bool> {
+        const LOOKED_AT: usize = 1 << 20;
+        const MANY: usize = 8;
+        let mut start = Vec::new();
+        self.raw().take(LOOKED_AT as u64).read_to_end(&mut start)?;
+        let ends = || memchr::memchr_iter(b'\n', &start);
+        Ok(ends().count() >= MANY && ends().all(|at| at > 0 && start[at - 1] == b'\r'))
+    }
+
     /// Tells compression and format from the first bytes, decompressed where need be.
     ///
     /// # Errors
@@ -327,6 +341,18 @@ mod tests {
         let missing = dir.path().join("missing.sql");
         assert!(matches!(BackupFile::open(&missing), Err(OpenError::NotFound(_))));
         assert!(matches!(BackupFile::open(Path::new("/dev/null")), Err(OpenError::NotRegular(_))));
+    }
+
+    #[test]
+    fn bytes_sent_as_text_are_told_by_their_line_ends() {
+        let bytes = gzip(&(0..100_000u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>());
+        let sent = bytes.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..]);
+        for (bytes, changed) in [(&bytes, false), (&sent, true), (&b"few\r\n".to_vec(), false)] {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(bytes).unwrap();
+            let file = BackupFile::open(file.path()).unwrap();
+            assert_eq!(file.has_changed_line_ends().unwrap(), changed);
+        }
     }
 
     #[test]

@@ -9,20 +9,24 @@
 //! (`lexer`), the end of a COPY statement's line, and COPY data (`copy`).
 
 mod entries;
+mod frames;
 mod gap;
+mod stranger;
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memmem};
 
-use super::copy::{HELD, Terminator, copy_from_stdin};
+use super::copy::{HELD, Terminator, copy_from_file, copy_from_stdin};
 use super::encoding::{self, Encoding};
 use super::flaw::Flaw;
 use super::item::{CopyBlock, Facts, Item, Statement, TocEntry};
-use super::lexer::{BlockComment, Lexer, Stop};
+use super::lexer::{BlockComment, Lexer, Stop, is_all};
 use super::session::{Setting, setting};
 use entries::Entries;
+use frames::Frames;
+use stranger::Stranger;
 
 /// The longest statement a PostgreSQL server accepts, in bytes.
 const STATEMENT_LIMIT: usize = 0x3fff_ffff;
@@ -56,6 +60,10 @@ pub struct Reader {
     terminator: Terminator,
     toc: Option<Arc<TocEntry>>,
     entries: Entries,
+    frames: Frames,
+    stranger: Stranger,
+    /// Variables of psql that the dump sets.
+    variables: Vec<Vec<u8>>,
     restriction: Option<Vec<u8>>,
     facts: Facts,
     flaw: Option<Flaw>,
@@ -79,6 +87,8 @@ enum Place {
     /// After the `;` of a COPY statement.
     CopyLine,
     CopyData,
+    /// In zeros behind the end.
+    Padding,
 }
 
 impl Reader {
@@ -98,6 +108,9 @@ impl Reader {
             terminator: Terminator::new(),
             toc: None,
             entries: Entries::default(),
+            frames: Frames::default(),
+            stranger: Stranger::default(),
+            variables: Vec::new(),
             restriction: None,
             facts: Facts::default(),
             flaw: None,
@@ -117,6 +130,7 @@ impl Reader {
     /// call gives the same flaw.
     pub fn feed(&mut self, chunk: Bytes, out: &mut Vec<Item>) -> Result<(), Flaw> {
         let mut at = 0;
+        self.stranger.keep(&chunk);
         while at < chunk.len() {
             if let Some(flaw) = &self.flaw {
                 return Err(flaw.clone());
@@ -142,10 +156,16 @@ impl Reader {
     /// It ends where a dump cannot: it is cut, or is none.
     pub fn finish(&mut self, out: &mut Vec<Item>) -> Result<(), Flaw> {
         if self.flaw.is_none() {
-            // An editor may have taken the last newline. Cut, it is judged by what is missing.
-            let open = matches!(self.place, Place::Meta);
-            let refused = if open { self.meta(out).err() } else { None };
-            self.flaw = self.cut().or(refused).map(|flaw| self.judged(flaw, self.line));
+            // An editor may have taken the last newline, and psql needs no last semicolon. Cut, it is
+            // judged by what is missing.
+            let refused = match self.place {
+                Place::Meta => self.meta(out).err(),
+                Place::Statement if self.may_end() => self.last(out).err(),
+                _ => None,
+            };
+            let refused = refused.or_else(|| self.entries_end().err());
+            let flaw = self.cut().or(refused);
+            self.flaw = flaw.map(|flaw| self.judged(flaw, self.line));
         }
         self.flaw.clone().map_or(Ok(()), Err)
     }
@@ -199,19 +219,39 @@ impl Reader {
             Place::Statement => self.statement(chunk, at, out),
             Place::CopyLine => self.copy_line(input, out),
             Place::CopyData => Ok(self.copy_data(chunk, at, out)),
+            Place::Padding => match input.iter().position(|b| *b != 0) {
+                Some(_) => Err(Flaw::NulByte { line: self.line }),
+                None => Ok(input.len()),
+            },
         }
+    }
+
+    /// Whether the statement may be the last one without its semicolon: it stands behind a whole dump, or
+    /// in a file that is none of pg_dump's.
+    fn may_end(&self) -> bool {
+        (self.frames.complete() || !self.facts.is_dump()) && self.lexer.may_end()
+    }
+
+    fn last(&mut self, out: &mut Vec<Item>) -> Result<(), Flaw> {
+        if self.not_held > 0 {
+            return Err(Flaw::StatementNotHeld { line: self.began.0, most_mib: HELD_MIB });
+        }
+        self.place = Place::Gap;
+        let text = std::mem::take(&mut self.statement).freeze();
+        let (line, offset) = self.began;
+        self.completed(Statement { text, toc: self.toc.clone(), line, offset }, out)
     }
 
     fn statement(&mut self, chunk: &Bytes, at: usize, out: &mut Vec<Item>) -> Result<usize, Flaw> {
         let input = &chunk[at..];
         let stop = self.lexer.scan(input);
         let (Stop::End(used) | Stop::Backslash(used)) = stop else {
-            self.refuse_nul(input)?;
+            self.refuse_nul_in_statement(input)?;
             self.refuse_length(input.len())?;
             self.hold(input);
             return Ok(input.len());
         };
-        self.refuse_nul(&input[..used])?;
+        self.refuse_nul_in_statement(&input[..used])?;
         if let Stop::Backslash(_) = stop {
             self.hold(&input[..used]);
             self.text.clear();
@@ -236,7 +276,14 @@ impl Reader {
     }
 
     fn completed(&mut self, statement: Statement, out: &mut Vec<Item>) -> Result<(), Flaw> {
-        self.facts.trailer = false;
+        let (text, line) = (&statement.text, statement.line);
+        if let Some(flaw) = stranger::flaw(text, line, self.facts.is_dump()) {
+            return Err(flaw);
+        }
+        if !self.facts.is_dump() {
+            self.stranger.take(text, line);
+        }
+        self.refuse_variables(text, line)?;
         self.entries.filled();
         let statement = match statement.text.first() {
             Some(b'c' | b'C') => match copy_from_stdin(statement) {
@@ -245,8 +292,14 @@ impl Reader {
                     self.terminator = Terminator::new();
                     self.place = Place::CopyLine;
                     self.facts.copy_blocks += 1;
+                    self.entries.copied = true;
                     self.block = Some(block);
+                    self.text.clear();
                     return Ok(());
+                }
+                Err(statement) if copy_from_file(&statement) => {
+                    let text = Flaw::excerpt(&statement.text);
+                    return Err(Flaw::RowsElsewhere { line, text });
                 }
                 Err(statement) => statement,
             },
@@ -259,7 +312,7 @@ impl Reader {
                 statement
             }
             Some(b'i' | b'I') => {
-                self.entries.rows_are_inserted |= statement.starts_with(&["INSERT"]);
+                self.entries.inserted |= statement.starts_with(&["INSERT"]);
                 statement
             }
             _ => statement,
@@ -278,19 +331,35 @@ impl Reader {
         Ok(())
     }
 
-    /// What is left of the line of a COPY statement.
+    /// What is left of the line of a COPY statement: psql reads the rows from the next one on.
     fn copy_line(&mut self, input: &[u8], out: &mut Vec<Item>) -> Result<usize, Flaw> {
-        let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\r');
-        match input.iter().position(|b| !blank(b)) {
-            None => Ok(input.len()),
-            Some(at) if input[at] == b'\n' => {
-                self.place = Place::CopyData;
-                let data_offset = self.offset + at as u64 + 1;
-                let block = self.block.take().map(|block| CopyBlock { data_offset, ..block });
-                out.extend(block.map(Item::CopyStart));
-                Ok(at + 1)
+        let Some(at) = memchr(b'\n', input) else { return Ok(self.keep(input)) };
+        self.keep(&input[..at]);
+        if !is_all(&self.text) {
+            return Err(Flaw::TextAfterCopy { line: self.line });
+        }
+        self.place = Place::CopyData;
+        let data_offset = self.offset + at as u64 + 1;
+        let block = self.block.take().map(|block| CopyBlock { data_offset, ..block });
+        out.extend(block.map(Item::CopyStart));
+        Ok(at + 1)
+    }
+
+    /// Refuses a statement that psql would put values into.
+    fn refuse_variables(&self, text: &[u8], line: u64) -> Result<(), Flaw> {
+        let used = |name: &Vec<u8>| {
+            let marks = [(&b":"[..], &b""[..]), (b":'", b"'"), (b":\"", b"\""), (b":{?", b"}")];
+            marks.iter().any(|(before, after)| {
+                let written = [before, name.as_slice(), after].concat();
+                memmem::find_iter(text, &written).any(|at| at == 0 || text[at - 1] != b':')
+            })
+        };
+        match self.variables.iter().find(|name| used(name)) {
+            Some(name) => {
+                let name = format!(":{}", String::from_utf8_lossy(name));
+                Err(Flaw::Variable { line, name })
             }
-            Some(_) => Err(Flaw::TextAfterCopy { line: self.line }),
+            None => Ok(()),
         }
     }
 
@@ -325,24 +394,49 @@ impl Reader {
         }
     }
 
+    /// The same, and keeps what stood before it.
+    fn refuse_nul_in_statement(&mut self, text: &[u8]) -> Result<(), Flaw> {
+        let refused = self.refuse_nul(text);
+        if let (Err(_), Some(at)) = (&refused, memchr(0, text)) {
+            self.hold(&text[..at]);
+        }
+        refused
+    }
+
     fn refuse_length(&self, more: usize) -> Result<(), Flaw> {
-        let limit = if self.is_dump() { STATEMENT_LIMIT } else { STRANGE_LIMIT };
+        let known = self.facts.is_dump() || self.stranger.is_sql();
+        let limit = if known { STATEMENT_LIMIT } else { STRANGE_LIMIT };
         if self.statement.len() + self.not_held + more > limit {
             return Err(Flaw::StatementTooLong { line: self.began.0 });
         }
         Ok(())
     }
 
-    fn is_dump(&self) -> bool {
-        self.facts.header || self.facts.cluster
+    /// Of a file that nothing calls a dump, say that rather than what is odd in it; of words in the place
+    /// of a statement, whose they are.
+    fn judged(&self, flaw: Flaw, line: u64) -> Flaw {
+        let words = || stranger::flaw(&self.statement, self.began.0, self.facts.is_dump());
+        match flaw {
+            Flaw::Words { .. } | Flaw::Mark { .. } | Flaw::NotADump { .. } => flaw,
+            flaw => match words() {
+                Some(words) => words,
+                None if self.facts.is_dump() => flaw,
+                None if flaw.our_limit().is_some() && self.stranger.may_be_sql() => flaw,
+                None => self.no_dump(line),
+            },
+        }
     }
 
-    /// Of a file that nothing calls a dump, say that rather than what is odd in it.
-    fn judged(&self, flaw: Flaw, line: u64) -> Flaw {
-        if self.is_dump() {
-            return flaw;
-        }
-        Flaw::NotADump { line }
+    fn no_dump(&self, line: u64) -> Flaw {
+        let lost = self.stranger.is_sql() && self.frames.headless();
+        let told = if lost { "; its beginning was lost".to_owned() } else { self.stranger.told() };
+        Flaw::NotADump { line, told }
+    }
+
+    /// At the end of a dump.
+    fn entries_end(&mut self) -> Result<(), Flaw> {
+        self.entries.begin(None, &mut self.facts)?;
+        self.entries.end()
     }
 
     /// What is wrong with an end here.
@@ -357,11 +451,15 @@ impl Reader {
             }
             Place::Statement => Some(Flaw::CutInStatement { line, text: text() }),
             Place::BlockComment(_) => Some(Flaw::CutInComment { line }),
-            _ if !self.is_dump() => Some(Flaw::NotADump { line: self.line }),
-            _ if !self.facts.trailer => Some(Flaw::NoTrailer { line: self.line }),
+            _ if !self.facts.is_dump() => {
+                let begins_late = self.frames.headless() && self.stranger.begins_late();
+                let sql = self.stranger.is_sql() && !begins_late && self.restriction.is_none();
+                (!sql).then(|| self.no_dump(self.line))
+            }
+            _ if !self.frames.complete() => self.frames.missing(self.line),
             _ if self.restriction.is_some() => Some(Flaw::NoUnrestrict { line: self.line }),
             _ if self.facts.statements + self.facts.copy_blocks == 0 => Some(Flaw::NoStatement),
-            _ => self.entries.rows_lost(self.facts.copy_blocks),
+            _ => None,
         }
     }
 }

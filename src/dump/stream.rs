@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::dump::compress::{CompressError, Compressed, Compressor};
 use crate::dump::contents::Contents;
 use crate::dump::item::Facts;
-use crate::dump::items::{Items, ItemsError, Unsound};
+use crate::dump::items::{Items, ItemsError, Unsound, foreign};
 
 /// A dump that went by.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub fn stream<W: Write + Send + 'static>(
                 contents.take(&item, items.encoding());
                 progress(items.bytes());
             }
-            Ok(None) => break None,
+            Ok(None) => break foreign(items.facts()),
             Err(ItemsError::Unsound(unsound)) => break Some(unsound),
             Err(ItemsError::Disk(error)) => return Err(items.into_inner().failure(error)),
         }

@@ -86,24 +86,15 @@ impl Facts {
     /// Takes in a comment. The first database's versions count.
     pub(super) fn note(&mut self, comment: &Comment) {
         match comment {
-            Comment::Header => {
-                self.header = true;
-                self.trailer = false;
-            }
-            Comment::ClusterHeader => {
-                self.cluster = true;
-                self.trailer = false;
-            }
-            Comment::Trailer => self.trailer = self.header && !self.cluster,
-            Comment::ClusterTrailer => self.trailer = self.cluster,
+            Comment::Header => self.header = true,
+            Comment::ClusterHeader => self.cluster = true,
             Comment::ServerVersion(version) => {
                 self.server_version.get_or_insert_with(|| version.clone());
             }
             Comment::DumpVersion(version) => {
                 self.pg_dump_version.get_or_insert_with(|| version.clone());
             }
-            Comment::Entry(_) => self.trailer = false,
-            Comment::Remark | Comment::Other => {}
+            _ => {}
         }
     }
 }
@@ -136,17 +127,5 @@ mod tests {
             entry_of(" Name: a; Type: X; Type: TABLE; Schema: s; Owner: ").expect("an entry");
         assert_eq!((&*entry.name, &*entry.kind), ("a; Type: X", "TABLE"));
         assert_eq!(entry_of(" Name: nothing else"), None);
-    }
-
-    #[test]
-    fn the_trailer_counts_only_after_its_own_header() {
-        let mut facts = Facts::default();
-        facts.note(&Comment::Trailer);
-        assert!(!facts.trailer);
-        facts.note(&Comment::Header);
-        facts.note(&Comment::Trailer);
-        assert!(facts.trailer);
-        facts.note(&Comment::Header);
-        assert!(!facts.trailer);
     }
 }

@@ -58,6 +58,8 @@ pub struct VerifySettings {
     pub sequences: OnFinding,
     /// Whether the backup has to hold rows.
     pub data: Data,
+    /// Restore SQL that pg_dump's header and trailer do not frame.
+    pub accept_foreign_sql: bool,
     /// Give up after this time.
     pub timeout: Option<Duration>,
     /// Where metrics go.
@@ -134,6 +136,7 @@ pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
         migrations: config.checks.migrations,
         sequences: config.checks.sequences,
         data: config.checks.data,
+        accept_foreign_sql: args.accept_foreign_sql || config.verify.accept_foreign_sql,
         timeout: args.timeout,
         metrics_file: metrics_file(&args.metrics),
         rto: args.rto,

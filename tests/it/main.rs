@@ -10,6 +10,7 @@ mod answers;
 mod architecture;
 mod archive_proof;
 mod archives;
+mod around;
 mod cleanup;
 mod clusters;
 mod command_line;

@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::reading::{beyond_our_limit, dump_bytes, statements};
+use super::reading::{dump_bytes, statements};
 use super::{Run, changed, obstacle};
 use crate::commands::DEFECT;
 use crate::dump::archive::{self, Archive, Examined, Fault, Head};
 use crate::dump::channel::{ChannelReader, ChannelWriter};
+use crate::dump::damage::OLDER;
 use crate::dump::inspect::{self, Decoded, Inspection};
 use crate::dump::open::Compression;
 use crate::dump::script::Script;
@@ -73,7 +74,7 @@ impl Run<'_> {
         let examined = examined.map_err(|error| self.unread(&error))?;
         let checksum = self.checksum(&examined.sha256);
         if let Err(Fault::Flaw(flaw)) = &examined.head {
-            self.is_bad(flaw.to_string(), checksum, archive.has_changed())?;
+            self.is_bad(flaw.to_string(), flaw.hint(), checksum, archive.has_changed())?;
             return Ok(None);
         }
         if !self.is_the_file(checksum.as_ref(), archive.has_changed())? {
@@ -88,11 +89,11 @@ impl Run<'_> {
         let Some(decoded) = self.decode(archive).await? else { return Ok(None) };
         let Decoded { unsound, facts, contents, needs, bytes } = decoded;
         if let Some(unsound) = &unsound {
-            if unsound.is_our_limit() {
-                return Err(beyond_our_limit(unsound));
+            if let Some(hint) = unsound.our_limit() {
+                return Err(obstacle(unsound, hint));
             }
             let cause = format!("as pg_restore writes the archive out, {unsound}");
-            self.is_bad(cause, checksum, archive.has_changed())?;
+            self.is_bad(cause, unsound.hint(), checksum, archive.has_changed())?;
             return Ok(None);
         }
         let inspection = Inspection {
@@ -215,7 +216,7 @@ impl Run<'_> {
         match ended {
             Ok(()) => {}
             Err(Undecoded::Bad(cause)) => {
-                self.is_bad(cause, None, archive.has_changed())?;
+                self.is_bad(cause, OLDER, None, archive.has_changed())?;
                 return Ok(None);
             }
             Err(Undecoded::OtherReader(said)) => {

@@ -40,9 +40,13 @@ impl Run<'_> {
                 (file.clone(), self.stop.token().clone(), self.events.clone());
             tokio::task::spawn_blocking(move || read(&file, compression, &cancel, &events))
         };
-        let sound = |inspection: &Inspection| inspection.unsound.is_none();
+        let accepted = self.settings.accept_foreign_sql;
+        let sound = |inspection: &Inspection| match &inspection.unsound {
+            None => true,
+            Some(unsound) => accepted && *unsound == Unsound::Foreign,
+        };
         let (inspected, started) = self.start_while(&request, reading, sound).await?;
-        let inspection = match inspected {
+        let mut inspection = match inspected {
             Err(error) => {
                 if let InspectError::Refused { sha256, .. } = &error {
                     let checksum = self.checksum(sha256);
@@ -55,12 +59,18 @@ impl Run<'_> {
             Ok(inspection) => inspection,
         };
         let checksum = self.checksum(&inspection.sha256);
+        if inspection.unsound.as_ref().is_some_and(|_| sound(&inspection)) {
+            let text = "that the file is whole: it has no header and trailer of pg_dump";
+            self.report.not_proven.push(text.to_owned());
+            inspection.unsound = None;
+        }
         if let Some(unsound) = &inspection.unsound {
-            if unsound.is_our_limit() {
+            if let Some(hint) = unsound.our_limit() {
                 let is_the_file = self.is_the_file(checksum.as_ref(), file.has_changed())?;
-                return if is_the_file { Err(beyond_our_limit(unsound)) } else { Ok(None) };
+                return if is_the_file { Err(obstacle(unsound, hint)) } else { Ok(None) };
             }
-            self.is_bad(unsound.to_string(), checksum, file.has_changed())?;
+            let (cause, hint) = (unsound.to_string(), unsound.hint());
+            self.is_bad(cause, hint, checksum, file.has_changed())?;
             return Ok(None);
         }
         if !self.is_the_file(checksum.as_ref(), file.has_changed())? {
@@ -116,6 +126,7 @@ impl Run<'_> {
     pub(super) fn is_bad(
         &mut self,
         cause: String,
+        hint: &str,
         checksum: Option<CheckResult>,
         has_changed: bool,
     ) -> Result<(), Obstacle> {
@@ -124,11 +135,7 @@ impl Run<'_> {
         }
         // It tells whether the file was written so, or became so.
         checksum.into_iter().for_each(|check| self.note(check));
-        self.report.defects.push(Defect::new(
-            cause,
-            "this file cannot be restored whole: use an older backup, and look at the job that \
-             wrote it",
-        ));
+        self.report.defects.push(Defect::new(cause, hint));
         Ok(())
     }
 
@@ -157,6 +164,19 @@ impl Run<'_> {
             bytes: inspection.dump_bytes,
         });
         checksum.into_iter().for_each(|check| self.note(check));
+        let facts = &inspection.facts;
+        if let Some(first) = &facts.first_unmade {
+            self.report.not_proven.push(format!(
+                "that nothing was lost of {} objects which the dump announces and does not make, the \
+                 first: {first}",
+                facts.unmade
+            ));
+        }
+        if facts.padded {
+            self.warn(
+                "zeros follow the end of the dump, as a disk image or a tape fills it up".into(),
+            );
+        }
     }
 
     /// The sandbox for a dump of this size.
@@ -187,11 +207,6 @@ impl Run<'_> {
         }
         of_dump.unwrap_or(DEFAULT_VERSION)
     }
-}
-
-/// A backup that may be good, and that this version does not restore.
-pub(super) fn beyond_our_limit(unsound: &Unsound) -> Obstacle {
-    obstacle(unsound, "dump the rows as COPY (without --inserts), or restore this one by psql")
 }
 
 /// How large the dump in a file of so many bytes is taken to be.

@@ -80,7 +80,10 @@ pub(super) fn examine_file(
         Format::Tar => tar::read(stream.clone(), &|| stream.position()),
         _ => custom(stream.clone()),
     };
-    let head = fault_of(read, &stream, cancel)?;
+    let mut head = fault_of(read, &stream, cancel)?;
+    if matches!(head, Err(Fault::Flaw(_))) && file.has_changed_line_ends()? {
+        head = Err(Fault::Flaw(ArchiveFlaw::LineEnds));
+    }
     let sha256 = hashing.finish(cancel).map_err(|error| of_disk(error, cancel))?;
     Ok(Examined { head, sha256: sha256.ok_or(InspectError::Interrupted)? })
 }

@@ -2,6 +2,16 @@
 
 use memchr::memchr2;
 
+/// Whether a line holds nothing but space and whole comments.
+pub(in crate::dump) fn is_all(line: &[u8]) -> bool {
+    let mut rest = line.trim_ascii_start();
+    while let Some(inside) = rest.strip_prefix(b"/*") {
+        let Some(end) = BlockComment::default().scan(inside) else { return false };
+        rest = inside[end..].trim_ascii_start();
+    }
+    rest.is_empty() || rest.starts_with(b"--")
+}
+
 /// Inside `/* … */`, which nest.
 #[derive(Debug, Default)]
 pub(in crate::dump) struct BlockComment {

@@ -28,6 +28,10 @@ impl Reader {
             b'-' => Place::Dash,
             b'/' => Place::Slash,
             b'\\' => Place::Meta,
+            0 if self.frames.complete() => {
+                self.facts.padded = true;
+                Place::Padding
+            }
             _ => Place::Statement,
         };
         usize::from(matches!(self.place, Place::Dash | Place::Slash))
@@ -68,17 +72,23 @@ impl Reader {
 
     fn noted(&mut self, comment: Comment) -> Result<(), Flaw> {
         self.facts.note(&comment);
+        let items = self.facts.statements + self.facts.copy_blocks;
+        self.frames.take(&comment, self.line, items)?;
+        self.facts.trailer = self.frames.complete();
         match comment {
             Comment::Entry(entry) => {
                 let entry = Arc::new(entry);
                 self.toc = Some(Arc::clone(&entry));
-                self.entries.begin(Some((entry, self.line)))
+                self.entries.begin(Some((entry, self.line)), &mut self.facts)
             }
             Comment::Header | Comment::ClusterHeader => {
                 self.toc = None;
-                self.entries.begin(None)
+                self.entries_end()
             }
-            Comment::Trailer | Comment::ClusterTrailer => self.entries.begin(None),
+            Comment::Trailer | Comment::ClusterTrailer => {
+                self.toc = None;
+                self.entries_end()
+            }
             Comment::Remark => {
                 self.entries.filled();
                 Ok(())
@@ -111,12 +121,16 @@ impl Reader {
     pub(super) fn meta(&mut self, out: &mut Vec<Item>) -> Result<(), Flaw> {
         let whole = self.alone && self.text.len() < LINE_LIMIT;
         let (line, text) = (self.line, Flaw::excerpt(&self.text));
+        if !self.statement.is_empty() && meta::sends(&self.text) {
+            return Err(Flaw::Beyond { line, text });
+        }
         if !self.statement.is_empty() {
             let (began, statement) = (self.began.0, Flaw::excerpt(&self.statement));
             return Err(Flaw::CommandInStatement { line, text, began, statement });
         }
-        let Some(command) = meta::command(&self.text).filter(|_| whole) else {
-            return Err(Flaw::MetaCommand { line, text });
+        let command = match meta::command(&self.text) {
+            Some(command) if whole || matches!(command, Command::Shown) => command,
+            _ => return Err(Flaw::MetaCommand { line, text }),
         };
         let meta = match (command, &self.restriction) {
             (Command::Restrict(key), None) => {
@@ -127,22 +141,26 @@ impl Reader {
                 self.restriction = None;
                 Meta::Unrestrict
             }
+            // What a tar archive's restore.sql has, of pg_dump 15.14 and later.
+            (Command::Unrestrict(key), None) if key == meta::NO_KEY => return Ok(()),
             (Command::Plain(meta), None) => meta,
+            (Command::Shown, None) => return Ok(()),
+            (Command::Beyond, None) => return Err(Flaw::Beyond { line, text }),
+            (Command::Set(name), None) => {
+                let name = name.to_vec();
+                self.variables.push(name);
+                return Ok(());
+            }
             _ => return Err(Flaw::Restricted { line, text }),
         };
         self.entries.filled();
         match &meta {
-            Meta::Unrestrict => {}
-            Meta::Restrict => self.facts.trailer = false,
+            Meta::Unrestrict | Meta::Restrict => {}
             Meta::Connect { .. } => {
-                self.facts.trailer = false;
                 self.toc = None;
                 self.lexer.set_standard_strings(true);
             }
-            Meta::Encoding(name) => {
-                self.facts.trailer = false;
-                self.set_encoding(name.clone(), line)?;
-            }
+            Meta::Encoding(name) => self.set_encoding(name.clone(), line)?,
         }
         out.push(Item::Meta(meta));
         Ok(())

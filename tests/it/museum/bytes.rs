@@ -156,9 +156,7 @@ fn replaced(museum: &mut Vec<Broken>) {
         .alone(none)
         .not_the_file();
     let sql = b"CREATE TABLE users (id integer);\nCREATE TABLE organizations (id integer);\n";
-    bytes(museum, "replaced by SQL that pg_dump did not write", sql.to_vec())
-        .alone(none)
-        .not_the_file();
+    bytes(museum, "replaced by SQL that pg_dump did not write", sql.to_vec()).not_the_file();
     bytes(museum, "replaced by a picture", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec())
         .alone(none)
         .not_the_file();

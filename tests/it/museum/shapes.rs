@@ -168,11 +168,10 @@ fn texts(all: &mut Vec<Healthy>) {
     all.push(Healthy::fitted("the rows of a table in another order", &reversed));
     let place = rows_of(dump.bytes(), "webhook_deliveries");
     assert!(place.is_empty(), "a table without rows");
-    let vacuumed = dump.replace(
-        "\n--\n-- PostgreSQL database dump complete",
-        "\nANALYZE;\n\n--\n-- PostgreSQL database dump complete",
-    );
-    all.push(Healthy::dump("ANALYZE added at the end", vacuumed.bytes()));
+    let with = |before: &str, after: &str| format!("{before}{}{after}", dump.text());
+    all.push(Healthy::dump("ANALYZE added at the end", with("", "ANALYZE;\n")));
+    let framed = with("\\timing on\n\\set ON_ERROR_STOP on\nBEGIN;\n", "COMMIT;\n\\echo done\n");
+    all.push(Healthy::dump("a transaction and psql's commands around it", framed));
 }
 
 fn sessions(all: &mut Vec<Healthy>) {

@@ -36,18 +36,127 @@ fn a_cluster_dump_ends_at_its_own_trailer_only() {
 }
 
 #[test]
-fn nothing_but_comments_may_follow_the_trailer() {
-    for (after, accepted) in [
-        ("-- x\n\n/* y */\n", true),
-        ("SELECT 1;\n", false),
-        ("COPY t (a) FROM stdin;\n\\.\n", false),
-        ("\\connect x\n", false),
-        (HEAD, false),
-        ("-- Name: x; Type: TABLE; Schema: y; Owner: z\n", false),
+fn what_stands_before_the_header_and_after_the_trailer_does_not_make_a_dump_cut() {
+    let dump = format!("{HEAD}SELECT 1;\n{TAIL}");
+    for (before, after, items) in [
+        ("", "-- x\n\n/* y */\n", 1),
+        ("BEGIN;\nSET a = b;\n", "COMMIT;\n", 4),
+        ("", "INSERT INTO t (a) VALUES\n('1'),\n('2');\n", 2),
+        ("", "COPY t (a) FROM stdin;\n\\.\n", 3),
+        ("", "\\connect x\nANALYZE;", 3),
+        ("", "ANALYZE", 2),
+        ("", &dump, 2),
+        ("\\timing on\n\\set ON_ERROR_STOP on\n", "\\echo done", 1),
     ] {
-        let (_, result, facts) = read(format!("{HEAD}SELECT 1;\n{TAIL}{after}").as_bytes());
-        assert_eq!((result.is_ok(), facts.trailer), (accepted, accepted), "{after}");
+        let (found, result, facts) = read(format!("{before}{dump}{after}").as_bytes());
+        assert_eq!((result, found.len()), (Ok(()), items), "{before}{after}");
+        assert!(facts.trailer && facts.is_dump());
     }
+}
+
+#[test]
+fn a_dump_without_its_end_is_cut_whatever_follows_it() {
+    let (cut, whole) = (format!("{HEAD}SELECT 1;\n"), format!("{HEAD}SELECT 2;\n{TAIL}"));
+    let said = |text: String| read(text.as_bytes()).1.expect_err("a flaw").to_string();
+    assert_eq!(
+        said(format!("{cut}{whole}")),
+        "the dump that begins on line 2 has no \"PostgreSQL database dump complete\" before line 7: \
+         it is cut"
+    );
+    assert_eq!(
+        said(format!("{whole}{cut}")),
+        "the dump that begins on line 11 ends on line 15 without \"PostgreSQL database dump \
+         complete\": it is cut"
+    );
+    assert!(said(format!("{cut}INSERT INTO t VALUES (1);\n")).contains("without"));
+    let last = format!("{whole}INSERT INTO t VALUES (1");
+    assert!(said(last).contains("inside the statement"));
+    let lost = format!("{whole}SELECT 3;\n{TAIL}");
+    assert_eq!(said(lost), "line 12 ends a dump whose beginning is not in the file: it was lost");
+    let announced = format!("{whole}-- Name: x; Type: TABLE; Schema: y; Owner: z\n");
+    assert!(said(announced).contains("has lost a statement"));
+}
+
+#[test]
+fn zeros_may_follow_the_end_and_nothing_else_them() {
+    let text = format!("{HEAD}SELECT 1;\n{TAIL}");
+    let (_, result, facts) = read(format!("{text}\0\0\0\0").as_bytes());
+    assert_eq!((result, facts.padded), (Ok(()), true));
+    let (_, result, _) = read(format!("{text}\0\0x").as_bytes());
+    assert_eq!(result, Err(Flaw::NulByte { line: 10 }));
+    let (_, result, _) = read(format!("{HEAD}SELECT 1;\n\0\0").as_bytes());
+    assert_eq!(result, Err(Flaw::NulByte { line: 6 }));
+    assert!(!read(text.as_bytes()).2.padded);
+}
+
+#[test]
+fn words_of_a_program_before_the_header_are_named_and_whose_they_are() {
+    let dump = format!("{HEAD}SET a = 'b';\n{TAIL}");
+    for (words, whose) in [
+        ("pg_dump: warning: there are circular foreign keys\npg_dump: detail: t\n", "pg_dump"),
+        ("Defaulted container \"db\" out of: db, logs\n", "kubectl"),
+        ("Last login: couldn't tell\n", "another program"),
+    ] {
+        let (_, result, _) = read(format!("{words}{dump}").as_bytes());
+        let text = words.lines().next().unwrap().to_owned();
+        assert_eq!(result, Err(Flaw::Words { line: 1, whose, text }), "{words}");
+    }
+    let (_, result, _) = read(format!("{dump}pg_dump: done\n").as_bytes());
+    assert!(matches!(result, Err(Flaw::Words { line: 10, whose: "pg_dump", .. })), "{result:?}");
+}
+
+#[test]
+fn a_byte_order_mark_in_the_middle_is_named() {
+    let dump = format!("\u{feff}{HEAD}SELECT 1;\n{TAIL}");
+    assert_eq!(read(format!("{dump}{dump}").as_bytes()).1, Err(Flaw::Mark { line: 10 }));
+}
+
+#[test]
+fn commands_that_change_nothing_are_passed_over() {
+    assert_eq!(items("\\timing\nSELECT 1; \\echo done\n\\x on\nSELECT 2;").len(), 2);
+    assert_eq!(
+        items(
+            "\\unrestrict (null)\n\\connect x\n\\restrict (null)\n\\unrestrict (null)\nSELECT 1;"
+        )
+        .len(),
+        4
+    );
+    assert!(matches!(flaw("\\restrict a\n\\echo x"), Flaw::Restricted { .. }));
+    assert_eq!(items("\\c x\nSELECT 1;").len(), 2);
+}
+
+#[test]
+fn commands_that_decide_over_the_rest_are_our_limit() {
+    for body in ["\\set AUTOCOMMIT off", "\\if true", "SELECT 1 \\gexec", "SELECT 1\n\\gset"] {
+        let flaw = flaw(body);
+        assert!(matches!(flaw, Flaw::Beyond { .. }), "{body}: {flaw:?}");
+        assert!(flaw.our_limit().is_some());
+    }
+    let used = flaw("\\set owner me\nALTER TABLE x OWNER TO :owner;");
+    assert_eq!(used, Flaw::Variable { line: 6, name: ":owner".into() });
+    assert_eq!(items("\\set owner me\nSELECT a::owner, 1 AS b;").len(), 1);
+    let elsewhere = flaw("COPY public.t (a) FROM '$$PATH$$/3300.dat';");
+    assert!(matches!(elsewhere, Flaw::RowsElsewhere { line: 5, .. }), "{elsewhere:?}");
+}
+
+#[test]
+fn sql_without_pg_dumps_header_is_read_and_its_damage_told() {
+    let sql = "SET a = 'b';\nCREATE TABLE t (a int);\nCOPY t (a) FROM stdin;\n1\n\\.\n";
+    for text in [sql.to_owned(), format!("{sql}{TAIL}"), format!("/* Navicat */\n{sql}")] {
+        let (_, result, facts) = read(text.as_bytes());
+        assert_eq!((result, facts.is_dump()), (Ok(()), false), "{text}");
+    }
+    let damaged = |text: &str| {
+        let (_, result, _) = read(text.as_bytes());
+        let Err(Flaw::NotADump { told, .. }) = result else { panic!("{text}: {result:?}") };
+        told
+    };
+    assert_eq!(damaged(&format!("{sql}{TAIL}\\unrestrict k\n")), "; its beginning was lost");
+    let rows = format!("COPY t (a) FROM stdin;\n1\n\\.\n{TAIL}");
+    assert_eq!(damaged(&rows), "; its beginning was lost");
+    assert_eq!(damaged(&format!("teger);\n{sql}{TAIL}")), "; line 1 is no SQL: teger);");
+    assert_eq!(damaged("2\tx\n3\ty\n\\.\n"), "");
+    assert_eq!(damaged("CREATE TABLE t (a"), "");
 }
 
 #[test]
@@ -77,7 +186,7 @@ fn a_command_inside_a_statement_is_refused_with_the_statement() {
         began,
         statement: statement.to_owned(),
     };
-    assert_eq!(flaw("SELECT 1\n\n\\gexec"), refused(7, "\\gexec", 5, "SELECT 1"));
+    assert_eq!(flaw("SELECT 1\n\n\\g |cat"), refused(7, "\\g |cat", 5, "SELECT 1"));
     let (_, result, _) = read(format!("{HEAD}SELECT 1;\n{TAIL}SELECT 1 \\! id").as_bytes());
     assert_eq!(result, Err(refused(10, "\\! id", 10, "SELECT 1")));
     // The parenthesis that would end the first statement is lost.
@@ -128,7 +237,7 @@ fn a_file_of_another_kind_is_called_so() {
     let page = format!("<!DOCTYPE html>\n{}", "<p>it's".repeat(500_000));
     for text in ["", "hello", "SELECT 1;", "\0\0", "\\i x\n", TAIL, &page] {
         let (_, result, _) = read_by(text.as_bytes(), 4096);
-        assert!(matches!(result, Err(Flaw::NotADump { .. })), "{result:?}");
+        assert!(matches!(result, Err(Flaw::NotADump { .. })), "{text:.20}: {result:?}");
     }
 }
 
@@ -137,7 +246,7 @@ fn the_line_up_to_which_a_file_is_no_dump_does_not_depend_on_how_it_is_cut() {
     // Read whole and byte by byte.
     for text in ["SELECT\n\n1\0", "-- x\nSELECT '\n\0'", "a\n\nb \\x\nc"] {
         let (_, result, _) = read(text.as_bytes());
-        assert_eq!(result, Err(Flaw::NotADump { line: 3 }), "{text:?}");
+        assert!(matches!(result, Err(Flaw::NotADump { line: 3, .. })), "{text:?}: {result:?}");
     }
 }
 
@@ -151,7 +260,10 @@ fn a_nul_byte_outside_copy_data_is_refused_with_its_line() {
 #[test]
 fn text_after_a_copy_statement_is_refused() {
     assert_eq!(flaw("COPY t FROM stdin; SELECT 1;\n\\."), Flaw::TextAfterCopy { line: 5 });
-    assert_eq!(items("COPY t FROM stdin; \t\n\\.\n").len(), 2);
+    for rest in [" \t", " -- the rows", "/* a */ /* b */ -- c\r"] {
+        assert_eq!(items(format!("COPY t FROM stdin;{rest}\n\\.\n")).len(), 2, "{rest}");
+    }
+    assert_eq!(flaw("COPY t FROM stdin; /* a\n\\."), Flaw::TextAfterCopy { line: 5 });
 }
 
 #[test]
@@ -195,9 +307,33 @@ fn entries_that_are_left_empty_on_purpose_are_not_lost() {
         ("EXTENSION", ""),
         ("TRIGGER", "-- CREATE TRIGGER x BEFORE INSERT ON y EXECUTE FUNCTION z();"),
         ("A KIND TO COME", ""),
+        ("ACL", ""),
+        ("PUBLICATION", ""),
     ] {
         assert_eq!(with_entries(&[entry, ("TABLE", "CREATE TABLE x ();")]), Ok(()), "{entry:?}");
     }
+}
+
+#[test]
+fn every_kind_that_always_has_a_statement_is_missed_and_others_are_counted() {
+    for kind in
+        ["BLOBS", "ROW SECURITY", "SEQUENCE OWNED BY", "STATISTICS", "POLICY", "OPERATOR CLASS"]
+    {
+        let lost = with_entries(&[(kind, ""), ("TABLE", "CREATE TABLE x ();")]);
+        assert!(matches!(lost, Err(Flaw::LostStatement { line: 6, .. })), "{kind}: {lost:?}");
+    }
+    let entry = "--\n-- Name: TABLE x; Type: ACL; Schema: public; Owner: -\n--\n\n";
+    let (_, result, facts) = read(format!("{HEAD}SELECT 1;\n{entry}{entry}{TAIL}").as_bytes());
+    assert_eq!((result, facts.unmade), (Ok(()), 2));
+    assert_eq!(facts.first_unmade.as_deref(), Some("line 7, ACL public.TABLE x"));
+}
+
+#[test]
+fn rows_that_are_inserted_behind_a_dump_hide_no_lost_ones() {
+    let entry = "--\n-- Data for Name: x; Type: TABLE DATA; Schema: public; Owner: -\n--\n\n";
+    let body = format!("{entry}COPY x (a) FROM stdin;\n\\.\n{entry}");
+    let (_, result, _) = read(format!("{HEAD}{body}{TAIL}INSERT INTO m VALUES (1);").as_bytes());
+    assert!(matches!(result, Err(Flaw::LostStatement { .. })), "{result:?}");
 }
 
 #[test]
