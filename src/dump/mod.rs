@@ -3,6 +3,8 @@
 pub mod archive;
 pub mod beyond;
 pub mod channel;
+mod clauses;
+pub mod cleaning;
 pub mod client_tools;
 pub mod codec;
 pub mod compress;

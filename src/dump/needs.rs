@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use memchr::memmem;
 
+use crate::dump::cleaning::Cleaning;
 use crate::dump::encoding;
 use crate::dump::item::Item;
 use crate::dump::token::{Token, Tokens};
@@ -20,6 +21,8 @@ pub struct Needs {
     named: BTreeSet<String>,
     superusers: BTreeSet<String>,
     created: BTreeSet<String>,
+    /// Where `--clean` writes its drops.
+    pub cleaning: Cleaning,
     /// Extensions that are created, with the schema where the dump says one.
     pub extensions: BTreeMap<String, Option<String>>,
 }
@@ -31,6 +34,11 @@ impl Needs {
         self.named.difference(&self.created).map(String::as_str)
     }
 
+    /// Those, and the ones that the dump creates: for a restoring role that may create none.
+    pub fn all_roles(&self) -> impl Iterator<Item = &str> {
+        self.named.union(&self.created).map(String::as_str)
+    }
+
     /// Whether the role has to be a superuser. Only one may own an event trigger, a foreign-data wrapper
     /// or a subscription. And of a role in whose name the dump does something, it does not say by what
     /// right: by a membership, or a grant on the database, neither of which it holds.
@@ -40,6 +48,7 @@ impl Needs {
 
     /// Takes the reader's next item; `encoding` is the dump's client encoding at this place.
     pub fn take(&mut self, item: &Item, encoding: Option<&str>) {
+        self.cleaning.take(item);
         let Item::Statement(statement) = item else { return };
         let mut tokens = Tokens::of(&statement.text);
         let Some(Token::Word(word)) = tokens.next() else { return };
@@ -58,10 +67,13 @@ impl Needs {
                     names.extend(tokens.next().and_then(role_of));
                 }
             }
-            b"CREATE" => match create(tokens, &mut names) {
-                Some(Created::Role(role)) if self.created.len() < MOST_NAMES => {
-                    self.created.insert(encoding::decode(&role, encoding).into_owned());
+            b"DO" => {
+                for role in roles_of_block(tokens) {
+                    self.creates(&role, encoding);
                 }
+            }
+            b"CREATE" => match create(tokens, &mut names) {
+                Some(Created::Role(role)) => self.creates(&role, encoding),
                 Some(Created::Extension(name, schema)) if self.extensions.len() < MOST_NAMES => {
                     let text = |name: &[u8]| encoding::decode(name, encoding).into_owned();
                     self.extensions.insert(text(&name), schema.map(|schema| text(&schema)));
@@ -80,6 +92,48 @@ impl Needs {
             }
         }
     }
+
+    fn creates(&mut self, role: &[u8], encoding: Option<&str>) {
+        if self.created.len() < MOST_NAMES {
+            self.created.insert(encoding::decode(role, encoding).into_owned());
+        }
+    }
+}
+
+/// The roles that a `DO` block creates: `CREATE ROLE app`, also within `EXECUTE 'CREATE ROLE app'`.
+fn roles_of_block(tokens: Tokens) -> Vec<Vec<u8>> {
+    let bodies = tokens.filter_map(|token| match token {
+        Token::Text(body) => Some(body),
+        _ => None,
+    });
+    let mut roles = Vec::new();
+    for body in bodies {
+        roles_created(Tokens::of(&body), true, &mut roles);
+    }
+    roles
+}
+
+fn roles_created(mut tokens: Tokens, is_block: bool, roles: &mut Vec<Vec<u8>>) {
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Text(text) if is_block => roles_created(Tokens::of(&text), false, roles),
+            word if word.is_word("create") => roles.extend(created_role(&mut tokens)),
+            _ => {}
+        }
+    }
+}
+
+/// The name after `CREATE`, where it creates a role: `ROLE`, `USER` or `GROUP`.
+pub(super) fn created_role(tokens: &mut Tokens) -> Option<Vec<u8>> {
+    let mut ahead = tokens.clone();
+    let user = ahead.take_word("user");
+    if !user && !ahead.take_word("role") && !ahead.take_word("group")
+        || user && ahead.clone().take_word("mapping")
+    {
+        return None;
+    }
+    *tokens = ahead;
+    tokens.take_name()
 }
 
 /// Whether `ALTER` is of something that superusers alone may own. Since PostgreSQL 16, others may own
@@ -117,8 +171,8 @@ enum Created {
 
 /// What is created, where it is a role or an extension; roles of schemas, user mappings and policies.
 fn create(mut tokens: Tokens, names: &mut Vec<Vec<u8>>) -> Option<Created> {
-    if tokens.take_word("role") {
-        return tokens.take_name().map(Created::Role);
+    if let Some(role) = created_role(&mut tokens) {
+        return Some(Created::Role(role));
     }
     if tokens.take_word("extension") {
         if tokens.take_word("if") {
@@ -253,8 +307,20 @@ mod tests {
 
     #[test]
     fn roles_that_the_dump_creates_need_not_be_there() {
-        let found = needs(&["CREATE ROLE app;", "ALTER TABLE public.t OWNER TO app;"]);
-        assert_eq!(found.roles().count(), 0);
+        for create in [
+            "CREATE ROLE app;",
+            "CREATE USER app WITH PASSWORD 'x';",
+            "CREATE GROUP app;",
+            "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'app') THEN \
+             CREATE ROLE app LOGIN; END IF; END $$;",
+            "DO 'BEGIN EXECUTE ''CREATE USER app''; END';",
+        ] {
+            let found = needs(&[create, "ALTER TABLE public.t OWNER TO app;"]);
+            assert_eq!(found.roles().count(), 0, "{create}");
+            assert_eq!(found.all_roles().collect::<Vec<_>>(), ["app"], "{create}");
+        }
+        let found = needs(&["CREATE USER MAPPING FOR app SERVER s;", "DO $$ SELECT 'app' $$;"]);
+        assert_eq!(found.roles().collect::<Vec<_>>(), ["app"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Only as exact as COPY, SET and setval need; where statements end is the lexer's business.
 
-use memchr::memchr2;
+use memchr::{memchr2, memmem};
 
 use super::lexer::BlockComment;
 
@@ -13,7 +13,7 @@ pub(super) enum Token<'a> {
     Word(&'a [u8]),
     /// A quoted name, unquoted.
     Name(Vec<u8>),
-    /// A literal, unquoted; backslashes undone where it is `E'…'`.
+    /// A literal, unquoted; backslashes undone where it is `E'…'`. Also what is between dollars.
     Text(Vec<u8>),
     /// Any other character.
     Mark(u8),
@@ -123,6 +123,47 @@ impl<'a> Tokens<'a> {
         self.rest = &self.rest[at.min(self.rest.len())..];
         text
     }
+
+    /// What is between `$tag$` and the next one, where the next byte begins such a pair.
+    fn dollar_quoted(&mut self) -> Option<Vec<u8>> {
+        let tag = self.rest.get(1..)?.iter().position(|b| *b == b'$')? + 2;
+        let (opening, inside) = self.rest.split_at(tag);
+        let name = &opening[1..tag - 1];
+        if name.first().is_some_and(u8::is_ascii_digit) || !name.iter().all(|b| continues(*b)) {
+            return None;
+        }
+        let end = memmem::find(inside, opening).unwrap_or(inside.len());
+        self.rest = inside.get(end + tag..).unwrap_or_default();
+        Some(inside[..end].to_vec())
+    }
+
+    /// `U&'…'` and `U&"…"`, without the prefix: the text with its `\XXXX` and `\+XXXXXX` undone.
+    fn unicode(&mut self, quote: u8) -> Vec<u8> {
+        let written = self.quoted(quote, false);
+        let mut text = Vec::with_capacity(written.len());
+        let mut rest = written.as_slice();
+        while let Some((&byte, after)) = rest.split_first() {
+            let (skipped, digits) = if after.first() == Some(&b'+') { (1, 6) } else { (0, 4) };
+            let code = after.get(skipped..skipped + digits).filter(|_| byte == b'\\');
+            let code = code.and_then(|code| std::str::from_utf8(code).ok());
+            match code.and_then(|code| char::from_u32(u32::from_str_radix(code, 16).ok()?)) {
+                Some(letter) => {
+                    text.extend(letter.encode_utf8(&mut [0; 4]).as_bytes());
+                    rest = &after[skipped + digits..];
+                }
+                None => {
+                    text.push(byte);
+                    rest = after;
+                }
+            }
+        }
+        text
+    }
+}
+
+/// Whether a byte can stand within a word.
+fn continues(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80 || byte == b'_'
 }
 
 impl<'a> Iterator for Tokens<'a> {
@@ -130,6 +171,11 @@ impl<'a> Iterator for Tokens<'a> {
 
     fn next(&mut self) -> Option<Token<'a>> {
         self.skip_space();
+        if self.rest.first() == Some(&b'$')
+            && let Some(text) = self.dollar_quoted()
+        {
+            return Some(Token::Text(text));
+        }
         let (&first, after) = self.rest.split_first()?;
         Some(match (first, after.first()) {
             (b'"', _) => Token::Name(self.quoted(b'"', false)),
@@ -138,10 +184,16 @@ impl<'a> Iterator for Tokens<'a> {
                 self.rest = after;
                 Token::Text(self.quoted(b'\'', true))
             }
+            (b'u' | b'U', Some(b'&')) if matches!(after.get(1), Some(b'\'' | b'"')) => {
+                let quote = after[1];
+                self.rest = &after[1..];
+                let text = self.unicode(quote);
+                if quote == b'"' { Token::Name(text) } else { Token::Text(text) }
+            }
             _ => {
-                let continues = |b: &u8| b.is_ascii_alphanumeric() || *b >= 0x80 || *b == b'_';
-                let length = self.rest.iter().take_while(|b| continues(b) || **b == b'$').count();
-                if continues(&first) {
+                let within = |b: &&u8| continues(**b) || **b == b'$';
+                let length = self.rest.iter().take_while(within).count();
+                if continues(first) {
                     let (word, rest) = self.rest.split_at(length);
                     self.rest = rest;
                     Token::Word(word)
@@ -151,5 +203,34 @@ impl<'a> Iterator for Tokens<'a> {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(text: &str) -> Vec<Token<'_>> {
+        Tokens::of(text.as_bytes()).collect()
+    }
+
+    #[test]
+    fn what_is_between_dollars_is_one_literal() {
+        let text = |text: &str| Token::Text(text.as_bytes().to_vec());
+        assert_eq!(tokens("AS $$ BEGIN; 'x END $$;")[1], text(" BEGIN; 'x END "));
+        assert_eq!(tokens("$_b1$ a $$ b $_b1$")[0], text(" a $$ b "));
+        assert_eq!(tokens("$a$ no end"), [text(" no end")]);
+        assert_eq!(tokens("$1")[0], Token::Mark(b'$'));
+        assert_eq!(tokens("a$b$c"), [Token::Word(b"a$b$c")]);
+        assert_eq!(tokens("$1$ x $1$")[0], Token::Mark(b'$'));
+    }
+
+    #[test]
+    fn unicode_escapes_are_undone_in_names_and_literals() {
+        let name = Token::Name("dат".as_bytes().to_vec());
+        assert_eq!(tokens(r#"U&"d\0430\0442""#)[0], name);
+        assert_eq!(tokens(r"u&'\+01F600 it''s'")[0], Token::Text("😀 it's".into()));
+        assert_eq!(tokens(r"U&'\zz'")[0], Token::Text(r"\zz".into()));
+        assert_eq!(tokens("u & 'x'")[0], Token::Word(b"u"));
     }
 }

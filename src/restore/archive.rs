@@ -6,6 +6,7 @@
 mod messages;
 mod trouble;
 
+use super::judgement::Known;
 use super::{Failure, Ledger, Place, Restored, first_line};
 use crate::pg::ServerError;
 use messages::{Message, Messages};
@@ -141,6 +142,12 @@ impl Restoring {
             last: String::new(),
             current: None,
         }
+    }
+
+    /// By what the errors are judged.
+    #[must_use]
+    pub fn knowing(self, known: Known) -> Self {
+        Self { ledger: Ledger::of(known), ..self }
     }
 
     /// Takes the next line of its stderr.

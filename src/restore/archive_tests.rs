@@ -70,7 +70,7 @@ fn an_error_is_told_with_its_entry_message_detail_and_statement() {
     assert_eq!(
         said,
         [
-            "entry 252, MATERIALIZED VIEW monthly totals: column u.id does not exist\n  \
+            "entry 252, MATERIALIZED VIEW monthly totals: column u.id does not exist (SQLSTATE 42703)\n  \
              CREATE VIEW public.v AS",
             "entry 252, MATERIALIZED VIEW monthly totals: duplicate key value violates unique \
              constraint \"users_pkey\"\n  COPY failed for table \"users\"\n  Key (id)=(1) already \
@@ -103,7 +103,9 @@ fn the_code_that_pg_restore_does_not_print_is_told_from_the_message() {
     let code = |message: &str| {
         let said = TABLE.replace("column u.id does not exist", message);
         let restored = restored(1, &[&said, ONE].concat());
-        restored.errors[0].error.code.clone()
+        let lacking = restored.lacking.iter().map(|lacking| &lacking.failure);
+        let refused = restored.errors.iter().chain(lacking).next().unwrap();
+        refused.error.code.clone()
     };
     for (message, expected) in [
         ("role \"ccc\" does not exist", "42704"),
@@ -115,7 +117,12 @@ fn the_code_that_pg_restore_does_not_print_is_told_from_the_message() {
         ("permission denied for schema public", "42501"),
         ("must be owner of table t", "42501"),
         ("relation \"users\" already exists", ""),
-        ("schema \"shop\" does not exist", ""),
+        ("schema \"shop\" does not exist", "3F000"),
+        ("operator does not exist: integer + text", "42883"),
+        ("type \"shop.tier\" does not exist", "42704"),
+        ("could not access file \"anon\": No such file or directory", "58P01"),
+        ("hypopg must be loaded via shared_preload_libraries", "55000"),
+        ("invalid input syntax for type integer: \"does not exist\"", ""),
     ] {
         assert_eq!(code(message), expected, "{message}");
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::LoadError;
+use super::lacking::Server;
 use crate::pg::Session;
 
 const AVAILABLE: &str = "SELECT name::text FROM pg_catalog.pg_available_extensions";
@@ -34,9 +35,79 @@ pub fn image_with(extension: &str, major: u32) -> Option<String> {
         | "postgis_tiger_geocoder"
         | "address_standardizer" => format!("postgis/postgis:{major}-3.5"),
         "timescaledb" => format!("timescale/timescaledb:latest-pg{major}"),
+        "citus" | "citus_columnar" | "columnar" => "citusdata/citus".to_owned(),
         _ => return None,
     };
     Some(image)
+}
+
+/// The package of Debian and of apt.postgresql.org that has an extension, a library or a language.
+/// Source: the package lists of apt.postgresql.org.
+fn package_with(name: &str, major: u32) -> Option<String> {
+    let of = |rest: &str| Some(format!("postgresql-{major}-{rest}"));
+    match name {
+        "vector" => of("pgvector"),
+        "postgis"
+        | "postgis_raster"
+        | "postgis_topology"
+        | "postgis_tiger_geocoder"
+        | "address_standardizer" => of("postgis-3"),
+        "pg_cron" => of("cron"),
+        "pg_partman" => of("partman"),
+        "pg_repack" => of("repack"),
+        "pg_hint_plan" => of("pg-hint-plan"),
+        "age" | "hll" | "hypopg" | "ip4r" | "orafce" | "pgaudit" | "pgrouting" | "pgtap"
+        | "plr" | "plsh" | "prefix" | "q3c" | "rum" | "semver" | "unit" | "wal2json" => of(name),
+        "plpython3u" => Some(format!("postgresql-plpython3-{major}")),
+        "plperl" | "plperlu" => Some(format!("postgresql-plperl-{major}")),
+        "pltcl" | "pltclu" => Some(format!("postgresql-pltcl-{major}")),
+        _ => None,
+    }
+}
+
+/// The last major version that has an extension of PostgreSQL's own. Source: release notes of 9.6
+/// (`tsearch2` until 9.6), 11 (`chkpass`), 17 (`adminpack`, `old_snapshot`).
+fn last_with(extension: &str) -> Option<u32> {
+    match extension {
+        "adminpack" | "old_snapshot" => Some(16),
+        "chkpass" => Some(10),
+        "plpythonu" | "plpython2u" | "hstore_plpythonu" | "ltree_plpythonu" => Some(14),
+        _ => None,
+    }
+}
+
+/// What to do where a server lacks extensions, or what extensions bring.
+#[must_use]
+pub fn remedy(names: &[String], server: Server) -> String {
+    let major = server.major;
+    let last = names.iter().filter_map(|name| Some((name, last_with(name)?)));
+    let last = last.filter(|(_, last)| major > *last).min_by_key(|(_, last)| *last);
+    if let Some((name, last)) = last {
+        return format!("{last} is the last version that has {name}: --postgres-version {last}");
+    }
+    let images: BTreeSet<String> =
+        names.iter().filter_map(|name| image_with(name, major)).collect();
+    let packages: BTreeSet<String> =
+        names.iter().filter_map(|name| package_with(name, major)).collect();
+    let install = (!packages.is_empty())
+        .then(|| format!("apt install {}", packages.into_iter().collect::<Vec<_>>().join(" ")));
+    let image = match images.first() {
+        Some(image) if images.len() == 1 && names.len() == 1 => format!("--image {image}"),
+        _ => "--image IMAGE".to_owned(),
+    };
+    let them = if names.len() == 1 { names[0].as_str() } else { "all of them" };
+    if server.local {
+        let install = install.unwrap_or_else(|| "install it".to_owned());
+        return format!("{install}, or use Docker: --engine docker {image}");
+    }
+    let some = if names.len() > 1 && !images.is_empty() {
+        format!("; {} has some", images.into_iter().collect::<Vec<_>>().join(" or "))
+    } else {
+        String::new()
+    };
+    let made =
+        install.map(|install| format!("; to make one: FROM postgres:{major}, RUN {install}"));
+    format!("use an image that has {them}: {image}{some}{}", made.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -48,5 +119,34 @@ mod tests {
         assert_eq!(image_with("vector", 16).unwrap(), "pgvector/pgvector:pg16");
         assert_eq!(image_with("postgis", 15).unwrap(), "postgis/postgis:15-3.5");
         assert_eq!(image_with("ours", 15), None);
+    }
+
+    #[test]
+    fn what_helps_is_an_image_a_package_or_another_version() {
+        let remedy = |names: &[&str], major, local| {
+            remedy(
+                &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(),
+                Server { major, local },
+            )
+        };
+        assert_eq!(
+            remedy(&["vector"], 15, false),
+            "use an image that has vector: --image pgvector/pgvector:pg15; to make one: FROM postgres:15, \
+             RUN apt install postgresql-15-pgvector"
+        );
+        assert_eq!(
+            remedy(&["pg_cron"], 16, true),
+            "apt install postgresql-16-cron, or use Docker: --engine docker --image IMAGE"
+        );
+        assert_eq!(
+            remedy(&["azure", "pgaadauth"], 15, false),
+            "use an image that has all of them: --image IMAGE"
+        );
+        assert!(
+            remedy(&["postgis", "vector"], 15, false)
+                .contains("pgvector/pgvector:pg15 or postgis/postgis:15-3.5 has some")
+        );
+        assert!(remedy(&["adminpack"], 17, false).ends_with("--postgres-version 16"));
+        assert!(!remedy(&["adminpack"], 16, false).contains("--postgres-version"));
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Failure, LoadError, MOST_ERRORS, Place, Restored, tolerate};
+use super::judgement::{Known, judge};
+use super::{Failure, LoadError, MOST_ERRORS, Place, Restored};
 use crate::dump::item::Statement;
 use crate::pg::ServerError;
 
@@ -12,18 +13,24 @@ const MOST_KEPT: usize = 1_000;
 /// What a restore did so far, shared by its connections. Who has the restore done keeps it: what was
 /// refused is proof, also when the restore is cut short afterwards.
 #[derive(Debug, Clone, Default)]
-pub struct Ledger(Arc<Mutex<Restored>>);
+pub struct Ledger {
+    restored: Arc<Mutex<Restored>>,
+    known: Arc<Known>,
+}
 
 impl Ledger {
+    /// Nothing was done so far of a dump of which this is known.
+    #[must_use]
+    pub fn of(known: Known) -> Self {
+        Self { restored: Arc::default(), known: Arc::new(known) }
+    }
+
     /// What was done, with the errors in dump order; those of an archive in the order in which they
     /// were met, which is that of its restore.
     pub fn close(self) -> Restored {
         let mut restored =
-            std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        restored.errors.sort_by_key(|failure| match failure.place {
-            Place::Line(line) => line,
-            Place::Entry(_) | Place::Unknown => 0,
-        });
+            std::mem::take(&mut *self.restored.lock().unwrap_or_else(PoisonError::into_inner));
+        restored.settle();
         restored
     }
 
@@ -36,10 +43,10 @@ impl Ledger {
 
     /// Notes something.
     pub(super) fn write(&self, note: impl FnOnce(&mut Restored)) {
-        note(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        note(&mut self.restored.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Notes a refusal: harmless, or proof that the backup is bad.
+    /// Notes a refusal: harmless, for want of something, or proof that the backup is bad.
     ///
     /// # Errors
     /// When there is proof enough.
@@ -48,35 +55,26 @@ impl Ledger {
         statement: &Statement,
         refusal: ServerError,
     ) -> Result<(), LoadError> {
-        let errors = self.refused_at(Place::Line(statement.line), statement, refusal);
-        if errors < MOST_ERRORS { Ok(()) } else { Err(LoadError::GivenUp) }
+        let refusals = self.refused_at(Place::Line(statement.line), statement, refusal);
+        if refusals < MOST_ERRORS { Ok(()) } else { Err(LoadError::GivenUp) }
     }
 
-    /// Notes a refusal of a statement that stands there; gives how many errors there are.
+    /// Notes a refusal at a place, and gives how many there are that matter. The first ones are kept.
     pub(super) fn refused_at(
         &self,
         place: Place,
         statement: &Statement,
         refusal: ServerError,
     ) -> usize {
-        let mut errors = 0;
-        if let Some(rule) = tolerate::rule(statement, &refusal) {
-            tracing::info!(%place, %rule, error = refusal.message, "passed over");
-            self.write(|restored| {
-                *restored.tolerated.entry(rule).or_default() += 1;
-                errors = restored.errors.len();
-            });
-            return errors;
-        }
+        let judgement = judge(statement, &refusal, &self.known);
         let failure = Failure { place, ..Failure::of(statement, refusal) };
-        tracing::error!("{failure}");
+        let mut refusals = 0;
         self.write(|restored| {
-            // pg_restore is not stopped when there is proof enough; more than these say no more.
-            if restored.errors.len() < MOST_KEPT {
-                restored.errors.push(failure);
+            if restored.refusals() < MOST_KEPT {
+                restored.note(judgement, statement, failure);
             }
-            errors = restored.errors.len();
+            refusals = restored.refusals();
         });
-        errors
+        refusals
     }
 }

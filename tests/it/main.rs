@@ -29,6 +29,7 @@ mod globals;
 mod hand_made;
 mod interruption;
 mod kept;
+mod lacking;
 mod limits;
 mod local;
 mod locales;

@@ -185,13 +185,6 @@ fn a_row_whose_parent_is_missing_fails() {
 }
 
 #[test]
-fn a_missing_extension_is_named_and_so_is_the_way_out() {
-    let dump = with_sql_first("CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;");
-    let outcome = verified("a.sql", &dump);
-    outcome.failed("the backup needs the extension vector").hints("--image");
-}
-
-#[test]
 fn a_psql_command_in_a_dump_fails_and_is_not_run() {
     let place = Place::new();
     let touched = place.dir().join("touched");

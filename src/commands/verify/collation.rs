@@ -4,7 +4,7 @@
 use super::{Run, obstacle};
 use crate::dump::inspect::Inspection;
 use crate::outcome::Obstacle;
-use crate::restore::Restored;
+use crate::restore::Failure;
 use crate::restore::collation::{Judged, judged, ranges_by_locale};
 
 /// Said of a dump that creates its databases by itself.
@@ -12,14 +12,13 @@ pub(super) const REPLACED: &str = "the sandbox lacks the locale of a database th
                                    collation C; sort orders there differ from the source's";
 
 impl Run<'_> {
-    /// What stands in the way where the first error may come of another locale than the source's.
+    /// What stands in the way where an error may come of another locale than the source's.
     pub(super) async fn is_about_the_locale(
         &self,
-        restored: &Restored,
+        failure: &Failure,
         inspection: &Inspection,
     ) -> Option<Obstacle> {
-        let first = restored.errors.first()?;
-        let judged = judged(first)?;
+        let judged = judged(failure)?;
         // One that creates its databases says their locales.
         let alone = !inspection.contents.connects();
         let source = self.manifest.as_ref().map(|manifest| &manifest.source);
@@ -35,7 +34,7 @@ impl Run<'_> {
         if !doubtful {
             return None;
         }
-        let error = first.to_string();
+        let error = failure.to_string();
         let error = error.lines().next().unwrap_or_default();
         let another_image = "take an image that has the locale: --image IMAGE";
         Some(if judged == Judged::Missing {

@@ -5,6 +5,7 @@ mod archive;
 mod checking;
 mod collation;
 mod holding;
+mod lacking;
 mod pg_restore;
 mod reading;
 mod restoring;

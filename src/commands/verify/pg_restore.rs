@@ -54,13 +54,13 @@ impl Run<'_> {
             Err(obstacle) => return (Restored::default(), Err(obstacle)),
         };
         if jobs == 1 {
-            return self.pg_restore_alone().await;
+            return self.pg_restore_alone(inspection).await;
         }
         let before = match self.cluster().await {
             Ok(before) => before,
             Err(obstacle) => return (Restored::default(), Err(obstacle)),
         };
-        let (first, ended) = self.pg_restore(jobs).await;
+        let (first, ended) = self.pg_restore(jobs, inspection).await;
         let first_is_clear = matches!(ended, Ok(None));
         let doubt = match (ended, first.errors.first()) {
             (Err(cut), _) => return (Restored::default(), Err(cut)),
@@ -72,7 +72,7 @@ impl Run<'_> {
         let several = format!("pg_restore --jobs={jobs}");
         let mut description = again::described(&first, jobs, true);
         let (second, ended) = match self.start_again(&before, inspection).await {
-            Ok(()) => self.pg_restore_alone().await,
+            Ok(()) => self.pg_restore_alone(inspection).await,
             Err(cut) => (Restored::default(), Err(cut)),
         };
         let counted = again::described(&second, 1, ended.is_ok());
@@ -87,8 +87,8 @@ impl Run<'_> {
     }
 
     /// Runs pg_restore into the database over one connection, whose word counts.
-    async fn pg_restore_alone(&self) -> (Restored, Result<(), Obstacle>) {
-        let (mut restored, ended) = self.pg_restore(1).await;
+    async fn pg_restore_alone(&self, inspection: &Inspection) -> (Restored, Result<(), Obstacle>) {
+        let (mut restored, ended) = self.pg_restore(1, inspection).await;
         let ended = match ended {
             Ok(None) => Ok(()),
             // What does not add up may be the server's end.
@@ -112,14 +112,18 @@ impl Run<'_> {
 
     /// Runs pg_restore into the database: what it did, and what it did not come to its end for. What it
     /// says that does not add up is given beside.
-    async fn pg_restore(&self, jobs: usize) -> (Restored, Result<Option<String>, Obstacle>) {
+    async fn pg_restore(
+        &self,
+        jobs: usize,
+        inspection: &Inspection,
+    ) -> (Restored, Result<Option<String>, Obstacle>) {
         let Some(sandbox) = &self.sandbox else { return (Restored::default(), Ok(None)) };
         let program = Program {
             argv: pg_restore::restoring(DATABASE, jobs, self.is_without_owners(), COPY),
             env: pg_restore::environment(sandbox.restores_as_superuser()),
             ..Program::default()
         };
-        let mut restoring = Restoring::by(jobs);
+        let mut restoring = Restoring::by(jobs).knowing(self.known(inspection));
         let mut said = |line: &str| {
             tracing::debug!("{line}");
             restoring.line(line);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::watching::lost;
-use super::{DATABASE, OTHER_DATABASE, Run, again, changed, collation, obstacle};
+use super::{DATABASE, OTHER_DATABASE, Run, again, changed, collation, lacking, obstacle};
 use crate::checks::restore_time;
 use crate::dump::encoding::is_for_databases;
 use crate::dump::inspect::Inspection;
@@ -14,7 +14,9 @@ use crate::dump::script::Entry;
 use crate::events::{Event, Progress, Work};
 use crate::outcome::{Defect, Obstacle, RESTORE, Section};
 use crate::pg::ConnectInfo;
-use crate::restore::tolerate::{NOT_ALLOWED, Rule};
+use crate::restore::judgement::Known;
+use crate::restore::lacking::Server;
+use crate::restore::tolerate::Rule;
 use crate::restore::{Ledger, LoadError, MOST_ERRORS, Restored, extensions, load, parallel};
 use crate::sandbox::{Locale, Sandbox};
 
@@ -58,6 +60,9 @@ impl Run<'_> {
         has_changed: &dyn Fn() -> bool,
     ) -> Result<(), Obstacle> {
         let untold = restored.errors.is_empty();
+        // Of what the server lacks, there may be more than is worth trying.
+        let lacks_much = untold && restored.refusals() >= MOST_ERRORS;
+        let outcome = outcome.or_else(|obstacle| if lacks_much { Ok(()) } else { Err(obstacle) });
         // Of a run that was stopped and has nothing to tell, the disk, which may be what does not
         // answer, is not asked.
         let asks = !(untold && self.stop.token().is_cancelled());
@@ -93,7 +98,7 @@ impl Run<'_> {
         let several = format!("the restore over {jobs} connections");
         let whole = ended.is_ok();
         // Given up, it was not cut short.
-        let cut = ended.err().filter(|_| first.errors.len() < MOST_ERRORS);
+        let cut = ended.err().filter(|_| first.refusals() < MOST_ERRORS);
         let begun = match cut {
             Some(cut) => Err(cut),
             None => {
@@ -112,7 +117,7 @@ impl Run<'_> {
         let counted = again::described(&second, 1, ended.is_ok());
         self.second_counts(&several, description, counted);
         match ended {
-            Err(cut) if second.errors.len() < MOST_ERRORS => {
+            Err(cut) if second.refusals() < MOST_ERRORS => {
                 first.keep_proof();
                 first.add_proof(&second);
                 (first, Err(again::unconfirmed(cut, &several, &doubt)))
@@ -132,7 +137,7 @@ impl Run<'_> {
     ) -> (Restored, Result<(), Obstacle>) {
         let Some(sandbox) = &self.sandbox else { return (Restored::default(), Ok(())) };
         let target = sandbox.connect_info().database(&self.database);
-        let ledger = Ledger::default();
+        let ledger = Ledger::of(self.known(inspection));
         let loaded = tokio::select! {
             biased;
             () = self.stop.token().cancelled() => None,
@@ -169,28 +174,12 @@ impl Run<'_> {
         if missing.is_empty() {
             return self.lends_extensions(inspection).await;
         }
-        let major = self.sandbox.as_ref().map_or(0, Sandbox::version);
-        if !self.restores_as_superuser() {
-            let cause = format!(
-                "the backup needs the extension {}, which this machine's PostgreSQL lacks",
-                missing.join(", ")
-            );
-            return Err(obstacle(
-                &cause,
-                "install it, or use Docker: --engine docker --image IMAGE",
-            ));
-        }
-        for extension in &missing {
-            let other = extensions::image_with(extension, major);
-            self.report.defects.push(Defect::new(
-                format!("the backup needs the extension {extension}, which the image lacks"),
-                format!(
-                    "use an image that has {extension}: --image {}",
-                    other.as_deref().unwrap_or("IMAGE")
-                ),
-            ));
-        }
-        Ok(false)
+        let server = self.server();
+        let them = if missing.len() == 1 { "extension" } else { "extensions" };
+        let whose = if server.local { "this machine's PostgreSQL" } else { "the image" };
+        let cause =
+            format!("the backup needs the {them} {}, which {whose} lacks", missing.join(", "));
+        Err(obstacle(&cause, &extensions::remedy(&missing, server)))
     }
 
     /// Has the superuser create the extensions that the restoring role may not create, where it is no
@@ -305,11 +294,13 @@ impl Run<'_> {
         inspection: &Inspection,
         has_changed: &dyn Fn() -> bool,
     ) -> Result<(), Obstacle> {
-        let is_bad = restored.unsound.is_some() || !restored.errors.is_empty();
+        let is_bad = restored.unsound.is_some() || restored.is_in_doubt();
         if is_bad && has_changed() {
             return Err(changed());
         }
-        let errors: Vec<String> = restored.errors.iter().map(ToString::to_string).collect();
+        let lacking = restored.lacking.iter().map(|lacking| &lacking.failure);
+        let refused = restored.errors.iter().chain(lacking);
+        let errors: Vec<String> = refused.map(ToString::to_string).collect();
         let tolerated = restored.tolerated.values().sum();
         self.events.emit(Event::RestoreFinished { errors, tolerated });
         for (rule, count) in &restored.tolerated {
@@ -322,26 +313,46 @@ impl Run<'_> {
         if let Some(unsound) = &restored.unsound {
             self.report.defects.push(Defect { cause: unsound.to_string(), hint: None });
         }
-        if let Some(first) = restored.errors.first()
-            && first.error.code == NOT_ALLOWED
-            && !self.restores_as_superuser()
-        {
-            let cause = format!("the backup does what only a superuser may: {first}");
-            return Err(obstacle(&cause, NEEDS_DOCKER));
+        let mut in_the_way = lacking::obstacle_of(restored, self.server());
+        let mut proof = None;
+        for failure in &restored.errors {
+            match self.is_about_the_locale(failure, inspection).await {
+                Some(obstacle) => in_the_way = in_the_way.or(Some(obstacle)),
+                None => {
+                    proof = Some(failure);
+                    break;
+                }
+            }
         }
-        if let Some(obstacle) = self.is_about_the_locale(restored, inspection).await {
-            return Err(obstacle);
-        }
-        if let Some(first) = restored.errors.first() {
+        if let Some(first) = proof {
             let cause = first.to_string().lines().next().unwrap_or_default().to_owned();
             let hint = match first.error.code.as_str() {
                 READ_ONLY => READ_ONLY_HINT,
                 _ => "the log has every error: --log-file FILE",
             };
             self.report.defects.push(Defect::new(format!("restore error: {cause}"), hint));
+        } else if let Some(obstacle) = in_the_way {
+            return Err(obstacle);
         }
         self.report.restored = !is_bad;
         Ok(())
+    }
+
+    /// What the restore's errors are judged by.
+    pub(super) fn known(&self, inspection: &Inspection) -> Known {
+        Known {
+            cleaning: inspection.needs.cleaning.clone(),
+            superuser: self.restores_as_superuser(),
+            cluster: inspection.facts.cluster,
+        }
+    }
+
+    /// Where the backup is restored, for a hint.
+    fn server(&self) -> Server {
+        Server {
+            major: self.sandbox.as_ref().map_or(0, Sandbox::version),
+            local: !self.restores_as_superuser(),
+        }
     }
 
     /// The locale of the new database: the manifest's, else C in the dump's encoding.

@@ -194,28 +194,80 @@ const DENIALS: [&str; 6] = [
     "only superuser",
 ];
 
-/// The SQLSTATE of a message that a rule for harmless errors looks for, or that names an extension:
-/// libpq does not print it. Others are not known.
+/// Messages that end with `does not exist`, by what they begin with, and their SQLSTATE.
+const ABSENT: [(&str, &str); 7] = [
+    ("relation ", "42P01"),
+    ("column ", "42703"),
+    ("function ", "42883"),
+    ("procedure ", "42883"),
+    ("aggregate ", "42883"),
+    ("schema ", "3F000"),
+    ("database ", "3D000"),
+];
+
+/// Beginnings and ends of other messages that are judged by their SQLSTATE.
+const OTHERS: [(&str, &str, &str); 33] = [
+    ("unrecognized configuration parameter \"", "", "42704"),
+    ("data type ", "has no default operator class for access method", "42704"),
+    ("required extension \"", "is not installed", "42704"),
+    ("operator does not exist: ", "", "42883"),
+    ("could not find function \"", "", "42883"),
+    ("there is no unique constraint matching given keys", "", "42830"),
+    ("insert or update on table \"", "", "23503"),
+    ("current transaction is aborted", "", "25P02"),
+    ("unrecognized parameter \"", "", "22023"),
+    ("invalid value for parameter \"", "", "22023"),
+    ("security label provider \"", "is not loaded", "22023"),
+    ("no security label providers have been loaded", "", "22023"),
+    ("time zone \"", "not recognized", "22023"),
+    ("extension \"", "has no installation script", "22023"),
+    ("extension \"", "is not available", "0A000"),
+    ("extension \"", "must be installed in schema", "0A000"),
+    ("encoding \"", "not supported by ICU", "0A000"),
+    ("tables declared WITH OIDS are not supported", "", "0A000"),
+    ("unsupported XML feature", "", "0A000"),
+    ("compression method ", "not supported", "0A000"),
+    ("invalid input syntax for type money: \"", "", "22P02"),
+    ("could not open extension control file \"", "", "58P01"),
+    ("could not access file \"", "", "58P01"),
+    ("could not load library \"", "", "58P01"),
+    ("could not open file \"", "", "58P01"),
+    ("could not open dictionary file \"", "", "F0000"),
+    ("could not open affix file \"", "", "F0000"),
+    ("could not open stop-word file \"", "", "F0000"),
+    ("could not open synonym file \"", "", "F0000"),
+    ("could not open thesaurus file \"", "", "F0000"),
+    ("could not connect to server \"", "", "08001"),
+    ("could not establish connection", "", "08001"),
+    ("materialized view \"", "has not been populated", "55000"),
+];
+
+/// The SQLSTATE of a message by which it is judged: libpq does not print it. Others are not known.
 fn code_of(message: &str) -> &'static str {
     let starts = |text: &str| message.starts_with(text);
-    let ends = |text: &str| message.ends_with(text);
-    if starts("role \"") && ends("\" does not exist")
-        || starts("unrecognized configuration parameter \"")
-    {
-        "42704"
-    } else if starts("schema \"") && ends("\" already exists") {
-        "42P06"
-    } else if starts("unrecognized parameter \"") {
-        "22023"
-    } else if starts("extension \"") && ends("\" is not available") {
-        "0A000"
-    } else if starts("could not open extension control file \"") {
-        "58P01"
-    } else if DENIALS.iter().any(|denial| starts(denial)) {
-        NOT_ALLOWED
-    } else {
-        ""
+    if starts("schema \"") && message.ends_with("\" already exists") {
+        return "42P06";
     }
+    if ["extension", "language", "role"].iter().any(|what| starts(&format!("{what} \"")))
+        && message.ends_with("\" already exists")
+    {
+        return "42710";
+    }
+    if DENIALS.iter().any(|denial| starts(denial)) {
+        return NOT_ALLOWED;
+    }
+    let other = OTHERS.iter().find(|(begin, within, _)| starts(begin) && message.contains(within));
+    if let Some((_, _, code)) = other {
+        return code;
+    }
+    if message.contains("loaded via") && message.contains("shared_preload_libraries") {
+        return "55000";
+    }
+    if !message.ends_with(" does not exist") {
+        return "";
+    }
+    let absent = ABSENT.iter().find(|(begin, _)| starts(begin));
+    absent.map_or("42704", |(_, code)| code)
 }
 
 /// What a line of `--verbose` says is being made or filled, such as `TABLE public.users`.

@@ -124,15 +124,18 @@ fn source_dump(name: &str) -> Vec<u8> {
 
 fn needs(museum: &mut Vec<Broken>) {
     let dump = &good().dump;
-    let extension = "CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;";
-    meaning(museum, "an extension that the server lacks", &dump.with_first(extension))
-        .alone("the backup needs the extension vector");
-    let language = "CREATE FUNCTION public.f() RETURNS integer LANGUAGE plv8 AS 'return 1';";
-    meaning(museum, "a language that the server lacks", &dump.with_first(language))
-        .alone("language \"plv8\" does not exist");
-    let library = "CREATE FUNCTION public.f() RETURNS integer LANGUAGE c AS 'missing', 'f';";
-    meaning(museum, "a library that the server lacks", &dump.with_first(library))
-        .alone("could not access file \"missing\"");
+    let table = "CREATE TABLE public.typed (id public.nobodys);";
+    meaning(museum, "a type that nobody makes", &dump.with_first(table))
+        .alone("type \"public.nobodys\" does not exist");
+    let parameter = "SET custom_typo_of_search_path = '';";
+    meaning(museum, "a parameter that no version has", &dump.with_first(parameter))
+        .alone("unrecognized configuration parameter \"custom_typo_of_search_path\"");
+    meaning(
+        museum,
+        "a drop that --clean does not write",
+        &dump.with_last("DROP TABLE public.typo;"),
+    )
+    .alone("table \"typo\" does not exist");
 }
 
 fn inserted(museum: &mut Vec<Broken>) {
