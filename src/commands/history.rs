@@ -7,7 +7,7 @@ use crate::events::{Event, Events};
 use crate::report::listing::{runs_json, runs_text};
 use crate::settings::HistorySettings;
 use crate::store::ledger::Ledger;
-use crate::store::{StoreError, history, statistics};
+use crate::store::{StoreError, history, nearby, statistics};
 
 /// Answers with the runs; writes the metrics anew where asked.
 ///
@@ -36,6 +36,7 @@ pub fn run(settings: &HistorySettings, events: &Events) -> anyhow::Result<String
     Ok(if settings.json {
         runs_json(dir, now, &history, settings.limit, &statistics)?
     } else {
-        runs_text(dir, now, &history.records, settings.limit, &statistics)
+        let below = nearby::with_history_below(dir);
+        runs_text(dir, now, &history.records, settings.limit, &statistics, &below)
     })
 }

@@ -215,7 +215,9 @@ impl RunReport {
     pub fn causes(&self) -> Vec<String> {
         let obstacle = self.obstacle.iter().map(|obstacle| obstacle.cause.clone());
         let unrun = self.ended(Status::NotRun);
+        // Of a bad backup nobody has to know what else is open.
         let unproven = self.proof_missing().iter();
+        let unproven = unproven.filter(|_| self.verdict() == Verdict::NotVerified);
         self.disproven()
             .into_iter()
             .chain(self.missed())
@@ -304,6 +306,7 @@ mod tests {
         assert_eq!(report.causes(), ["not proven, and --require-proof wants it: no manifest"]);
         report.checks.push(check(Section::Contents, Status::Failed, "values"));
         assert_eq!((report.verdict(), report.lacks_only_proof()), (Verdict::Failed, false));
+        assert_eq!(report.causes(), ["values"]);
         report.not_proven.clear();
         report.checks.pop();
         assert_eq!((report.verdict(), report.lacks_only_proof()), (Verdict::Passed, false));

@@ -1,6 +1,6 @@
 //! What `list` and `history` answer, as text for people and as JSON for programs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -34,7 +34,8 @@ pub fn backups_text(dir: &Path, now: DateTime<Utc>, backups: &[Listed]) -> Strin
 
 fn verified(now: DateTime<Utc>, backup: &Listed) -> String {
     let told = |judged: &Judged, word: &str| {
-        let slow = if judged.rto_missed { " (RTO missed)" } else { "" };
+        let slow = judged.rto_missed && judged.verdict == Verdict::Passed;
+        let slow = if slow { " (RTO missed)" } else { "" };
         format!("{word}{slow} {}", ago(now, judged.at))
     };
     match (&backup.verdict, &backup.last_attempt) {
@@ -84,16 +85,19 @@ fn json(answer: &impl Serialize) -> serde_json::Result<String> {
     serde_json::to_string_pretty(answer).map(|text| text + "\n")
 }
 
-/// The last `limit` runs, newest first, and the statistics of all of them, as text.
+/// The last `limit` runs, newest first, and the statistics of all of them, as text; and which
+/// directories `below` have a history of their own.
 pub fn runs_text(
     dir: &Path,
     now: DateTime<Utc>,
     records: &[Record],
     limit: usize,
     statistics: &[Statistics],
+    below: &[PathBuf],
 ) -> String {
+    let below: String = below.iter().map(|dir| also(&dir.to_string_lossy())).collect();
     if records.is_empty() {
-        return format!("No runs on record in {}\n", dir.display());
+        return format!("No runs on record in {}\n{below}", dir.display());
     }
     let heads = ["STARTED (UTC)", "RUN", "TIME", "RESTORE", "BACKUP"];
     let mut rows = vec![heads.map(str::to_owned)];
@@ -112,7 +116,15 @@ pub fn runs_text(
         text += &format!("… and {} earlier: --limit\n", records.len() - limit);
     }
     statistics.iter().for_each(|one| text += &database(now, one));
-    text
+    if !below.is_empty() {
+        text.push('\n');
+    }
+    text + &below
+}
+
+/// That a directory below has runs of its own on record.
+fn also(dir: &str) -> String {
+    format!("More runs are on record in {}: --backup-dir\n", printable(dir))
 }
 
 fn result(record: &Record) -> &'static str {
@@ -163,6 +175,9 @@ fn last(now: DateTime<Utc>, at: Option<DateTime<Utc>>) -> String {
 fn counts(attempts: &Attempts, words: [&str; 3]) -> String {
     let [passed, failed, not_told] = words;
     let mut text = format!("{} {passed}, {} {failed}", attempts.passed, attempts.failed);
+    if attempts.too_slow > 0 {
+        text += &format!(" ({} only too slow)", attempts.too_slow);
+    }
     if attempts.not_verified > 0 {
         text += &format!(", {} {not_told}", attempts.not_verified);
     }

@@ -87,7 +87,7 @@ fn backups_are_listed_in_columns() {
 #[test]
 fn runs_are_listed_newest_first_with_what_they_say_together() {
     let runs = runs();
-    let text = runs_text(Path::new("./backups"), now(), &runs, 7, &by_database(&runs));
+    let text = runs_text(Path::new("./backups"), now(), &runs, 7, &by_database(&runs), &[]);
     assert!(fits_eighty_columns(&text), "{text}");
     insta::assert_snapshot!(text);
 }
@@ -109,7 +109,13 @@ fn what_came_of_a_run_is_told_apart_by_its_work() {
 fn an_empty_directory_is_said_to_be_empty() {
     let dir = Path::new("./backups");
     assert_eq!(backups_text(dir, now(), &[]), "No backups in ./backups\n");
-    assert_eq!(runs_text(dir, now(), &[], 20, &[]), "No runs on record in ./backups\n");
+    assert_eq!(runs_text(dir, now(), &[], 20, &[], &[]), "No runs on record in ./backups\n");
+    let below = ["./backups/database".into()];
+    assert_eq!(
+        runs_text(dir, now(), &[], 20, &[], &below),
+        "No runs on record in ./backups\n\
+         More runs are on record in ./backups/database: --backup-dir\n"
+    );
 }
 
 #[test]

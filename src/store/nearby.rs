@@ -50,6 +50,8 @@ pub fn read(dir: &Path) -> Result<Nearby, StoreError> {
             continue;
         }
         match history::read(&near) {
+            // Another program's file of that name.
+            Ok(history) if history.records.is_empty() && history.newer == 0 => {}
             Ok(history) => {
                 nearby.count(&history);
                 histories.push((near, history));
@@ -79,11 +81,26 @@ fn around(dir: &Path) -> Vec<(PathBuf, PathBuf)> {
     // A link is in one directory, and leads into another.
     let above = [real_dir.parent().map(Path::to_owned), Some(real(directory_of(dir)))];
     let above = above.into_iter().flatten().map(|above| (above.clone(), above));
+    above.chain(below(dir).map(|path| (real(&path), real_dir.clone()))).collect()
+}
+
+/// The directories right below one, but for hidden ones and those that are backups.
+fn below(dir: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let shown = entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
-    let below = shown.map(|entry| entry.path());
-    let below = below.filter(|path| path.is_dir() && !is_backup_directory(path));
-    above.chain(below.map(|path| (real(&path), real_dir.clone()))).collect()
+    let paths = shown.map(|entry| entry.path());
+    paths.filter(|path| path.is_dir() && !is_backup_directory(path))
+}
+
+/// The directories right below one that have a history of their own, sorted.
+pub fn with_history_below(dir: &Path) -> Vec<PathBuf> {
+    let is_ours = |path: &PathBuf| {
+        is_trusted(&real(path), &real(dir), dir)
+            && history::read(path).is_ok_and(|history| !history.records.is_empty())
+    };
+    let mut found: Vec<PathBuf> = below(dir).filter(is_ours).collect();
+    found.sort();
+    found
 }
 
 fn real(dir: &Path) -> PathBuf {

@@ -60,8 +60,11 @@ fn what_cannot_be_read_around_is_said_and_what_cannot_be_read_here_is_an_error()
     let place = tempfile::tempdir().unwrap();
     let dir = place.path().join("backups");
     create_dir(&dir).unwrap();
-    write(history_path(place.path()), b"{\n").unwrap();
-    write(history_path(&dir), b"{\n{\"version\":9}\n").unwrap();
+    // Another program's, for all that can be told.
+    write(history_path(place.path()), b"{\"display\":\"ls\"}\n{\n").unwrap();
+    assert_eq!(read(&dir).unwrap().warnings().count(), 0);
+    write(history_path(place.path()), b"{\n{\"version\":9}\n").unwrap();
+    write(history_path(&dir), b"{\n").unwrap();
     let said: Vec<String> = read(&dir).unwrap().warnings().collect();
     assert_eq!(said, ["set aside in the history: 2 damaged lines, 1 line of a newer ccc-backup"]);
     // A directory in its place is nobody's history.

@@ -1,14 +1,17 @@
 //! Whether a backup was proven sound or bad: the one memory that is asked, whoever asks.
 //!
 //! A verdict is about bytes, so the SHA-256 counts and not the name. Nothing is hashed here: what
-//! the bytes are is known from the last run that read them, else from the manifest. Runs that do not
+//! the bytes are is known from the last run that read them, else from the manifest; where these two
+//! differ and the file was changed since, it is not known. Runs that do not
 //! say what they read (lines of older versions, and files that were bad at the first look) go by
 //! name, size and place.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::history::{History, Record, Work};
@@ -80,6 +83,20 @@ impl Run {
         self.record.sha256.as_deref()
     }
 
+    /// Whether it read other bytes than the manifest now says, and the file was changed since: it may
+    /// be what either says, and what is proven of it is not known.
+    fn was_replaced(&self, backup: &Backup) -> bool {
+        let read_other = backup.recorded.is_some() && self.sha256() != backup.recorded;
+        let ended = Duration::try_from_secs_f64(self.record.seconds).ok().and_then(|took| {
+            self.record.started_at.checked_add_signed(TimeDelta::from_std(took).ok()?)
+        });
+        // Not the time of its last write, which copying keeps.
+        let changed = std::fs::metadata(backup.path)
+            .ok()
+            .and_then(|file| DateTime::from_timestamp(file.ctime(), 0));
+        read_other && changed.zip(ended).is_some_and(|(changed, ended)| changed > ended)
+    }
+
     fn has_size(&self, bytes: u64) -> bool {
         self.record.file_bytes.is_none_or(|known| known == bytes)
     }
@@ -124,8 +141,13 @@ impl Memory {
         let runs = |of: &[usize]| of.iter().map(|index| &self.runs[*index]).collect::<Vec<_>>();
         let sized = runs(&named).into_iter().rev().filter(|run| run.has_size(backup.bytes));
         // What was read here last is what lies here: a file can have become another than was written.
-        let here = sized.clone().filter(|run| run.place == dir).find_map(Run::sha256);
-        let sha256 = here.or(backup.recorded).or_else(|| sized.clone().find_map(Run::sha256));
+        let mut here = sized.clone().filter(|run| run.place == dir && run.sha256().is_some());
+        let here = here.next();
+        if here.is_some_and(|run| run.was_replaced(backup)) {
+            return Known::default();
+        }
+        let sha256 = here.and_then(Run::sha256).or(backup.recorded);
+        let sha256 = sha256.or_else(|| sized.clone().find_map(Run::sha256));
         let same = indices(sha256.and_then(|sha256| self.by_sha256.get(sha256)));
         let candidates: BTreeSet<usize> = named.into_iter().chain(same).collect();
         let about = |run: &&Run| match (run.sha256(), sha256) {

@@ -109,6 +109,41 @@ fn a_file_that_was_found_to_be_another_than_the_manifest_says_is_what_was_found(
 }
 
 #[test]
+fn a_file_that_was_put_in_the_place_of_a_bad_one_is_neither_good_nor_bad_until_it_is_verified() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().canonicalize().unwrap();
+    let path = home.join(NAME);
+    std::fs::write(&path, b"12345").unwrap();
+    let now = Utc::now();
+    let at = |run: Record, seconds_ago: i64| Record {
+        started_at: now - TimeDelta::seconds(seconds_ago),
+        ..run
+    };
+    let of = |runs: &[Record], recorded| {
+        let history = History { records: runs.to_vec(), ..History::default() };
+        let memory = Memory::of(vec![(home.clone(), history)]);
+        memory.of_backup(&Backup { path: &path, bytes: BYTES, recorded }).proven()
+    };
+    // The file is of now.
+    for verdict in [Verdict::Failed, Verdict::Passed] {
+        let before = at(read(OTHER, verdict, 0), 3600);
+        assert_eq!(of(std::slice::from_ref(&before), Some(SHA)), None);
+        let elsewhere =
+            Record { directory: Some("copies".into()), ..at(read(SHA, Verdict::Passed, 0), 9) };
+        assert_eq!(of(&[before, elsewhere], Some(SHA)), None, "it may be either");
+    }
+    let since = at(read(OTHER, Verdict::Failed, 0), -3600);
+    assert_eq!(of(&[since], Some(SHA)), Some(Proven::Bad));
+    let passed = at(read(SHA, Verdict::Passed, 0), 3600);
+    assert_eq!(
+        of(std::slice::from_ref(&passed), Some(SHA)),
+        Some(Proven::Sound),
+        "of the same bytes"
+    );
+    assert_eq!(of(&[passed], None), Some(Proven::Sound), "nothing says that it is another");
+}
+
+#[test]
 fn lines_that_do_not_say_what_they_read_go_by_name_size_and_place() {
     let old = [run(Work::Verify, Verdict::Passed, 1)];
     assert_eq!(proven(&old, Some(SHA)), Some(Proven::Sound));

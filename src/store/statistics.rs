@@ -31,6 +31,9 @@ pub struct Attempts {
     pub passed: usize,
     /// Not made, or proven bad.
     pub failed: usize,
+    /// Those of `failed` in which nothing but the time of the restore failed.
+    #[serde(skip_serializing_if = "is_none")]
+    pub too_slow: usize,
     /// Interrupted, or not to be told.
     pub not_verified: usize,
     /// When the last on record began that made a backup, or proved one sound: a clock that was wrong once is not believed
@@ -38,6 +41,11 @@ pub struct Attempts {
     pub last_success: Option<DateTime<Utc>>,
     /// When the last on record began that made none, or proved one bad.
     pub last_failure: Option<DateTime<Utc>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// How long restores took, in seconds.
@@ -99,7 +107,10 @@ fn attempts(runs: &[&Record], work: Work) -> Attempts {
             Verdict::NotVerified => attempts.not_verified += 1,
         }
         match record.soundness() {
-            Verdict::Passed => attempts.last_success = at,
+            Verdict::Passed => {
+                attempts.too_slow += usize::from(record.verdict == Verdict::Failed);
+                attempts.last_success = at;
+            }
             Verdict::Failed => attempts.last_failure = at,
             Verdict::NotVerified => {}
         }
@@ -207,6 +218,17 @@ mod tests {
         assert_eq!(restore_times(&[1.0; 5]).unwrap().trend, None);
         let from_nothing = restore_times(&[0.0; 6]).unwrap().trend.unwrap();
         assert_eq!(from_nothing.change_percent, None);
+    }
+
+    #[test]
+    fn a_restore_that_was_only_too_slow_is_a_failed_run_and_proves_the_backup() {
+        let mut slow = run(Work::Verify, Verdict::Failed, 2, Some("a"));
+        slow.soundness = Some(Verdict::Passed);
+        let runs = [run(Work::Verify, Verdict::Failed, 1, Some("a")), slow];
+        let verify = &by_database(&runs)[0].verify;
+        assert_eq!((verify.passed, verify.failed, verify.too_slow), (0, 2, 1));
+        assert_eq!(verify.last_success, Some(runs[1].started_at));
+        assert_eq!(verify.last_failure, Some(runs[0].started_at));
     }
 
     #[test]
