@@ -2,6 +2,7 @@
 //!
 //! A check that finds the backup bad is a failed result. An `Err` means that it could not be told.
 
+pub mod by_value;
 pub mod checksum;
 pub mod contents;
 pub mod data;

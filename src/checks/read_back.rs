@@ -22,6 +22,8 @@ pub enum Found {
     Rows(TableFingerprint),
     /// It could not be read: most often it is not there.
     Refused(ServerError),
+    /// It has as many rows as the dump, and whether they are the same could not be told, for this reason.
+    Untold(String),
 }
 
 /// What is read back of a table.
@@ -168,16 +170,16 @@ async fn count_rows(
     Ok(TableFingerprint { rows: rows.unsigned_abs(), sum: 0 })
 }
 
-/// The columns of a table that are not generated, quoted, in its order.
-async fn stored_columns(
+/// The columns of a table that are not generated, in its order. Servers before 12 know none that are.
+pub(super) async fn stored_columns(
     session: &Session,
     table: &TableContents,
 ) -> Result<Vec<String>, tokio_postgres::Error> {
-    let sql = "SELECT attname::text FROM pg_catalog.pg_attribute \
+    let sql = "SELECT attname::text FROM pg_catalog.pg_attribute a \
                WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped \
-               AND attgenerated = '' ORDER BY attnum";
+               AND coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') = '' ORDER BY attnum";
     let columns = session.query(sql, &[&table.quoted()]).await?;
-    Ok(columns.iter().map(|column| pg::quote_ident(column.get(0))).collect())
+    Ok(columns.iter().map(|column| column.get(0)).collect())
 }
 
 async fn copy_out(
@@ -194,7 +196,10 @@ async fn copy_out(
         places => {
             let columns = match table.columns {
                 Columns::Named(_) => named,
-                Columns::Stored => stored_columns(session, table).await?,
+                Columns::Stored => {
+                    let stored = stored_columns(session, table).await?;
+                    stored.iter().map(|column| pg::quote_ident(column)).collect()
+                }
             };
             let columns = columns.join(", ");
             format!("(SELECT {columns} FROM {})", places.from(&columns, before.as_ref()))

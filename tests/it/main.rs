@@ -51,6 +51,7 @@ mod strategy;
 mod support;
 mod torture;
 mod units;
+mod values;
 mod verify_bad_backup;
 mod verify_cannot_tell;
 mod verify_good;

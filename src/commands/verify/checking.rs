@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::by_value::Source;
 use super::watching::lost;
 use super::{DATABASE, Run};
 use crate::checks::sequences::{self, State};
@@ -19,14 +20,18 @@ use crate::store::manifest::Manifest;
 
 impl Run<'_> {
     /// Runs the checks on the restored databases.
-    pub(super) async fn check(&mut self, inspection: &Inspection) -> Result<(), Obstacle> {
+    pub(super) async fn check(
+        &mut self,
+        inspection: &Inspection,
+        source: Source<'_>,
+    ) -> Result<(), Obstacle> {
         let Some(sandbox) = &self.sandbox else { return Ok(()) };
         let clock = Instant::now();
         let server = sandbox.connect_info().clone();
         if let Some(name) = self.applications_database(&inspection.contents) {
             self.database = name;
         }
-        let schema_alone = presence::is_schema_alone(&inspection.contents);
+        let schema_alone = presence::is_schema_alone(&inspection.contents, &inspection.facts);
         self.without_rows = schema_alone && self.may_be_without_rows();
         let token = self.stop.token().clone();
         let checking = async {
@@ -39,7 +44,7 @@ impl Run<'_> {
             for database in inspection.contents.databases() {
                 let name = database.name.as_ref().map_or(DATABASE.into(), Name::text);
                 self.about = several.then(|| name.clone().into_owned());
-                self.against_the_backup(&server.database(&name), database).await?;
+                self.against_the_backup(&server.database(&name), database, source).await?;
             }
             self.about = None;
             if schema_alone {
@@ -109,9 +114,10 @@ impl Run<'_> {
         &mut self,
         target: &ConnectInfo,
         dump: &DatabaseContents,
+        source: Source<'_>,
     ) -> Result<(), CheckError> {
         let session = target.connect().await.map_err(|error| CheckError::of(&error))?;
-        let added = self.tables(&session, target, dump).await?;
+        let added = self.tables(&session, target, dump, source).await?;
         self.sequences(&session, dump, &added).await?;
         let objects = large_objects::Expected {
             in_dump: &dump.large_objects,

@@ -2,6 +2,7 @@
 
 mod again;
 mod archive;
+mod by_value;
 mod checking;
 mod collation;
 mod holding;
@@ -169,7 +170,7 @@ impl Run<'_> {
         if file.has_changed() {
             return Err(changed());
         }
-        self.check(&inspection).await?;
+        self.check(&inspection, by_value::Source::Plain(&file, compression)).await?;
         if file.has_changed() {
             return Err(changed());
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Run;
+use super::by_value::Source;
 use crate::checks::CheckError;
 use crate::checks::contents::{self, Compared};
 use crate::checks::event_triggers;
@@ -23,6 +24,7 @@ impl Run<'_> {
         session: &Session,
         target: &ConnectInfo,
         dump: &DatabaseContents,
+        source: Source<'_>,
     ) -> Result<Vec<String>, CheckError> {
         let mut tables: Vec<Wanted> = dump.tables.iter().cloned().map(Wanted::all).collect();
         let rendering = self.rendering(dump.encoding.as_deref());
@@ -36,6 +38,10 @@ impl Run<'_> {
             self.report.not_proven.push(format!(
                 "contents of {table}: its partitions have their columns in different orders"
             ));
+        }
+        self.report.not_proven.extend(contents::settle_changed(dump, &mut found));
+        if self.settings.content {
+            self.compare_by_value(source, target, dump, &rendering, &mut found).await?;
         }
         let manifest = self.recorded();
         let mut recorded = manifest.map(Records::of).unwrap_or_default();
