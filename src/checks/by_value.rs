@@ -52,7 +52,8 @@ pub fn judge(
     trouble: Option<&str>,
 ) -> Found {
     let untold = |why: &str| {
-        Found::Untold(format!("its rows differ as text, and could not be compared by value: {why}"))
+        let why = format!("its rows differ as text, and could not be compared by value: {why}");
+        Found::Untold { counted: true, why }
     };
     match (trouble, &values.refused) {
         (Some(trouble), _) => untold(trouble),
@@ -158,7 +159,9 @@ impl Scratch {
         }
         let columns = columns(session, table).await?;
         let list: Vec<String> = columns.iter().map(Column::raw).collect();
-        session.batch_execute(&format!("CREATE TEMP TABLE {} ({})", &RAW[8..], list.join(", "))).await?;
+        session
+            .batch_execute(&format!("CREATE TEMP TABLE {} ({})", &RAW[8..], list.join(", ")))
+            .await?;
         let encoding = pg::quote_literal(&self.rendering.encoding);
         let sql = format!("COPY {RAW} FROM STDIN WITH (ENCODING {encoding})");
         Ok(Loading { columns, sink: Box::pin(session.copy_in(&sql).await?) })
@@ -172,7 +175,8 @@ impl Scratch {
         let sql = format!("SELECT pg_catalog.count(*) FROM {RAW} WHERE {}", lost.join(" OR "));
         let lost: i64 = session.query_one(&sql, &[]).await?.get(0);
         let list: Vec<String> = columns.iter().map(Column::read).collect();
-        let sql = format!("CREATE TEMP TABLE {} AS SELECT {} FROM {RAW}", &READ[8..], list.join(", "));
+        let sql =
+            format!("CREATE TEMP TABLE {} AS SELECT {} FROM {RAW}", &READ[8..], list.join(", "));
         session.batch_execute(&sql).await?;
         session.batch_execute(&self.rendering.sql()).await?;
         let encoding = pg::quote_literal(&self.rendering.encoding);
@@ -251,7 +255,9 @@ impl Column {
     /// As it is read.
     fn read(&self) -> String {
         match self.name.as_str() {
-            "int2" | "int4" | "int8" => format!("c{0}::numeric::{1} AS c{0}", self.number, self.full),
+            "int2" | "int4" | "int8" => {
+                format!("c{0}::numeric::{1} AS c{0}", self.number, self.full)
+            }
             _ => format!("c{0}::{1} AS c{0}", self.number, self.full),
         }
     }
@@ -342,7 +348,7 @@ mod tests {
         for (values, trouble) in
             [(&refused, None), (&values(7, 0), Some("gone")), (&Values::default(), None)]
         {
-            assert!(matches!(judge(&found, dump, values, trouble), Found::Untold(_)));
+            assert!(matches!(judge(&found, dump, values, trouble), Found::Untold { .. }));
         }
     }
 

@@ -4,9 +4,11 @@
 
 pub mod by_value;
 pub mod checksum;
+pub mod column_order;
 pub mod contents;
 pub mod data;
 pub mod event_triggers;
+pub mod extensions;
 pub mod large_objects;
 pub mod migrations;
 pub mod presence;

@@ -22,8 +22,20 @@ pub enum Found {
     Rows(TableFingerprint),
     /// It could not be read: most often it is not there.
     Refused(ServerError),
-    /// It has as many rows as the dump, and whether they are the same could not be told, for this reason.
-    Untold(String),
+    /// It could not be told.
+    Untold {
+        /// It has as many rows as the dump.
+        counted: bool,
+        /// Why.
+        why: String,
+    },
+    /// Its values are in other columns than in the source.
+    Misplaced {
+        /// The columns of the source, in its order.
+        source: String,
+        /// Those of the restored table.
+        restored: String,
+    },
 }
 
 /// What is read back of a table.

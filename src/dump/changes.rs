@@ -29,7 +29,7 @@ pub struct Changed {
 
 impl fmt::Display for Changed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "changed after its rows, by {} in line {}", self.by, self.line)
+        write!(f, "changed afterwards, by {} in line {}", self.by, self.line)
     }
 }
 
@@ -95,8 +95,8 @@ pub(super) fn temporary(text: &[u8]) -> Option<Name> {
         return None;
     }
     let _ = tokens.take_word("local") || tokens.take_word("global");
-    let is_one = (tokens.take_word("temp") || tokens.take_word("temporary"))
-        && tokens.take_word("table");
+    let is_one =
+        (tokens.take_word("temp") || tokens.take_word("temporary")) && tokens.take_word("table");
     if !is_one {
         return None;
     }
@@ -171,16 +171,19 @@ fn alter(mut tokens: Tokens<'_>) -> Option<Change> {
             Token::Mark(b'(') => depth += 1,
             Token::Mark(b')') => depth = depth.saturating_sub(1),
             _ if depth > 0 => {}
-            ref word if word.is_word("rename") || word.is_word("detach") || word.is_word("type") => {
+            ref word
+                if word.is_word("rename") || word.is_word("detach") || word.is_word("type") =>
+            {
                 return Some(Change::Of(vec![table]));
             }
             ref word if word.is_word("schema") && before.is_word("set") => {
                 return Some(Change::Of(vec![table]));
             }
-            ref word if word.is_word("add") || word.is_word("drop") => {
-                if !NO_COLUMN.iter().any(|of| tokens.clone().take_word(of)) {
-                    return Some(Change::Of(vec![table]));
-                }
+            ref word
+                if (word.is_word("add") || word.is_word("drop"))
+                    && !NO_COLUMN.iter().any(|of| tokens.clone().take_word(of)) =>
+            {
+                return Some(Change::Of(vec![table]));
             }
             _ => {}
         }
@@ -218,7 +221,9 @@ fn is_harmless(schema: Option<&[u8]>, function: &[u8]) -> bool {
     match schema {
         Some(schema) => schema == b"pg_catalog",
         None => {
-            HARMLESS.contains(&function) || WORDS.contains(&function) || function.starts_with(b"lo_")
+            HARMLESS.contains(&function)
+                || WORDS.contains(&function)
+                || function.starts_with(b"lo_")
         }
     }
 }

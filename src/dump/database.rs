@@ -165,8 +165,7 @@ impl DatabaseContents {
 
     /// Leaves out a table of which a row is inserted that is not known.
     pub(super) fn forget(&mut self, key: (Name, Name)) {
-        let unknown =
-            Place { at: Vec::new(), how: How::Unknown, announced: false, changed: None };
+        let unknown = Place { at: Vec::new(), how: How::Unknown, announced: false, changed: None };
         let place = self.places.entry(key).or_insert(unknown);
         if place.how != How::Inserted {
             return;

@@ -85,14 +85,18 @@ pub fn again(
         take,
         listening: true,
     };
-    while let Some(item) = items.pull()? {
-        rows.item(item, items.encoding());
+    let ended = loop {
+        match items.pull() {
+            Ok(Some(item)) => rows.item(item, items.encoding()),
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
         if !rows.listening {
             return Ok(());
         }
-    }
+    };
     rows.cut();
-    Ok(())
+    ended
 }
 
 struct Rows<'a, F> {

@@ -24,6 +24,7 @@ mod create_under_way;
 mod docs;
 mod equality;
 mod event_triggers;
+mod extension_tables;
 mod faults;
 mod globals;
 mod hand_made;

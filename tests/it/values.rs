@@ -47,7 +47,8 @@ fn directory(place: &Place, database: &Database, args: &[&str]) {
 /// Changes the rows of the table in the directory whose rows hold these bytes.
 fn edit(place: &Place, from: &str, to: &str) {
     let names = place.names("a.dir");
-    let rows = names.iter().filter(|name| name.ends_with(".dat")).map(|name| format!("a.dir/{name}"));
+    let rows =
+        names.iter().filter(|name| name.ends_with(".dat")).map(|name| format!("a.dir/{name}"));
     for name in rows {
         let bytes = std::fs::read(place.dir().join(&name)).unwrap();
         if let Ok(rows) = String::from_utf8(bytes)
@@ -141,7 +142,8 @@ fn what_cannot_be_read_once_more_is_not_verified() {
         CREATE TABLE public.t (r public.row);\n\
         COPY public.t (r) FROM stdin;\n(2024-1-2)\n\\.\n";
     for outcome in verified(&place, sql) {
-        outcome.not_verified("public.t: its rows differ as text, and could not be compared by value");
+        outcome
+            .not_verified("public.t: its rows differ as text, and could not be compared by value");
     }
 }
 

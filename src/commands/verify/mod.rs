@@ -5,6 +5,7 @@ mod archive;
 mod by_value;
 mod checking;
 mod collation;
+mod extensions;
 mod holding;
 mod pg_restore;
 mod reading;
