@@ -62,13 +62,15 @@ pub async fn settle(
     }
     let doubtful: Vec<(String, String)> =
         rows(session, DOUBTFUL).await?.iter().map(|row| (row.get(0), row.get(1))).collect();
-    for (table, found) in tables.iter().zip(found).filter(|(table, found)| open((*table, &**found))) {
+    for (table, found) in tables.iter().zip(found).filter(|(table, found)| open((*table, &**found)))
+    {
         let source = recorded(table);
         if !source.is_empty() {
             let restored = stored_columns(session, table).await;
             let restored = restored.map_err(|error| CheckError::of(&error))?;
             if restored != source {
-                *found = Found::Misplaced { source: source.join(", "), restored: restored.join(", ") };
+                *found =
+                    Found::Misplaced { source: source.join(", "), restored: restored.join(", ") };
             }
         } else if doubtful.iter().any(|(schema, name)| {
             (schema.as_str(), name.as_str()) == (&*table.schema.text(), &*table.name.text())

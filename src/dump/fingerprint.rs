@@ -167,7 +167,9 @@ impl TableFingerprint {
     #[must_use]
     pub fn without(self, others: Self) -> Option<Self> {
         let rows = self.rows.checked_sub(others.rows)?;
-        Some(Self { rows, sum: self.sum.wrapping_sub(others.sum) })
+        // No rows have no hashes, whatever the others were.
+        let sum = if rows == 0 { 0 } else { self.sum.wrapping_sub(others.sum) };
+        Some(Self { rows, sum })
     }
 
     fn add_row(&mut self, hash: u128) {

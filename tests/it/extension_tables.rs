@@ -52,7 +52,8 @@ fn a_row_of_the_backup_that_is_missing_beside_the_extensions_own_fails() {
     let whole = dump("1001\tours\n1002\tours too\n", "7\tdo it\n", "");
     let last = "--\n-- PostgreSQL database dump complete";
     let after = |sql: &str| {
-        let data = "--\n-- Data for Name: reference; Type: TABLE DATA; Schema: own; Owner: -\n--\n\n";
+        let data =
+            "--\n-- Data for Name: reference; Type: TABLE DATA; Schema: own; Owner: -\n--\n\n";
         let index = "--\n-- Name: i; Type: INDEX; Schema: own; Owner: -\n--\n\n\
                      CREATE INDEX i ON own.reference USING btree (v);\n";
         whole
@@ -89,7 +90,8 @@ fn the_common_extensions_pass_with_their_contents_in_every_format_and_on_either_
     place.file("a.sql", &database.dump(&[]));
     place.file("b.sql", &database.dump(&["--inserts"]));
     place.file("a.dump", &database.dump(&["--format=custom"]));
-    for (name, engine) in [("a.sql", "docker"), ("a.dump", "docker"), ("a.sql", "local"), ("b.sql", "local")]
+    for (name, engine) in
+        [("a.sql", "docker"), ("a.dump", "docker"), ("a.sql", "local"), ("b.sql", "local")]
     {
         let outcome = place.outcome(place.verify().args([name, "--engine", engine]));
         outcome.passed().says("✓ Contents match the backup (1 table)");

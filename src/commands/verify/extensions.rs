@@ -73,9 +73,7 @@ impl Run<'_> {
         own: &Own,
         found: &mut [Found],
     ) -> Result<(), CheckError> {
-        let differs = |index: &&usize| {
-            matches!(found[**index], Found::Rows(found) if found != dump.tables[**index].fingerprint)
-        };
+        let differs = |index: &&usize| matches!(found[**index], Found::Rows(found) if found != dump.tables[**index].fingerprint);
         let open: Vec<usize> = own.keys().filter(differs).copied().collect();
         if open.is_empty() || !self.settings.content {
             return Ok(());
