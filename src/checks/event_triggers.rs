@@ -127,6 +127,8 @@ mod tests {
             last_value: 0,
             is_called: true,
             increment,
+            is_untouched: false,
+            is_extensions: false,
             furthest: None,
         };
         let taken = |found: State, dumped: State, increment, table: &str| {

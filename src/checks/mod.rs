@@ -2,10 +2,13 @@
 //!
 //! A check that finds the backup bad is a failed result. An `Err` means that it could not be told.
 
+pub mod by_value;
 pub mod checksum;
+pub mod column_order;
 pub mod contents;
 pub mod data;
 pub mod event_triggers;
+pub mod extensions;
 pub mod large_objects;
 pub mod migrations;
 pub mod presence;

@@ -1,6 +1,7 @@
 //! The backup holds rows at all: a dump of the schema alone restores without an error, too.
 
 use crate::dump::contents::Contents;
+use crate::dump::item::Facts;
 use crate::outcome::{CheckResult, Section, Status};
 
 /// pg_dump's word for the statements that make a table.
@@ -14,12 +15,13 @@ pub fn leaves_rows_out<'a>(pg_dump_args: impl IntoIterator<Item = &'a str>) -> b
     })
 }
 
-/// Whether the dump makes tables and fills none. One that is empty is filled with no rows.
-pub fn is_schema_alone(contents: &Contents) -> bool {
+/// Whether the dump makes tables and fills none. One that is empty is filled with no rows; where rows are
+/// INSERT statements, only pg_dump's comment says so.
+pub fn is_schema_alone(contents: &Contents, facts: &Facts) -> bool {
     let makes_tables = contents.statements.by_kind().iter().any(|of| of.kind == TABLE);
     let fills_some =
         contents.inserts > 0 || contents.databases().any(|database| !database.tables.is_empty());
-    makes_tables && !fills_some
+    makes_tables && !fills_some && !facts.announces_rows
 }
 
 /// The verdict on a backup of the schema alone; `meant` says whether it should be one.
@@ -66,12 +68,15 @@ mod tests {
 
     #[test]
     fn tables_without_a_word_of_their_rows_fail_unless_that_is_meant() {
-        assert!(is_schema_alone(&contents(false)));
+        let silent = Facts::default();
+        assert!(is_schema_alone(&contents(false), &silent));
         assert_eq!(judge(false).status, Status::Failed);
         assert_eq!(judge(true).status, Status::Passed);
         // A table that is empty is said to be.
-        assert!(!is_schema_alone(&contents(true)));
-        assert!(!is_schema_alone(&Contents::default()));
+        assert!(!is_schema_alone(&contents(true), &silent));
+        let announced = Facts { announces_rows: true, ..Facts::default() };
+        assert!(!is_schema_alone(&contents(false), &announced));
+        assert!(!is_schema_alone(&Contents::default(), &silent));
     }
 
     #[test]

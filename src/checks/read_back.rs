@@ -22,6 +22,20 @@ pub enum Found {
     Rows(TableFingerprint),
     /// It could not be read: most often it is not there.
     Refused(ServerError),
+    /// It could not be told.
+    Untold {
+        /// It has as many rows as the dump.
+        counted: bool,
+        /// Why.
+        why: String,
+    },
+    /// Its values are in other columns than in the source.
+    Misplaced {
+        /// The columns of the source, in its order.
+        source: String,
+        /// Those of the restored table.
+        restored: String,
+    },
 }
 
 /// What is read back of a table.
@@ -168,16 +182,16 @@ async fn count_rows(
     Ok(TableFingerprint { rows: rows.unsigned_abs(), sum: 0 })
 }
 
-/// The columns of a table that are not generated, quoted, in its order.
-async fn stored_columns(
+/// The columns of a table that are not generated, in its order. Servers before 12 know none that are.
+pub(super) async fn stored_columns(
     session: &Session,
     table: &TableContents,
 ) -> Result<Vec<String>, tokio_postgres::Error> {
-    let sql = "SELECT attname::text FROM pg_catalog.pg_attribute \
+    let sql = "SELECT attname::text FROM pg_catalog.pg_attribute a \
                WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped \
-               AND attgenerated = '' ORDER BY attnum";
+               AND coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') = '' ORDER BY attnum";
     let columns = session.query(sql, &[&table.quoted()]).await?;
-    Ok(columns.iter().map(|column| pg::quote_ident(column.get(0))).collect())
+    Ok(columns.iter().map(|column| column.get(0)).collect())
 }
 
 async fn copy_out(
@@ -194,7 +208,10 @@ async fn copy_out(
         places => {
             let columns = match table.columns {
                 Columns::Named(_) => named,
-                Columns::Stored => stored_columns(session, table).await?,
+                Columns::Stored => {
+                    let stored = stored_columns(session, table).await?;
+                    stored.iter().map(|column| pg::quote_ident(column)).collect()
+                }
             };
             let columns = columns.join(", ");
             format!("(SELECT {columns} FROM {})", places.from(&columns, before.as_ref()))

@@ -27,19 +27,23 @@ pub struct Rendering {
 
 impl Rendering {
     /// Sets a session up as pg_dump sets up its own, and as the source's was.
-    /// Source: PostgreSQL 15, `pg_dump.c`, `setup_connection`.
     ///
     /// # Errors
     /// When the server cannot be asked.
     pub async fn apply(&self, session: &Session) -> Result<(), CheckError> {
-        let sql = format!(
+        let done = session.batch_execute(&self.sql()).await;
+        done.map_err(|error| CheckError(pg::describe(&error)))
+    }
+
+    /// The statements for it. Source: PostgreSQL 15, `pg_dump.c`, `setup_connection`.
+    pub(super) fn sql(&self) -> String {
+        format!(
             "SET DateStyle = ISO; SET IntervalStyle = postgres; SET extra_float_digits = 3; \
              SET synchronize_seqscans = off; SET search_path = ''; SET row_security = off; \
              SET statement_timeout = 0; SET TimeZone = {}; SET bytea_output = {}",
             pg::quote_literal(&self.time_zone),
             pg::quote_literal(&self.bytea_output),
-        );
-        session.batch_execute(&sql).await.map_err(|error| CheckError(pg::describe(&error)))
+        )
     }
 
     /// The other ways in which the session may have written the same values.

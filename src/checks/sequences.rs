@@ -102,6 +102,10 @@ pub struct Feed {
     pub is_called: bool,
     /// What a step adds; negative where it counts down.
     pub increment: i64,
+    /// It is in the state in which it was made: nothing was ever taken of it.
+    pub is_untouched: bool,
+    /// It belongs to an extension.
+    pub is_extensions: bool,
     /// The column's furthest value in the sequence's direction; `None` in an empty table.
     pub furthest: Option<i64>,
 }
@@ -123,6 +127,15 @@ impl Feed {
         )
     }
 
+    /// Whether it is in one of these states.
+    pub fn is_in(&self, states: &[State]) -> bool {
+        states.iter().any(|state| {
+            state.sequence == self.sequence
+                && state.last_value == self.last_value
+                && state.is_called == self.is_called
+        })
+    }
+
     /// Whether the next value has been passed already: the next row would collide.
     pub fn is_behind(&self) -> bool {
         self.furthest.is_some_and(|furthest| {
@@ -133,30 +146,43 @@ impl Feed {
 }
 
 /// Serial and identity columns with their sequences: those that the sequence is owned by, and those
-/// whose default calls `nextval`. Cycling sequences come around by design and are left out.
+/// whose default calls `nextval`. Cycling sequences come around by design and are left out. So is a column
+/// whose default makes another value of the sequence's, and a sequence for columns of several names: how far
+/// it has to be is not known.
 const FEEDS: &str = "\
-SELECT DISTINCT sn.nspname, s.relname, tn.nspname, t.relname, a.attname, q.seqincrement
-FROM pg_catalog.pg_class s
-JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
-JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid AND NOT q.seqcycle
-JOIN LATERAL (
-    SELECT d.refobjid AS relid, d.refobjsubid AS attnum
+WITH plain AS (
+    SELECT ad.oid, ad.adrelid, ad.adnum, pg_catalog.pg_get_expr(ad.adbin, ad.adrelid)
+           ~ '^[(]?nextval[(]''([^'']|'''')*''::regclass[)]([)]?::(smallint|integer|bigint))?$' AS is_plain
+    FROM pg_catalog.pg_attrdef ad
+), fed AS (
+    SELECT d.objid AS sequence, d.refobjid AS relid, d.refobjsubid AS attnum
     FROM pg_catalog.pg_depend d
-    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = s.oid
+    WHERE d.classid = 'pg_catalog.pg_class'::regclass
       AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0
       AND d.deptype IN ('a', 'i')
+      AND NOT EXISTS (SELECT FROM plain p
+                      WHERE p.adrelid = d.refobjid AND p.adnum = d.refobjsubid AND NOT p.is_plain)
     UNION
-    SELECT ad.adrelid, ad.adnum
-    FROM pg_catalog.pg_depend d
-    JOIN pg_catalog.pg_attrdef ad ON ad.oid = d.objid
+    SELECT d.refobjid, p.adrelid, p.adnum
+    FROM pg_catalog.pg_depend d JOIN plain p ON p.oid = d.objid AND p.is_plain
     WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass
-      AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = s.oid
-) fed ON true
-JOIN pg_catalog.pg_class t ON t.oid = fed.relid AND t.relkind IN ('r', 'p')
+      AND d.refclassid = 'pg_catalog.pg_class'::regclass
+), named AS (
+    SELECT f.sequence, f.relid, a.attname, a.atttypid
+    FROM fed f JOIN pg_catalog.pg_attribute a ON a.attrelid = f.relid AND a.attnum = f.attnum
+)
+SELECT sn.nspname, s.relname, tn.nspname, t.relname, a.attname, q.seqincrement, q.seqstart,
+       EXISTS (SELECT FROM pg_catalog.pg_depend e
+               WHERE e.classid = 'pg_catalog.pg_class'::regclass AND e.objid = s.oid
+                 AND e.deptype = 'e')
+FROM named a
+JOIN pg_catalog.pg_class s ON s.oid = a.sequence AND s.relkind = 'S'
+JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace AND sn.nspname NOT LIKE 'pg\\_%'
+JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid AND NOT q.seqcycle
+JOIN pg_catalog.pg_class t ON t.oid = a.relid AND t.relkind IN ('r', 'p')
 JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
-JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum = fed.attnum
-    AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
-WHERE s.relkind = 'S' AND sn.nspname NOT LIKE 'pg\\_%'
+WHERE a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+  AND NOT EXISTS (SELECT FROM named o WHERE o.sequence = a.sequence AND o.attname <> a.attname)
 ORDER BY 1, 2, 3, 4, 5";
 
 /// Every sequence that feeds a column of the restored database.
@@ -168,7 +194,7 @@ pub async fn feeds(session: &Session) -> Result<Vec<Feed>, CheckError> {
     for row in rows(session, FEEDS).await? {
         let [sequence_schema, sequence, schema, table, column]: [String; 5] =
             std::array::from_fn(|index| row.get(index));
-        let increment: i64 = row.get(5);
+        let (increment, start): (i64, i64) = (row.get(5), row.get(6));
         let direction = if increment < 0 { "min" } else { "max" };
         let sql = format!(
             "SELECT last_value, is_called, (SELECT {direction}({})::int8 FROM {}) FROM {}",
@@ -183,6 +209,8 @@ pub async fn feeds(session: &Session) -> Result<Vec<Feed>, CheckError> {
             last_value: state.get(0),
             is_called: state.get(1),
             increment,
+            is_untouched: state.get::<_, i64>(0) == start && !state.get::<_, bool>(1),
+            is_extensions: row.get(7),
             furthest: state.get(2),
         }));
     }
@@ -228,7 +256,18 @@ mod tests {
     fn feed(last_value: i64, is_called: bool, increment: i64, furthest: Option<i64>) -> Feed {
         let [sequence, table, column] =
             ["public.a_id_seq", "public.a", "public.a.id"].map(Into::into);
-        Feed { sequence, table, column, last_value, is_called, increment, furthest }
+        let (is_untouched, is_extensions) = (false, false);
+        Feed {
+            sequence,
+            table,
+            column,
+            last_value,
+            is_called,
+            increment,
+            is_untouched,
+            is_extensions,
+            furthest,
+        }
     }
 
     #[test]

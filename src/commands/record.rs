@@ -5,7 +5,8 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use crate::dump::compress::Compressed;
-use crate::dump::contents::Contents;
+use crate::dump::contents::{Contents, TableContents};
+use crate::dump::inserts::Columns;
 use crate::dump::item::{Facts, Name};
 use crate::dump::items::Unsound;
 use crate::dump::pg_dump::DumpRequest;
@@ -87,7 +88,7 @@ pub fn manifest(
             compression: made.settings.codec.name().to_owned(),
         },
         globals: made.globals.clone(),
-        tables: tables(contents),
+        tables: tables(contents, &made.facts),
         sequences: sequences(contents),
         large_objects: large_objects(contents),
         statements: statements(contents),
@@ -128,15 +129,27 @@ fn source(made: &Made, facts: &Facts) -> Source {
     }
 }
 
-fn tables(contents: &Contents) -> Vec<Table> {
-    let table = |table: &crate::dump::contents::TableContents| Table {
+fn tables(contents: &Contents, facts: &SourceFacts) -> Vec<Table> {
+    let table = |table: &TableContents| Table {
         schema: text(&table.schema),
         name: text(&table.name),
-        columns: table.columns.named().iter().map(text).collect(),
+        columns: match &table.columns {
+            Columns::Named(columns) => columns.iter().map(text).collect(),
+            Columns::Stored => columns_of_child(table, facts),
+        },
         rows: table.fingerprint.rows,
         fingerprint: Fingerprint(table.fingerprint.sum),
     };
     contents.database.tables.iter().map(table).collect()
+}
+
+/// The columns of a table that inherits some, in the source's order: INSERT statements without columns
+/// mean that order, and a restored table may have another. Of other tables it is the dump's.
+fn columns_of_child(table: &TableContents, facts: &SourceFacts) -> Vec<String> {
+    let SourceFacts::Known(known) = facts else { return Vec::new() };
+    let (schema, name) = (text(&table.schema), text(&table.name));
+    let child = known.children.iter().find(|of| of.schema == schema && of.name == name);
+    child.map(|child| child.columns.clone()).unwrap_or_default()
 }
 
 fn sequences(contents: &Contents) -> Vec<Sequence> {

@@ -2,142 +2,20 @@
 //! Alembic revision. Gathered from the reader's items, both while a backup is made and while one
 //! is verified, so that both say the same.
 
-use std::collections::HashMap;
-
 use crate::dump::beyond::Beyond;
+use crate::dump::changes;
+use crate::dump::database::How;
+pub use crate::dump::database::{DatabaseContents, SequenceState, TableContents};
 use crate::dump::encoding;
-use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
+use crate::dump::fingerprint::Fingerprint;
 use crate::dump::inserts::{self, Columns, Inserted};
 use crate::dump::item::{CopyBlock, Item, Meta, Name, Statement};
-use crate::dump::large_objects::Written;
 use crate::dump::statement::SetVal;
 use crate::dump::statements::Statements;
-use crate::dump::times::Samples;
-use crate::pg;
+use crate::dump::surroundings::{Surroundings, translated};
 
 /// Bytes of the `alembic_version` table that are kept to read the revision from.
 const ALEMBIC_BYTES: usize = 16 * 1024;
-
-/// The state of a sequence in the dump.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SequenceState {
-    /// Schema: the one that the dump says, else the one that it means.
-    pub schema: Name,
-    /// Name.
-    pub name: Name,
-    /// Its last value.
-    pub value: i64,
-    /// Whether the next value comes after it; if not, it is the next.
-    pub is_called: bool,
-}
-
-/// A table that has rows in the dump, or could have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableContents {
-    /// Schema: the one that the dump says, else the one that it means.
-    pub schema: Name,
-    /// Name.
-    pub name: Name,
-    /// Columns in the order of the values; none for a table without columns.
-    pub columns: Columns,
-    /// Rows and their fingerprint.
-    pub fingerprint: TableFingerprint,
-    /// Bytes of the rows as text.
-    pub bytes: u64,
-}
-
-impl TableContents {
-    /// `schema.table`, for people to read.
-    pub fn display_name(&self) -> String {
-        format!("{}.{}", self.schema, self.name)
-    }
-
-    /// The name as SQL.
-    pub fn quoted(&self) -> String {
-        pg::quote_qualified(&self.schema.text(), &self.name.text())
-    }
-}
-
-/// What a dump holds of one database.
-#[derive(Debug, Default)]
-pub struct DatabaseContents {
-    /// Its name where the dump connects to it; `None` where it is left to whoever restores it.
-    pub name: Option<Name>,
-    /// Tables in dump order.
-    pub tables: Vec<TableContents>,
-    /// Sequence states in dump order.
-    pub sequences: Vec<SequenceState>,
-    /// Large objects.
-    pub large_objects: Written,
-    /// The client encoding that its rows are in, where the dump names one. In a dump of a cluster, each
-    /// database has its own.
-    pub encoding: Option<String>,
-    /// Some of the values with a time zone, as they are written. In a dump of a cluster, each database
-    /// may have a zone of its own.
-    pub times: Samples,
-    /// Where the tables of a name are in the list.
-    places: HashMap<(Name, Name), Place>,
-}
-
-/// The tables of a name.
-#[derive(Debug)]
-struct Place {
-    /// One for each order of the columns.
-    at: Vec<usize>,
-    how: How,
-}
-
-/// How the rows of a table are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
-    Copied,
-    Inserted,
-    /// In statements that are not understood.
-    Unknown,
-}
-
-impl DatabaseContents {
-    /// The client encoding of the rows so far, where there are any.
-    fn encoding_so_far(&self) -> Option<Option<&str>> {
-        (!self.tables.is_empty()).then_some(self.encoding.as_deref())
-    }
-
-    fn add(&mut self, found: TableContents, how: How) {
-        let Self { tables, places, .. } = self;
-        let key = (found.schema.clone(), found.name.clone());
-        let place = places.entry(key).or_insert_with(|| Place { at: Vec::new(), how });
-        match place.at.iter().find(|at| tables[**at].columns == found.columns) {
-            Some(at) => {
-                tables[*at].fingerprint += found.fingerprint;
-                tables[*at].bytes += found.bytes;
-            }
-            None => {
-                place.at.push(tables.len());
-                tables.push(found);
-            }
-        }
-    }
-
-    /// Leaves out a table of which a row is inserted that is not known.
-    fn forget(&mut self, key: (Name, Name)) {
-        let unknown = Place { at: Vec::new(), how: How::Unknown };
-        let place = self.places.entry(key).or_insert(unknown);
-        if place.how != How::Inserted {
-            return;
-        }
-        let gone = std::mem::take(&mut place.at);
-        place.how = How::Unknown;
-        for at in gone.into_iter().rev() {
-            self.tables.remove(at);
-            let others = self.places.values_mut().flat_map(|place| &mut place.at);
-            others.filter(|other| **other > at).for_each(|other| *other -= 1);
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.tables.is_empty() && self.sequences.is_empty() && self.large_objects.count() == 0
-    }
-}
 
 /// What was found in a dump so far.
 #[derive(Debug, Default)]
@@ -154,15 +32,13 @@ pub struct Contents {
     pub beyond: Option<Beyond>,
     alembic: Option<Vec<u8>>,
     open: Option<Open>,
-    /// Where names without a schema are: the first schema of the search path.
-    path: Option<Name>,
-    /// Plain literals have escapes: `standard_conforming_strings` is off.
-    escapes: bool,
+    surroundings: Surroundings,
 }
 
 /// The COPY block being read.
 #[derive(Debug)]
 struct Open {
+    statement: Statement,
     schema: Name,
     name: Name,
     columns: Vec<Name>,
@@ -217,14 +93,14 @@ impl Contents {
     }
 
     fn connect(&mut self, name: Name) {
-        self.path = None;
+        self.surroundings.connect();
         let same = |database: &DatabaseContents| database.name.as_ref() == Some(&name);
         if same(&self.database) {
             return;
         }
         let next = match self.earlier.iter().position(same) {
             Some(known) => self.earlier.remove(known),
-            None => DatabaseContents { name: Some(name), ..DatabaseContents::default() },
+            None => DatabaseContents::named(name),
         };
         self.earlier.push(std::mem::replace(&mut self.database, next));
     }
@@ -248,66 +124,85 @@ impl Contents {
 
     fn statement(&mut self, statement: &Statement, encoding: Option<&str>) {
         self.statements.take(statement);
+        let standard_strings = self.surroundings.standard_strings();
         if let Some(SetVal { schema, sequence, value, is_called }) =
-            statement.setval_under(!self.escapes)
+            statement.setval_under(standard_strings)
         {
-            let name = translated(&sequence, encoding);
-            let schema = self.schema(schema.as_ref(), encoding);
-            self.database.sequences.push(SequenceState { schema, name, value, is_called });
-        } else if let Some(path) = statement.search_path() {
-            self.path = path.map(|schema| translated(&schema, encoding));
-        } else if let Some(standard) = statement.standard_strings() {
-            self.escapes = !standard;
+            let (schema, name) = self.surroundings.key(schema.as_ref(), &sequence, encoding);
+            self.database.set(SequenceState { schema, name, value, is_called }, statement);
+        } else if self.surroundings.take(statement, encoding) {
         } else if statement.starts_with(&["INSERT"]) {
-            self.insert(&statement.text, encoding);
+            self.insert(statement, encoding);
         } else {
-            self.database.large_objects.take(&statement.text, !self.escapes);
+            self.database.large_objects.take(&statement.text, standard_strings);
+            self.change(statement, encoding);
+        }
+    }
+
+    /// Looks for what a statement does to what was written before it.
+    fn change(&mut self, statement: &Statement, encoding: Option<&str>) {
+        let Self { database, surroundings, .. } = self;
+        let standard_strings = surroundings.standard_strings();
+        if let Some(change) = changes::change(&statement.text, standard_strings) {
+            database.changes(&change, statement, |schema, name| {
+                surroundings.key(schema, name, encoding)
+            });
+        } else if let Some(name) = changes::temporary(&statement.text) {
+            database.temporary.insert(translated(&name, encoding));
+        } else if changes::moves_sequences(&statement.text) {
+            database.moves_sequences(statement);
         }
     }
 
     /// Takes the rows of an INSERT statement as those of a COPY block, unless it is one that pg_dump
     /// does not write.
-    fn insert(&mut self, text: &[u8], encoding: Option<&str>) {
-        let key = |schema: Option<&Name>, table: &Name, contents: &Self| {
-            (contents.schema(schema, encoding), translated(table, encoding))
-        };
+    fn insert(&mut self, statement: &Statement, encoding: Option<&str>) {
+        let (text, standard_strings) = (&*statement.text, self.surroundings.standard_strings());
+        self.database.moves_sequences(statement);
         let before = self.database.encoding_so_far();
         let comparable = encoding.is_none_or(encoding::holds_no_ascii)
             && before.is_none_or(|before| encoding::is_same(before, encoding));
-        let inserted = comparable.then(|| inserts::read(text, !self.escapes)).flatten();
+        let inserted = comparable.then(|| inserts::read(text, standard_strings)).flatten();
         let is_named = |inserted: &Inserted| {
             inserted.names().all(|name| encoding::is_translated(name.as_bytes(), encoding))
         };
         let Some(inserted) = inserted.filter(is_named) else {
             self.inserts += 1;
-            if let Some((schema, table)) = inserts::table(text, !self.escapes) {
-                let key = key(schema.as_ref(), &table, self);
+            if let Some((schema, table)) = inserts::table(text, standard_strings) {
+                let key = self.surroundings.key(schema.as_ref(), &table, encoding);
+                self.database.changes_table(&key, statement);
                 self.database.forget(key);
             }
             return;
         };
-        let Inserted { schema, table, columns, fingerprint, rows } = inserted;
-        let (schema, name) = key(schema.as_ref(), &table, self);
-        let place = self.database.places.get(&(schema.clone(), name.clone()));
-        if place.is_some_and(|place| place.how != How::Inserted) {
-            self.inserts += 1;
+        let Inserted { schema, table, columns, fingerprint, rows, may_skip } = inserted;
+        if self.database.is_temporary(schema.as_ref(), &table) {
             return;
+        }
+        let key = self.surroundings.key(schema.as_ref(), &table, encoding);
+        let columns = columns.translated(encoding);
+        let bytes = rows.len() as u64;
+        let (schema, name) = key.clone();
+        let found = TableContents { schema, name, columns, fingerprint, bytes };
+        match self.database.how(&key) {
+            None | Some(How::Inserted) => {}
+            // What COPY wrote before it, by hand, is of one table with it.
+            Some(How::Copied)
+                if !may_skip
+                    && !self.database.is_damage(&key, statement)
+                    && self.database.has(&key, &found.columns) => {}
+            Some(_) => {
+                self.inserts += 1;
+                self.database.changes_table(&key, statement);
+                return;
+            }
         }
         self.is_in(encoding);
         self.database.times.look_at(&rows);
         if table == "alembic_version" && !rows.contains(&b'\t') {
             self.keep_alembic(&rows);
         }
-        let columns = match columns {
-            Columns::Named(names) => {
-                let names = names.iter().map(|column| translated(column, encoding));
-                Columns::Named(names.collect())
-            }
-            Columns::Stored => Columns::Stored,
-        };
-        let bytes = rows.len() as u64;
-        let found = TableContents { schema, name, columns, fingerprint, bytes };
-        self.database.add(found, How::Inserted);
+        self.database.add(found, How::Inserted, statement);
     }
 
     fn is_in(&mut self, encoding: Option<&str>) {
@@ -328,24 +223,19 @@ impl Contents {
             self.beyond = Beyond::of(block, encoding, self.database.encoding_so_far());
         }
         self.is_in(encoding);
+        if self.database.is_temporary(block.schema.as_ref(), &block.table) {
+            return;
+        }
+        let (schema, name) = self.surroundings.key(block.schema.as_ref(), &block.table, encoding);
         self.open = Some(Open {
-            schema: self.schema(block.schema.as_ref(), encoding),
-            name: translated(&block.table, encoding),
+            statement: block.statement.clone(),
+            schema,
+            name,
             columns: block.columns.iter().map(|column| translated(column, encoding)).collect(),
             fingerprint: Fingerprint::for_encoding(encoding),
             bytes: 0,
             is_alembic: block.table == "alembic_version" && block.columns == ["version_num"],
         });
-    }
-
-    /// The schema that is written, else the one that is meant: pg_dump before version 10.3 wrote
-    /// names without schema after a `SET search_path`, and a session has one before that is set.
-    fn schema(&self, written: Option<&Name>, encoding: Option<&str>) -> Name {
-        match (written, &self.path) {
-            (Some(schema), _) => translated(schema, encoding),
-            (None, Some(schema)) => schema.clone(),
-            (None, None) => "public".into(),
-        }
     }
 
     /// A table may have several blocks (`--load-via-partition-root`): they are one table's rows.
@@ -358,13 +248,8 @@ impl Contents {
             fingerprint: open.fingerprint.finish(),
             bytes: open.bytes,
         };
-        self.database.add(found, How::Copied);
+        self.database.add(found, How::Copied, &open.statement);
     }
-}
-
-/// The name in UTF-8.
-fn translated(name: &Name, encoding: Option<&str>) -> Name {
-    Name::from(&*encoding::decode(name.as_bytes(), encoding))
 }
 
 #[cfg(test)]

@@ -163,6 +163,15 @@ impl TableFingerprint {
         self.add_row(xxh3_128(row.strip_suffix(b"\n").unwrap_or(row)));
     }
 
+    /// What is left without these rows; `None` where it holds fewer.
+    #[must_use]
+    pub fn without(self, others: Self) -> Option<Self> {
+        let rows = self.rows.checked_sub(others.rows)?;
+        // No rows have no hashes, whatever the others were.
+        let sum = if rows == 0 { 0 } else { self.sum.wrapping_sub(others.sum) };
+        Some(Self { rows, sum })
+    }
+
     fn add_row(&mut self, hash: u128) {
         self.rows += 1;
         self.sum = self.sum.wrapping_add(hash);
@@ -299,6 +308,8 @@ mod tests {
             let parts: TableFingerprint =
                 [one, two].map(|part| of(text(part).as_bytes())).into_iter().sum();
             prop_assert_eq!(parts, of(text(&rows).as_bytes()));
+            let [one, two] = [one, two].map(|part| of(text(part).as_bytes()));
+            prop_assert_eq!(parts.without(one), Some(two));
             let sum = rows.iter().fold(0_u128, |sum, row| sum.wrapping_add(xxh3_128(row.as_bytes())));
             prop_assert_eq!(parts.sum, sum);
         }

@@ -7,6 +7,7 @@
 
 use super::fingerprint::TableFingerprint;
 use super::item::Name;
+use super::surroundings::translated;
 use super::token::Tokens;
 
 /// The columns of which a table's rows have values.
@@ -26,6 +27,16 @@ impl Columns {
             Self::Stored => &[],
         }
     }
+
+    /// With names in UTF-8.
+    pub(super) fn translated(&self, encoding: Option<&str>) -> Self {
+        match self {
+            Self::Named(names) => {
+                Self::Named(names.iter().map(|name| translated(name, encoding)).collect())
+            }
+            Self::Stored => Self::Stored,
+        }
+    }
 }
 
 /// What an INSERT statement adds to a table.
@@ -37,6 +48,8 @@ pub(super) struct Inserted {
     pub(super) fingerprint: TableFingerprint,
     /// The rows in COPY's text format.
     pub(super) rows: Vec<u8>,
+    /// `ON CONFLICT DO NOTHING`.
+    pub(super) may_skip: bool,
 }
 
 impl Inserted {
@@ -97,7 +110,8 @@ pub(super) fn read(text: &[u8], standard_strings: bool) -> Option<Inserted> {
     };
     let mut fingerprint = TableFingerprint::default();
     values.rows.split_inclusive(|byte| *byte == b'\n').for_each(|row| fingerprint.take(row));
-    Some(Inserted { schema, table, columns, fingerprint, rows: values.rows })
+    let Values { rows, may_skip, .. } = values;
+    Some(Inserted { schema, table, columns, fingerprint, rows, may_skip })
 }
 
 /// The rows of a statement, each with its values.
@@ -108,6 +122,7 @@ struct Values {
     width: usize,
     /// The places of generated columns.
     generated: Vec<usize>,
+    may_skip: bool,
 }
 
 impl Values {
@@ -124,6 +139,7 @@ impl Values {
         }
         let mut tail = Tokens::of(scan.rest);
         if tail.take_word("on") {
+            values.may_skip = true;
             let nothing = ["conflict", "do", "nothing"];
             nothing.iter().all(|word| tail.take_word(word)).then_some(())?;
         }

@@ -164,6 +164,8 @@ pub struct Facts {
     pub unmade: u64,
     /// The first of them, with its line.
     pub first_unmade: Option<String>,
+    /// pg_dump's comment above the rows of a table was read, whether there are any or not.
+    pub announces_rows: bool,
     /// COPY blocks begun.
     pub copy_blocks: u64,
     /// Statements other than those that begin a COPY block.

@@ -100,7 +100,7 @@ impl Script {
 
 /// Bytes up to the end of the first row that surely ends in `data`. A line end after a backslash
 /// may belong to a value.
-fn row_end(data: &[u8]) -> Option<usize> {
+pub(super) fn row_end(data: &[u8]) -> Option<usize> {
     memchr_iter(b'\n', data).find(|at| *at > 0 && data[at - 1] != b'\\').map(|at| at + 1)
 }
 

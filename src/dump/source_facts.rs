@@ -43,6 +43,20 @@ pub struct SourceFacts {
     pub bytea_output: String,
     /// Constraints not validated, indexes not valid, materialized views not populated.
     pub unsound: Vec<String>,
+    /// Tables that inherit, with their columns in their order: no dump of INSERT statements says it.
+    #[serde(default)]
+    pub children: Vec<Child>,
+}
+
+/// A table that inherits columns.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Child {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Its columns but for generated ones, in its order.
+    pub columns: Vec<String>,
 }
 
 /// The answer of a source that was asked.
@@ -75,7 +89,17 @@ select json_build_object(
         then pg_database_size(d.oid) end,
     'time_zone', current_setting('TimeZone'),
     'bytea_output', current_setting('bytea_output'),
-    'unsound', (select coalesce(json_agg(u.kind || ' ' || u.name), '[]') from (@UNSOUND@) u (kind, name)))
+    'unsound', (select coalesce(json_agg(u.kind || ' ' || u.name), '[]') from (@UNSOUND@) u (kind, name)),
+    'children', (select coalesce(json_agg(t.child), '[]') from (
+        select json_build_object('schema', n.nspname, 'name', c.relname,
+            'columns', json_agg(a.attname order by a.attnum)) as child
+        from pg_catalog.pg_class c
+        join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+            and coalesce(to_jsonb(a)->>'attgenerated', '') = ''
+        where c.relkind = 'r' and coalesce(to_jsonb(c)->>'relispartition', 'false') = 'false'
+          and exists (select from pg_catalog.pg_inherits i where i.inhrelid = c.oid)
+        group by n.nspname, c.relname) t))
 from pg_catalog.pg_database d
 where d.datname = current_database()";
 

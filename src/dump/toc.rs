@@ -94,6 +94,7 @@ impl Facts {
             Comment::DumpVersion(version) => {
                 self.pg_dump_version.get_or_insert_with(|| version.clone());
             }
+            Comment::Entry(entry) => self.announces_rows |= entry.kind == "TABLE DATA",
             _ => {}
         }
     }

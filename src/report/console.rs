@@ -24,6 +24,9 @@ const TOO_SLOW: &str = "the backup is sound: give the restore a faster machine o
 const UNPROVEN: &str = "a backup by `ccc-backup create`, with its manifest beside it, can be proven; what \
                         is left open is no reason to fail without --require-proof (require_proof in \
                         ccc-backup.toml)";
+/// What to do about a check that could not be made.
+const LOOK_FOR_YOURSELF: &str = "--no-cleanup keeps the restored database, to compare by hand what could not \
+                                 be compared here";
 
 /// How events are printed.
 #[derive(Debug, Clone, Copy)]
@@ -146,6 +149,9 @@ fn asides(event: &Event, quiet: bool) -> Vec<String> {
                     Verdict::Failed if report.disproven().is_empty() => Some(TOO_SLOW),
                     Verdict::Failed => Some(LOOK_INSIDE),
                     Verdict::NotVerified if report.lacks_only_proof() => Some(UNPROVEN),
+                    Verdict::NotVerified if report.count(Status::NotRun) > 0 => {
+                        Some(LOOK_FOR_YOURSELF)
+                    }
                     Verdict::NotVerified | Verdict::Passed => None,
                 };
                 lines.extend(hint.map(|hint| format!("hint: {hint}")));

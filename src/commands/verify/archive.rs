@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use super::by_value::Source;
 use super::reading::{dump_bytes, statements};
 use super::{Run, changed, obstacle};
 use crate::commands::DEFECT;
@@ -22,7 +23,7 @@ use crate::sandbox::Program;
 /// What the archive is called in the sandbox.
 pub(super) const COPY: &str = "backup";
 /// Pieces in flight between a thread and the sandbox; with pieces of 256 KiB this bounds the memory.
-const IN_FLIGHT: usize = 16;
+pub(super) const IN_FLIGHT: usize = 16;
 /// Lines of pg_restore that are kept.
 const LINES: usize = 100;
 /// Warnings of pg_restore that are shown.
@@ -40,7 +41,10 @@ impl Run<'_> {
         if !self.restore_archive(&archive, &inspection).await? {
             return Ok(());
         }
-        self.check(&inspection).await?;
+        self.check(&inspection, Source::Archive).await?;
+        if self.settings.keep {
+            self.remove_copy().await;
+        }
         if archive.has_changed() {
             return Err(changed());
         }

@@ -2,8 +2,10 @@
 
 mod again;
 mod archive;
+mod by_value;
 mod checking;
 mod collation;
+mod extensions;
 mod holding;
 mod lacking;
 mod pg_restore;
@@ -170,7 +172,7 @@ impl Run<'_> {
         if file.has_changed() {
             return Err(changed());
         }
-        self.check(&inspection).await?;
+        self.check(&inspection, by_value::Source::Plain(&file, compression)).await?;
         if file.has_changed() {
             return Err(changed());
         }

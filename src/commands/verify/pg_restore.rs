@@ -35,9 +35,6 @@ impl Run<'_> {
         let has_changed = || archive.has_changed();
         let outcome = self.has_restored(restored, outcome, inspection, &has_changed).await;
         self.judge_restore_time();
-        if self.settings.keep {
-            self.remove_copy().await;
-        }
         outcome.map(|()| true)
     }
 
@@ -181,7 +178,7 @@ impl Run<'_> {
     }
 
     /// Makes room in a sandbox that is kept.
-    async fn remove_copy(&self) {
+    pub(super) async fn remove_copy(&self) {
         let Some(sandbox) = &self.sandbox else { return };
         let argv = ["rm", "-rf", "--", COPY].map(str::to_owned).to_vec();
         let program = Program { argv, ..Program::default() };

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Run;
+use super::by_value::Source;
 use crate::checks::CheckError;
+use crate::checks::column_order;
 use crate::checks::contents::{self, Compared};
 use crate::checks::event_triggers;
 use crate::checks::read_back::{self, Found, Wanted};
 use crate::checks::rendering::Rendering;
 use crate::dump::contents::{DatabaseContents, TableContents};
 use crate::dump::fingerprint::TableFingerprint;
+use crate::dump::inserts::Columns;
 use crate::dump::item::Name;
 use crate::events::{Event, Progress, Work};
 use crate::pg::{ConnectInfo, Session};
@@ -23,6 +26,7 @@ impl Run<'_> {
         session: &Session,
         target: &ConnectInfo,
         dump: &DatabaseContents,
+        source: Source<'_>,
     ) -> Result<Vec<String>, CheckError> {
         let mut tables: Vec<Wanted> = dump.tables.iter().cloned().map(Wanted::all).collect();
         let rendering = self.rendering(dump.encoding.as_deref());
@@ -32,13 +36,24 @@ impl Run<'_> {
         if self.settings.content {
             self.retry_renderings(target, dump, &tables, &rendering, &mut found).await?;
         }
+        let own = self.leave_out_extensions(session, dump, &tables, &rendering, &mut found).await?;
         for table in contents::settle_mixed(&dump.tables, &mut found) {
             self.report.not_proven.push(format!(
                 "contents of {table}: its partitions have their columns in different orders"
             ));
         }
+        self.report.not_proven.extend(contents::settle_changed(dump, &mut found));
+        if self.settings.content {
+            self.compare_by_value(source, target, dump, &rendering, &mut found).await?;
+        }
+        self.settle_changing_extensions(session, dump, &tables, &rendering, &own, &mut found)
+            .await?;
         let manifest = self.recorded();
         let mut recorded = manifest.map(Records::of).unwrap_or_default();
+        if self.settings.content {
+            let columns = |table: &TableContents| recorded.columns(table);
+            column_order::settle(session, &dump.tables, columns, &mut found).await?;
+        }
         let compared: Vec<Compared> = dump
             .tables
             .iter()
@@ -191,11 +206,26 @@ impl<'a> Records<'a> {
         Self(manifest.tables.iter().map(|table| (key(table), table)).collect())
     }
 
-    /// The record of a table of the dump.
-    fn take(&mut self, table: &TableContents) -> Option<TableFingerprint> {
+    /// The key of a table of the dump. Of one whose columns the dump does not name, the record may.
+    fn key(&self, table: &TableContents) -> (String, String, Vec<String>) {
         let text = |name: &Name| name.text().into_owned();
         let columns = table.columns.named().iter().map(text).collect();
-        let record = self.0.remove(&(text(&table.schema), text(&table.name), columns))?;
+        let key = (text(&table.schema), text(&table.name), columns);
+        if table.columns != Columns::Stored || self.0.contains_key(&key) {
+            return key;
+        }
+        let named = self.0.keys().find(|of| (&of.0, &of.1) == (&key.0, &key.1));
+        named.cloned().unwrap_or(key)
+    }
+
+    /// The columns of the source in its order, where they are recorded.
+    fn columns(&self, table: &TableContents) -> Vec<String> {
+        self.0.get(&self.key(table)).map(|record| record.columns.clone()).unwrap_or_default()
+    }
+
+    /// The record of a table of the dump.
+    fn take(&mut self, table: &TableContents) -> Option<TableFingerprint> {
+        let record = self.0.remove(&self.key(table))?;
         Some(TableFingerprint { rows: record.rows, sum: record.fingerprint.0 })
     }
 

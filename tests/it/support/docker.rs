@@ -80,3 +80,31 @@ pub fn remove(left: &[String]) {
         };
     }
 }
+
+/// The image with an extension of ours, `ccc_own`: it has rows of its own in the tables of its
+/// configuration, and a sequence.
+pub fn image_with_an_extension() -> &'static str {
+    const NAME: &str = "ccc-backup-test/own-extension:15";
+    const CONTROL: &str = "comment = 'ours'\ndefault_version = '1.0'\nrelocatable = true\n";
+    const SQL: &str = "\
+        CREATE TABLE reference (k integer PRIMARY KEY, v text);\n\
+        INSERT INTO reference SELECT i, 'built in ' || i FROM generate_series(1, 500) i;\n\
+        CREATE TABLE jobs (id serial PRIMARY KEY, command text);\n\
+        CREATE TABLE moments (at timestamptz, note text);\n\
+        INSERT INTO moments VALUES (clock_timestamp(), 'made');\n\
+        SELECT pg_catalog.pg_extension_config_dump('reference', 'WHERE k > 1000');\n\
+        SELECT pg_catalog.pg_extension_config_dump('jobs', '');\n\
+        SELECT pg_catalog.pg_extension_config_dump('jobs_id_seq', '');\n\
+        SELECT pg_catalog.pg_extension_config_dump('moments', 'WHERE note <> ''made''');\n";
+    static IMAGE: OnceLock<()> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        file("ccc_own.control", CONTROL);
+        file("ccc_own--1.0.sql", SQL);
+        let to = "/usr/share/postgresql/15/extension/";
+        file("Dockerfile", &format!("FROM {}\nCOPY ccc_own* {to}\n", image()));
+        docker_text(&["build", "-q", "-t", NAME, dir.path().to_str().unwrap()]);
+    });
+    NAME
+}
