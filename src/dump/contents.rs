@@ -28,6 +28,8 @@ pub struct Contents {
     pub inserts: u64,
     /// All statements.
     pub statements: Statements,
+    /// Statements that make a table.
+    made: u64,
     /// The first rows that can be neither restored nor compared here.
     pub beyond: Option<Beyond>,
     alembic: Option<Vec<u8>>,
@@ -122,9 +124,19 @@ impl Contents {
         Some(text.lines().map(str::to_owned).collect())
     }
 
+    /// Whether it makes a table, or has rows or large objects.
+    pub fn holds_anything(&self) -> bool {
+        let objects = || self.databases().any(|database| database.large_objects.count() > 0);
+        self.made + self.inserts > 0 || self.tables() > 0 || objects()
+    }
+
     fn statement(&mut self, statement: &Statement, encoding: Option<&str>) {
         self.statements.take(statement);
         let standard_strings = self.surroundings.standard_strings();
+        let is_create = || statement.starts_with(&["CREATE"]);
+        if is_create() && statement.leading_words(3).contains(" TABLE") {
+            self.made += 1;
+        }
         if let Some(SetVal { schema, sequence, value, is_called }) =
             statement.setval_under(standard_strings)
         {

@@ -186,6 +186,7 @@ pub fn inspect(
         other => other.map(|unsound| sent_as_text(unsound, file)).transpose()?,
     };
     let sha256 = hashing.finish(cancel)?.ok_or(InspectError::Interrupted)?;
+    let facts = Facts { padded: facts.padded || marks.padded(), ..facts };
     let marks = marks.list();
     Ok(Inspection { unsound, facts, contents, sha256, dump_bytes, script, needs, marks })
 }

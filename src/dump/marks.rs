@@ -1,5 +1,6 @@
 //! The places from which a dump can be read.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where a member of a compressed file begins: a gzip member, a zstd frame.
@@ -13,15 +14,27 @@ pub struct Mark {
 
 /// The beginnings of all members, in order, as far as the file was read.
 #[derive(Debug, Clone, Default)]
-pub struct Marks(Arc<Mutex<Vec<Mark>>>);
+pub struct Marks {
+    list: Arc<Mutex<Vec<Mark>>>,
+    padded: Arc<AtomicBool>,
+}
 
 impl Marks {
     pub(super) fn note(&self, mark: Mark) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(mark);
+        self.list.lock().unwrap_or_else(PoisonError::into_inner).push(mark);
+    }
+
+    pub(super) fn note_padding(&self) {
+        self.padded.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether zeros follow the last member.
+    pub fn padded(&self) -> bool {
+        self.padded.load(Ordering::Relaxed)
     }
 
     /// The marks so far.
     pub fn list(&self) -> Vec<Mark> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.list.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

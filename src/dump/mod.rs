@@ -27,6 +27,7 @@ pub mod item;
 pub mod items;
 pub mod large_objects;
 mod lexer;
+mod looks;
 pub mod marks;
 mod member;
 mod meta;

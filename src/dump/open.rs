@@ -18,6 +18,7 @@ use thiserror::Error;
 use crate::dump::archive::MAGIC;
 use crate::dump::damage::{damage, refusal};
 use crate::dump::format::is_archive_in_tar;
+use crate::dump::looks::{Looks, looks};
 use crate::dump::marks::Marks;
 use crate::dump::unpack;
 pub use crate::dump::unpack::Compression;
@@ -50,6 +51,27 @@ pub enum OpenError {
         /// What it is.
         format: &'static str,
     },
+    /// It is encrypted.
+    #[error("{} is encrypted by {by}: what is in it cannot be told without the key", .path.display())]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
+        /// The program.
+        by: &'static str,
+        /// How it is decrypted.
+        hint: String,
+    },
+    /// It is a copy of a server's files.
+    #[error("{} is a physical backup of a server (its files), not a dump", .0.display())]
+    Physical(PathBuf),
+    /// The backup is in a directory of this one.
+    #[error("{} is a directory, and the backup is in {}", .path.display(), .within.display())]
+    Above {
+        /// The directory.
+        path: PathBuf,
+        /// The backup.
+        within: PathBuf,
+    },
     /// It is the table of contents of a directory.
     #[error("{} is the table of contents of a backup in the directory format", .0.display())]
     PartOfDirectory(PathBuf),
@@ -57,8 +79,13 @@ pub enum OpenError {
 
 impl OpenError {
     /// What to do next.
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &str {
         match self {
+            Self::Encrypted { hint, .. } => hint,
+            Self::Physical(_) => {
+                "this verifies what pg_dump and pg_dumpall write; pg_verifybackup checks a pg_basebackup"
+            }
+            Self::Above { .. } => "name that one",
             Self::NotFound(_) => "check the path, or let `verify --latest` find the newest backup",
             Self::Directory(_) => "name a file in it, or use `verify --latest --backup-dir DIR`",
             Self::NotRegular(_) => "copy the backup into a file first",
@@ -125,7 +152,7 @@ impl BackupFile {
         // Looked at before it is opened: opening a pipe would wait for its writer.
         let metadata = std::fs::metadata(path).map_err(fail)?;
         if metadata.is_dir() {
-            return Err(OpenError::Directory(path.to_owned()));
+            return Err(directory(path));
         }
         if !metadata.is_file() {
             return Err(OpenError::NotRegular(path.to_owned()));
@@ -208,29 +235,19 @@ impl BackupFile {
     }
 
     fn plain_start(&self, start: &[u8]) -> Result<Result<(), NotADump>, OpenError> {
-        let unsupported = |format| OpenError::Unsupported { path: self.path.clone(), format };
-        let text = start.trim_ascii_start();
-        let looks = |what| Ok(Err(NotADump::Looks(what)));
-        match start {
-            _ if start.starts_with(MAGIC) || is_archive_in_tar(start) => Ok(Ok(())),
-            _ if start.get(257..262) == Some(b"ustar") => {
-                Err(unsupported("a tar archive that pg_dump did not write"))
+        if start.starts_with(MAGIC) || is_archive_in_tar(start) {
+            return Ok(Ok(()));
+        }
+        let path = self.path.clone();
+        match looks(start) {
+            None => Ok(Ok(())),
+            Some(Looks::Other(what)) => Ok(Err(NotADump::Looks(what))),
+            Some(Looks::Packed(format)) => Err(OpenError::Unsupported { path, format }),
+            Some(Looks::Physical) => Err(OpenError::Physical(path)),
+            Some(Looks::Encrypted(by, how)) => {
+                let hint = format!("decrypt it ({how}), and verify the file that comes of it");
+                Err(OpenError::Encrypted { path, by, hint })
             }
-            _ if start.starts_with(b"PK\x03\x04") => looks("a zip archive"),
-            _ if start.starts_with(b"%PDF") => looks("a PDF document"),
-            _ if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) => looks(
-                "UTF-16 text, as a redirect in PowerShell writes it; use `pg_dump -f` instead",
-            ),
-            _ if starts_with_ignoring_case(text, b"<!doctype")
-                || starts_with_ignoring_case(text, b"<html") =>
-            {
-                looks("an HTML page")
-            }
-            _ if text.starts_with(b"<?xml") => looks("an XML document"),
-            _ if start.iter().all(|byte| *byte == 0) && !start.is_empty() => {
-                looks("a file of zero bytes, as a crash can leave it")
-            }
-            _ => Ok(Ok(())),
         }
     }
 
@@ -280,8 +297,19 @@ pub fn decompress_ahead(
     }
 }
 
-fn starts_with_ignoring_case(text: &[u8], prefix: &[u8]) -> bool {
-    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+/// What to say of a directory that is no backup of the directory format.
+fn directory(path: &Path) -> OpenError {
+    let has = |names: &[&str]| names.iter().any(|name| path.join(name).exists());
+    if has(&["PG_VERSION", "base.tar", "base.tar.gz", "base.tar.lz4", "base.tar.zst"]) {
+        return OpenError::Physical(path.to_owned());
+    }
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut within =
+        entries.map(|entry| entry.path()).filter(|inner| inner.join("toc.dat").is_file());
+    match (within.next(), within.next()) {
+        (Some(within), None) => OpenError::Above { path: path.to_owned(), within },
+        _ => OpenError::Directory(path.to_owned()),
+    }
 }
 
 /// Reads a file by position, so that several readers do not disturb each other.
@@ -304,7 +332,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::dump::unpack::packed::{bzip2, gzip, xz, zstd};
+    use crate::dump::unpack::packed::{bzip2, gzip, lz4, xz, zstd};
 
     fn sniffed(bytes: &[u8]) -> Result<Result<Compression, NotADump>, OpenError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -325,6 +353,7 @@ mod tests {
             (zstd, Compression::Zstd),
             (xz, Compression::Xz),
             (bzip2, Compression::Bzip2),
+            (lz4, Compression::Lz4),
         ] {
             assert_eq!(sniffed(&pack(dump)).unwrap(), Ok(compression));
             assert_eq!(sniffed(&pack(page)).unwrap(), Err(NotADump::Looks("an HTML page")));
@@ -332,6 +361,19 @@ mod tests {
         }
         assert_eq!(sniffed(b"PGDMP\x01").unwrap(), Ok(Compression::None));
         assert!(matches!(sniffed(b"\xff\xfe-\0").unwrap(), Err(NotADump::Looks(_))));
+    }
+
+    #[test]
+    fn a_directory_that_is_no_backup_is_told_from_one_that_holds_it_and_from_a_servers_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        let opened = || BackupFile::open(dir.path()).unwrap_err();
+        assert!(matches!(opened(), OpenError::Directory(_)));
+        std::fs::write(inner.join("toc.dat"), "PGDMP").unwrap();
+        assert!(matches!(opened(), OpenError::Above { within, .. } if within == inner));
+        std::fs::write(dir.path().join("PG_VERSION"), "15").unwrap();
+        assert!(matches!(opened(), OpenError::Physical(_)));
     }
 
     #[test]

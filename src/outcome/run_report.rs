@@ -68,6 +68,9 @@ pub struct RunReport {
     pub format: Option<String>,
     /// Rows in the COPY blocks of the dump, where it was read to its end.
     pub rows: Option<u64>,
+    /// Tables that it has rows of, or could have; where it was read to its end.
+    #[serde(skip)]
+    pub tables: Option<u64>,
     /// When the run began.
     pub started_at: DateTime<Utc>,
     /// Wall time of the whole run in seconds.
@@ -106,6 +109,7 @@ impl RunReport {
             sha256: None,
             format: None,
             rows: None,
+            tables: None,
             started_at,
             seconds: 0.0,
             phases: Vec::new(),

@@ -222,6 +222,10 @@ fn summary(report: &RunReport) -> Vec<String> {
     match report.verdict() {
         Verdict::Passed => {
             lines.push("Backup can be restored successfully".into());
+            if let (Some(tables), Some(rows)) = (report.tables, report.rows) {
+                let (tables, rows) = (counted(tables, "table"), counted(rows, "row"));
+                lines.push(format!("In it: {tables}, {rows}"));
+            }
             lines.extend(report.not_proven.iter().map(|what| format!("Not proven: {what}")));
         }
         Verdict::Failed => {

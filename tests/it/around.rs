@@ -1,8 +1,10 @@
 //! What stands around a dump: statements, psql's commands, words of programs, other dumps, or no header at
 //! all. What psql restores passes, what is cut is bad wherever the cut is, and what cannot be told is not.
 
-use crate::support::Place;
+use crate::support::dumps::{gzipped, piped};
+use crate::support::source::source;
 use crate::support::torture::NO_APPLICATION;
+use crate::support::{Place, unchanged_database};
 
 fn place() -> Place {
     let place = Place::new();
@@ -140,4 +142,64 @@ fn commands_and_rows_that_are_not_the_files_own_are_not_verified() {
         place.verify_bytes("a.sql", text.as_bytes()).not_verified(said);
     }
     place.verify_bytes("a.sql", with("\\i other.sql").as_bytes()).failed("psql command");
+}
+
+#[test]
+fn zeros_behind_the_end_pass_with_a_remark_and_anything_else_there_does_not() {
+    let (place, one) = (place(), dump("one").into_bytes());
+    let archive = unchanged_database().dump(&["--format=custom"]);
+    for (file, damage) in [
+        (one.clone(), "has a NUL byte"),
+        (gzipped(&one), "garbage follows the gzip stream"),
+        (piped(&one, "zstd", &["-q", "-c"]), "garbage follows the zstd stream"),
+        (piped(&one, "xz", &["-c"]), "garbage follows the xz stream"),
+        (piped(&one, "bzip2", &["-c"]), "garbage follows the bzip2 stream"),
+        (piped(&one, "lz4", &["-q", "-c"]), "garbage follows the lz4 stream"),
+        (archive.clone(), "garbage follows the archive"),
+        (gzipped(&archive), "garbage follows the gzip stream"),
+    ] {
+        let padded = [&file[..], &[0; 513]].concat();
+        let outcome = place.verify_bytes("a", &padded);
+        outcome.passed();
+        assert!(outcome.stderr.contains("zeros follow the end"), "{damage}: {outcome}");
+        let more = [&padded[..], b"x"].concat();
+        place.verify_bytes("a", &more).failed(damage);
+    }
+}
+
+#[test]
+fn formats_that_are_not_looked_into_are_named_and_not_verified() {
+    let place = Place::without_docker();
+    let key = gzipped(b"some bytes that stand for what is encrypted");
+    let head = |head: &[u8]| [head, &key].concat();
+    for (file, said, hint) in [
+        (head(b"PK\x03\x04\x14\0\0\0"), "is a zip archive", "name the dump in it"),
+        (head(b"7z\xbc\xaf\x27\x1c\0\x04"), "is a 7z archive", "name the dump in it"),
+        (head(b"\x8c\x0d\x04\x09\x03\x02"), "is encrypted by gpg", "gpg --decrypt"),
+        (head(b"-----BEGIN PGP MESSAGE-----\n\n"), "is encrypted by gpg", "gpg --decrypt"),
+        (head(b"Salted__"), "is encrypted by openssl", "openssl enc -d"),
+        (head(b"age-encryption.org/v1\n"), "is encrypted by age", "age --decrypt"),
+        (gzipped(&head(b"age-encryption.org/v1\n")), "is encrypted by age", "age --decrypt"),
+    ] {
+        place.verify_bytes("a", &file).not_verified(said).hints(hint);
+    }
+    for (file, said) in [
+        (&b"<?xml version=\"1.0\"?>\n<Error><Code>NoSuchKey</Code></Error>"[..], "object store"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n", "Git LFS"),
+    ] {
+        place.verify_bytes("a", file).failed(said);
+    }
+}
+
+#[test]
+fn a_backup_with_nothing_in_it_fails_unless_that_is_meant() {
+    let place = place();
+    let empty = format!("{HEAD}{SETTINGS}{END}");
+    let dumped = |arg: &str| source().client("pg_dump", &["-d", "template1", arg]);
+    place.file("meant.toml", &[NO_APPLICATION, b"data = \"none\"\n"].concat());
+    for file in [empty.into_bytes(), dumped("--format=custom"), dumped("--create")] {
+        place.verify_bytes("a", &file).failed("nothing is in it").hints("the right database");
+        place.outcome(place.verify().args(["a", "--config", "meant.toml"])).passed();
+    }
+    place.verify_bytes("a", dump("one").as_bytes()).passed().says("In it: 1 table, 2 rows");
 }

@@ -13,6 +13,7 @@ use crate::dump::archive::{self, Archive, Examined, Fault, Head};
 use crate::dump::channel::{ChannelReader, ChannelWriter};
 use crate::dump::damage::OLDER;
 use crate::dump::inspect::{self, Decoded, Inspection};
+use crate::dump::item::Facts;
 use crate::dump::open::Compression;
 use crate::dump::script::Script;
 use crate::events::{Event, Progress, Work};
@@ -92,6 +93,7 @@ impl Run<'_> {
         self.copy_into_sandbox(archive).await?;
         let Some(decoded) = self.decode(archive).await? else { return Ok(None) };
         let Decoded { unsound, facts, contents, needs, bytes } = decoded;
+        let facts = Facts { padded: examined.padded, ..facts };
         if let Some(unsound) = &unsound {
             if let Some(hint) = unsound.our_limit() {
                 return Err(obstacle(unsound, hint));
@@ -110,6 +112,9 @@ impl Run<'_> {
             needs,
             marks: Vec::new(),
         };
+        if self.is_empty(&inspection, archive.has_changed())? {
+            return Ok(None);
+        }
         self.is_read(&inspection, checksum);
         self.compare_statements(&inspection);
         Ok(Some(inspection))

@@ -153,7 +153,7 @@ impl Run<'_> {
     }
 
     /// Whether the backup may be without rows, by its manifest or by the configuration.
-    fn may_be_without_rows(&self) -> bool {
+    pub(super) fn may_be_without_rows(&self) -> bool {
         let args = self.manifest.iter().flat_map(|manifest| &manifest.pg_dump.args);
         self.settings.data == Data::None || presence::leaves_rows_out(args.map(String::as_str))
     }

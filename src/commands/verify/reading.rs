@@ -21,6 +21,9 @@ use crate::store::manifest::{Manifest, Statements};
 const GROWTH: u64 = 16;
 /// The major version taken where the dump does not say.
 const DEFAULT_VERSION: u32 = 15;
+/// The oldest major version that is taken because the dump says so: of those before it, images are not
+/// everywhere, and 9 is none.
+const OLDEST_VERSION: u32 = 10;
 
 impl Run<'_> {
     /// Reads the backup to its end while the sandbox starts. `None` when the backup is bad.
@@ -74,6 +77,9 @@ impl Run<'_> {
             return Ok(None);
         }
         if !self.is_the_file(checksum.as_ref(), file.has_changed())? {
+            return Ok(None);
+        }
+        if self.is_empty(&inspection, file.has_changed())? {
             return Ok(None);
         }
         started.map_err(|error| self.no_sandbox(&error))?;
@@ -155,9 +161,26 @@ impl Run<'_> {
         }
     }
 
+    /// Whether there is nothing in the backup where there should be; notes that.
+    pub(super) fn is_empty(
+        &mut self,
+        inspection: &Inspection,
+        has_changed: bool,
+    ) -> Result<bool, Obstacle> {
+        let empty = !inspection.contents.holds_anything() && !self.may_be_without_rows();
+        if empty {
+            let cause = "nothing is in it: the backup makes no table and has no row".to_owned();
+            let hint = "look whether the job dumps the right database; where that is meant: data = \
+                        \"none\" below [checks] in ccc-backup.toml";
+            self.is_bad(cause, hint, None, has_changed)?;
+        }
+        Ok(empty)
+    }
+
     /// Tells that the backup was read to its end.
     pub(super) fn is_read(&mut self, inspection: &Inspection, checksum: Option<CheckResult>) {
         self.report.rows = Some(inspection.contents.rows());
+        self.report.tables = Some(inspection.contents.tables() as u64);
         self.events.emit(Event::BackupRead {
             tables: inspection.contents.tables(),
             rows: inspection.contents.rows(),
@@ -205,7 +228,17 @@ impl Run<'_> {
             let text = format!("the dump does not say its version; taking {DEFAULT_VERSION}");
             self.events.emit(Event::Warning(text));
         }
-        of_dump.unwrap_or(DEFAULT_VERSION)
+        match of_dump {
+            Some(old) if old < OLDEST_VERSION => {
+                let text = format!(
+                    "the dump is of PostgreSQL {old}, which is no longer kept; taking \
+                     {DEFAULT_VERSION} (--postgres-version takes another)"
+                );
+                self.events.emit(Event::Warning(text));
+                DEFAULT_VERSION
+            }
+            other => other.unwrap_or(DEFAULT_VERSION),
+        }
     }
 }
 

@@ -14,11 +14,22 @@ const DATA: u8 = 1;
 /// A block of large objects.
 const LARGE_OBJECTS: u8 = 3;
 
-/// Passes over all blocks to the end of the archive. Every entry that has data has a block.
-pub(super) fn walk<R: Read>(fields: &mut Fields<R>, toc: &Toc) -> Result<(), ArchiveError> {
+/// Passes over all blocks to the end of the archive. Every entry that has data has a block. Tells whether
+/// zeros follow.
+pub(super) fn walk<R: Read>(fields: &mut Fields<R>, toc: &Toc) -> Result<bool, ArchiveError> {
+    let mut padded = false;
     let mut missing: BTreeSet<i64> = toc.entries.iter().map(|entry| entry.id).collect();
     while let Some(kind) = fields.next_byte()? {
         let began = fields.at() - 1;
+        if kind == 0 {
+            while let Some(byte) = fields.next_byte()? {
+                if byte != 0 {
+                    return Err(ArchiveFlaw::TrailingGarbage { at: began }.into());
+                }
+            }
+            padded = true;
+            break;
+        }
         if !matches!(kind, DATA | LARGE_OBJECTS) {
             return Err(ArchiveFlaw::TrailingGarbage { at: began }.into());
         }
@@ -36,7 +47,7 @@ pub(super) fn walk<R: Read>(fields: &mut Fields<R>, toc: &Toc) -> Result<(), Arc
     }
     match toc.entries.iter().find(|entry| missing.contains(&entry.id)) {
         Some(entry) => Err(ArchiveFlaw::LostData { object: entry.object() }.into()),
-        None => Ok(()),
+        None => Ok(padded),
     }
 }
 

@@ -16,7 +16,8 @@ use crate::dump::directory::{ArchiveDirectory, Member};
 use crate::dump::format::Format;
 use crate::dump::hashing::Hashing;
 use crate::dump::inspect::InspectError;
-use crate::dump::open::{BackupFile, Compression, decompress};
+use crate::dump::marks::Marks;
+use crate::dump::open::{BackupFile, Compression, decompress_noting};
 use crate::dump::unpack::gunzip;
 
 /// Told the bytes of the backup read so far.
@@ -27,6 +28,8 @@ pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
 pub struct Examined {
     /// Its head, where the archive is whole as far as it can be known.
     pub head: Result<Head, Fault>,
+    /// Zeros follow it.
+    pub padded: bool,
     /// SHA-256 of the file in hex; for a directory, see [`examine_directory`].
     pub sha256: String,
 }
@@ -75,25 +78,27 @@ pub(super) fn examine_file(
 ) -> Result<Examined, InspectError> {
     let raw = Watched { raw: file.raw(), cancel: cancel.clone(), progress, before: 0, read: 0 };
     let hashing = Hashing::new(raw);
-    let stream = Noting::new(decompress(hashing.clone(), compression));
+    let (marks, mut padded) = (Marks::default(), false);
+    let stream = Noting::new(decompress_noting(hashing.clone(), compression, &marks));
     let read = match format {
         Format::Tar => tar::read(stream.clone(), &|| stream.position()),
-        _ => custom(stream.clone()),
+        _ => custom(stream.clone(), &mut padded),
     };
     let mut head = fault_of(read, &stream, cancel)?;
     if matches!(head, Err(Fault::Flaw(_))) && file.has_changed_line_ends()? {
         head = Err(Fault::Flaw(ArchiveFlaw::LineEnds));
     }
     let sha256 = hashing.finish(cancel).map_err(|error| of_disk(error, cancel))?;
-    Ok(Examined { head, sha256: sha256.ok_or(InspectError::Interrupted)? })
+    let padded = padded || marks.padded();
+    Ok(Examined { head, padded, sha256: sha256.ok_or(InspectError::Interrupted)? })
 }
 
-fn custom(stream: impl Read) -> Result<Head, ArchiveError> {
+fn custom(stream: impl Read, padded: &mut bool) -> Result<Head, ArchiveError> {
     let mut fields = Fields::new(stream);
     let head = Head::read(&mut fields)?;
     head.expect(CUSTOM)?;
     let toc = toc::read(&mut fields, &head, Extra::Place)?;
-    blocks::walk(&mut fields, &toc)?;
+    *padded = blocks::walk(&mut fields, &toc)?;
     Ok(head)
 }
 
@@ -177,7 +182,7 @@ pub(super) fn examine_directory(
         flaw = flaw.or(Some(found));
     }
     let head = head.and_then(|head| flaw.map_or(Ok(head), |flaw| Err(Fault::Flaw(flaw))));
-    Ok(Examined { head, sha256: hex::encode(list.finalize()) })
+    Ok(Examined { head, padded: false, sha256: hex::encode(list.finalize()) })
 }
 
 fn check(

@@ -71,11 +71,10 @@ fn xz_padding_is_passed_over_in_groups_of_four_zeros() {
     for zeros in [0, 4, 4096] {
         assert_eq!(read(Compression::Xz, &padded(zeros)), (b"one two".to_vec(), End::Whole));
     }
-    for zeros in [1, 6] {
-        let at = (one.len() + two.len() + 8 + zeros / 4 * 4) as u64;
-        let end = End::Damaged(Damage::TrailingGarbage { format: "xz", at });
-        assert_eq!(read(Compression::Xz, &padded(zeros)), (b"one two".to_vec(), end));
-    }
+    let at = (one.len() + 4) as u64;
+    let end = End::Damaged(Damage::TrailingGarbage { format: "xz", at });
+    let file = [&one[..], &[0; 6], &two].concat();
+    assert_eq!(read(Compression::Xz, &file), (b"one ".to_vec(), end));
 }
 
 /// A zstd frame of one byte with a window of two to the power of `log`.

@@ -1,4 +1,4 @@
-//! Unpacks compressed files strictly: every member, and nothing after the last one.
+//! Unpacks compressed files strictly: every member, and nothing but zeros after the last one.
 //!
 //! A *member* is what a file has one or several of, each of which can be unpacked by itself: a
 //! gzip member, a zstd frame, an xz stream. Where a member tells its size and is small, it is
@@ -9,6 +9,7 @@
 mod ahead;
 mod bzip2;
 mod gzip;
+mod lz4;
 mod parallel;
 mod sequential;
 mod source;
@@ -32,6 +33,7 @@ use crate::dump::marks::Marks;
 use ahead::Ahead;
 use bzip2::Bzip2;
 use gzip::Gzip;
+use lz4::Lz4;
 use parallel::Parallel;
 use sequential::Sequential;
 use source::{DiskError, Source};
@@ -55,6 +57,8 @@ pub enum Compression {
     Xz,
     /// bzip2.
     Bzip2,
+    /// LZ4 frames.
+    Lz4,
 }
 
 impl Compression {
@@ -66,6 +70,7 @@ impl Compression {
             () if begins(&zstd::MAGIC) || zstd::is_skippable(start) => Self::Zstd,
             () if begins(&xz::MAGIC) => Self::Xz,
             () if begins(&bzip2::MAGIC) => Self::Bzip2,
+            () if begins(&lz4::MAGIC) => Self::Lz4,
             () => Self::None,
         }
     }
@@ -134,6 +139,7 @@ pub(super) fn inline(
         Compression::Zstd => of::<Zstd>(raw, marks),
         Compression::Xz => of::<Xz>(raw, marks),
         Compression::Bzip2 => of::<Bzip2>(raw, marks),
+        Compression::Lz4 => of::<Lz4>(raw, marks),
     }
 }
 
@@ -155,7 +161,9 @@ pub(super) fn ahead(
         Compression::Gzip => Box::new(Parallel::<Gzip, _>::new(Source::new(raw), marks, threads)),
         Compression::Zstd => Box::new(Parallel::<Zstd, _>::new(Source::new(raw), marks, threads)),
         // Their members do not tell their sizes.
-        Compression::Xz | Compression::Bzip2 => Ahead::begin(inline(raw, compression, marks)),
+        Compression::Xz | Compression::Bzip2 | Compression::Lz4 => {
+            Ahead::begin(inline(raw, compression, marks))
+        }
     }
 }
 

@@ -43,6 +43,14 @@ pub fn bzip2(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// A frame as `lz4` writes it.
+pub fn lz4(text: &[u8]) -> Vec<u8> {
+    let info = lz4_flex::frame::FrameInfo::new().content_checksum(true);
+    let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
 fn encoded(codec: Codec, text: &[u8]) -> Vec<u8> {
     let mut member = text.to_vec();
     codec.encoder().unwrap().encode(&mut member).unwrap();

@@ -7,7 +7,8 @@ use crate::dump::damage::Damage;
 use crate::dump::marks::{Mark, Marks};
 
 /// All members of a file, one after the other. Unlike `gunzip` and its like, what follows the last
-/// one is an error: a backup is what was written and nothing else.
+/// one is an error: a backup is what was written and nothing else. Zeros are noted: disk images and tapes
+/// fill up with them.
 pub(super) struct Sequential<F: Format, R: Read + Send> {
     state: State<F, R>,
     unpacker: F::Unpacker,
@@ -55,6 +56,10 @@ impl<F: Format, R: Read + Send> Sequential<F, R> {
             }
             if !F::begins(&mut source)? {
                 let (format, at) = (F::NAME, source.position());
+                if source.ends_in_zeros()? {
+                    self.marks.note_padding();
+                    return Ok(());
+                }
                 return Err(Damage::TrailingGarbage { format, at }.into());
             }
         }

@@ -69,6 +69,18 @@ impl<R: Read> Source<R> {
         Ok(magic.starts_with(&start[..start.len().min(magic.len())]))
     }
 
+    /// Whether there are only zeros left; takes them.
+    pub(super) fn ends_in_zeros(&mut self) -> io::Result<bool> {
+        loop {
+            let bytes = self.fill_buf()?;
+            let length = bytes.len();
+            if length == 0 || bytes.iter().any(|byte| *byte != 0) {
+                return Ok(length == 0);
+            }
+            self.consume(length);
+        }
+    }
+
     /// Gives back the bytes that were taken last.
     pub(super) fn give_back(&mut self, mut bytes: Vec<u8>) {
         self.position -= bytes.len() as u64;

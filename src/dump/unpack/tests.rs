@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 
 use proptest::prelude::*;
 
-use super::packed::{bzip2 as bz, gzip as gz, own_gzip, own_zstd, xz as lzma, zstd as zst};
+use super::packed::{
+    bzip2 as bz, gzip as gz, lz4 as lz, own_gzip, own_zstd, xz as lzma, zstd as zst,
+};
 use super::*;
 use crate::dump::marks::Mark;
 
@@ -29,13 +31,14 @@ const fn kind(
     Kind { name, compression, pack, harmless }
 }
 
-pub(super) const KINDS: [Kind; 6] = [
+pub(super) const KINDS: [Kind; 7] = [
     kind("gzip", Compression::Gzip, gz, 72),
     kind("own gzip", Compression::Gzip, own_gzip, 72 + 96),
     kind("zstd", Compression::Zstd, zst, 12),
     kind("own zstd", Compression::Zstd, own_zstd, 4),
     kind("xz", Compression::Xz, lzma, 0),
     kind("bzip2", Compression::Bzip2, bz, 40),
+    kind("lz4", Compression::Lz4, lz, 0),
 ];
 
 /// A format whose members are all read as streams, as they always can be.
@@ -80,6 +83,7 @@ fn as_a_stream(raw: Raw, compression: Compression, marks: Marks) -> Raw {
         Compression::Zstd => of::<Zstd>(raw, marks),
         Compression::Xz => of::<Xz>(raw, marks),
         Compression::Bzip2 => of::<Bzip2>(raw, marks),
+        Compression::Lz4 => of::<Lz4>(raw, marks),
     }
 }
 
@@ -231,13 +235,29 @@ fn garbage_after_the_stream_is_damage_with_its_place() {
         let Kind { name, compression, pack, .. } = kind;
         let (whole, format) = (pack(b"text"), format_of(kind));
         let at = whole.len() as u64;
-        for garbage in [&b"\0"[..], b"garbage", b"\x1fx", b"\n"] {
+        for garbage in [&b"\0x"[..], b"garbage", b"\x1fx", b"\n"] {
             let found = read(compression, &[&whole[..], garbage].concat());
             let end = End::Damaged(Damage::TrailingGarbage { format, at });
             assert_eq!(found, (b"text".to_vec(), end), "{name}");
         }
         let found = read(compression, &[&whole[..], &whole[..1]].concat());
         assert_eq!(found, (b"text".to_vec(), cut_off(format)), "{name}");
+    }
+}
+
+#[test]
+fn zeros_after_the_stream_are_passed_over_and_noted() {
+    for Kind { name, compression, pack, .. } in KINDS {
+        let whole = [pack(b"one "), pack(b"two")].concat();
+        for zeros in [0, 1, 4, 512, 1 << 20] {
+            let file = [&whole[..], &vec![0; zeros]].concat();
+            assert_eq!(read(compression, &file), (b"one two".to_vec(), End::Whole), "{name}");
+            let marks = Marks::default();
+            let mut stream = three_threads(Box::new(Cursor::new(file)), compression, marks.clone());
+            stream.read_to_end(&mut Vec::new()).unwrap();
+            let standard = name == "xz" && zeros % 4 == 0;
+            assert_eq!(marks.padded(), zeros > 0 && !standard, "{name}, {zeros}");
+        }
     }
 }
 
@@ -283,12 +303,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn whatever_happens_to_a_file_every_way_reads_the_same(
-        format in 0usize..4,
+        format in 0usize..5,
         members in proptest::collection::vec(
             (any::<bool>(), proptest::collection::vec(0u8..4, 0..300)), 1..8),
         harm in harm(),
     ) {
-        let (foreign, own) = [(0, 1), (2, 3), (4, 4), (5, 5)][format];
+        let (foreign, own) = [(0, 1), (2, 3), (4, 4), (5, 5), (6, 6)][format];
         let mut text = Vec::new();
         let mut file = Vec::new();
         for (is_own, part) in members {
