@@ -53,6 +53,9 @@ pub struct ConnectInfo {
     pub password: Secret,
     /// To which database.
     pub database: String,
+    /// Whether event triggers fire for its sessions. That they do not is for superusers to say, from
+    /// PostgreSQL 17 on, where one can keep everybody from connecting.
+    pub event_triggers: bool,
 }
 
 impl ConnectInfo {
@@ -79,6 +82,9 @@ impl ConnectInfo {
             .keepalives_idle(KEEPALIVE)
             .keepalives_interval(KEEPALIVE)
             .keepalives_retries(KEEPALIVES);
+        if !self.event_triggers {
+            config.options("-c event_triggers=off");
+        }
         config
     }
 
@@ -262,6 +268,7 @@ mod tests {
             user: "postgres".into(),
             password: Secret::new("hunter2"),
             database: "restore_test".into(),
+            event_triggers: true,
         };
         assert!(!format!("{info:?}").contains("hunter2"));
     }
@@ -278,6 +285,7 @@ mod tests {
             user: "postgres".into(),
             password: Secret::new("x"),
             database: "x".into(),
+            event_triggers: true,
         };
         let servers = [
             at(Address::Tcp { host: "127.0.0.1".into(), port }),

@@ -7,6 +7,7 @@ use memchr::memmem;
 use crate::dump::cleaning::Cleaning;
 use crate::dump::encoding;
 use crate::dump::item::Item;
+use crate::dump::role_values::RoleValues;
 use crate::dump::token::{Token, Tokens};
 
 /// Names kept of each kind; who has more is not saying names.
@@ -21,6 +22,7 @@ pub struct Needs {
     named: BTreeSet<String>,
     superusers: BTreeSet<String>,
     created: BTreeSet<String>,
+    role_values: RoleValues,
     /// Where `--clean` writes its drops.
     pub cleaning: Cleaning,
     /// Extensions that are created, with the schema where the dump says one.
@@ -49,6 +51,12 @@ impl Needs {
     /// Takes the reader's next item; `encoding` is the dump's client encoding at this place.
     pub fn take(&mut self, item: &Item, encoding: Option<&str>) {
         self.cleaning.take(item);
+        for role in self.role_values.take(item) {
+            let role = encoding::decode(&role, encoding).into_owned();
+            if self.named.len() < MOST_NAMES && !role.starts_with("pg_") {
+                self.named.insert(role);
+            }
+        }
         let Item::Statement(statement) = item else { return };
         let mut tokens = Tokens::of(&statement.text);
         let Some(Token::Word(word)) = tokens.next() else { return };

@@ -28,6 +28,16 @@ fn refusal(error: &tokio_postgres::Error) -> Result<ServerError, LoadError> {
     }
 }
 
+/// A session of the restore. None of the backup's event triggers keeps it out; but they fire in it, as in
+/// psql's one session.
+async fn connected(target: &ConnectInfo) -> Result<Session, tokio_postgres::Error> {
+    let session = target.connect().await?;
+    if !target.event_triggers {
+        session.batch_execute("SET event_triggers = on").await?;
+    }
+    Ok(session)
+}
+
 /// A connection of the restore.
 pub struct Connection {
     target: ConnectInfo,
@@ -47,7 +57,7 @@ impl Connection {
     /// # Errors
     /// When the server cannot be reached.
     pub async fn open(target: &ConnectInfo, ledger: &Ledger) -> Result<Self, LoadError> {
-        let session = target.connect().await.map_err(|error| LoadError::server(&error))?;
+        let session = connected(target).await.map_err(|error| LoadError::server(&error))?;
         Ok(Self {
             target: target.clone(),
             session,
@@ -65,7 +75,7 @@ impl Connection {
     /// When the server is in trouble.
     pub async fn go_to(&mut self, database: &str, line: u64) -> Result<bool, LoadError> {
         let target = self.target.database(database);
-        match target.connect().await {
+        match connected(&target).await {
             Ok(session) => {
                 *self = Self {
                     target,

@@ -16,6 +16,9 @@ pub struct Known {
     pub superuser: bool,
     /// It brings the roles of its cluster, as one of pg_dumpall does, and their rights.
     pub cluster: bool,
+    /// Its database has the encoding that the dump says and that may not be the source's: SQL_ASCII,
+    /// which counts bytes for letters.
+    pub bytes_for_letters: bool,
 }
 
 /// What a refusal says.

@@ -255,6 +255,12 @@ pub fn lack(statement: &Statement, error: &ServerError, known: &Known) -> Option
         "22P02" => between(message, "invalid input syntax for type money: \"", "\"")
             .filter(|amount| may_be_money(amount))
             .map(|_| Lack::Money),
+        "22001" => {
+            let said = error.context.as_deref().unwrap_or_default();
+            let text = String::from_utf8_lossy(&statement.text);
+            let counted = known.bytes_for_letters && !(said.is_ascii() && text.is_ascii());
+            counted.then(|| Lack::Encoding("SQL_ASCII".to_owned()))
+        }
         "F0000" => between_quotes(message, "could not open ").map(Lack::SearchFile),
         code if code.starts_with("08") || code.starts_with("HV") => Some(Lack::OtherServer),
         _ => None,

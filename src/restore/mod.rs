@@ -1,5 +1,6 @@
 //! Restoring a dump into the sandbox, and telling which of its errors are harmless.
 
+pub mod advice;
 pub mod archive;
 mod catalog;
 pub mod cluster;

@@ -13,7 +13,7 @@ fn judged(statement: &str, code: &str, message: &str) -> Option<Rule> {
         position: None,
     };
     let cleaning = cleaning_first_line();
-    rule(&statement, &error, &Known { cleaning, superuser: true, cluster: false })
+    rule(&statement, &error, &Known { cleaning, superuser: true, ..Known::default() })
 }
 
 /// Of a dump whose first line is one that `--clean` begins with.

@@ -105,6 +105,32 @@ impl Sandbox {
         Ok(made)
     }
 
+    /// Makes roles members of others: each role, and its member. What cannot be is left.
+    ///
+    /// # Errors
+    /// [`SandboxError::Server`].
+    pub async fn grant_roles(&self, memberships: &[(String, String)]) -> Result<(), SandboxError> {
+        if memberships.is_empty() {
+            return Ok(());
+        }
+        let failed = |error: &tokio_postgres::Error| SandboxError::Server {
+            doing: "make roles of the backup members of others".to_owned(),
+            reason: pg::describe(error),
+        };
+        let session = self.admin().connect().await.map_err(|error| failed(&error))?;
+        for (role, member) in memberships {
+            let sql = format!("GRANT {} TO {}", pg::quote_ident(role), pg::quote_ident(member));
+            match session.batch_execute(&sql).await {
+                Ok(()) => {}
+                Err(error) if pg::ServerError::of(&error).is_some() => {
+                    tracing::debug!(role, member, error = pg::describe(&error), "no member");
+                }
+                Err(error) => return Err(failed(&error)),
+            }
+        }
+        Ok(())
+    }
+
     /// Drops a database that nobody needs any more.
     ///
     /// # Errors

@@ -157,9 +157,10 @@ async fn start_container(
 ) -> Result<Sandbox, SandboxError> {
     let (container, ready, image, in_memory) = docker::start(request, events, cancel).await?;
     events.emit(Event::SandboxReady { attempts: ready.attempts });
+    let version = major_of(&ready.server_version).unwrap_or(request.version);
     Ok(Sandbox {
         engine: Engine::Docker(Box::new(container)),
-        version: major_of(&ready.server_version).unwrap_or(request.version),
+        version,
         facts: SandboxFacts {
             engine: "docker".to_owned(),
             image: Some(image.name),
@@ -167,7 +168,8 @@ async fn start_container(
             server_version: ready.server_version,
             in_memory,
         },
-        connect_info: ready.connect_info,
+        // The backup's own triggers are not to keep us out, nor to write into what is compared.
+        connect_info: ConnectInfo { event_triggers: version < 17, ..ready.connect_info },
     })
 }
 

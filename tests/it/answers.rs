@@ -32,6 +32,7 @@ fn server(database: &Database) -> ConnectInfo {
         user: "postgres".to_owned(),
         password: Secret::new(&source().password),
         database: database.name.clone(),
+        event_triggers: true,
     }
 }
 

@@ -45,8 +45,8 @@ impl Run<'_> {
         sandbox.drop_database(&self.database).await.map_err(of_sandbox)?;
         before.forget_others(server).await.map_err(of_load)?;
         // The dump may have dropped some of them.
-        let needs = &inspection.needs;
-        let roles = needs.roles().map(|role| (role, needs.is_superuser(role)));
+        let needed = self.needed_roles(inspection);
+        let roles = needed.iter().map(|(role, superuser)| (role.as_str(), *superuser));
         sandbox.create_roles(roles).await.map_err(of_sandbox)?;
         let locale = self.locale(inspection);
         sandbox.create_database(&self.database, &locale).await.map_err(of_sandbox).map(|_| ())

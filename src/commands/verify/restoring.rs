@@ -1,5 +1,6 @@
 //! Restores the dump into a new database of the sandbox.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,27 +9,23 @@ use super::{DATABASE, OTHER_DATABASE, Run, again, changed, collation, lacking, o
 use crate::checks::restore_time;
 use crate::dump::encoding::is_for_databases;
 use crate::dump::inspect::Inspection;
+use crate::dump::memberships;
 use crate::dump::open::{BackupFile, Compression};
 use crate::dump::ranges::Ranges;
 use crate::dump::script::Entry;
 use crate::events::{Event, Progress, Work};
 use crate::outcome::{Defect, Obstacle, RESTORE, Section};
 use crate::pg::ConnectInfo;
+use crate::restore::advice;
 use crate::restore::judgement::Known;
 use crate::restore::lacking::Server;
 use crate::restore::tolerate::Rule;
 use crate::restore::{Ledger, LoadError, MOST_ERRORS, Restored, extensions, load, parallel};
 use crate::sandbox::{Locale, Sandbox};
+use crate::store::globals::globals_path;
 
 /// What to do about a backup that a local server cannot restore.
 const NEEDS_DOCKER: &str = "verify it in a container, where it may: --engine docker";
-/// SQLSTATE of what a read-only transaction may not do.
-const READ_ONLY: &str = "25006";
-/// pg_dump --create makes the database what it was before it fills it.
-const READ_ONLY_HINT: &str = "the dump makes its database read-only before it fills it, and psql refuses \
-                              it, too: restore it with PGOPTIONS='-c default_transaction_read_only=off', \
-                              or make one without --create";
-
 impl Run<'_> {
     /// Restores the dump into a new database of the sandbox. `false` when it was not begun, and the
     /// report says why.
@@ -237,9 +234,14 @@ impl Run<'_> {
             self.report.warnings.push(announcement.clone());
             self.events.emit(Event::Warning(announcement));
         }
-        let needs = &inspection.needs;
-        let needed = needs.roles().map(|role| (role, needs.is_superuser(role)));
+        let needed = self.needed_roles(inspection);
+        let needed = needed.iter().map(|(role, superuser)| (role.as_str(), *superuser));
         let roles = sandbox.create_roles(needed).await.map_err(|error| self.no_sandbox(&error))?;
+        // Of roles that were made here, and of no others that the server has.
+        let made = |name: &String| roles.contains(name);
+        let mut memberships = self.memberships();
+        memberships.retain(|(role, member)| made(role) && made(member));
+        sandbox.grant_roles(&memberships).await.map_err(|error| self.no_sandbox(&error))?;
         if !roles.is_empty() {
             self.events.emit(Event::RolesCreated(roles.clone()));
             self.report.roles = roles;
@@ -250,6 +252,30 @@ impl Run<'_> {
         }
         self.events.emit(Event::Restoring);
         Ok(true)
+    }
+
+    /// The roles that are made before the restore, and whether they are superusers: those that the dump
+    /// names, those that it creates where the restoring role may not, and those that the memberships
+    /// beside it are of.
+    pub(super) fn needed_roles(&self, inspection: &Inspection) -> Vec<(String, bool)> {
+        let needs = &inspection.needs;
+        let mut needed: BTreeMap<String, bool> = match self.restores_as_superuser() {
+            true => needs.roles().map(|role| (role.to_owned(), needs.is_superuser(role))).collect(),
+            false => needs.all_roles().map(|role| (role.to_owned(), false)).collect(),
+        };
+        if !needed.is_empty() {
+            for (group, member) in self.memberships() {
+                needed.entry(group).or_default();
+                needed.entry(member).or_default();
+            }
+        }
+        needed.into_iter().collect()
+    }
+
+    /// Who is a member of which role, by the globals beside the backup. What cannot be read says nothing.
+    fn memberships(&self) -> Vec<(String, String)> {
+        let path = globals_path(&self.report.backup);
+        std::fs::read(path).map(|sql| memberships::of(&sql)).unwrap_or_default()
     }
 
     /// Holds the restore to the time that it may take.
@@ -326,10 +352,7 @@ impl Run<'_> {
         }
         if let Some(first) = proof {
             let cause = first.to_string().lines().next().unwrap_or_default().to_owned();
-            let hint = match first.error.code.as_str() {
-                READ_ONLY => READ_ONLY_HINT,
-                _ => "the log has every error: --log-file FILE",
-            };
+            let hint = format!("{}; --log-file FILE keeps every error", advice::advice(first));
             self.report.defects.push(Defect::new(format!("restore error: {cause}"), hint));
         } else if let Some(obstacle) = in_the_way {
             return Err(obstacle);
@@ -344,6 +367,8 @@ impl Run<'_> {
             cleaning: inspection.needs.cleaning.clone(),
             superuser: self.restores_as_superuser(),
             cluster: inspection.facts.cluster,
+            bytes_for_letters: self.manifest.is_none()
+                && inspection.facts.client_encoding.as_deref() == Some("SQL_ASCII"),
         }
     }
 

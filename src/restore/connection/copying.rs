@@ -94,7 +94,8 @@ impl Connection {
     /// Takes another session. tokio-postgres 0.7 ends a COPY that the server refused once more, and
     /// the server's answer to that is one too many: the session is of no use any longer.
     async fn reconnect(&mut self) -> Result<(), LoadError> {
-        self.session = self.target.connect().await.map_err(|error| LoadError::server(&error))?;
+        self.session =
+            super::connected(&self.target).await.map_err(|error| LoadError::server(&error))?;
         self.applied.clear();
         self.in_transaction = false;
         Ok(())

@@ -304,6 +304,7 @@ async fn ways(
         user: "postgres".into(),
         password: password.clone(),
         database: "postgres".into(),
+        event_triggers: true,
     };
     let mut ways = Vec::new();
     // Past the engine's port forwarding, where the container's network is this machine's.

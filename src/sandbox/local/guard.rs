@@ -252,6 +252,7 @@ mod tests {
             user: "u".into(),
             password: Secret::new("p"),
             database: "d".into(),
+            event_triggers: true,
         };
         guard.ready(&admin, "n", Duration::from_secs(1), cancel).await.unwrap_err()
     }

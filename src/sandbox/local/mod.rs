@@ -128,6 +128,7 @@ pub async fn start(
         user: ADMIN.into(),
         password: admin_password,
         database: "postgres".into(),
+        event_triggers: true,
     };
     let (attempts, server_version) =
         guard.ready(&admin, &request.name, READY_TIMEOUT, cancel).await?;

@@ -125,6 +125,7 @@ mod tests {
             user: "u".into(),
             password: Secret::new("p"),
             database: "d".into(),
+            event_triggers: true,
         }
     }
 
