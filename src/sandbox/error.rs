@@ -93,6 +93,12 @@ pub enum SandboxError {
         /// The server's reason.
         reason: String,
     },
+    /// The engine cannot keep a container from the services of its host.
+    #[error(
+        "this Docker Engine has no seccomp: what a backup runs could connect to this machine's \
+         services"
+    )]
+    NoWalls,
     /// The engine refused something that should have worked.
     #[error("Docker could not {doing}: {reason}")]
     Engine {
@@ -224,6 +230,11 @@ impl SandboxError {
                     .into(),
             ),
             Self::Engine { .. } => Some("see how Docker is: docker info, docker ps -a".into()),
+            Self::NoWalls => Some(
+                "take an engine on a Linux kernel with CONFIG_SECCOMP_FILTER (docker info names \
+                 seccomp), or this machine's own PostgreSQL (--engine local)"
+                    .into(),
+            ),
             Self::Server { .. } => Some("another image may do: --image IMAGE".into()),
             Self::Interrupted => None,
         }

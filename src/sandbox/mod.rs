@@ -74,6 +74,8 @@ pub struct Request {
     pub settings: Vec<(String, String)>,
     /// What it may take of its machine at the most.
     pub limits: Limits,
+    /// Whether programs that connect will be run beside the server.
+    pub programs: bool,
 }
 
 impl Default for Request {
@@ -90,6 +92,7 @@ impl Default for Request {
             data_bytes: None,
             settings: Vec::new(),
             limits: Limits::default(),
+            programs: false,
         }
     }
 }
@@ -105,6 +108,8 @@ pub struct Program {
     pub stdin: Option<mpsc::Receiver<Bytes>>,
     /// Where its output goes; nowhere where there is none.
     pub stdout: Option<mpsc::Sender<Bytes>>,
+    /// Whether it connects to the server.
+    pub connects: bool,
 }
 
 /// A server that runs, and the guard of all that belongs to it.
@@ -293,7 +298,7 @@ impl Sandbox {
             name,
         });
         match self.engine {
-            Engine::Docker(container) => container.keep(),
+            Engine::Docker(container) => container.keep().await,
             Engine::Local(server) => server.keep().await,
         }
     }

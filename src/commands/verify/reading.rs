@@ -193,6 +193,7 @@ impl Run<'_> {
             data_bytes: Some(dump_bytes),
             settings: self.settings.server_settings.clone(),
             limits: Limits { memory: self.settings.memory, nano_cpus: self.settings.nano_cpus },
+            programs: false,
         }
     }
 
