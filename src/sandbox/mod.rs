@@ -72,6 +72,9 @@ pub struct Request {
     pub data_bytes: Option<u64>,
     /// Server settings beside ours and in their place.
     pub settings: Vec<(String, String)>,
+    /// Whether whoever runs it vouches for the settings, also for those that make a local server run
+    /// programs, load libraries or open files of this machine.
+    pub settings_are_trusted: bool,
     /// What it may take of its machine at the most.
     pub limits: Limits,
     /// Whether programs that connect will be run beside the server.
@@ -91,6 +94,7 @@ impl Default for Request {
             connections: 1,
             data_bytes: None,
             settings: Vec::new(),
+            settings_are_trusted: false,
             limits: Limits::default(),
             programs: false,
         }

@@ -83,8 +83,19 @@ impl Container {
         if !program.connects {
             return exec::run(&self.guard, (&self.id, RUN_SCRIPT), program, said).await;
         }
-        let beside = self.beside.id(&self.guard).await?;
-        exec::run(&self.guard, (beside, RUN_BESIDE_SCRIPT), self.beside.of(program), said).await
+        let (beside, program) = (self.beside.id(&self.guard).await?, self.beside.of(program));
+        let doing = format!("run {} beside the server", program.argv.join(" "));
+        let running = exec::run(&self.guard, (beside, RUN_BESIDE_SCRIPT), program, said);
+        tokio::pin!(running);
+        // The server is the first of the program's processes, too: they end with it, which the engine
+        // does not always notice.
+        let reason = tokio::select! {
+            biased;
+            ended = &mut running => return ended,
+            reason = ready::exit_of(&self.guard.engine.docker, &self.id) => reason,
+        };
+        let ended = tokio::time::timeout(END_TIMEOUT, running).await;
+        ended.unwrap_or(Err(SandboxError::Engine { doing, reason }))
     }
 
     /// How it ended, with its last lines; `None` when it runs.
