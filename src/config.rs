@@ -1,6 +1,8 @@
 //! `ccc-backup.toml`: what to check, and what the throwaway server has to be like.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -124,6 +126,14 @@ pub enum ConfigError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// It was found, not named, and somebody else could have written it.
+    #[error("{} is not taken from this directory: {why}", .path.display())]
+    Untrusted {
+        /// The file.
+        path: PathBuf,
+        /// Who could have.
+        why: String,
+    },
     /// It does not say what it should.
     #[error("{}, line {line}: {message}", .path.display())]
     Wrong {
@@ -143,25 +153,46 @@ impl ConfigError {
     pub fn hint(&self) -> String {
         match self {
             Self::Wrong { hint: Some(hint), .. } => hint.clone(),
+            Self::Untrusted { path, .. } => format!(
+                "read it, then vouch for it with --config {}; or take it and its directory into your \
+                 own hands (chown, chmod go-w)",
+                path.display()
+            ),
             _ => "docs/configuration.md lists what it may say".to_owned(),
         }
     }
 }
 
 impl Config {
-    /// Reads `named`, else the file of the working directory where there is one.
+    /// Reads `named`, else the file of the working directory where there is one. That one is
+    /// taken only if it and its directory are root's or our own, and nobody else may write to either:
+    /// what it says may run programs.
     ///
     /// # Errors
-    /// When the file cannot be read or says what it may not.
+    /// When the file cannot be read, is not to be trusted, or says what it may not.
     pub fn read(named: Option<&Path>) -> Result<Self, ConfigError> {
         let path = named.unwrap_or(Path::new(FILE));
-        match read(path) {
-            Ok(text) => Self::parse(path, &text),
+        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+        let file = match std::fs::File::open(path) {
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
-                Ok(Self::default())
+                return Ok(Self::default());
             }
-            Err(source) => Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+            opened => opened.map_err(unreadable)?,
+        };
+        if named.is_none() {
+            let us = rustix::process::geteuid().as_raw();
+            let directory = std::fs::metadata(".").map_err(unreadable)?;
+            let opened = file.metadata().map_err(unreadable)?;
+            for (what, metadata) in [("the file", opened), ("the directory", directory)] {
+                if let Some(why) = distrusted(metadata.uid(), metadata.mode(), us) {
+                    let why = format!("{what} {why}");
+                    return Err(ConfigError::Untrusted { path: path.to_owned(), why });
+                }
+            }
         }
+        let mut text = String::new();
+        file.take(MOST_BYTES).read_to_string(&mut text).map_err(unreadable)?;
+        Self::parse(path, &text)
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
@@ -178,11 +209,16 @@ impl Config {
     }
 }
 
-fn read(path: &Path) -> std::io::Result<String> {
-    use std::io::Read as _;
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(MOST_BYTES).read_to_string(&mut text)?;
-    Ok(text)
+/// Why what belongs to `owner` may be somebody else's words.
+fn distrusted(owner: u32, mode: u32, us: u32) -> Option<String> {
+    if owner != 0 && owner != us {
+        return Some(format!("belongs to the user {owner}"));
+    }
+    match (mode & 0o020 != 0, mode & 0o002 != 0) {
+        (_, true) => Some("may be written to by everybody".to_owned()),
+        (true, false) => Some("may be written to by its group".to_owned()),
+        (false, false) => None,
+    }
 }
 
 /// What was probably meant, out of a message of serde: unknown field `x`, expected `y` or `z`.
@@ -258,6 +294,22 @@ mod tests {
         {
             assert!(matches!(parse(text), Err(ConfigError::Wrong { line: 1 | 2, .. })), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_ours_or_roots_and_nobody_elses_to_write_is_trusted() {
+        for (owner, mode) in [(0, 0o644), (7, 0o600), (7, 0o40755), (0, 0o444)] {
+            assert_eq!(distrusted(owner, mode, 7), None, "{owner} {mode:o}");
+        }
+        for (owner, mode, why) in [
+            (8, 0o644, "the user 8"),
+            (7, 0o664, "its group"),
+            (0, 0o646, "everybody"),
+            (0, 0o41777, "everybody"),
+        ] {
+            assert!(distrusted(owner, mode, 7).unwrap().contains(why), "{owner} {mode:o}");
+        }
+        assert!(distrusted(7, 0o644, 0).is_some(), "root does not run what another user writes");
     }
 
     #[test]

@@ -8,6 +8,9 @@ use thiserror::Error;
 /// How the end of a server is described that was killed for want of memory.
 pub const OUT_OF_MEMORY: &str = "it ran out of memory";
 
+/// What initdb says of a user id without an entry of its own.
+const NO_USER: &str = "could not look up effective user ID";
+
 /// Why a sandbox could not be had or used.
 #[derive(Debug, Error)]
 pub enum SandboxError {
@@ -74,6 +77,15 @@ pub enum SandboxError {
         /// Those that are there.
         others: Vec<u32>,
     },
+    /// A setting that a file says which nobody named would have a local server reach this machine.
+    #[error(
+        "ccc-backup.toml sets {name}, by which a local server runs programs, loads libraries or opens \
+         files of this machine"
+    )]
+    ReachingSetting {
+        /// The setting.
+        name: String,
+    },
     /// A local server could not be made or used.
     #[error("the local PostgreSQL could not {doing}: {reason}")]
     Local {
@@ -93,6 +105,12 @@ pub enum SandboxError {
         /// The server's reason.
         reason: String,
     },
+    /// The engine cannot keep a container from the services of its host.
+    #[error(
+        "this Docker Engine has no seccomp: what a backup runs could connect to this machine's \
+         services"
+    )]
+    NoWalls,
     /// The engine refused something that should have worked.
     #[error("Docker could not {doing}: {reason}")]
     Engine {
@@ -168,6 +186,17 @@ impl SandboxError {
             Self::Local { reason, .. } if reason.contains("o space left") => Some(
                 "make room, or set TMPDIR to a directory on a larger disk".into(),
             ),
+            Self::Local { reason, .. } if reason.contains(NO_USER) => Some(
+                "initdb wants a name for its user: give this user id a line in /etc/passwd (in a \
+                 container: docker run --user with an id of the image, or an entrypoint that adds \
+                 the line), or use Docker (--engine docker)"
+                    .into(),
+            ),
+            Self::ReachingSetting { .. } => Some(
+                "vouch for the file with --config ccc-backup.toml, or use a container \
+                 (--engine docker)"
+                    .into(),
+            ),
             Self::Local { .. } => Some(
                 "TMPDIR names the directory for it, which the user that PostgreSQL runs as must be \
                  able to enter; or use Docker (--engine docker)"
@@ -224,6 +253,11 @@ impl SandboxError {
                     .into(),
             ),
             Self::Engine { .. } => Some("see how Docker is: docker info, docker ps -a".into()),
+            Self::NoWalls => Some(
+                "take an engine on a Linux kernel with CONFIG_SECCOMP_FILTER (docker info names \
+                 seccomp), or this machine's own PostgreSQL (--engine local)"
+                    .into(),
+            ),
             Self::Server { .. } => Some("another image may do: --image IMAGE".into()),
             Self::Interrupted => None,
         }

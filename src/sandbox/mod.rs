@@ -72,8 +72,13 @@ pub struct Request {
     pub data_bytes: Option<u64>,
     /// Server settings beside ours and in their place.
     pub settings: Vec<(String, String)>,
+    /// Whether whoever runs it vouches for the settings, also for those that make a local server run
+    /// programs, load libraries or open files of this machine.
+    pub settings_are_trusted: bool,
     /// What it may take of its machine at the most.
     pub limits: Limits,
+    /// Whether programs that connect will be run beside the server.
+    pub programs: bool,
 }
 
 impl Default for Request {
@@ -89,7 +94,9 @@ impl Default for Request {
             connections: 1,
             data_bytes: None,
             settings: Vec::new(),
+            settings_are_trusted: false,
             limits: Limits::default(),
+            programs: false,
         }
     }
 }
@@ -105,6 +112,8 @@ pub struct Program {
     pub stdin: Option<mpsc::Receiver<Bytes>>,
     /// Where its output goes; nowhere where there is none.
     pub stdout: Option<mpsc::Sender<Bytes>>,
+    /// Whether it connects to the server.
+    pub connects: bool,
 }
 
 /// A server that runs, and the guard of all that belongs to it.
@@ -295,7 +304,7 @@ impl Sandbox {
             name,
         });
         match self.engine {
-            Engine::Docker(container) => container.keep(),
+            Engine::Docker(container) => container.keep().await,
             Engine::Local(server) => server.keep().await,
         }
     }

@@ -48,6 +48,8 @@ pub struct VerifySettings {
     pub nano_cpus: Option<u64>,
     /// Settings of the server beside ours and in their place.
     pub server_settings: Vec<(String, String)>,
+    /// Whether `--config` named the file that has them.
+    pub config_is_named: bool,
     /// The application's tables.
     pub tables: Vec<AppTable>,
     /// Whether they are CCC's, because nobody named others.
@@ -128,6 +130,7 @@ pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
         jobs: args.jobs.map_or_else(|| limits::jobs(cores(), nano_cpus), usize::from),
         memory: memory.as_deref().map(limits::memory).transpose()?,
         nano_cpus,
+        config_is_named: args.config.is_some(),
         server_settings: settings.map(|(name, value)| (name, value.to_string())).collect(),
         tables_are_cccs: named.is_none(),
         tables: named.map_or_else(ccc_tables, |names| {

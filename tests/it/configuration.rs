@@ -1,5 +1,6 @@
 //! `ccc-backup.toml`: any database verifies with it, and what it says is taken seriously.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::OnceLock;
 
 use crate::support::source::{Database, source};
@@ -118,6 +119,75 @@ fn an_image_of_the_configuration_is_taken_and_a_flag_is_stronger() {
     place.outcome(place.verify().arg("a.sql")).not_verified("localhost:1/no/such:15");
     let image = crate::support::docker::image();
     place.outcome(place.verify().args(["a.sql", "--image", image])).passed();
+}
+
+#[test]
+fn a_configuration_that_another_could_have_written_is_taken_only_when_it_is_named() {
+    let as_root = rustix::process::geteuid().is_root();
+    let place = Place::without_docker();
+    let (file, directory) = (place.file("ccc-backup.toml", b"[checks]\n"), place.dir().to_owned());
+    let (nobody, root) = (Some(65534), Some(0));
+    for (path, mode, owner, why) in [
+        (&file, 0o666, None, "the file may be written to by everybody"),
+        (&file, 0o664, None, "the file may be written to by its group"),
+        (&file, 0o644, nobody, "the file belongs to the user 65534"),
+        (&directory, 0o777, None, "the directory may be written to by everybody"),
+        (&directory, 0o1777, None, "the directory may be written to by everybody"),
+        (&directory, 0o775, None, "the directory may be written to by its group"),
+        (&directory, 0o755, nobody, "the directory belongs to the user 65534"),
+    ] {
+        if owner.is_some() && !as_root {
+            continue;
+        }
+        let before = std::fs::metadata(path).unwrap().permissions();
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        owner.iter().for_each(|_| std::os::unix::fs::chown(path, owner, None).unwrap());
+        let outcome = place.outcome(place.verify().arg("nothing.sql"));
+        let named = place.verify().args(["nothing.sql", "--config", "ccc-backup.toml"]).output();
+        std::fs::set_permissions(path, before).unwrap();
+        owner.iter().for_each(|_| std::os::unix::fs::chown(path, root, None).unwrap());
+        let said = format!("ccc-backup.toml is not taken from this directory: {why}");
+        assert!(outcome.code == 2 && outcome.stderr.contains(&said), "{mode:o}: {outcome}");
+        outcome.hints("--config ccc-backup.toml");
+        let named = text(&named.unwrap().stderr);
+        assert!(named.contains("hint: check the path"), "{named}");
+    }
+    // Whom it belongs to takes it, and so does whoever finds root's.
+    let mut theirs = place.ccc_without_privileges();
+    theirs.arg("verify");
+    for mut command in [place.verify(), theirs] {
+        let outcome = place.outcome(command.arg("nothing.sql"));
+        assert!(!outcome.stderr.contains("is not taken"), "{outcome}");
+    }
+}
+
+#[test]
+fn what_reaches_this_machine_is_not_taken_of_a_configuration_that_nobody_named() {
+    let place = Place::without_docker();
+    place.file("a.sql", good_dump());
+    let verify = |settings: &str, named: bool| {
+        place.file("ccc-backup.toml", format!("[verify.settings]\n{settings}\n").as_bytes());
+        let mut command = place.verify();
+        command.args(["a.sql", "--engine", "local"]);
+        place.outcome(command.args(if named { &["--config", "ccc-backup.toml"][..] } else { &[] }))
+    };
+    let touched = place.dir().join("touched");
+    let command = format!(
+        "archive_mode = true\nwal_level = \"replica\"\narchive_command = \"touch {}\"",
+        touched.display()
+    );
+    for (settings, name) in [
+        (command.as_str(), "archive_command"),
+        ("Session_Preload_Libraries = \"auto_explain\"", "Session_Preload_Libraries"),
+        ("\"archive-command\" = \"true\"", "archive-command"),
+    ] {
+        let outcome = verify(settings, false);
+        outcome.not_verified(&format!("ccc-backup.toml sets {name}, by which a local server"));
+        outcome.hints("--config ccc-backup.toml");
+    }
+    assert!(!touched.exists());
+    verify("session_preload_libraries = \"auto_explain\"", true).passed();
+    verify("work_mem = \"5MB\"", false).passed();
 }
 
 #[test]

@@ -9,11 +9,12 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::sandbox::SWEEPING;
 use crate::support::dumps::{rows, rows_of, with_rows, with_sql_first, with_sql_last};
+use crate::support::engine::text_of_root;
 use crate::support::local::{left, runs, server_of};
 use crate::support::mounts::{left_on_the_disk, on_a_disk};
 use crate::support::running::Running;
 use crate::support::source::{database, unchanged_database};
-use crate::support::{Outcome, Place, good_dump, text};
+use crate::support::{BINARY, Outcome, Place, good_dump, text};
 
 /// `ccc-backup verify --engine local`.
 fn verify(place: &Place) -> assert_cmd::Command {
@@ -204,7 +205,10 @@ fn the_server_has_no_rights_no_environment_of_ours_and_no_address() {
     let read = |name: &str| text(&std::fs::read(format!("{process}/{name}")).unwrap());
     let status = read("status");
     let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap();
-    assert!(!uid.split_whitespace().any(|id| id == "0"), "{uid}");
+    // Root's is nobody's: the user postgres, where there is one, may own a live cluster.
+    let us = rustix::process::geteuid();
+    let expected = if us.is_root() { "65534".to_owned() } else { us.as_raw().to_string() };
+    assert!(uid.split_whitespace().all(|id| id == expected), "{uid}");
     assert!(!read("environ").contains("HOME="), "{}", read("environ"));
     assert!(read("cmdline").contains("listen_addresses=\0"));
     running.kill();
@@ -355,6 +359,74 @@ fn a_directory_that_the_servers_user_may_not_enter_is_no_verdict() {
     let (outcome, left) = verified_on_the_disk("size=512m", "chmod 700 disk");
     outcome.not_verified("initdb").hints("TMPDIR names the directory");
     assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn a_user_id_without_a_name_is_no_verdict_and_what_helps_is_named() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let place = Place::without_docker();
+    place.file("a.sql", good_dump());
+    let binary = place.dir().join("ccc-backup");
+    std::fs::copy(BINARY, &binary).unwrap();
+    let mut command = assert_cmd::Command::new("setpriv");
+    command.args(["--reuid=54321", "--regid=54321", "--clear-groups", "--"]).arg(&binary);
+    command.args(["verify", "a.sql", "--engine", "local", "--container-name", &place.container]);
+    let outcome = place.outcome(command.env("TMPDIR", "/tmp").current_dir(place.dir()));
+    outcome.not_verified("could not look up effective user ID 54321");
+    outcome.hints("/etc/passwd").hints("--engine docker");
+    assert!(!outcome.stderr.contains("TMPDIR"), "{outcome}");
+}
+
+/// An extension that PostgreSQL trusts, and that brings a language. It is gone when this is dropped.
+struct Language;
+
+impl Language {
+    const FILES: [(&str, &str); 2] = [
+        ("ccc_it_language.control", "default_version = '1'\ntrusted = true\n"),
+        (
+            "ccc_it_language--1.sql",
+            "CREATE TRUSTED LANGUAGE ccc_it_language HANDLER plpgsql_call_handler \
+             INLINE plpgsql_inline_handler VALIDATOR plpgsql_validator;\n",
+        ),
+    ];
+
+    fn installed() -> Self {
+        for (name, contents) in Self::FILES {
+            text_of_root(&["sh", "-c", "printf %s \"$1\" >\"$0\"", &Self::path(name), contents]);
+        }
+        Self
+    }
+
+    fn path(name: &str) -> String {
+        format!("/usr/share/postgresql/15/extension/{name}")
+    }
+}
+
+impl Drop for Language {
+    fn drop(&mut self) {
+        let paths = Self::FILES.map(|(name, _)| Self::path(name));
+        text_of_root(&["rm", "-f", &paths[0], &paths[1]]);
+    }
+}
+
+#[test]
+fn a_language_that_postgresql_trusts_needs_a_container_however_it_is_created() {
+    let _language = Language::installed();
+    let create = "CREATE EXTENSION IF NOT EXISTS ccc_it_language WITH SCHEMA public;";
+    let hidden = format!("DO $$ BEGIN EXECUTE '{create}'; END $$;");
+    let function = "CREATE FUNCTION public.f() RETURNS void LANGUAGE ccc_it_language AS 'BEGIN END';";
+    for (sql, why) in [
+        (format!("{create}\n{function}"), "brings a language"),
+        (hidden, "a language other than SQL and PL/pgSQL needs a container"),
+    ] {
+        let outcome = verified(&with_sql_first(&sql));
+        outcome.not_verified(why).hints("--engine docker");
+    }
+    // The one that is there may be created again, as old dumps do, and so may what is no language.
+    let sql = "CREATE OR REPLACE PROCEDURAL LANGUAGE plpgsql;\nCREATE EXTENSION hstore WITH SCHEMA public;";
+    verified(&with_sql_first(sql)).passed();
 }
 
 #[test]

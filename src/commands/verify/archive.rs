@@ -19,7 +19,7 @@ use crate::dump::script::Script;
 use crate::events::{Event, Progress, Work};
 use crate::outcome::Obstacle;
 use crate::restore::archive::{self as pg_restore, Undecoded};
-use crate::sandbox::Program;
+use crate::sandbox::{Program, Request};
 
 /// What the archive is called in the sandbox.
 pub(super) const COPY: &str = "backup";
@@ -64,7 +64,7 @@ impl Run<'_> {
         let compression = if packed { Compression::Gzip } else { archive.compression() };
         // The archive itself lies beside the data.
         let bytes = archive.bytes().saturating_add(dump_bytes(archive.bytes(), compression));
-        let request = self.sandbox_request(version, bytes);
+        let request = Request { programs: true, ..self.sandbox_request(version, bytes) };
         let reading = {
             let (archive, cancel) = (archive.clone(), self.stop.token().clone());
             let (events, total) = (self.events.clone(), Some(archive.bytes()));
@@ -206,8 +206,8 @@ impl Run<'_> {
         let program = Program {
             argv: pg_restore::decoding(self.is_without_owners(), COPY),
             env: pg_restore::environment(sandbox.restores_as_superuser()),
-            stdin: None,
             stdout: Some(sender),
+            ..Program::default()
         };
         let mut lines = Vec::new();
         let mut said = |line: &str| keep(&mut lines, line);

@@ -118,6 +118,7 @@ impl Run<'_> {
         let program = Program {
             argv: pg_restore::restoring(DATABASE, jobs, self.is_without_owners(), COPY),
             env: pg_restore::environment(sandbox.restores_as_superuser()),
+            connects: true,
             ..Program::default()
         };
         let mut restoring = Restoring::by(jobs).knowing(self.known(inspection));

@@ -215,7 +215,9 @@ impl Run<'_> {
             connections: self.settings.jobs,
             data_bytes: Some(dump_bytes),
             settings: self.settings.server_settings.clone(),
+            settings_are_trusted: self.settings.config_is_named,
             limits: Limits { memory: self.settings.memory, nano_cpus: self.settings.nano_cpus },
+            programs: false,
         }
     }
 

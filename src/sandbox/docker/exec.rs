@@ -17,7 +17,6 @@ use crate::sandbox::lines::Lines;
 
 use super::engine::refused;
 use super::guard::Guard;
-use super::spec::RUN_SCRIPT;
 
 /// Bytes of the output that are read ahead.
 const OUTPUT_BYTES: usize = 256 * 1024;
@@ -25,10 +24,11 @@ const OUTPUT_BYTES: usize = 256 * 1024;
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Runs `program` to its end; gives its exit code. Its lines on stderr go to `said`.
+/// Runs `program` to its end, by a script of [`spec`](super::spec), in the container `id`; gives its
+/// exit code. Its lines on stderr go to `said`.
 pub async fn run(
     guard: &Guard,
-    id: &str,
+    (id, script): (&str, &str),
     program: Program,
     said: &mut (dyn FnMut(&str) + Send),
 ) -> Result<i64, SandboxError> {
@@ -36,14 +36,12 @@ pub async fn run(
     let name = program.argv.first().cloned().unwrap_or_default();
     let doing = format!("run {name} in the container");
     let failed = |error: bollard::errors::Error| refused(&doing, &error);
-    let script = ["sh", "-ec", RUN_SCRIPT, "ccc-backup"].map(str::to_owned);
-    // Of the directories that have the server's socket, the one that every image has.
-    let server = ["PGHOST=/tmp", "PGUSER=postgres"].map(str::to_owned);
+    let script = ["sh", "-ec", script, "ccc-backup"].map(str::to_owned);
     let config = ExecConfig {
         attach_stdin: Some(program.stdin.is_some()),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
-        env: Some(server.into_iter().chain(program.env).collect()),
+        env: Some(program.env),
         cmd: Some(script.into_iter().chain(program.argv).collect()),
         ..ExecConfig::default()
     };

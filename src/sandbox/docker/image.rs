@@ -26,6 +26,8 @@ pub struct Image {
     pub digest: String,
     /// The paths it declares as volumes.
     pub volumes: Vec<String>,
+    /// The major version of its server, if it says so.
+    pub major: Option<u32>,
     /// Why this one.
     pub why: String,
 }
@@ -99,12 +101,19 @@ async fn inspect(docker: &Docker, name: &str, why: &str) -> Result<Option<Image>
         .map(|(_, digest)| digest.to_owned())
         .or(found.id)
         .unwrap_or_default();
+    let config = found.config.unwrap_or_default();
     Ok(Some(Image {
         name: name.to_owned(),
         digest,
-        volumes: found.config.and_then(|config| config.volumes).unwrap_or_default(),
+        major: major(config.env.as_deref().unwrap_or_default()),
+        volumes: config.volumes.unwrap_or_default(),
         why: format!("image {name}, {why}"),
     }))
+}
+
+/// What the official image and those made of it, and the one built here, say of their server.
+fn major(environment: &[String]) -> Option<u32> {
+    environment.iter().find_map(|variable| variable.strip_prefix("PG_MAJOR=")?.parse().ok())
 }
 
 /// Pulls; gives up when the engine says nothing for `patience`.
@@ -166,6 +175,15 @@ mod tests {
         assert_eq!(with_tag("localhost:5000/pg"), "localhost:5000/pg:latest");
         assert_eq!(with_tag("localhost:5000/pg:1"), "localhost:5000/pg:1");
         assert_eq!(with_tag("pg@sha256:00"), "pg@sha256:00");
+    }
+
+    #[test]
+    fn the_version_of_a_server_is_what_its_image_says() {
+        let said = |variables: &[&str]| {
+            major(&variables.iter().map(|&text| text.to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(said(&["LANG=C", "PG_MAJOR=14"]), Some(14));
+        assert_eq!(said(&["PG_MAJOR=", "PG_MAJOR_OF=14"]), None);
     }
 
     /// What comes of an image that is not here, and that an engine pulls with this answer.

@@ -1,5 +1,6 @@
 //! The sandbox as a container. These files alone know bollard.
 
+mod beside;
 mod claim;
 mod engine;
 mod exec;
@@ -7,6 +8,7 @@ mod guard;
 mod image;
 mod inventory;
 mod ready;
+mod seccomp;
 mod spec;
 
 use std::time::Duration;
@@ -26,11 +28,13 @@ use super::error::SandboxError;
 use super::owner::{Owner, random_password};
 use super::patience::Patience;
 use super::{Limits, Program, READY_TIMEOUT, Request, tuning};
+use beside::Beside;
 use claim::{claim, is_about_the_port, port_busy};
 use guard::{Guard, refusing};
 use image::Image;
 use ready::{Awaited, Ready};
-use spec::{Plan, SERVER_PORT, SERVER_PORT_KEY, Storage};
+use seccomp::Profile;
+use spec::{Plan, RUN_BESIDE_SCRIPT, RUN_SCRIPT, SERVER_PORT, SERVER_PORT_KEY, Storage};
 
 pub use engine::{Engine, message_of};
 pub use inventory::{inventory, remove};
@@ -54,6 +58,7 @@ pub struct Container {
     /// Its port on 127.0.0.1.
     pub port: u16,
     id: String,
+    beside: Beside,
     guard: Guard,
 }
 
@@ -64,7 +69,8 @@ impl Container {
     }
 
     /// Leaves it as it is.
-    pub fn keep(self) {
+    pub async fn keep(self) {
+        self.beside.remove(&self.guard).await;
         self.guard.keep();
     }
 
@@ -74,7 +80,22 @@ impl Container {
         program: Program,
         said: &mut (dyn FnMut(&str) + Send),
     ) -> Result<i64, SandboxError> {
-        exec::run(&self.guard, &self.id, program, said).await
+        if !program.connects {
+            return exec::run(&self.guard, (&self.id, RUN_SCRIPT), program, said).await;
+        }
+        let (beside, program) = (self.beside.id(&self.guard).await?, self.beside.of(program));
+        let doing = format!("run {} beside the server", program.argv.join(" "));
+        let running = exec::run(&self.guard, (beside, RUN_BESIDE_SCRIPT), program, said);
+        tokio::pin!(running);
+        // The server is the first of the program's processes, too: they end with it, which the engine
+        // does not always notice.
+        let reason = tokio::select! {
+            biased;
+            ended = &mut running => return ended,
+            reason = ready::exit_of(&self.guard.engine.docker, &self.id) => reason,
+        };
+        let ended = tokio::time::timeout(END_TIMEOUT, running).await;
+        ended.unwrap_or(Err(SandboxError::Engine { doing, reason }))
     }
 
     /// How it ended, with its last lines; `None` when it runs.
@@ -106,9 +127,9 @@ pub async fn start(
             started = start_guarded(&guard, request, &mut patience, events, cancel) => started,
         };
         match started {
-            Ok((id, port, ready, image, in_memory)) => {
+            Ok(Started { id, port, beside, ready, image, in_memory }) => {
                 let name = request.name.clone();
-                let container = Container { name, port, id, guard };
+                let container = Container { name, port, id, beside, guard };
                 return Ok((container, ready, image, in_memory));
             }
             Err(error) => {
@@ -121,13 +142,23 @@ pub async fn start(
     }
 }
 
+/// A container whose server answers.
+struct Started {
+    id: String,
+    port: u16,
+    beside: Beside,
+    ready: Ready,
+    image: Image,
+    in_memory: bool,
+}
+
 async fn start_guarded(
     guard: &Guard,
     request: &Request,
     patience: &mut Patience,
     events: &Events,
     cancel: &CancellationToken,
-) -> Result<(String, u16, Ready, Image, bool), SandboxError> {
+) -> Result<Started, SandboxError> {
     // Before anything is made, where it is waited for.
     while request.wait.is_some()
         && let Err(error) = claim(guard, request, events).await
@@ -137,15 +168,18 @@ async fn start_guarded(
     let docker = &guard.engine.docker;
     let name = format!("{}-{}", request.name, guard.owner.run);
     // The network takes as long as all the questions together.
-    let (_, image, info, _) = tokio::try_join!(
+    let (_, image, info, profile, _) = tokio::try_join!(
         claim(guard, request, events),
         image::find(docker, request, events, cancel),
         async { docker.info().await.map_err(refusing("describe itself")) },
+        Profile::for_engine(docker),
         make_network(guard, &name),
     )?;
+    Profile::is_enforced_by(&info)?;
+    let version = image.major.unwrap_or(request.version);
     events.emit(Event::SandboxStarting {
         kind: SandboxKind::Container,
-        version: request.version.to_string(),
+        version: version.to_string(),
         why: format!("docker at {}, {}", guard.engine.endpoint, image.why),
     });
     let limits = request.limits;
@@ -166,7 +200,7 @@ async fn start_guarded(
         cores: limits.cores_of(cores),
         memory: memory - if in_memory { tuning::memory_limit(memory) } else { 0 },
         in_memory,
-        version: request.version,
+        version,
     });
     let labels = guard.owner.labels();
     let plan = Plan {
@@ -179,6 +213,7 @@ async fn start_guarded(
         port: request.port,
         settings: &tuning::overridden(settings, &request.settings),
         run: &guard.owner.run,
+        seccomp: &profile.value,
     };
     let password = random_password().map_err(|error| SandboxError::Engine {
         doing: "be given a password".into(),
@@ -198,8 +233,18 @@ async fn start_guarded(
         ways,
         within: READY_TIMEOUT,
     };
-    let ready = ready::wait(awaited, cancel).await?;
-    Ok((id, port, ready, image, in_memory))
+    let beside = Beside::new(&plan, &id);
+    let programs = async {
+        // Made again, and its refusal told, by whoever runs a program.
+        if request.programs
+            && let Err(error) = beside.id(guard).await
+        {
+            tracing::debug!(%error, "there is no container for programs");
+        }
+    };
+    let (ready, ()) = tokio::join!(ready::wait(awaited, cancel), programs);
+    let ready = ready?;
+    Ok(Started { id, port, beside, ready, image, in_memory })
 }
 
 async fn make_network(guard: &Guard, name: &str) -> Result<(), SandboxError> {

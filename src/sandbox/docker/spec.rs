@@ -23,6 +23,12 @@ const START_SCRIPT: &str = concat!(include_str!("find-server.sh"), include_str!(
 /// Runs a program beside the server, in the directory that holds the data directory.
 pub const RUN_SCRIPT: &str =
     concat!(include_str!("find-server.sh"), "cd \"${PGDATA%/*}\"\nexec \"$@\"\n");
+/// Runs a program in the container [`beside`] the server, with what is in that directory. It is no
+/// place to be in: from another container it has no path, which PostgreSQL's programs complain of.
+pub const RUN_BESIDE_SCRIPT: &str = concat!(
+    include_str!("find-server.sh"),
+    "cd /tmp\nfor file in \"${PGDATA%/*}\"/*; do ln -sfn \"$file\" .; done\nexec \"$@\"\n"
+);
 const DEFAULT_DATA_MOUNT: &str = "/var/lib/postgresql/data";
 const MIB: u64 = 1024 * 1024;
 
@@ -57,6 +63,8 @@ pub struct Plan<'a> {
     pub settings: &'a [(String, String)],
     /// The run's id.
     pub run: &'a str,
+    /// What is said of the profile of [`seccomp`](super::seccomp): itself, or the file that has it.
+    pub seccomp: &'a str,
 }
 
 /// A bridge of its own that forwards nothing under the host's address.
@@ -89,7 +97,7 @@ pub fn container(plan: &Plan) -> ContainerCreateBody {
         entrypoint: Some(script.into()),
         cmd: Some(server_arguments(plan)),
         env: Some(vec![
-            format!("PGDATA={data_mount}/ccc-backup"),
+            format!("PGDATA={}", pgdata(plan.image)),
             // Spares initdb the search for the machine's time zone, its slowest step after SQL.
             "TZ=UTC".into(),
             "LC_ALL=C".into(),
@@ -107,11 +115,33 @@ pub fn container(plan: &Plan) -> ContainerCreateBody {
     }
 }
 
+/// A container for what has to connect to the server of the container `server`: without a network, so
+/// that it may connect to whatever it finds. It shares the server's processes and reaches socket and
+/// files by its first one, which is the server.
+pub fn beside(plan: &Plan, server: &str) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(plan.image.name.clone()),
+        user: Some("postgres".into()),
+        // Longer than any run.
+        entrypoint: Some(["sleep", "2147483647"].map(str::to_owned).into()),
+        cmd: Some(Vec::new()),
+        working_dir: Some("/".into()),
+        labels: Some(plan.labels.clone()),
+        host_config: Some(HostConfig {
+            network_mode: Some("none".into()),
+            pid_mode: Some(format!("container:{server}")),
+            security_opt: Some(vec!["no-new-privileges".into()]),
+            tmpfs: Some(covered(plan.image, ["/tmp"])),
+            ..confined(plan.limits)
+        }),
+        ..ContainerCreateBody::default()
+    }
+}
+
 fn server_arguments(plan: &Plan) -> Vec<String> {
     let own = [
         ("listen_addresses", "*".to_owned()),
         ("port", SERVER_PORT.to_string()),
-        ("unix_socket_directories", "/var/run/postgresql,/tmp".into()),
         (RUN_SETTING, plan.run.to_owned()),
     ];
     let own = own.map(|(name, value)| (name.to_owned(), value));
@@ -123,11 +153,7 @@ fn server_arguments(plan: &Plan) -> Vec<String> {
 }
 
 fn host_config(plan: &Plan, data_mount: &str) -> HostConfig {
-    let mut tmpfs = strings([("/tmp", "mode=1777"), ("/var/run/postgresql", "mode=1777")]);
-    // A declared volume that nothing is mounted on becomes an anonymous one without our label.
-    for path in &plan.image.volumes {
-        tmpfs.insert(path.clone(), "mode=1777".into());
-    }
+    let mut tmpfs = covered(plan.image, ["/tmp", "/var/run/postgresql"]);
     let mut mounts = None;
     match plan.storage {
         Storage::Memory { limit } => {
@@ -163,18 +189,32 @@ fn host_config(plan: &Plan, data_mount: &str) -> HostConfig {
             )]
             .into(),
         ),
-        cap_drop: Some(vec!["ALL".into()]),
-        security_opt: Some(vec!["no-new-privileges".into()]),
-        readonly_rootfs: Some(true),
-        pids_limit: Some(512),
+        security_opt: Some(vec!["no-new-privileges".into(), format!("seccomp={}", plan.seccomp)]),
         tmpfs: Some(tmpfs),
         mounts,
-        memory: signed(plan.limits.memory),
-        // The same, which means none besides: a sandbox that swaps proves nothing sooner.
-        memory_swap: signed(plan.limits.memory),
-        nano_cpus: signed(plan.limits.nano_cpus),
         // Parallel queries exchange rows there; a limit, not a reservation.
         shm_size: signed(Some(1024 * MIB)),
+        ..confined(plan.limits)
+    }
+}
+
+/// Directories in memory that anyone may write to, here and where the image declares a volume: one that
+/// nothing is mounted on becomes an anonymous volume without our label.
+fn covered<const N: usize>(image: &Image, paths: [&str; N]) -> HashMap<String, String> {
+    let paths = paths.into_iter().chain(image.volumes.iter().map(String::as_str));
+    paths.map(|path| (path.to_owned(), "mode=1777".to_owned())).collect()
+}
+
+/// What holds for every container of ours.
+fn confined(limits: Limits) -> HostConfig {
+    HostConfig {
+        cap_drop: Some(vec!["ALL".into()]),
+        readonly_rootfs: Some(true),
+        pids_limit: Some(512),
+        memory: signed(limits.memory),
+        // The same, which means none besides: a sandbox that swaps proves nothing sooner.
+        memory_swap: signed(limits.memory),
+        nano_cpus: signed(limits.nano_cpus),
         ulimits: Some(vec![ResourcesUlimits {
             name: Some("core".into()),
             soft: Some(0),
@@ -191,6 +231,11 @@ fn host_config(plan: &Plan, data_mount: &str) -> HostConfig {
 /// As the engine counts.
 fn signed(number: Option<u64>) -> Option<i64> {
     number.and_then(|number| i64::try_from(number).ok())
+}
+
+/// The data directory in the container.
+pub fn pgdata(image: &Image) -> String {
+    format!("{}/ccc-backup", data_mount(image))
 }
 
 /// The directory that the data directory is made in: the image's own, which the postgres user owns.
@@ -219,6 +264,7 @@ mod tests {
         let image = Image {
             name: "postgres:15".into(),
             digest: "sha256:0".into(),
+            major: None,
             volumes: volumes.iter().map(|&path| path.to_owned()).collect(),
             why: String::new(),
         };
@@ -231,6 +277,7 @@ mod tests {
             port: 5433,
             settings: &[("jit".into(), "off".into())],
             run: "0a",
+            seccomp: "{}",
         })
     }
 

@@ -28,4 +28,8 @@ else
 fi
 password=
 printf '%s\n' 'local all all trust' 'host all all all scram-sha-256' >"$PGDATA/pg_hba.conf"
-exec postgres -D "$PGDATA" "$@" </dev/null
+# Programs of ours look in /tmp, the image's own in the other, which is root's where Podman mounts a
+# directory of its own over ours.
+sockets=/tmp
+if [ -w /var/run/postgresql ]; then sockets=/var/run/postgresql,/tmp; fi
+exec postgres -D "$PGDATA" "$@" -c "unix_socket_directories=$sockets" </dev/null

@@ -8,6 +8,8 @@ mod binaries;
 mod cluster;
 mod directory;
 mod guard;
+mod languages;
+mod reaching;
 mod role;
 mod run;
 mod user;
@@ -80,6 +82,11 @@ pub async fn start(
         let others = found.iter().map(|binaries| binaries.major).collect();
         return Err(SandboxError::NoServer { version: request.version, others });
     };
+    if !request.settings_are_trusted
+        && let Some(name) = reaching::first_reaching(&request.settings)
+    {
+        return Err(SandboxError::ReachingSetting { name: name.to_owned() });
+    }
     let user = user::unprivileged()
         .map_err(|reason| failed("find a user to run PostgreSQL as", &reason))?;
     let owner =
@@ -134,6 +141,7 @@ pub async fn start(
         guard.ready(&admin, &request.name, READY_TIMEOUT, cancel).await?;
     let major = major_of(&server_version).unwrap_or(binaries.major);
     role::make(&admin, &password, major).await?;
+    languages::refuse(&admin).await?;
     Ok(Server {
         name: request.name.clone(),
         port,

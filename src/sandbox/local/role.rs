@@ -3,6 +3,7 @@
 //! It may not become one either: it holds no role that the dump does not name, cannot create roles,
 //! and the superuser has no name that a dump knows.
 
+use super::languages;
 use crate::pg::{self, ConnectInfo};
 use crate::sandbox::error::SandboxError;
 use crate::secret::Secret;
@@ -88,6 +89,9 @@ pub async fn create_extensions(
     for (name, schema) in needed {
         let row = session.query_one(trusted, &[name]).await.map_err(&failed)?;
         if row.try_get::<_, bool>(0).map_err(&failed)? || *name == "plpgsql" {
+            if languages::has_one(&session, name).await {
+                refused.push((*name).to_owned());
+            }
             continue;
         }
         let everywhere = matches!(schema, None | Some("public" | "pg_catalog"));

@@ -4,14 +4,15 @@ use std::path::Path;
 
 use crate::process::User;
 
-/// Taken in this order, where we are root.
-const NAMES: [&str; 2] = ["postgres", "nobody"];
+/// Taken where we are root: it owns nothing. `postgres`, on most machines, owns a live cluster, and what
+/// got out of PostgreSQL's walls would own it, too.
+const NAME: &str = "nobody";
 const USERS: &str = "/etc/passwd";
 
 /// The user to run as, with its name; `Ok(None)` where we are no root, and run it as ourselves.
 ///
 /// # Errors
-/// When there is none of [`NAMES`]; it says so.
+/// When there is no [`NAME`]; it says so.
 pub fn unprivileged() -> Result<Option<(User, String)>, String> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
@@ -21,10 +22,9 @@ pub fn unprivileged() -> Result<Option<(User, String)>, String> {
 
 fn of_root(users: &Path) -> Result<(User, String), String> {
     let text = std::fs::read_to_string(users).map_err(|error| error.to_string())?;
-    NAMES
-        .iter()
-        .find_map(|name| Some((numbers(&text, name)?, (*name).to_owned())))
-        .ok_or_else(|| format!("PostgreSQL does not run as root, and {USERS} has no user postgres"))
+    numbers(&text, NAME)
+        .map(|user| (user, NAME.to_owned()))
+        .ok_or_else(|| format!("PostgreSQL does not run as root, and {USERS} has no user {NAME}"))
 }
 
 /// A user's line of `/etc/passwd` (passwd(5)).
@@ -48,22 +48,22 @@ mod tests {
         nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
 
     #[test]
-    fn postgres_is_taken_before_nobody() {
+    fn root_runs_it_as_nobody_and_never_as_who_may_own_a_cluster() {
         let dir = tempfile::tempdir().unwrap();
         let users = dir.path().join("passwd");
         let chosen = |text: String| {
             std::fs::write(&users, text).unwrap();
             of_root(&users).map(|(user, name)| (user.uid, user.gid, name))
         };
-        let with = format!("{TEXT}postgres:x:105:112::/var/lib/postgresql:/bin/bash\n");
-        assert_eq!(chosen(with), Ok((105, 112, "postgres".to_owned())));
-        assert_eq!(chosen(TEXT.to_owned()), Ok((65534, 65534, "nobody".to_owned())));
-        assert!(chosen("root:x:0:0::/root:/bin/sh\n".to_owned()).is_err());
+        let postgres = "postgres:x:105:112::/var/lib/postgresql:/bin/bash\n";
+        let found = chosen(format!("{postgres}{TEXT}"));
+        assert_eq!(found, Ok((65534, 65534, "nobody".to_owned())));
+        assert!(chosen(format!("root:x:0:0::/root:/bin/sh\n{postgres}")).is_err());
     }
 
     #[test]
     fn a_second_root_is_not_taken() {
-        assert_eq!(numbers("postgres:x:0:0::/:/bin/sh", "postgres"), None);
-        assert_eq!(numbers("postgres", "postgres"), None);
+        assert_eq!(numbers("nobody:x:0:0::/:/bin/sh", "nobody"), None);
+        assert_eq!(numbers("nobody", "nobody"), None);
     }
 }

@@ -4,10 +4,15 @@ use ccc_backup::events::Events;
 use ccc_backup::sandbox::Locale;
 use ccc_backup::sandbox::Program;
 use ccc_backup::sandbox::SandboxError;
+use ccc_backup::sandbox::{self, Request};
 use std::time::Duration;
 use std::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::{IMAGE, answer, docker, docker_text, inside, left, refused, request, started};
+use super::{
+    IMAGE, answer, docker, docker_text, inside, left, recorded, refused, request, started,
+};
+use crate::support::docker::newer_image;
 
 /// What an image's build may do once, so that no start has to.
 const MAKE_CLUSTER: &str = "
@@ -81,6 +86,68 @@ async fn runs_initdb(name: &str, change: &str) -> bool {
         assert!(!String::from_utf8_lossy(&stream).contains(&password));
     }
     log.status.success()
+}
+
+/// What the container runs.
+const START: &str = concat!(
+    include_str!("../../../src/sandbox/docker/find-server.sh"),
+    include_str!("../../../src/sandbox/docker/start.sh")
+);
+
+#[test]
+fn a_directory_of_sockets_that_an_engine_leaves_to_root_is_left_out() {
+    let name = format!("{}-sockets", request("podman").name);
+    let given = "echo secret | sh -ec \"$1\" x";
+    // Podman puts a directory of its own over /run, and so over ours.
+    for (sockets, elsewhere) in [("/elsewhere", false), ("/var/run/postgresql:mode=1777", true)] {
+        let run = ["run", "-d", "--name", &name, "--user", "postgres", "--read-only"];
+        let places = ["--tmpfs", sockets, "--tmpfs", "/tmp:mode=1777", "--tmpfs", "/d:mode=1777"];
+        let script =
+            ["-e", "PGDATA=/d/data", "--entrypoint", "sh", IMAGE, "-ec", given, "x", START];
+        docker_text(&[&run[..], &places, &script].concat());
+        let ask = |host: &str| {
+            let line = format!("psql -h {host} -U postgres -XAtc 'SELECT 6 * 7'");
+            inside(&name, &line).status.success()
+        };
+        let patience = Instant::now() + Duration::from_secs(30);
+        while !ask("/tmp") && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let found = (ask("/tmp"), ask("/var/run/postgresql"));
+        docker_text(&["rm", "-f", "-v", &name]);
+        assert_eq!(found, (true, elsewhere), "{sockets}");
+    }
+}
+
+#[tokio::test]
+async fn the_version_that_is_said_to_be_started_is_the_images() {
+    let (events, seen) = recorded();
+    let request = Request { image: Some(newer_image().into()), ..request("newer") };
+    let sandbox = sandbox::start(&request, &events, &CancellationToken::new()).await.unwrap();
+    assert_eq!((request.version, sandbox.version()), (15, 17));
+    sandbox.close(&Events::silent()).await.unwrap();
+    let seen = seen.lock().unwrap();
+    let starting = seen.iter().find(|event| event.starts_with("SandboxStarting")).unwrap();
+    assert!(starting.contains("version: \"17\""), "{starting}");
+}
+
+#[tokio::test]
+async fn a_program_that_connects_finds_server_and_directory_and_no_network() {
+    let sandbox = started(&request("connects")).await;
+    let mut said = Vec::new();
+    let mut run = async |script: &str, connects| {
+        let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
+        let program = Program { argv, connects, ..Program::default() };
+        sandbox.run(program, &mut |line| said.push(line.to_owned())).await.unwrap()
+    };
+    let copied = run("echo 42 >copy && ! psql -XAtc 'SELECT 1' 2>&-", false).await;
+    let script = "psql -XAtc 'CREATE TABLE made (n int)' && psql -XAtc 'COPY made FROM STDIN' <copy \
+                  && tail -n +2 /proc/net/route >&2";
+    let restored = run(script, true).await;
+    assert_eq!((copied, restored, &said[..]), (0, 0, &[][..]));
+    let made = answer(sandbox.connect_info(), "SELECT string_agg(n::text, '') FROM made").await;
+    sandbox.close(&Events::silent()).await.unwrap();
+    assert_eq!(made, "42");
 }
 
 #[tokio::test]
