@@ -36,6 +36,7 @@ pub mod pg_dump;
 pub mod pg_dump_args;
 pub mod plain;
 pub mod ranges;
+pub mod reach;
 pub mod rows;
 pub mod script;
 pub mod seek;

@@ -12,6 +12,7 @@ mod ledger;
 pub mod load;
 pub mod parallel;
 pub mod plan;
+mod reading;
 mod schedule;
 mod settings;
 mod table;

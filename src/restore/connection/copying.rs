@@ -81,9 +81,18 @@ impl Connection {
         Ok(Ok(count))
     }
 
-    /// Begins a transaction in which a table is truncated. `false`, and none is begun, where the server
-    /// refuses that, as it does to a role that may only insert: psql would not have asked.
+    /// Begins a transaction in which a table is truncated that has no rows. `false`, and none is begun,
+    /// where it may have some, or where the server refuses that, as it does to a role that may only
+    /// insert: psql would not have asked.
     async fn truncate(&self, table: &str) -> Result<bool, LoadError> {
+        let sql = "SELECT pg_catalog.pg_relation_size(($1::text)::pg_catalog.regclass)";
+        let is_empty = match self.session.query_one(sql, &[&table]).await {
+            Ok(row) => row.try_get::<_, i64>(0).is_ok_and(|bytes| bytes == 0),
+            Err(error) => refusal(&error).map(|_| false)?,
+        };
+        if !is_empty {
+            return Ok(false);
+        }
         let begun = self.session.batch_execute(&format!("BEGIN; TRUNCATE ONLY {table}")).await;
         let Err(error) = begun else { return Ok(true) };
         tracing::debug!(table, error = refusal(&error)?.message, "not truncated");
@@ -95,7 +104,7 @@ impl Connection {
     /// the server's answer to that is one too many: the session is of no use any longer.
     async fn reconnect(&mut self) -> Result<(), LoadError> {
         self.session = self.target.connect().await.map_err(|error| LoadError::server(&error))?;
-        self.applied.clear();
+        self.adopted = None;
         self.in_transaction = false;
         Ok(())
     }
