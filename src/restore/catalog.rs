@@ -83,6 +83,9 @@ WITH RECURSIVE edges (refclassid, refobjid, classid, objid) AS (
     UNION ALL
     SELECT 'pg_catalog.pg_constraint'::regclass, oid, 'pg_catalog.pg_type'::regclass, contypid
     FROM pg_catalog.pg_constraint WHERE contypid <> 0
+    UNION ALL
+    SELECT 'pg_catalog.pg_class'::regclass, oid, 'pg_catalog.pg_type'::regclass, reltype
+    FROM pg_catalog.pg_class WHERE relkind = 'c'
 ), reading (classid, objid) AS (
     SELECT 'pg_catalog.pg_proc'::regclass::oid, f FROM pg_catalog.unnest($1::oid[]) f
     UNION ALL
@@ -109,8 +112,10 @@ JOIN pg_catalog.pg_class c ON c.oid = t.oid AND c.relkind IN ('r', 'p')
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 UNION ALL
 SELECT 'type', '', t.typname::text
-FROM reading r JOIN pg_catalog.pg_type t ON t.oid = r.objid AND t.typtype <> 'c'
+FROM reading r JOIN pg_catalog.pg_type t ON t.oid = r.objid
+LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
 WHERE r.classid = 'pg_catalog.pg_type'::regclass AND t.typelem = 0
+  AND coalesce(c.relkind, 'c') = 'c'
 UNION ALL
 SELECT 'unseen', '', ''
 WHERE EXISTS (SELECT FROM reading

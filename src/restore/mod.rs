@@ -1,7 +1,7 @@
 //! Restoring a dump into the sandbox, and telling which of its errors are harmless.
 
 pub mod archive;
-mod catalog;
+pub mod catalog;
 pub mod cluster;
 pub mod collation;
 mod connection;

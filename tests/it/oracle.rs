@@ -136,7 +136,9 @@ const EARLY: [&str; 5] = [
 /// The dump of a seed.
 fn dump(seed: u64) -> String {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    (0..9).for_each(|_| drop(dice.below(2)));
+    (0..9).for_each(|_| {
+        dice.below(2);
+    });
     let (column, value) = COLUMNS[dice.below(COLUMNS.len())];
     let mut dump = format!(
         "--\n-- PostgreSQL database dump\n--\n\n{BEFORE}CREATE TABLE public.b ({column});\n\
@@ -216,12 +218,12 @@ impl<R: Read> Read for Sips<R> {
 
 /// What became of a dump: whether anything was refused, and what is there afterwards.
 #[derive(Debug, PartialEq, Eq)]
-struct Became {
-    refused: bool,
-    contents: String,
+pub struct Became {
+    pub refused: bool,
+    pub contents: String,
 }
 
-fn target(name: &str) -> ConnectInfo {
+pub fn target(name: &str) -> ConnectInfo {
     ConnectInfo {
         address: Address::Tcp { host: "127.0.0.1".into(), port: source().port },
         user: "postgres".into(),
@@ -255,7 +257,7 @@ fn judged(restored: &Restored) -> (bool, String) {
     (refused, format!("{:#?} {:?}", restored.errors, restored.tolerated))
 }
 
-async fn by_psql(path: &Path, name: &str) -> (Became, String) {
+pub async fn by_psql(path: &Path, name: &str) -> (Became, String) {
     became(name, async |target| {
         let mut psql = Command::new(client("psql"));
         psql.args(["-Xqd", &target.database, "-f"]).arg(path).envs(source().libpq());
@@ -265,7 +267,7 @@ async fn by_psql(path: &Path, name: &str) -> (Became, String) {
     .await
 }
 
-async fn by_us(path: &Path, name: &str, jobs: usize) -> (Became, String) {
+pub async fn by_us(path: &Path, name: &str, jobs: usize) -> (Became, String) {
     became(name, async |target| {
         let (file, ledger) = (BackupFile::open(path).unwrap(), Ledger::default());
         if jobs == 1 {

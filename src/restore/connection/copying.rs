@@ -62,6 +62,12 @@ impl Connection {
             Some(table) => self.truncate(table).await?,
             None => false,
         };
+        // The driver does not tell what is refused when the COPY's own transaction ends, as of
+        // constraints that are deferred to its end.
+        let ours = truncated || !self.in_transaction;
+        if ours && !truncated {
+            self.command("BEGIN").await?;
+        }
         let sink = match self.session.copy_in(&text).await {
             Ok(sink) => sink,
             Err(error) => return Ok(Err(error)),
@@ -75,8 +81,8 @@ impl Connection {
             Ok(count) => count,
             Err(error) => return Ok(Err(error)),
         };
-        if truncated {
-            self.command("COMMIT").await?;
+        if ours && let Err(error) = self.session.batch_execute("COMMIT").await {
+            return Ok(Err(error));
         }
         Ok(Ok(count))
     }
