@@ -285,7 +285,8 @@ pub async fn by_us(path: &Path, name: &str, jobs: usize) -> (Became, String) {
         let progress = Arc::new(|_: u64, _: &str| {});
         let loading = parallel::load(ranges, entries, target, jobs, &ledger, progress);
         let time = std::time::Duration::from_secs(120);
-        tokio::time::timeout(time, loading).await.expect("it comes to an end").unwrap();
+        // It comes to an end.
+        tokio::time::timeout(time, loading).await.unwrap().unwrap();
         judged(&ledger.close())
     })
     .await
