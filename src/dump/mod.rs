@@ -38,6 +38,7 @@ pub mod pg_dump;
 pub mod pg_dump_args;
 pub mod plain;
 pub mod ranges;
+pub mod reach;
 mod role_values;
 pub mod rows;
 pub mod script;

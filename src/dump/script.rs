@@ -33,14 +33,26 @@ pub enum Entry {
 }
 
 /// The list of a dump.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Script {
     entries: Arc<Vec<Entry>>,
     kept: usize,
     overflown: bool,
+    part_bytes: u64,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self::with_parts_of(PART_BYTES)
+    }
 }
 
 impl Script {
+    /// A list with cuts after so many bytes of rows each, at the least.
+    pub fn with_parts_of(part_bytes: u64) -> Self {
+        Self { entries: Arc::default(), kept: 0, overflown: false, part_bytes }
+    }
+
     /// Takes the reader's next item.
     pub fn take(&mut self, item: &Item) {
         if self.overflown {
@@ -57,8 +69,9 @@ impl Script {
                 self.entries_mut().push(Entry::Copy { block, bytes: 0, cuts: Vec::new() });
             }
             Item::CopyData(data) => {
+                let part_bytes = self.part_bytes;
                 if let Some(Entry::Copy { block, bytes, cuts }) = self.entries_mut().last_mut() {
-                    let due = cuts.last().unwrap_or(&0) + PART_BYTES <= *bytes;
+                    let due = cuts.last().unwrap_or(&0) + part_bytes <= *bytes;
                     if due
                         && block.text_format
                         && let Some(end) = row_end(data)

@@ -3,6 +3,7 @@
 //! Whatever is not recognised is [`Subject::Other`]: it runs alone and in its place.
 
 use super::item::{Name, Statement};
+use super::reach::literals;
 use super::token::{Token, Tokens};
 
 /// A table or sequence, by its full name.
@@ -24,9 +25,9 @@ pub enum Subject {
     Table(Relation),
     /// `ALTER TABLE … ADD CONSTRAINT … FOREIGN KEY … REFERENCES …`: alone on both.
     ForeignKey(Relation, Relation),
-    /// `SELECT setval(…)`: touches nothing but the sequence.
-    Sequence,
-    /// `SET name = …`, or `set_config` of it: changes the session for what follows.
+    /// `SELECT setval('schema.sequence', 1, true)`: touches nothing but the sequence.
+    Sequence(Relation),
+    /// `SET name = …`, `RESET name`, or `set_config` of it: changes the session for what follows.
     Session(String),
     /// `BEGIN`, `COMMIT` and their like: never in one message with others.
     Transaction,
@@ -40,30 +41,29 @@ impl Statement {
     /// What it works on.
     #[must_use]
     pub fn subject(&self) -> Subject {
+        if self.transaction().is_some() {
+            return Subject::Transaction;
+        }
         let mut tokens = Tokens::of(&self.text);
         let Some(Token::Word(word)) = tokens.next() else { return Subject::Other };
         let known = match word.to_ascii_uppercase().as_slice() {
             b"CREATE" => create(tokens),
             b"ALTER" => alter(tokens),
-            b"SELECT" => select(tokens),
+            b"SELECT" => select(tokens).or_else(|| self.sequence()),
             b"SET" => set(tokens),
-            b"BEGIN" | b"COMMIT" | b"START" | b"ROLLBACK" | b"END" | b"SAVEPOINT" | b"RELEASE" => {
-                Some(Subject::Transaction)
-            }
-            b"VACUUM" | b"CLUSTER" | b"REINDEX" => Some(Subject::Alone),
+            b"RESET" => reset(tokens),
+            b"DISCARD" => tokens.take_word("all").then_some(Subject::Alone),
+            // Of a transaction that was prepared.
+            b"VACUUM" | b"CLUSTER" | b"REINDEX" | b"COMMIT" | b"ROLLBACK" => Some(Subject::Alone),
             _ => None,
         };
         known.unwrap_or(Subject::Other)
     }
-}
 
-impl Statement {
-    /// Whether it ends a transaction, or is none that begins one.
-    #[must_use]
-    pub fn ends_transaction(&self) -> bool {
-        let begins = ["BEGIN", "START", "SAVEPOINT", "RELEASE"];
-        matches!(self.subject(), Subject::Transaction)
-            && !begins.iter().any(|keyword| self.starts_with(&[keyword]))
+    /// The sequence whose state it sets, where nothing is asked for it.
+    fn sequence(&self) -> Option<Subject> {
+        let set = self.setval()?;
+        Some(Subject::Sequence(Relation { schema: set.schema?, name: set.sequence }))
     }
 }
 
@@ -113,33 +113,48 @@ fn alter(mut tokens: Tokens) -> Option<Subject> {
     Some(Subject::ForeignKey(table, relation(&mut tokens)?))
 }
 
+/// `SELECT [pg_catalog.]set_config('name', 'value', false)`
 fn select(mut tokens: Tokens) -> Option<Subject> {
     if tokens.take_word("pg_catalog") && !tokens.take_mark(b'.') {
         return None;
     }
-    if tokens.take_word("setval") {
-        return Some(Subject::Sequence);
-    }
-    if !tokens.take_word("set_config") || !tokens.take_mark(b'(') {
+    if !tokens.take_word("set_config") {
         return None;
     }
-    match tokens.next()? {
-        Token::Text(name) => Some(Subject::Session(setting(&name))),
-        _ => None,
+    let mut arguments = tokens.clone();
+    if !tokens.take_mark(b'(') || !literals(&mut arguments) {
+        return None;
     }
+    let Token::Text(name) = tokens.next()? else { return None };
+    let lasts = tokens.any(|token| token.is_word("false"));
+    lasts.then(|| Subject::Session(setting(&name)))
 }
 
 /// `SET [SESSION] name …`; `SET LOCAL` and the like change nothing that lasts.
 fn set(mut tokens: Tokens) -> Option<Subject> {
-    if tokens.take_word("local") || tokens.take_word("constraints") {
+    if tokens.take_word("local")
+        || tokens.take_word("constraints")
+        || tokens.take_word("transaction")
+    {
         return None;
     }
     if tokens.take_word("session") && tokens.take_word("authorization") {
         return Some(Subject::Session("session_authorization".to_owned()));
     }
-    let name = tokens.take_name()?;
-    let custom = tokens.take_mark(b'.');
-    (!custom).then(|| Subject::Session(setting(&name)))
+    parameter(&mut tokens)
+}
+
+/// `RESET name`, `RESET ALL`, `RESET SESSION AUTHORIZATION`
+fn reset(mut tokens: Tokens) -> Option<Subject> {
+    if tokens.take_word("session") && tokens.take_word("authorization") {
+        return Some(Subject::Session("session_authorization".to_owned()));
+    }
+    parameter(&mut tokens)
+}
+
+fn parameter(tokens: &mut Tokens) -> Option<Subject> {
+    let name = tokens.take_qualified()?.join(&b'.');
+    Some(Subject::Session(setting(&name)))
 }
 
 /// The parameter, of which some have a name of SQL's own.
@@ -186,7 +201,8 @@ mod tests {
                  public.\"B\"(id);",
                 Subject::ForeignKey(a(), relation("B")),
             ),
-            ("SELECT pg_catalog.setval('public.s', 1, true);", Subject::Sequence),
+            ("SELECT pg_catalog.setval('public.s', 1, true);", Subject::Sequence(relation("s"))),
+            ("SELECT setval('public.s', -5);", Subject::Sequence(relation("s"))),
         ];
         for (text, expected) in cases {
             assert_eq!(subject(text), expected, "{text}");
@@ -209,6 +225,15 @@ mod tests {
         assert_eq!(subject("SET TIME ZONE 'UTC';"), zone);
         let authorization = Subject::Session("session_authorization".into());
         assert_eq!(subject("SET SESSION AUTHORIZATION 'ccc';"), authorization);
+        assert_eq!(subject("RESET SESSION AUTHORIZATION;"), authorization);
+        for (text, name) in [
+            ("SET app.Tenant = '5';", "app.tenant"),
+            ("RESET ALL;", "all"),
+            ("RESET ROLE;", "role"),
+            ("SELECT set_config('app.x', 'false', false);", "app.x"),
+        ] {
+            assert_eq!(subject(text), Subject::Session(name.into()), "{text}");
+        }
     }
 
     #[test]
@@ -225,12 +250,22 @@ mod tests {
             "SELECT pg_catalog;",
             "SELECT set_config;",
             "SELECT set_config(name, setting, false) FROM pg_settings;",
+            "SELECT set_config('work_mem', public.f(), false);",
+            "SELECT set_config('work_mem', '1MB', true);",
+            "SELECT set_config('work_mem', '1MB', false), public.f();",
+            "SELECT setval('public.s', (SELECT max(id) FROM public.a));",
+            "SELECT setval('public.s', public.f(), true);",
+            "SELECT setval('s', 5, true);",
+            "SET TRANSACTION READ ONLY;",
+            "DISCARD TEMP;",
             "",
         ] {
             assert_eq!(subject(text), Subject::Other, "{text}");
         }
         assert_eq!(subject("BEGIN;"), Subject::Transaction);
         assert_eq!(subject("CREATE DATABASE ccc;"), Subject::Alone);
-        assert_eq!(subject("VACUUM ANALYZE;"), Subject::Alone);
+        for text in ["VACUUM ANALYZE;", "DISCARD ALL;", "COMMIT PREPARED 'x';"] {
+            assert_eq!(subject(text), Subject::Alone, "{text}");
+        }
     }
 }

@@ -2,15 +2,16 @@
 //! and notes what the server refused.
 
 mod copying;
+mod settings;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::ledger::Ledger;
 use super::{LoadError, tolerate};
 use crate::dump::item::Statement;
-use crate::dump::script::Entry;
-use crate::dump::subject::Subject;
+use crate::dump::reach::Transaction;
 use crate::pg::{self, ConnectInfo, ServerError, Session};
+pub use settings::Settings;
 
 /// Statements sent in one message at the most; a message is a transaction.
 const BATCH: usize = 200;
@@ -45,8 +46,8 @@ pub struct Connection {
     ledger: Ledger,
     /// The dump's client encoding, where it is not UTF-8.
     encoding: Option<String>,
-    /// The entry that made each setting what it is.
-    applied: BTreeMap<String, usize>,
+    /// What the session took over from another.
+    adopted: Option<Arc<Settings>>,
     /// A transaction of the dump is under way, as around its large objects.
     in_transaction: bool,
 }
@@ -63,7 +64,7 @@ impl Connection {
             session,
             ledger: ledger.clone(),
             encoding: None,
-            applied: BTreeMap::new(),
+            adopted: None,
             in_transaction: false,
         })
     }
@@ -82,7 +83,7 @@ impl Connection {
                     session,
                     ledger: self.ledger.clone(),
                     encoding: None,
-                    applied: BTreeMap::new(),
+                    adopted: None,
                     in_transaction: false,
                 };
                 Ok(true)
@@ -101,42 +102,6 @@ impl Connection {
         &self.session
     }
 
-    /// Takes over the settings that hold at a place: name, and the entry that sets it.
-    ///
-    /// # Errors
-    /// When the server is in trouble. A setting that it refuses was noted where it stands.
-    pub async fn settle(
-        &mut self,
-        settings: &[(String, usize)],
-        entries: &[Entry],
-    ) -> Result<(), LoadError> {
-        let latest: BTreeMap<&str, usize> =
-            settings.iter().map(|(name, index)| (name.as_str(), *index)).collect();
-        let mut latest: Vec<_> = latest.into_iter().collect();
-        // One can undo another, as the session's user its role.
-        latest.sort_by_key(|(_, index)| *index);
-        for (name, index) in latest {
-            if self.applied.get(name) == Some(&index) {
-                continue;
-            }
-            self.applied.insert(name.to_owned(), index);
-            let Entry::Statement(statement) = &entries[index] else { continue };
-            if !self.keeps_encoding(statement)
-                && let Ok(text) = self.text(statement).await?
-                && let Err(error) = self.session.batch_execute(&text).await
-                && ServerError::of(&error).is_none()
-            {
-                return Err(LoadError::server(&error));
-            }
-        }
-        Ok(())
-    }
-
-    /// The setting of an entry was made by running it.
-    pub fn has_settled(&mut self, name: String, index: usize) {
-        self.applied.insert(name, index);
-    }
-
     /// Runs statements in order, many in a message. A message that fails is run again one by one,
     /// so that the statement to blame is known and the others are done; within a transaction that
     /// would come too late, so there they are run one by one.
@@ -149,7 +114,9 @@ impl Connection {
             let mut bytes = 0;
             let fits = |statement: &&&Statement| {
                 bytes += statement.text.len();
-                bytes <= BATCH_BYTES && can_be_joined(statement)
+                bytes <= BATCH_BYTES
+                    && statement.joins_others()
+                    && statement.client_encoding().is_none()
             };
             let most = if self.in_transaction { 1 } else { BATCH };
             let count = rest.iter().take(most).take_while(fits).count();
@@ -166,7 +133,8 @@ impl Connection {
 
     /// Runs statements in one message; `false` when the server refused and did none of them.
     async fn run_batch(&self, batch: &[&Statement]) -> Result<bool, LoadError> {
-        let mut message = String::new();
+        // What is deferred to the end of a transaction, is to the end of each statement.
+        let mut message = "SET CONSTRAINTS ALL IMMEDIATE;\n".to_owned();
         for statement in batch {
             match std::str::from_utf8(&statement.text) {
                 Ok(text) => message.extend([text, "\n"]),
@@ -191,8 +159,10 @@ impl Connection {
         if self.keeps_encoding(statement) {
             return Ok(());
         }
-        if statement.subject() == Subject::Transaction {
-            self.in_transaction = !statement.ends_transaction();
+        match statement.transaction() {
+            Some(Transaction::Begins) => self.in_transaction = true,
+            Some(Transaction::Ends) => self.in_transaction = false,
+            Some(Transaction::GoesOn) | None => {}
         }
         let result = match self.text(statement).await? {
             Ok(text) => self.session.batch_execute(&text).await,
@@ -319,17 +289,4 @@ impl Connection {
 fn run_as_bytes(bytes: &[u8]) -> String {
     let hex = hex::encode(bytes);
     format!("DO $ccc$ BEGIN EXECUTE pg_catalog.convert_from('\\x{hex}', 'SQL_ASCII'); END $ccc$")
-}
-
-/// Whether a statement can share a message, and so a transaction, with others.
-fn can_be_joined(statement: &Statement) -> bool {
-    let joins = match statement.subject() {
-        Subject::Transaction | Subject::Alone => false,
-        // It holds from the next transaction on.
-        Subject::Session(name) => {
-            name != "characteristics" && !name.starts_with("default_transaction_")
-        }
-        _ => true,
-    };
-    joins && statement.client_encoding().is_none()
 }

@@ -2,7 +2,7 @@
 
 pub mod advice;
 pub mod archive;
-mod catalog;
+pub mod catalog;
 pub mod cluster;
 pub mod collation;
 mod connection;
@@ -13,6 +13,7 @@ mod ledger;
 pub mod load;
 pub mod parallel;
 pub mod plan;
+mod reading;
 mod schedule;
 mod settings;
 mod table;

@@ -5,15 +5,15 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use memchr::memchr_iter;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
-use super::connection::Connection;
+use super::connection::{Connection, Settings};
 use super::ledger::Ledger;
 use super::plan::{Plan, Work, table_of};
 use super::schedule::{Order, Schedule, Task};
@@ -54,12 +54,19 @@ pub async fn load(
     ledger: &Ledger,
     progress: Progress,
 ) -> Result<(), LoadError> {
-    let work = Shared { entries, source, progress, sent: Arc::default(), begun: Arc::default() };
+    let work = Shared {
+        entries,
+        source,
+        progress,
+        sent: Arc::default(),
+        begun: Arc::default(),
+        settings: Arc::default(),
+    };
     let mut main = Worker { connection: Connection::open(target, ledger).await?, work };
     let entries = Arc::clone(&main.work.entries);
     let data = entries.iter().position(|entry| matches!(entry, Entry::Copy { .. }));
     let data = data.unwrap_or(entries.len());
-    main.serial(0, data).await?;
+    main.in_order(0, data).await?;
     let catalog = catalog::ask(main.connection.session()).await?;
     let plan = Plan::of(&entries, data, &catalog);
     let order = if main.work.source.anywhere() { Order::Weight } else { Order::Dump };
@@ -86,6 +93,8 @@ struct Shared {
     sent: Arc<AtomicU64>,
     /// Statements begun that have a connection of their own.
     begun: Arc<AtomicUsize>,
+    /// What the session of the main connection was set to when it last ended a job.
+    settings: Arc<Mutex<Option<Arc<Settings>>>>,
 }
 
 struct Worker {
@@ -100,38 +109,74 @@ impl Worker {
             let (Task::Job(id) | Task::Parts { job: id, .. }) = task;
             let job = &schedule.plan.jobs[id];
             let entries = Arc::clone(&self.work.entries);
-            self.connection.settle(&schedule.plan.settings[..job.settings], &entries).await?;
+            let (Work::Serial { from: first, .. } | Work::Load(first) | Work::Run(first)) =
+                job.work;
+            self.settle(first).await?;
+            if let Some(Entry::Statement(setting)) = job.tablespace.map(|index| &entries[index]) {
+                self.connection.set_for_a_while(setting).await?;
+            }
             if !matches!(job.work, Work::Serial { .. }) {
                 self.connection.leaves_order();
             }
             match (&job.work, task) {
-                (Work::Serial { from, to }, _) => self.serial(*from, *to).await?,
+                (Work::Serial { from, to }, _) => self.in_order(*from, *to).await?,
                 (Work::Load(index), Task::Job(_)) => self.load(id, *index, &schedule).await?,
                 (Work::Load(index), Task::Parts { from, to, .. }) => {
                     self.load_parts(*index, from..to, &schedule).await?;
                 }
-                (Work::Run(index), _) => {
-                    if let Entry::Statement(statement) = &entries[*index] {
-                        tracing::debug!(line = statement.line, "on its own connection");
-                        self.work.begins(statement, schedule.runs());
-                        self.connection.run(statement).await?;
-                    }
-                }
+                (Work::Run(index), _) => self.run_beside(*index, schedule.runs()).await?,
             }
             schedule.done(task);
         }
         Ok(())
     }
 
-    /// Entries `from..to`, in order.
+    /// Entries `from..to`, in order, on the main connection. What its session is set to afterwards holds
+    /// for all.
+    async fn in_order(&mut self, from: usize, to: usize) -> Result<(), LoadError> {
+        self.serial(from, to).await?;
+        let is_statement = |entry: &Entry| matches!(entry, Entry::Statement(_));
+        if self.work.entries[from..to].iter().any(is_statement)
+            && !self.connection.is_in_transaction()
+        {
+            let settings = self.connection.settings().await?;
+            *self.work.settings.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings);
+        }
+        Ok(())
+    }
+
+    /// Takes over, before an entry, what the dump has set at its place.
+    async fn settle(&mut self, index: usize) -> Result<(), LoadError> {
+        let settings = self.work.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let entries = Arc::clone(&self.work.entries);
+        match (settings, &entries[index]) {
+            (
+                Some(settings),
+                Entry::Statement(statement)
+                | Entry::Copy { block: CopyBlock { statement, .. }, .. },
+            ) => self.connection.adopt(settings, statement).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The statement of an entry, as the number of such statements is `of`.
+    async fn run_beside(&mut self, index: usize, of: usize) -> Result<(), LoadError> {
+        let entries = Arc::clone(&self.work.entries);
+        let Entry::Statement(statement) = &entries[index] else { return Ok(()) };
+        tracing::debug!(line = statement.line, "on its own connection");
+        self.work.begins(statement, of);
+        self.connection.run(statement).await?;
+        if matches!(statement.subject(), Subject::Session(_)) {
+            self.connection.forget_settings();
+        }
+        Ok(())
+    }
+
     async fn serial(&mut self, from: usize, to: usize) -> Result<(), LoadError> {
         let entries = Arc::clone(&self.work.entries);
         let mut waiting: Vec<&Statement> = Vec::new();
-        for (index, entry) in entries.iter().enumerate().take(to).skip(from) {
+        for entry in entries.iter().take(to).skip(from) {
             if let Entry::Statement(statement) = entry {
-                if let Subject::Session(name) = statement.subject() {
-                    self.connection.has_settled(name, index);
-                }
                 waiting.push(statement);
                 continue;
             }

@@ -4,22 +4,31 @@
 //! Two jobs that touch one table keep the dump's order, unless both only build indexes on it, or
 //! both only add foreign keys to it; those exclude each other, but any of them may come first.
 //! What is not understood is a barrier: it waits for everything before it, and everything after it
-//! waits for it. A dump that is not understood is restored slower, never wrongly.
+//! waits for it. So is what changes the session, and what calls a function that may read tables. A
+//! dump that is not understood is restored slower, never wrongly.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dump::item::CopyBlock;
+use crate::dump::item::{CopyBlock, Name, Statement};
+use crate::dump::reach::{Leaves, Transaction};
 use crate::dump::script::Entry;
 use crate::dump::subject::{Relation, Subject};
 
 /// What the catalog says of the tables once they are created.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Catalog {
-    /// Plain tables, empty, without triggers, foreign keys, rules or indexes: the rows of the first
-    /// block of each can go in at once with those of others.
+    /// Plain tables, without triggers, foreign keys, rules or indexes, whose rows call no function that
+    /// may read others: they can go in at once with those of others.
     pub clean: BTreeSet<Relation>,
+    /// Of those tables, the columns with a default: what it gives can depend on what was done before.
+    pub defaults: BTreeMap<Relation, Vec<Name>>,
     /// For tables in a partition tree or with children: all of their family.
     pub families: BTreeMap<Relation, Vec<Relation>>,
+    /// Names of functions that may read tables, and of types whose values call one.
+    pub reading: BTreeSet<Vec<u8>>,
+    /// Whether a statement may call such a function without naming it: by an operator, a cast, an event
+    /// trigger.
+    pub reads_unseen: bool,
 }
 
 /// What a job does.
@@ -47,8 +56,8 @@ pub struct Job {
     pub after: Vec<usize>,
     /// The larger, the sooner: bytes of the table's rows.
     pub weight: u64,
-    /// Session settings that hold at its place: index of the last setting before it.
-    pub settings: usize,
+    /// The `SET default_tablespace` that holds for it, where the session does not have it yet.
+    pub tablespace: Option<usize>,
     /// Tables that it locks against others of its kind: of two jobs that share one, one runs at a
     /// time, in any order.
     pub locks: Vec<Relation>,
@@ -59,22 +68,18 @@ pub struct Job {
 pub struct Plan {
     /// In dump order.
     pub jobs: Vec<Job>,
-    /// The settings, in dump order: name, and the entry that sets it.
-    pub settings: Vec<(String, usize)>,
 }
 
 impl Plan {
-    /// Plans entries `from..` of the list. What comes before has been run; its settings count.
+    /// Plans entries `from..` of the list. What comes before has been run.
     pub fn of(entries: &[Entry], from: usize, catalog: &Catalog) -> Self {
-        let mut planner = Planner { weights: weights(entries), ..Planner::default() };
+        let mut planner =
+            Planner { weights: weights(entries), catalog: catalog.clone(), ..Planner::default() };
         for (index, entry) in entries.iter().enumerate() {
-            if let Entry::Statement(statement) = entry
-                && let Subject::Session(name) = statement.subject()
-            {
-                planner.plan.settings.push((name, index));
-            }
             if index >= from {
-                planner.add(index, entry, catalog);
+                planner.add(index, entry);
+            } else if let Entry::Statement(statement) = entry {
+                planner.follow(statement);
             }
         }
         planner.plan
@@ -121,6 +126,8 @@ enum As {
 #[derive(Debug, Default)]
 struct Planner {
     plan: Plan,
+    /// What is known of the tables at this place of the dump.
+    catalog: Catalog,
     weights: BTreeMap<Relation, u64>,
     uses: BTreeMap<Relation, Use>,
     /// Tables whose rows a job brings.
@@ -130,45 +137,103 @@ struct Planner {
     since: Vec<usize>,
     /// Whether a transaction is open on the main connection.
     in_transaction: bool,
+    /// The last `SET default_tablespace`, where the main connection does not have it.
+    tablespace: Option<usize>,
 }
 
 impl Planner {
-    fn add(&mut self, index: usize, entry: &Entry, catalog: &Catalog) {
+    fn add(&mut self, index: usize, entry: &Entry) {
         match entry {
-            Entry::Copy { block, .. } => match table_of(block) {
-                // Only the first block of a table finds it empty.
-                Some(table)
-                    if catalog.clean.contains(&table)
-                        && !self.in_transaction
-                        && self.loaded.insert(table.clone()) =>
-                {
-                    self.job(Work::Load(index), &[table], As::Alone);
-                }
-                _ => self.serial(index),
+            Entry::Copy { block, .. } => match self.loadable(block) {
+                Some(table) => self.job(Work::Load(index), &[table], As::Alone),
+                None => self.serial(index),
             },
-            Entry::Statement(statement) => match statement.subject() {
-                _ if self.in_transaction => {
-                    self.in_transaction = !statement.ends_transaction();
+            Entry::Statement(statement) => {
+                let within = self.in_transaction;
+                self.follow(statement);
+                if within || !self.beside(index, statement) {
+                    self.learn(statement);
                     self.serial(index);
                 }
-                Subject::Index(table) => self.job(Work::Run(index), &[table], As::Index),
-                Subject::Table(table) => self.job(Work::Run(index), &[table], As::Alone),
-                Subject::ForeignKey(table, other) => {
-                    let tables: BTreeSet<Relation> =
-                        [table, other].iter().flat_map(|table| family(table, catalog)).collect();
-                    let tables: Vec<_> = tables.into_iter().collect();
-                    self.job(Work::Run(index), &tables, As::Key);
-                }
-                // A sequence is nobody else's, and a setting goes with the jobs after it.
-                Subject::Sequence => self.job(Work::Run(index), &[], As::Alone),
-                Subject::Session(_) => {}
-                Subject::Transaction => {
-                    self.in_transaction = !statement.ends_transaction();
-                    self.serial(index);
-                }
-                Subject::Alone | Subject::Other => self.serial(index),
-            },
+            }
             Entry::Meta(_) => self.serial(index),
+        }
+    }
+
+    /// The table of a block whose rows can go in beside those of others. Only the first of a table
+    /// finds it as the catalog says.
+    fn loadable(&mut self, block: &CopyBlock) -> Option<Relation> {
+        let table = table_of(block).filter(|table| self.catalog.clean.contains(table))?;
+        let mut defaults = self.catalog.defaults.get(&table).into_iter().flatten();
+        let all_given =
+            block.columns.is_empty() || defaults.all(|column| block.columns.contains(column));
+        let beside = all_given && !self.in_transaction && self.loaded.insert(table.clone());
+        beside.then_some(table)
+    }
+
+    /// Whether a transaction is open after a statement.
+    fn follow(&mut self, statement: &Statement) {
+        match statement.transaction() {
+            Some(Transaction::Begins) => self.in_transaction = true,
+            Some(Transaction::Ends) => self.in_transaction = false,
+            Some(Transaction::GoesOn) | None => {}
+        }
+    }
+
+    /// Makes a statement a job that others run beside, where that can be.
+    fn beside(&mut self, index: usize, statement: &Statement) -> bool {
+        let work = Work::Run(index);
+        match statement.subject() {
+            Subject::Index(_) | Subject::Table(_) | Subject::ForeignKey(..)
+                if self.may_read(statement) =>
+            {
+                return false;
+            }
+            Subject::Index(table) => self.job(work, &[table], As::Index),
+            Subject::Table(table) => self.job(work, &[table], As::Alone),
+            Subject::ForeignKey(table, other) => {
+                let tables: BTreeSet<Relation> =
+                    [table, other].iter().flat_map(|table| family(table, &self.catalog)).collect();
+                let tables: Vec<_> = tables.into_iter().collect();
+                self.job(work, &tables, As::Key);
+            }
+            // A sequence is nobody else's.
+            Subject::Sequence(sequence) => self.job(work, &[sequence], As::Alone),
+            // Where a thing lies is of no account to others, and pg_dump says it between indexes.
+            Subject::Session(name)
+                if name == "default_tablespace" && statement.starts_with(&["SET"]) =>
+            {
+                self.job(work, &[], As::Alone);
+                self.tablespace = Some(index);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Whether building an index, or a constraint, may read other tables.
+    fn may_read(&self, statement: &Statement) -> bool {
+        let by_name = match statement.subject() {
+            Subject::Index(_) => true,
+            Subject::Table(_) => statement.uses_any(|name| name == b"exclude"),
+            _ => false,
+        };
+        self.catalog.reads_unseen
+            || by_name && statement.uses_any(|name| self.catalog.reading.contains(name))
+    }
+
+    /// What is not known any more after a statement.
+    fn learn(&mut self, statement: &Statement) {
+        let left = statement.leaves();
+        if left != Leaves::AllAsItWas {
+            self.catalog.clean.clear();
+        }
+        match left {
+            Leaves::AllAsItWas | Leaves::OtherTables => {}
+            Leaves::Function(name) => {
+                self.catalog.reading.insert(name.as_bytes().to_vec());
+            }
+            Leaves::Anything => self.catalog.reads_unseen = true,
         }
     }
 
@@ -215,12 +280,12 @@ impl Planner {
         self.push(Work::Serial { from: index, to: index + 1 }, after, u64::MAX, Vec::new());
         self.barrier = Some(id);
         self.uses.clear();
+        self.tablespace = None;
     }
 
     fn push(&mut self, work: Work, after: BTreeSet<usize>, weight: u64, locks: Vec<Relation>) {
-        let settings = self.plan.settings.len();
-        let after = after.into_iter().collect();
-        self.plan.jobs.push(Job { work, after, weight, settings, locks });
+        let (after, tablespace) = (after.into_iter().collect(), self.tablespace);
+        self.plan.jobs.push(Job { work, after, weight, tablespace, locks });
     }
 }
 

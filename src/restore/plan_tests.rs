@@ -26,7 +26,15 @@ fn relation(name: &str) -> Relation {
 }
 
 fn catalog(clean: &[&str]) -> Catalog {
-    Catalog { clean: clean.iter().map(|name| relation(name)).collect(), families: BTreeMap::new() }
+    Catalog { clean: clean.iter().map(|name| relation(name)).collect(), ..Catalog::default() }
+}
+
+fn work(plan: &Plan) -> Vec<Work> {
+    plan.jobs.iter().map(|job| job.work.clone()).collect()
+}
+
+fn serial(from: usize, to: usize) -> Work {
+    Work::Serial { from, to }
 }
 
 fn after(plan: &Plan) -> Vec<Vec<usize>> {
@@ -57,15 +65,14 @@ fn tables_load_at_once_and_their_indexes_wait_for_their_own_rows() {
 fn only_the_first_block_of_a_table_takes_it_for_empty() {
     let entries = [copy("a", 1), copy("b", 1), copy("a", 1), copy("a", 1)];
     let plan = Plan::of(&entries, 0, &catalog(&["a", "b"]));
-    let work: Vec<_> = plan.jobs.into_iter().map(|job| job.work).collect();
-    assert_eq!(work, [Work::Load(0), Work::Load(1), Work::Serial { from: 2, to: 4 }]);
+    assert_eq!(work(&plan), [Work::Load(0), Work::Load(1), serial(2, 4)]);
 }
 
 #[test]
 fn what_is_not_understood_is_a_barrier_and_barriers_are_joined() {
     let entries = [
         copy("a", 1),
-        run("DO $$ BEGIN END $$;"),
+        run("CREATE VIEW public.v AS SELECT 1;"),
         run("COMMENT ON TABLE public.a IS 'a';"),
         run("CREATE INDEX a1 ON public.a USING btree (x);"),
     ];
@@ -97,15 +104,131 @@ fn a_transaction_stays_together_on_the_main_connection() {
 }
 
 #[test]
-fn settings_go_with_the_jobs_after_them() {
+fn what_is_set_between_rows_or_indexes_is_a_barrier() {
+    for set in [
+        "SET default_table_access_method = heap;",
+        "SET search_path = ;",
+        "SET app.tenant = '5';",
+        "SET SESSION AUTHORIZATION 'ccc';",
+        "RESET ROLE;",
+        "RESET ALL;",
+        "DISCARD ALL;",
+        "SELECT set_config('work_mem', '1MB', false);",
+    ] {
+        let entries = [copy("a", 1), run(set), copy("b", 1)];
+        let plan = Plan::of(&entries, 0, &catalog(&["a", "b"]));
+        assert_eq!(work(&plan)[..2], [Work::Load(0), serial(1, 2)], "{set}");
+        assert_eq!(after(&plan)[1..], [vec![0], vec![1]], "{set}");
+    }
+    // Whatever they call may have changed anything.
+    for call in [
+        "SELECT set_config('work_mem', public.f(), false);",
+        "SELECT setval('public.s', (SELECT max(id) FROM public.a));",
+        "ROLLBACK PREPARED 'x';",
+    ] {
+        let entries = [copy("a", 1), run(call), copy("b", 1)];
+        let plan = Plan::of(&entries, 0, &catalog(&["a", "b"]));
+        assert_eq!(work(&plan), [Work::Load(0), serial(1, 3)], "{call}");
+    }
+}
+
+#[test]
+fn a_tablespace_goes_with_the_indexes_after_it_up_to_the_next_barrier() {
+    let index = |name: &str| run(&format!("CREATE INDEX {name} ON public.a USING btree (x);"));
     let entries = [
-        run("SET default_tablespace = '';"),
-        copy("a", 1),
         run("SET default_tablespace = fast;"),
-        run("CREATE INDEX a1 ON public.a USING btree (x);"),
+        index("a1"),
+        run("SET default_tablespace = '';"),
+        index("a2"),
+        run("COMMENT ON INDEX public.a2 IS 'x';"),
+        index("a3"),
     ];
-    let plan = Plan::of(&entries, 1, &catalog(&["a"]));
-    assert_eq!(plan.jobs.iter().map(|job| job.settings).collect::<Vec<_>>(), [1, 2]);
+    let plan = Plan::of(&entries, 0, &catalog(&[]));
+    let tablespaces: Vec<_> = plan.jobs.iter().map(|job| job.tablespace).collect();
+    assert_eq!(tablespaces, [None, Some(0), Some(0), Some(2), Some(2), None]);
+    assert_eq!(work(&plan)[4], serial(4, 5));
+}
+
+#[test]
+fn settings_of_one_sequence_keep_their_order_and_those_of_several_have_none() {
+    let set =
+        |name: &str, to: u32| run(&format!("SELECT pg_catalog.setval('public.{name}', {to});"));
+    let entries = [set("s", 1), set("t", 2), set("s", 3)];
+    assert_eq!(after(&Plan::of(&entries, 0, &catalog(&[]))), [vec![], vec![], vec![0]]);
+}
+
+#[test]
+fn a_transaction_begun_before_the_rows_goes_on_to_its_end() {
+    for (begins, goes_on, ends) in [
+        ("BEGIN;", "ROLLBACK TO SAVEPOINT s;", "COMMIT;"),
+        ("START TRANSACTION;", "COMMIT AND CHAIN;", "ABORT;"),
+        ("BEGIN;", "ROLLBACK AND CHAIN;", "PREPARE TRANSACTION 'x';"),
+    ] {
+        let entries =
+            [run(begins), copy("a", 1), run(goes_on), copy("b", 1), run(ends), copy("c", 1)];
+        let plan = Plan::of(&entries, 1, &catalog(&["a", "b", "c"]));
+        assert_eq!(work(&plan), [serial(1, 5), Work::Load(5)], "{goes_on}");
+    }
+}
+
+#[test]
+fn columns_that_are_not_given_and_have_a_default_keep_the_tables_place() {
+    let entries = [copy("a", 1), copy("b", 1)];
+    let mut known = catalog(&["a", "b"]);
+    known.defaults.insert(relation("a"), vec!["id".into()]);
+    // No columns are named, so all are given.
+    assert_eq!(work(&Plan::of(&entries, 0, &known)), [Work::Load(0), Work::Load(1)]);
+    let of_x = |entry: &Entry| match entry {
+        Entry::Copy { block, .. } => {
+            let block = CopyBlock { columns: vec!["x".into()], ..block.clone() };
+            Entry::Copy { block, bytes: 1, cuts: Vec::new() }
+        }
+        other => other.clone(),
+    };
+    let entries: Vec<_> = entries.iter().map(of_x).collect();
+    assert_eq!(work(&Plan::of(&entries, 0, &known)), [serial(0, 1), Work::Load(1)]);
+}
+
+#[test]
+fn an_index_or_a_constraint_whose_function_may_read_tables_is_a_barrier() {
+    let mut known = catalog(&["a"]);
+    known.reading.insert(b"looks".to_vec());
+    for (statement, reads) in [
+        ("CREATE INDEX i ON public.a USING btree (public.looks(x));", true),
+        ("CREATE UNIQUE INDEX i ON public.a USING btree (x) WHERE public.looks(y);", true),
+        (
+            "ALTER TABLE public.a ADD CONSTRAINT e EXCLUDE USING gist (public.looks(x) WITH =);",
+            true,
+        ),
+        ("CREATE INDEX i ON public.a USING btree (looks);", false),
+        ("CREATE INDEX i ON public.a USING btree (lower(x));", false),
+        ("ALTER TABLE public.a ADD CONSTRAINT looks UNIQUE (x);", false),
+    ] {
+        let entries = [copy("a", 1), run(statement)];
+        let expected = if reads { serial(1, 2) } else { Work::Run(1) };
+        assert_eq!(work(&Plan::of(&entries, 0, &known))[1], expected, "{statement}");
+        let unseen = Catalog { reads_unseen: true, ..catalog(&["a"]) };
+        assert_eq!(work(&Plan::of(&entries, 0, &unseen))[1], serial(1, 2), "{statement}");
+    }
+    // Made after the tables were looked at.
+    let made = run("CREATE FUNCTION public.later(x int) RETURNS int LANGUAGE sql AS 'SELECT 1';");
+    let entries = [made, run("CREATE INDEX i ON public.a USING btree (public.later(x));")];
+    assert_eq!(work(&Plan::of(&entries, 0, &catalog(&[]))), [serial(0, 2)]);
+}
+
+#[test]
+fn what_may_have_changed_tables_leaves_none_clean() {
+    for (statement, changes) in [
+        ("CREATE TRIGGER t AFTER INSERT ON public.b EXECUTE FUNCTION public.f();", true),
+        ("DO $$ BEGIN END $$;", true),
+        ("INSERT INTO public.b VALUES (1);", false),
+        ("COMMENT ON TABLE public.b IS 'x';", false),
+    ] {
+        let entries = [copy("a", 1), run(statement), copy("b", 1)];
+        let plan = Plan::of(&entries, 0, &catalog(&["a", "b"]));
+        let expected = if changes { vec![serial(1, 3)] } else { vec![serial(1, 2), Work::Load(2)] };
+        assert_eq!(work(&plan)[1..], expected, "{statement}");
+    }
 }
 
 #[test]
@@ -140,3 +263,6 @@ fn foreign_keys_of_a_table_exclude_each_other_without_an_order() {
     assert_eq!(plan.jobs[3].locks, [relation("a"), relation("b")]);
     assert_eq!(plan.jobs[4].locks, [relation("a"), relation("c")]);
 }
+
+#[path = "plan_property_tests.rs"]
+mod property;

@@ -4,11 +4,11 @@ use crate::restore::plan::Job;
 fn job(work: Work, after: &[usize], weight: u64, locks: &[&str]) -> Job {
     let relation = |name: &&str| Relation { schema: "public".into(), name: (*name).into() };
     let locks = locks.iter().map(relation).collect();
-    Job { work, after: after.to_vec(), weight, settings: 0, locks }
+    Job { work, after: after.to_vec(), weight, tablespace: None, locks }
 }
 
 fn schedule(jobs: Vec<Job>, order: Order) -> Schedule {
-    Schedule::new(Plan { jobs, settings: Vec::new() }, order)
+    Schedule::new(Plan { jobs }, order)
 }
 
 /// What can be taken at once by connections that are not the main one.

@@ -7,6 +7,7 @@ use std::process::Command;
 use crate::support::dumps::{position, with_sql_first, with_sql_last};
 use crate::support::source::{client, source};
 use crate::support::torture::NO_APPLICATION;
+use crate::support::twin::answer_of_restored;
 use crate::support::{Database, Outcome, Place, good_dump, text};
 
 fn place() -> Place {
@@ -241,6 +242,30 @@ fn what_a_script_adds_for_order_in_the_database_passes() {
     for outcome in verified(&place, &with_sql_last(sql)) {
         outcome.passed().says("✓ Contents match the backup (25 tables)");
         assert!(!outcome.stdout.contains("harmless"), "{outcome}");
+    }
+}
+
+#[test]
+fn a_sequence_that_is_set_by_a_query_is_set_after_the_rows_before_it() {
+    // So that a query that does not wait comes too early, whatever the machine.
+    let rows: String = (1..=400_000).map(|n| format!("{n}\tvalue number {n} of many\n")).collect();
+    let place = place();
+    for (query, expected) in [
+        ("SELECT setval('public.s', (SELECT max(id) FROM public.big));", "400000"),
+        ("SELECT pg_catalog.setval('public.s', max(id) + 1) FROM public.big;", "400001"),
+    ] {
+        let dump = format!(
+            "--\n-- PostgreSQL database dump\n--\n\nCREATE SEQUENCE public.s;\n\
+             CREATE TABLE public.big (id integer, v text);\nCOPY public.big (id, v) FROM stdin;\n{rows}\\.\n\n\
+             {query}\n\n--\n-- PostgreSQL database dump complete\n--\n"
+        );
+        place.file("a.sql", dump.as_bytes());
+        let asked = answer_of_restored(
+            &place,
+            &["a.sql", "--jobs", "4"],
+            "SELECT last_value FROM public.s",
+        );
+        assert_eq!(asked, expected, "{query}");
     }
 }
 

@@ -38,6 +38,8 @@ mod monitoring;
 mod museum;
 mod newer_pg_dump;
 mod newer_server;
+mod oracle;
+mod order;
 mod pg_restore;
 mod proof;
 mod pulling;

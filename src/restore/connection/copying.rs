@@ -62,6 +62,12 @@ impl Connection {
             Some(table) => self.truncate(table).await?,
             None => false,
         };
+        // The driver does not tell what is refused when the COPY's own transaction ends, as of
+        // constraints that are deferred to its end.
+        let ours = truncated || !self.in_transaction;
+        if ours && !truncated {
+            self.command("BEGIN").await?;
+        }
         let sink = match self.session.copy_in(&text).await {
             Ok(sink) => sink,
             Err(error) => return Ok(Err(error)),
@@ -75,15 +81,24 @@ impl Connection {
             Ok(count) => count,
             Err(error) => return Ok(Err(error)),
         };
-        if truncated {
-            self.command("COMMIT").await?;
+        if ours && let Err(error) = self.session.batch_execute("COMMIT").await {
+            return Ok(Err(error));
         }
         Ok(Ok(count))
     }
 
-    /// Begins a transaction in which a table is truncated. `false`, and none is begun, where the server
-    /// refuses that, as it does to a role that may only insert: psql would not have asked.
+    /// Begins a transaction in which a table is truncated that has no rows. `false`, and none is begun,
+    /// where it may have some, or where the server refuses that, as it does to a role that may only
+    /// insert: psql would not have asked.
     async fn truncate(&self, table: &str) -> Result<bool, LoadError> {
+        let sql = "SELECT pg_catalog.pg_relation_size(($1::text)::pg_catalog.regclass)";
+        let is_empty = match self.session.query_one(sql, &[&table]).await {
+            Ok(row) => row.try_get::<_, i64>(0).is_ok_and(|bytes| bytes == 0),
+            Err(error) => refusal(&error).map(|_| false)?,
+        };
+        if !is_empty {
+            return Ok(false);
+        }
         let begun = self.session.batch_execute(&format!("BEGIN; TRUNCATE ONLY {table}")).await;
         let Err(error) = begun else { return Ok(true) };
         tracing::debug!(table, error = refusal(&error)?.message, "not truncated");
@@ -96,7 +111,7 @@ impl Connection {
     async fn reconnect(&mut self) -> Result<(), LoadError> {
         self.session =
             super::connected(&self.target).await.map_err(|error| LoadError::server(&error))?;
-        self.applied.clear();
+        self.adopted = None;
         self.in_transaction = false;
         Ok(())
     }
