@@ -95,8 +95,8 @@ impl Run<'_> {
         let program = Program {
             argv: pg_restore::decoding(self.is_without_owners(), COPY),
             env: pg_restore::environment(sandbox.restores_as_superuser()),
-            stdin: None,
             stdout: Some(stdout),
+            ..Program::default()
         };
         let ended = sandbox.run(program, &mut |line| tracing::debug!("{line}")).await;
         ended.map(drop).map_err(|error| error.to_string())
