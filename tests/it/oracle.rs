@@ -229,6 +229,7 @@ pub fn target(name: &str) -> ConnectInfo {
         user: "postgres".into(),
         password: Secret::new(source().password.clone()),
         database: name.to_owned(),
+        event_triggers: true,
     }
 }
 
