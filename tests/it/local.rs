@@ -416,7 +416,8 @@ fn a_language_that_postgresql_trusts_needs_a_container_however_it_is_created() {
     let _language = Language::installed();
     let create = "CREATE EXTENSION IF NOT EXISTS ccc_it_language WITH SCHEMA public;";
     let hidden = format!("DO $$ BEGIN EXECUTE '{create}'; END $$;");
-    let function = "CREATE FUNCTION public.f() RETURNS void LANGUAGE ccc_it_language AS 'BEGIN END';";
+    let function =
+        "CREATE FUNCTION public.f() RETURNS void LANGUAGE ccc_it_language AS 'BEGIN END';";
     for (sql, why) in [
         (format!("{create}\n{function}"), "brings a language"),
         (hidden, "a language other than SQL and PL/pgSQL needs a container"),
