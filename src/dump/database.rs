@@ -186,11 +186,11 @@ impl DatabaseContents {
         statement: &Statement,
         key: impl Fn(Option<&Name>, &Name) -> (Name, Name),
     ) {
+        self.moves_sequences(statement);
         match change {
             Change::OfAny => {
                 let all: Vec<(Name, Name)> = self.places.keys().cloned().collect();
                 all.iter().for_each(|key| self.changes_table(key, statement));
-                self.moves_sequences(statement);
             }
             Change::Of(tables) => {
                 for (schema, name) in tables {

@@ -83,9 +83,9 @@ fn what_a_dump_by_hand_changes_after_its_rows_is_not_proven_and_the_rest_is() {
 fn what_is_lost_of_another_table_of_a_dump_by_hand_fails() {
     let place = place();
     let trigger = "CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';\n\
-                   CREATE TRIGGER t BEFORE INSERT ON public.kept FOR EACH ROW EXECUTE FUNCTION public.f();\n";
+                   CREATE TRIGGER t BEFORE INSERT ON public.queried FOR EACH ROW EXECUTE FUNCTION public.f();\n";
     let lost = dump(&format!("{TABLES}{trigger}{}{CHANGES}", copies()), "");
-    verified(&place, &lost, "4").failed("public.kept: expected 2 rows, found 0");
+    verified(&place, &lost, "4").failed("public.queried: expected 2 rows, found 0");
 }
 
 #[test]
