@@ -146,7 +146,7 @@ fn asides(event: &Event, quiet: bool) -> Vec<String> {
             let mut lines: Vec<String> = hints.map(|hint| format!("hint: {hint}")).collect();
             if lines.is_empty() {
                 let hint = match report.verdict() {
-                    Verdict::Failed if report.disproven().is_empty() => Some(TOO_SLOW),
+                    Verdict::Failed if report.soundness() == Verdict::Passed => Some(TOO_SLOW),
                     Verdict::Failed => Some(LOOK_INSIDE),
                     Verdict::NotVerified if report.lacks_only_proof() => Some(UNPROVEN),
                     Verdict::NotVerified if report.count(Status::NotRun) > 0 => {
