@@ -253,7 +253,10 @@ async fn became(
 }
 
 fn judged(restored: &Restored) -> (bool, String) {
-    let refused = !restored.errors.is_empty() || !restored.tolerated.is_empty();
+    // Whatever the verdict on it: psql knows no excuses.
+    let refused = !restored.errors.is_empty()
+        || !restored.tolerated.is_empty()
+        || !restored.lacking.is_empty();
     assert!(restored.unsound.is_none(), "{restored:?}");
     (refused, format!("{:#?} {:?}", restored.errors, restored.tolerated))
 }
