@@ -191,7 +191,8 @@ impl Run<'_> {
             return Ok(true);
         }
         let cause = format!(
-            "the extension {} needs a superuser, as which a local server restores no backup",
+            "the extension {} needs a superuser or brings a language, and a local server has \
+             neither for a backup",
             refused.join(", ")
         );
         Err(obstacle(&cause, NEEDS_DOCKER))
