@@ -180,7 +180,7 @@ fn values_and_servers_that_only_the_source_has_are_not_held_against_the_backup()
             "lc_monetary",
         ),
         (
-            "CREATE EXTENSION postgres_fdw;\n\
+            "CREATE EXTENSION postgres_fdw WITH SCHEMA public;\n\
              CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '9');\n\
              CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (password 'x');\n\
              CREATE FOREIGN TABLE public.far (id integer) SERVER far;\n\
@@ -190,7 +190,7 @@ fn values_and_servers_that_only_the_source_has_are_not_held_against_the_backup()
             "--exclude-table",
         ),
         (
-            "CREATE EXTENSION pg_stat_statements;\n\
+            "CREATE EXTENSION pg_stat_statements WITH SCHEMA public;\n\
              CREATE MATERIALIZED VIEW public.slow AS SELECT query FROM public.pg_stat_statements;",
             "the sandbox lacks the library pg_stat_statements among those that it loads as it starts",
             "shared_preload_libraries = \"pg_stat_statements\"",
