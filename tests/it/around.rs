@@ -195,9 +195,10 @@ fn formats_that_are_not_looked_into_are_named_and_not_verified() {
 fn a_backup_with_nothing_in_it_fails_unless_that_is_meant() {
     let place = place();
     let empty = format!("{HEAD}{SETTINGS}{END}");
-    let dumped = |arg: &str| source().client("pg_dump", &["-d", "template1", arg]);
+    let archive = source().client("pg_dump", &["-d", "template1", "--format=custom"]);
+    let cluster = source().client("pg_dumpall", &["--globals-only"]);
     place.file("meant.toml", &[NO_APPLICATION, b"data = \"none\"\n"].concat());
-    for file in [empty.into_bytes(), dumped("--format=custom"), dumped("--create")] {
+    for file in [empty.into_bytes(), archive, cluster] {
         place.verify_bytes("a", &file).failed("nothing is in it").hints("the right database");
         place.outcome(place.verify().args(["a", "--config", "meant.toml"])).passed();
     }

@@ -164,7 +164,9 @@ impl Stranger {
             return format!("; it holds words of {whose}: {}", Flaw::excerpt(first_line(start)));
         }
         match &self.nonsense {
-            Some((line, text)) if text.chars().all(|c| c != char::REPLACEMENT_CHARACTER) => {
+            Some((line, text))
+                if !text.is_empty() && !text.contains(char::REPLACEMENT_CHARACTER) =>
+            {
                 format!("; line {line} is no SQL: {text}")
             }
             _ => String::new(),
