@@ -3,8 +3,13 @@
 use crate::dump::statements::StatementsOfKind;
 use crate::outcome::{CheckResult, Section, Status, grouped};
 
-/// Compares the statements of the dump with the manifest's, kind by kind.
-pub fn judge(in_dump: &[StatementsOfKind], in_manifest: &[StatementsOfKind]) -> CheckResult {
+/// Compares the statements of the dump with the manifest's, kind by kind; and, where the manifest has it
+/// (`order`: the manifest's, and the dump's), their order across kinds.
+pub fn judge(
+    in_dump: &[StatementsOfKind],
+    in_manifest: &[StatementsOfKind],
+    order: Option<(u128, u128)>,
+) -> CheckResult {
     let count = |all: &[StatementsOfKind], kind: &str| {
         all.iter().find(|of| of.kind == kind).map_or(0, |of| of.count)
     };
@@ -19,6 +24,10 @@ pub fn judge(in_dump: &[StatementsOfKind], in_manifest: &[StatementsOfKind]) -> 
     }
     for found in in_dump.iter().filter(|found| count(in_manifest, &found.kind) == 0) {
         wrong.push(format!("{}: expected none, found {}", found.kind, grouped(found.count)));
+    }
+    // What differs in its kind differs in the order, too.
+    if wrong.is_empty() && order.is_some_and(|(written, found)| written != found) {
+        wrong.push("they are not in the order in which they were written".to_owned());
     }
     let id = "file.statements";
     let Some(first) = wrong.first() else {
@@ -43,9 +52,19 @@ mod tests {
     #[test]
     fn the_same_statements_pass() {
         let all = [of("INDEX", 41, 7), of("SET", 1_000, 8)];
-        let result = judge(&all, &all);
+        let result = judge(&all, &all, None);
         assert_eq!(result.status, Status::Passed);
         assert_eq!(result.title, "Statements match the manifest (1,041)");
+    }
+
+    #[test]
+    fn the_same_statements_in_another_order_fail_where_the_order_is_known() {
+        let all = [of("INDEX", 41, 7), of("SET", 1_000, 8)];
+        let status = |order| judge(&all, &all, order).status;
+        assert_eq!([status(None), status(Some((1, 1)))], [Status::Passed; 2]);
+        let moved = judge(&all, &all, Some((1, 2)));
+        assert_eq!(moved.status, Status::Failed);
+        assert!(moved.title.ends_with(": they are not in the order in which they were written"));
     }
 
     #[test]
@@ -63,7 +82,7 @@ mod tests {
                 "DROP: expected none, found 1",
             ),
         ] {
-            let result = judge(in_dump, &written);
+            let result = judge(in_dump, &written, Some((1, 2)));
             assert_eq!(result.status, Status::Failed);
             assert!(result.title.ends_with(said), "{}", result.title);
         }

@@ -92,6 +92,7 @@ pub fn manifest(
         sequences: sequences(contents),
         large_objects: large_objects(contents),
         statements: statements(contents),
+        statements_in_order: Some(Fingerprint(contents.statements.in_order())),
         alembic_revision: contents.alembic_revisions().map(|revisions| revisions.join(", ")),
         not_recorded: not_recorded(&made.facts, contents, not_understood),
         index: None,

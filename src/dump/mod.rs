@@ -52,6 +52,7 @@ pub mod statement;
 pub mod statements;
 pub mod stream;
 pub mod subject;
+pub mod superuser;
 mod surroundings;
 pub mod times;
 mod toc;

@@ -58,6 +58,25 @@ impl Statement {
         Some((name, None))
     }
 
+    /// `CREATE DATABASE … TABLESPACE = name …` without that clause.
+    #[must_use]
+    pub fn without_tablespace(&self) -> Option<String> {
+        let mut tokens = Tokens::of(&self.text);
+        if !tokens.take_word("create") || !tokens.take_word("database") {
+            return None;
+        }
+        tokens.take_name()?;
+        loop {
+            let before = self.text.len() - tokens.rest().len();
+            if tokens.next()?.is_word("tablespace") {
+                let _ = tokens.take_mark(b'=');
+                tokens.take_name()?;
+                let text = [&self.text[..before], tokens.rest()].concat();
+                return String::from_utf8(text).ok();
+            }
+        }
+    }
+
     /// The encoding that `SET client_encoding = 'LATIN1';` sets.
     #[must_use]
     pub fn client_encoding(&self) -> Option<String> {
@@ -260,6 +279,20 @@ mod tests {
         assert!(!statement.starts_with(&["CREATE", "INDEX"]));
         assert_eq!(statement.leading_words(2), "CREATE UNIQUE");
         assert_eq!(statement.leading_words(9), "CREATE UNIQUE INDEX");
+    }
+
+    #[test]
+    fn a_database_is_created_without_the_tablespace_that_it_was_in() {
+        let without = |text| statement(text).without_tablespace();
+        let said =
+            "CREATE DATABASE shop WITH TEMPLATE = template0 TABLESPACE = \"Fast\" LOCALE = 'C';";
+        let expected = "CREATE DATABASE shop WITH TEMPLATE = template0 LOCALE = 'C';";
+        assert_eq!(without(said).as_deref(), Some(expected));
+        let said = "CREATE DATABASE tablespace WITH OWNER = \"TABLESPACE = x\" tablespace x;";
+        let expected = "CREATE DATABASE tablespace WITH OWNER = \"TABLESPACE = x\";";
+        assert_eq!(without(said).as_deref(), Some(expected));
+        assert_eq!(without("CREATE DATABASE shop LOCALE = 'TABLESPACE';"), None);
+        assert_eq!(without("CREATE TABLE shop (a int) TABLESPACE fast;"), None);
     }
 
     #[test]

@@ -1,12 +1,15 @@
-//! The statements of a dump as one number for each kind: equal for equal statements in the same
-//! order. So a lost or altered statement is noticed, and of which kind it is.
+//! The statements of a dump as one number for each kind, and one for all: equal for equal statements in
+//! the same order. So a lost or altered statement is noticed, and of which kind it is, and one that stands
+//! elsewhere among those of other kinds.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use memchr::memmem;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::item::Statement;
+use super::superuser::{self, Taken};
 
 /// Kinds that are told apart; PostgreSQL has about a hundred.
 const MOST_KINDS: usize = 1000;
@@ -17,7 +20,15 @@ const OTHERS: &str = "…";
 
 /// Takes in the statements of a dump, those that begin COPY blocks among them.
 #[derive(Debug, Default)]
-pub struct Statements(BTreeMap<String, Kind>);
+pub struct Statements {
+    by_kind: BTreeMap<String, Kind>,
+    /// All of them, whatever their kind.
+    all: Kind,
+    /// One names `query_to_xml`, `table_to_xml` or their like.
+    runs_queries: bool,
+    /// The first that takes something from the superuser, by its line.
+    taken: Option<(u64, Taken)>,
+}
 
 /// The statements of one kind.
 #[derive(Clone, Default)]
@@ -43,20 +54,40 @@ impl Statements {
     pub fn take(&mut self, statement: &Statement) {
         // No allocation for a kind that is known: a dump can have a million INSERT statements.
         let known = match &statement.toc {
-            Some(entry) => self.0.get_mut(&entry.kind),
+            Some(entry) => self.by_kind.get_mut(&entry.kind),
             None => None,
         };
         let kind = match known {
             Some(kind) => kind,
             None => {
                 let name = kind_of(statement);
-                let full = self.0.len() >= MOST_KINDS && !self.0.contains_key(&name);
-                self.0.entry(if full { OTHERS.to_owned() } else { name }).or_default()
+                let full = self.by_kind.len() >= MOST_KINDS && !self.by_kind.contains_key(&name);
+                self.by_kind.entry(if full { OTHERS.to_owned() } else { name }).or_default()
             }
         };
-        kind.count += 1;
-        kind.hash.update(&statement.text);
-        kind.hash.update(b"\0");
+        kind.take(&statement.text);
+        self.all.take(&statement.text);
+        if self.taken.is_none() {
+            self.taken = superuser::taken(statement).map(|taken| (statement.line, taken));
+        }
+        self.runs_queries |= memmem::find(&statement.text, b"_to_xml").is_some();
+    }
+
+    /// The xxh3-128 hash of all texts in the order of the dump, whatever their kind, a NUL after each.
+    pub fn in_order(&self) -> u128 {
+        self.all.hash.digest128()
+    }
+
+    /// What the first of them takes from the superuser of every new server, and its line.
+    pub fn taken_from_superuser(&self) -> Option<(u64, Taken)> {
+        self.taken
+    }
+
+    /// Whether one of them makes a function, or brings some, or calls one of PostgreSQL's own that runs a
+    /// query.
+    pub fn bring_functions(&self) -> bool {
+        const MAKERS: [&str; 4] = ["FUNCTION", "PROCEDURE", "AGGREGATE", "EXTENSION"];
+        self.runs_queries || MAKERS.iter().any(|kind| self.by_kind.contains_key(*kind))
     }
 
     /// What was taken in, by kind.
@@ -66,7 +97,15 @@ impl Statements {
             count: kind.count,
             fingerprint: kind.hash.digest128(),
         };
-        self.0.iter().map(found).collect()
+        self.by_kind.iter().map(found).collect()
+    }
+}
+
+impl Kind {
+    fn take(&mut self, text: &[u8]) {
+        self.count += 1;
+        self.hash.update(text);
+        self.hash.update(b"\0");
     }
 }
 
@@ -114,6 +153,33 @@ mod tests {
         let found = found(&[(None, "SET a = b;"), (Some("INDEX"), "x;"), (Some("INDEX"), "y;")]);
         let counts: Vec<_> = found.iter().map(|of| (of.kind.as_str(), of.count)).collect();
         assert_eq!(counts, [("INDEX", 2), ("SET", 1)]);
+    }
+
+    #[test]
+    fn a_statement_that_stands_among_others_of_another_kind_changes_the_order_alone() {
+        let (view, data) = ((Some("VIEW"), "v;"), (Some("TABLE DATA"), "d;"));
+        let taken = |statements: [(Option<&str>, &'static str); 2]| {
+            let mut all = Statements::default();
+            statements.iter().for_each(|(kind, text)| all.take(&statement(*kind, text)));
+            all
+        };
+        let (good, moved) = (taken([data, view]), taken([view, data]));
+        assert_eq!(good.by_kind(), moved.by_kind());
+        assert_ne!(good.in_order(), moved.in_order());
+        assert_eq!(good.in_order(), taken([data, view]).in_order());
+    }
+
+    #[test]
+    fn functions_are_brought_by_their_kinds_by_extensions_and_by_what_runs_a_query() {
+        let brings = |kind, text| {
+            let mut all = Statements::default();
+            all.take(&statement(Some(kind), text));
+            all.bring_functions()
+        };
+        assert!(brings("FUNCTION", "CREATE FUNCTION f();"));
+        assert!(brings("EXTENSION", "CREATE EXTENSION citext;"));
+        assert!(brings("TABLE", "CREATE TABLE t (a int CHECK (query_to_xml('x') IS NULL));"));
+        assert!(!brings("TABLE", "CREATE TABLE t (a int DEFAULT nextval('s'));"));
     }
 
     #[test]

@@ -45,6 +45,28 @@ pub fn restoring(database: &str, jobs: usize, no_owner: bool, archive: &str) -> 
     arguments
 }
 
+/// The arguments that make pg_restore restore what an archive makes, without its rows and without what
+/// says nothing of them, for a server of this major version.
+pub fn outlining(database: &str, major: u32, archive: &str) -> Vec<String> {
+    let mut arguments = [
+        "pg_restore",
+        "--no-password",
+        "--no-tablespaces",
+        "--no-owner",
+        "--no-privileges",
+        "--no-security-labels",
+        "--schema-only",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    if major >= 11 {
+        let newer = ["--no-publications", "--no-subscriptions", "--no-comments"];
+        arguments.extend(newer.map(str::to_owned));
+    }
+    arguments.extend([format!("--dbname={database}"), archive.to_owned()]);
+    arguments
+}
+
 /// The environment of pg_restore and its sessions: messages in the language that is read here.
 /// Only a superuser may say so for a session; others have the server's own, which is C.
 pub fn environment(superuser: bool) -> Vec<String> {

@@ -50,10 +50,13 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
 /// Functions that are not PostgreSQL's own, nor C code of an extension, which does not read the tables
 /// of a dump. Triggers are another matter: tables that have one are not clean.
 const ROUTINES: &str = "\
-SELECT p.oid, p.proname::text, l.lanname::text, p.prosrc,
-       pg_catalog.to_jsonb(p) ->> 'prosqlbody' IS NOT NULL
+SELECT p.oid, p.proname::text, l.lanname::text, coalesce(b.body, ''), b.body IS NULL
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+CROSS JOIN LATERAL (SELECT CASE
+    WHEN pg_catalog.to_jsonb(p) ->> 'prosqlbody' IS NULL THEN p.prosrc
+    ELSE pg_catalog.substring(pg_catalog.pg_get_functiondef(p.oid),
+                              E'\\n((RETURN|BEGIN ATOMIC)\\\\y.*)$') END) b (body)
 WHERE p.oid >= 16384
   AND p.prorettype NOT IN ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype)
   AND NOT (l.lanname IN ('c', 'internal')
@@ -75,9 +78,9 @@ SELECT EXISTS (
                             'pg_catalog.pg_amproc'::regclass)))";
 
 /// What depends on these functions, or on PostgreSQL's own that look beyond their arguments, however
-/// far away: tables by a CHECK, a generated column, a domain, a type, a partition key; types; and
-/// operators, casts and the like, which have no name.
-const READING: &str = "\
+/// far away: `reading`, and of it the `tables`, by a CHECK, a generated column, a domain, a type, a
+/// partition key.
+const REACHED: &str = "\
 WITH RECURSIVE edges (refclassid, refobjid, classid, objid) AS (
     SELECT refclassid, refobjid, classid, objid FROM pg_catalog.pg_depend
     UNION ALL
@@ -106,6 +109,10 @@ WITH RECURSIVE edges (refclassid, refobjid, classid, objid) AS (
     WHERE r.classid = 'pg_catalog.pg_attrdef'::regclass
       AND coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') <> ''
 )
+";
+
+/// Of what is reached: tables; types; and operators, casts and the like, which have no name.
+const READING: &str = "\
 SELECT 'table', n.nspname::text, c.relname::text
 FROM tables t
 JOIN pg_catalog.pg_class c ON c.oid = t.oid AND c.relkind IN ('r', 'p')
@@ -122,6 +129,18 @@ WHERE EXISTS (SELECT FROM reading
               WHERE classid IN ('pg_catalog.pg_operator'::regclass, 'pg_catalog.pg_cast'::regclass,
                                 'pg_catalog.pg_opclass'::regclass, 'pg_catalog.pg_opfamily'::regclass))
    OR EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D')";
+
+/// Whether what is reached has rows, is built of rows, or has no name.
+const MATTERS: &str = "\
+SELECT EXISTS (SELECT FROM tables t
+               JOIN pg_catalog.pg_class c ON c.oid = t.oid AND c.relkind IN ('r', 'p', 'i', 'I'))
+    OR EXISTS (SELECT FROM reading r
+               JOIN pg_catalog.pg_rewrite w ON w.oid = r.objid
+               JOIN pg_catalog.pg_class c ON c.oid = w.ev_class AND c.relkind = 'm'
+               WHERE r.classid = 'pg_catalog.pg_rewrite'::regclass)
+    OR EXISTS (SELECT FROM reading
+               WHERE classid IN ('pg_catalog.pg_operator'::regclass, 'pg_catalog.pg_cast'::regclass,
+                                 'pg_catalog.pg_opclass'::regclass, 'pg_catalog.pg_opfamily'::regclass))";
 
 /// Asks for what [`Catalog`] holds.
 ///
@@ -162,12 +181,22 @@ async fn families(
     Ok(families)
 }
 
-/// Takes out the tables whose rows call a function that may read others, and notes the names by which a
-/// statement calls one.
-async fn ask_what_reads(
-    session: &Session,
-    catalog: &mut Catalog,
-) -> Result<(), tokio_postgres::Error> {
+/// Whether rows, indexes or materialized views call a function that may read other tables, so that it
+/// matters in which order they come. Asked of a database that has all that the dump makes.
+///
+/// # Errors
+/// When the server is in trouble.
+pub async fn order_matters(session: &Session) -> Result<bool, LoadError> {
+    let asked = async {
+        let oids: Vec<u32> = routines(session).await?.iter().map(|routine| routine.oid).collect();
+        let sql = format!("{REACHED}{MATTERS}");
+        session.query_one(&sql, &[&oids, &reading::OWN_FUNCTIONS]).await?.try_get(0)
+    };
+    asked.await.map_err(|error: tokio_postgres::Error| LoadError::server(&error))
+}
+
+/// The functions that may read tables.
+async fn routines(session: &Session) -> Result<Vec<Routine>, tokio_postgres::Error> {
     let mut routines = Vec::new();
     for row in session.query(ROUTINES, &[]).await? {
         routines.push(Routine {
@@ -183,9 +212,20 @@ async fn ask_what_reads(
     if !unseen {
         routines = reading::that_may_read(routines);
     }
+    Ok(routines)
+}
+
+/// Takes out the tables whose rows call a function that may read others, and notes the names by which a
+/// statement calls one.
+async fn ask_what_reads(
+    session: &Session,
+    catalog: &mut Catalog,
+) -> Result<(), tokio_postgres::Error> {
+    let routines = routines(session).await?;
     let oids: Vec<u32> = routines.iter().map(|routine| routine.oid).collect();
     let mut names: BTreeSet<String> = routines.into_iter().map(|routine| routine.name).collect();
-    for row in session.query(READING, &[&oids, &reading::OWN_FUNCTIONS]).await? {
+    let sql = format!("{REACHED}{READING}");
+    for row in session.query(&sql, &[&oids, &reading::OWN_FUNCTIONS]).await? {
         let (kind, schema, name): (&str, &str, String) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         match kind {

@@ -172,12 +172,35 @@ impl Connection {
             Ok(()) => Ok(()),
             Err(error) => {
                 let refusal = refusal(&error)?;
+                let Some(refusal) = self.created_elsewhere(statement, refusal).await? else {
+                    return Ok(());
+                };
                 if !self.created_with_another_locale(statement, &refusal).await? {
                     self.ledger.refused(statement, refusal)?;
                 }
                 Ok(())
             }
         }
+    }
+
+    /// A database whose tablespace the server lacks is created where others are; that is noted. Gives the
+    /// refusal that is left.
+    async fn created_elsewhere(
+        &self,
+        statement: &Statement,
+        refused: ServerError,
+    ) -> Result<Option<ServerError>, LoadError> {
+        let about_the_place = refused.code == "42704" && refused.message.starts_with("tablespace ");
+        let Some(sql) = statement.without_tablespace().filter(|_| about_the_place) else {
+            return Ok(Some(refused));
+        };
+        match self.session.batch_execute(&sql).await {
+            Ok(()) => {}
+            Err(error) => return refusal(&error).map(Some),
+        }
+        let rule = tolerate::Rule::TablespaceAbsent;
+        self.ledger.write(|restored| *restored.tolerated.entry(rule).or_default() += 1);
+        Ok(None)
     }
 
     /// A database whose locale the server lacks is created with C in its place, as the database of

@@ -36,6 +36,9 @@ pub enum Rule {
     LocaleReplaced,
     /// A tablespace that the sandbox lacks: where a table lies is not what it holds.
     TablespaceAbsent,
+    /// A locale of messages, money, numbers or times, which the sandbox lacks, as a setting of a database or
+    /// a role: it holds for sessions to come. What needs it to be restored says so by itself.
+    LocaleSetting,
     /// An owner or a grantee that the sandbox lacks; who owns a table is not what it holds.
     RoleAbsent,
     /// An owner that a restoring role without a superuser's rights may not set.
@@ -59,6 +62,7 @@ impl fmt::Display for Rule {
             Self::RoleNeeded => "DROP ROLE of the superuser that every server has",
             Self::LocaleReplaced => "database made with the locale C: the image lacks its own",
             Self::TablespaceAbsent => "tablespace that the sandbox does not have",
+            Self::LocaleSetting => "setting of a locale that the sandbox lacks",
             Self::RoleAbsent => "owner or privilege of a role that the sandbox does not have",
             Self::OwnerRefused => "owner that only a superuser may set",
             Self::ExtensionComment => "comment on an extension that the server brings",
@@ -93,6 +97,7 @@ pub fn rule(statement: &Statement, error: &ServerError, known: &Known) -> Option
         }
         "42883" if statement.restores_statistics() => Some(Rule::Statistics),
         "22023" if is_column_note(statement, error) => Some(Rule::ColumnNote),
+        "22023" if is_locale_setting(statement, error) => Some(Rule::LocaleSetting),
         "42710" => exists(statement, error),
         "2BP01" if is(&["DROP", "ROLE"]) => error
             .message
@@ -113,6 +118,16 @@ fn is_column_note(statement: &Statement, error: &ServerError) -> bool {
         && text.split_once(" SET (pg_attver=").is_some_and(|(_, rest)| {
             rest.trim_end_matches([')', ';']).bytes().all(|byte| byte.is_ascii_digit())
         })
+}
+
+/// `ALTER DATABASE … SET lc_monetary TO …`, and the same of a role, where the locale is the trouble.
+fn is_locale_setting(statement: &Statement, error: &ServerError) -> bool {
+    const LOCALES: [&str; 4] = ["lc_messages", "lc_monetary", "lc_numeric", "lc_time"];
+    let of_locale = |name: &str| {
+        error.message.starts_with(&format!("invalid value for parameter \"{name}\": "))
+    };
+    (statement.starts_with(&["ALTER", "DATABASE"]) || statement.starts_with(&["ALTER", "ROLE"]))
+        && LOCALES.into_iter().any(of_locale)
 }
 
 /// What every server, or every database, has already.

@@ -39,6 +39,7 @@ fn every_rule_is_told_in_words_of_its_own() {
         Rule::RoleNeeded,
         Rule::LocaleReplaced,
         Rule::TablespaceAbsent,
+        Rule::LocaleSetting,
         Rule::RoleAbsent,
         Rule::OwnerRefused,
         Rule::ExtensionComment,
@@ -199,4 +200,21 @@ fn an_absent_owner_is_harmless_and_an_absent_type_is_not() {
     assert_eq!(judged("GRANT ALL ON TABLE a TO ccc;", "42704", message), Some(Rule::RoleAbsent));
     let message = "type \"vector\" does not exist";
     assert_eq!(judged("CREATE TABLE a (b vector);", "42704", message), None);
+}
+
+#[test]
+fn a_locale_that_is_only_a_setting_of_a_database_or_a_role_is_harmless_and_other_settings_are_not()
+{
+    let message = "invalid value for parameter \"lc_monetary\": \"de_DE.UTF-8\"";
+    for statement in [
+        "ALTER DATABASE shop SET lc_monetary TO 'de_DE.UTF-8';",
+        "ALTER ROLE ALL SET lc_monetary TO 'de_DE.UTF-8';",
+    ] {
+        assert_eq!(judged(statement, "22023", message), Some(Rule::LocaleSetting), "{statement}");
+    }
+    // It holds for what follows.
+    assert_eq!(judged("SET lc_monetary = 'de_DE.UTF-8';", "22023", message), None);
+    let statement = "ALTER DATABASE shop SET work_mem TO 'lc_monetary';";
+    let message = "invalid value for parameter \"work_mem\": \"lc_monetary\"";
+    assert_eq!(judged(statement, "22023", message), None);
 }

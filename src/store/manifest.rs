@@ -48,6 +48,10 @@ pub struct Manifest {
     pub large_objects: LargeObjects,
     /// The statements, by kind.
     pub statements: Vec<Statements>,
+    /// Of all their texts, in the order of the dump, whatever their kind; absent in manifests of before it
+    /// was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statements_in_order: Option<Fingerprint>,
     /// The revision in `alembic_version`, where there is one.
     #[serde(default)]
     pub alembic_revision: Option<String>,

@@ -45,6 +45,7 @@ fn manifest() -> Manifest {
             count: 3,
             fingerprint: Fingerprint(u128::MAX),
         }],
+        statements_in_order: Some(Fingerprint(7)),
         alembic_revision: None,
         not_recorded: Vec::new(),
         index: None,

@@ -8,11 +8,13 @@
 mod action;
 mod answers;
 mod architecture;
+mod archive_order;
 mod archive_proof;
 mod archives;
 mod around;
 mod changes;
 mod cleanup;
+mod cluster_words;
 mod clusters;
 mod column_order;
 mod command_line;

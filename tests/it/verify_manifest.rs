@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ccc_backup::store::manifest::Manifest;
 use sha2::{Digest, Sha256};
 
-use crate::support::dumps::{piped, rows, rows_of};
+use crate::support::dumps::{piped, position, rows, rows_of};
 use crate::support::{Outcome, Place, unchanged_database};
 
 /// A place with an uncompressed backup `a.sql` made by `create`, and the backup's bytes.
@@ -129,4 +129,29 @@ fn a_stream_that_is_not_read_here_and_is_not_the_one_of_its_manifest_fails() {
     let sha256 = hex::encode(Sha256::digest(&packed));
     change_manifest(&place, |manifest| manifest.file.sha256 = sha256.clone());
     verified(&place).not_verified("needs more than 128 MiB of memory");
+}
+
+#[test]
+fn a_statement_that_was_moved_among_others_of_another_kind_fails_though_it_restores() {
+    let (place, path, dump) = backed_up();
+    let kind = position(&dump, "; Type: MATERIALIZED VIEW DATA");
+    let begin = memchr::memmem::rfind(&dump[..kind], b"--\n-- Name: ").unwrap();
+    let end = kind + position(&dump[kind..], ";\n\n\n--\n") + 4;
+    let rows = position(&dump, "--\n-- Data for Name: ");
+    let moved = [&dump[..rows], &dump[begin..end], &dump[rows..begin], &dump[end..]].concat();
+    assert_eq!(moved.len(), dump.len());
+    std::fs::write(&path, &moved).unwrap();
+    let fitted =
+        |manifest: &mut Manifest| manifest.file.sha256 = hex::encode(Sha256::digest(&moved));
+    change_manifest(&place, fitted);
+    let outcome = verified(&place);
+    outcome.failed("they are not in the order in which they were written");
+    // A manifest of before the order was recorded proves the rest.
+    change_manifest(&place, |manifest| manifest.statements_in_order = None);
+    verified(&place).passed();
+    std::fs::write(&path, &dump).unwrap();
+    change_manifest(&place, |manifest| {
+        manifest.file.sha256 = hex::encode(Sha256::digest(&dump));
+    });
+    verified(&place).passed();
 }

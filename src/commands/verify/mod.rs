@@ -11,6 +11,7 @@ mod lacking;
 mod pg_restore;
 mod reading;
 mod restoring;
+mod rights;
 mod tables;
 mod watching;
 

@@ -10,8 +10,9 @@ use crate::dump::inspect::Inspection;
 use crate::events::{Event, Progress, Work};
 use crate::outcome::{Obstacle, RESTORE};
 use crate::pg::{self, Session};
-use crate::restore::Restored;
 use crate::restore::archive::{self as pg_restore, Judged, Restoring};
+use crate::restore::cluster::Cluster;
+use crate::restore::{Restored, catalog};
 use crate::sandbox::{Program, Sandbox};
 
 /// How often the server is asked how far a restore is.
@@ -57,6 +58,16 @@ impl Run<'_> {
             Ok(before) => before,
             Err(obstacle) => return (Restored::default(), Err(obstacle)),
         };
+        match self.order_matters(&before, inspection).await {
+            Ok(true) => {
+                tracing::info!(
+                    "rows may need those of other tables: over one connection, in its order"
+                );
+                return self.pg_restore_alone(inspection).await;
+            }
+            Ok(false) => {}
+            Err(cut) => return (Restored::default(), Err(cut)),
+        }
         let (first, ended) = self.pg_restore(jobs, inspection).await;
         let first_is_clear = matches!(ended, Ok(None));
         let doubt = match (ended, first.errors.first()) {
@@ -81,6 +92,38 @@ impl Run<'_> {
         }
         self.second_counts(&several, description, counted);
         (second, ended.map_err(|cut| again::unconfirmed(cut, &several, &doubt)))
+    }
+
+    /// Whether the archive's order of things matters, so that several connections would prove something
+    /// else than one. Asked of the catalog, once all is made but the rows; then the database is made anew.
+    /// Where it cannot be asked, it matters.
+    async fn order_matters(
+        &mut self,
+        before: &Cluster,
+        inspection: &Inspection,
+    ) -> Result<bool, Obstacle> {
+        if !inspection.contents.statements.bring_functions() {
+            return Ok(false);
+        }
+        let Some(sandbox) = &self.sandbox else { return Ok(true) };
+        let program = Program {
+            argv: pg_restore::outlining(DATABASE, sandbox.version(), COPY),
+            env: pg_restore::environment(sandbox.restores_as_superuser()),
+            ..Program::default()
+        };
+        let asking = async {
+            // What is refused here will be refused again.
+            sandbox.run(program, &mut |line| tracing::debug!("{line}")).await.ok()?;
+            let session = sandbox.connect_info().database(DATABASE).connect().await.ok()?;
+            catalog::order_matters(&session).await.ok()
+        };
+        let matters = tokio::select! {
+            biased;
+            () = self.stop.token().cancelled() => return Err(self.interrupted()),
+            matters = asking => matters.unwrap_or(true),
+        };
+        self.start_again(before, inspection).await?;
+        Ok(matters)
     }
 
     /// Runs pg_restore into the database over one connection, whose word counts.

@@ -200,6 +200,7 @@ impl Run<'_> {
                 "zeros follow the end of the dump, as a disk image or a tape fills it up".into(),
             );
         }
+        self.tell_taken_rights(inspection);
     }
 
     /// The sandbox for a dump of this size.
@@ -257,7 +258,9 @@ pub(super) fn statements(manifest: &Manifest, inspection: &Inspection) -> CheckR
         fingerprint: of.fingerprint.0,
     };
     let recorded: Vec<_> = manifest.statements.iter().map(recorded).collect();
-    checks::statements::judge(&inspection.contents.statements.by_kind(), &recorded)
+    let found = &inspection.contents.statements;
+    let order = manifest.statements_in_order.map(|written| (written.0, found.in_order()));
+    checks::statements::judge(&found.by_kind(), &recorded, order)
 }
 
 /// Reads the whole backup on a thread of its own.
