@@ -15,7 +15,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::connection::{Connection, Settings};
 use super::ledger::Ledger;
-use super::plan::{Plan, Work, table_of};
+use super::plan::{Catalog, Plan, Work, table_of};
 use super::schedule::{Order, Schedule, Task};
 use super::table::{Table, counted_from};
 use super::{LoadError, catalog};
@@ -67,7 +67,12 @@ pub async fn load(
     let data = entries.iter().position(|entry| matches!(entry, Entry::Copy { .. }));
     let data = data.unwrap_or(entries.len());
     main.in_order(0, data).await?;
-    let catalog = catalog::ask(main.connection.session()).await?;
+    // A transaction may have come to grief, and then answers nothing.
+    let catalog = if main.connection.is_in_transaction() {
+        Catalog { reads_unseen: true, ..Catalog::default() }
+    } else {
+        catalog::ask(main.connection.session()).await?
+    };
     let plan = Plan::of(&entries, data, &catalog);
     let order = if main.work.source.anywhere() { Order::Weight } else { Order::Dump };
     let schedule = Arc::new(Schedule::new(plan, order));
