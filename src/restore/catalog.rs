@@ -203,7 +203,8 @@ async fn routines(session: &Session) -> Result<Vec<Routine>, tokio_postgres::Err
             oid: row.try_get(0)?,
             name: row.try_get(1)?,
             language: row.try_get(2)?,
-            source: row.try_get(3)?,
+            // Its bytes may be in no encoding.
+            source: String::from_utf8_lossy(row.try_get(3)?).into_owned(),
             is_parsed: row.try_get(4)?,
         });
     }
