@@ -109,11 +109,13 @@ impl Run<'_> {
         let program = Program {
             argv: pg_restore::outlining(DATABASE, sandbox.version(), COPY),
             env: pg_restore::environment(sandbox.restores_as_superuser()),
+            connects: true,
             ..Program::default()
         };
         let asking = async {
-            // What is refused here will be refused again.
-            sandbox.run(program, &mut |line| tracing::debug!("{line}")).await.ok()?;
+            // Where not all of it is made, nothing can be told from what is.
+            let ended = sandbox.run(program, &mut |line| tracing::debug!("{line}")).await;
+            ended.ok().filter(|code| *code == 0)?;
             let session = sandbox.connect_info().database(DATABASE).connect().await.ok()?;
             catalog::order_matters(&session).await.ok()
         };
