@@ -50,7 +50,8 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
 /// Functions that are not PostgreSQL's own, nor C code of an extension, which does not read the tables
 /// of a dump. Triggers are another matter: tables that have one are not clean.
 const ROUTINES: &str = "\
-SELECT p.oid, p.proname::text, l.lanname::text, coalesce(b.body, ''), b.body IS NULL
+SELECT p.oid, p.proname::text, l.lanname::text,
+       pg_catalog.convert_to(coalesce(b.body, ''), pg_catalog.getdatabaseencoding()), b.body IS NULL
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
 CROSS JOIN LATERAL (SELECT CASE
