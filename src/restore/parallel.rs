@@ -67,6 +67,10 @@ pub async fn load(
     let data = entries.iter().position(|entry| matches!(entry, Entry::Copy { .. }));
     let data = data.unwrap_or(entries.len());
     main.in_order(0, data).await?;
+    // Tables may have names in no encoding, so they are not asked for in vain.
+    if data == entries.len() {
+        return Ok(());
+    }
     // A transaction may have come to grief, and then answers nothing.
     let catalog = if main.connection.is_in_transaction() {
         Catalog { reads_unseen: true, ..Catalog::default() }
