@@ -84,6 +84,9 @@ pub(super) fn change(text: &[u8], standard_strings: bool) -> Option<Change> {
         b"ALTER" => alter(tokens),
         b"SELECT" => calls_a_function(tokens).then_some(Change::OfAny),
         b"DO" | b"CALL" | b"EXECUTE" | b"WITH" => Some(Change::OfAny),
+        // To a savepoint: what was written before it stays. A whole transaction that is rolled back is
+        // no backup.
+        b"ROLLBACK" => tokens.any(|token| token.is_word("to")).then_some(Change::OfAny),
         _ => None,
     }
 }
@@ -271,6 +274,8 @@ mod tests {
             "ALTER SCHEMA s RENAME TO t;",
             "DO $$ BEGIN PERFORM f(); END $$;",
             "CALL s.f();",
+            "ROLLBACK TO SAVEPOINT s;",
+            "rollback work to s;",
             "WITH gone AS (DELETE FROM a RETURNING b) SELECT b FROM gone;",
             "SELECT public.f();",
             "SELECT f(1), pg_catalog.set_config('a', 'b', false);",
@@ -302,6 +307,8 @@ mod tests {
             "CREATE INDEX a ON s.a USING btree (lower(b));",
             "REFRESH MATERIALIZED VIEW s.a;",
             "DROP INDEX s.a;",
+            "ROLLBACK;",
+            "COMMIT;",
             "SET search_path = '';",
             "",
         ] {

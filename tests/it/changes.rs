@@ -80,6 +80,20 @@ fn what_a_dump_by_hand_changes_after_its_rows_is_not_proven_and_the_rest_is() {
 }
 
 #[test]
+fn rows_that_are_taken_back_to_a_savepoint_are_not_proven_and_a_transaction_taken_back_fails() {
+    let place = place();
+    let rows = "BEGIN;\nSAVEPOINT s;\nINSERT INTO public.kept VALUES (9);\nROLLBACK TO SAVEPOINT s;\n\
+                INSERT INTO public.kept VALUES (3);\nCOMMIT;\n";
+    let outcome = verified(&place, &dump(&format!("{TABLES}{rows}"), ""), "4");
+    let said =
+        "Not proven: rows and contents of public.kept: changed afterwards, by ROLLBACK in line";
+    assert!(outcome.passed().stdout.contains(said), "{outcome}");
+    let gone = "BEGIN;\nINSERT INTO public.kept VALUES (9);\nROLLBACK;\n";
+    let outcome = verified(&place, &dump(&format!("{TABLES}{gone}"), ""), "4");
+    outcome.failed("public.kept: expected 1 row");
+}
+
+#[test]
 fn what_is_lost_of_another_table_of_a_dump_by_hand_fails() {
     let place = place();
     let trigger = "CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';\n\

@@ -185,10 +185,16 @@ pub(super) fn flaw(text: &[u8], line: u64, is_dump: bool) -> Option<Flaw> {
     if text.starts_with(super::BYTE_ORDER_MARK) {
         return Some(Flaw::Mark { line });
     }
-    let swallowed = || !is_dump && memmem::find(text, HEADER).is_some();
+    let swallowed = || !is_dump && has_header(text);
     let whose = words(text).filter(|_| is_dump || swallowed());
     let whose = whose.or_else(|| swallowed().then_some("another program"))?;
     Some(Flaw::Words { line, whose, text: Flaw::excerpt(first_line(text)) })
+}
+
+/// Whether the header of a dump stands in it, and in no literal.
+fn has_header(text: &[u8]) -> bool {
+    let at = memmem::find(text, HEADER);
+    at.is_some_and(|at| memchr::memchr_iter(b'\'', &text[..at]).count() % 2 == 0)
 }
 
 fn first_word(text: &[u8]) -> &[u8] {
@@ -229,6 +235,15 @@ mod tests {
         }
         assert!(of(&["COPY a FROM stdin;"]).begins_late());
         assert!(!of(&["SET a = 1;", "COPY a FROM stdin;"]).begins_late());
+    }
+
+    #[test]
+    fn a_header_is_swallowed_by_words_and_not_by_a_literal() {
+        let header = "\n--\n-- PostgreSQL database dump\n--\nSET a = 1;";
+        let found = |text: &str| flaw(text.as_bytes(), 1, false).is_some();
+        assert!(found(&format!("Dumping shop{header}")));
+        assert!(found(&format!("it''s a dump{header}")));
+        assert!(!found(&format!("COMMENT ON TABLE a IS 'It''s so:{header}';")));
     }
 
     #[test]
