@@ -58,12 +58,7 @@ impl Statement {
             return true;
         }
         if tokens.take_word("select") {
-            let unlinks = (!tokens.take_word("pg_catalog") || tokens.take_mark(b'.'))
-                && tokens.take_word("lo_unlink")
-                && tokens.take_mark(b'(')
-                && matches!(tokens.next(), Some(Token::Text(_) | Token::Word(_)))
-                && tokens.take_mark(b')');
-            return unlinks && tokens.take_mark(b';') && tokens.next().is_none();
+            return unlinks(tokens);
         }
         let of_relation = tokens.take_word("alter")
             && (tokens.take_word("table")
@@ -167,6 +162,25 @@ fn lower(name: &[u8]) -> String {
     String::from_utf8_lossy(name).to_lowercase()
 }
 
+/// What `SELECT` says where it takes away a large object: `pg_catalog.lo_unlink('1');`, and with
+/// `--if-exists` `pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = '1';`.
+/// Source: PostgreSQL 15, `pg_backup_db.c`, `DropBlobIfExists`.
+fn unlinks(mut tokens: Tokens<'_>) -> bool {
+    const OBJECTS: [&[u8]; 2] = [b"pg_catalog", b"pg_largeobject_metadata"];
+    let called = (!tokens.take_word("pg_catalog") || tokens.take_mark(b'.'))
+        && tokens.take_word("lo_unlink")
+        && tokens.take_mark(b'(')
+        && matches!(tokens.next(), Some(Token::Text(_) | Token::Word(_)))
+        && tokens.take_mark(b')');
+    let one = !tokens.take_word("from")
+        || tokens.take_qualified().is_some_and(|of| of == OBJECTS)
+            && tokens.take_word("where")
+            && tokens.take_word("oid")
+            && tokens.take_mark(b'=')
+            && matches!(tokens.next(), Some(Token::Text(_)));
+    called && one && tokens.take_mark(b';') && tokens.next().is_none()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,6 +236,11 @@ mod tests {
             ("ALTER DOMAIN shop.price DROP CONSTRAINT positive;", true),
             ("ALTER FOREIGN TABLE s.far ALTER COLUMN id DROP DEFAULT;", true),
             ("SELECT pg_catalog.lo_unlink('18245');", true),
+            (
+                "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = '1';",
+                true,
+            ),
+            ("SELECT pg_catalog.lo_unlink(oid) FROM public.lost WHERE oid = '1';", false),
             ("ALTER TABLE s.t ALTER COLUMN id SET DEFAULT public.lost(' DROP DEFAULT');", false),
             ("ALTER TABLE s.t ALTER COLUMN id SET DEFAULT ' DROP CONSTRAINT c';", false),
             ("ALTER TABLE s.t DROP CONSTRAINT c, ADD COLUMN d integer;", false),

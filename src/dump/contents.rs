@@ -133,8 +133,7 @@ impl Contents {
     fn statement(&mut self, statement: &Statement, encoding: Option<&str>) {
         self.statements.take(statement);
         let standard_strings = self.surroundings.standard_strings();
-        let is_create = || statement.starts_with(&["CREATE"]);
-        if is_create() && statement.leading_words(3).contains(" TABLE") {
+        if makes_a_table(statement) {
             self.made += 1;
         }
         if let Some(SetVal { schema, sequence, value, is_called }) =
@@ -262,6 +261,12 @@ impl Contents {
         };
         self.database.add(found, How::Copied, &open.statement);
     }
+}
+
+/// `CREATE TABLE`, also of a kind: `CREATE UNLOGGED TABLE`.
+fn makes_a_table(statement: &Statement) -> bool {
+    statement.starts_with(&["CREATE"])
+        && statement.leading_words(4).split(' ').any(|word| word == "TABLE")
 }
 
 #[cfg(test)]

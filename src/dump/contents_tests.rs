@@ -180,3 +180,20 @@ fn a_dump_of_one_database_holds_that_also_when_it_is_empty() {
     assert_eq!(found.databases().count(), 1);
     assert!(!found.connects());
 }
+
+#[test]
+fn a_dump_holds_something_where_it_makes_a_table_of_any_kind_or_has_rows() {
+    for sql in [
+        "CREATE TABLE a ();",
+        "CREATE UNLOGGED TABLE a ();",
+        "CREATE FOREIGN TABLE a () SERVER s;",
+        "CREATE TABLE IF NOT EXISTS a ();",
+        "COPY a (b) FROM stdin;\n1\n\\.",
+        "INSERT INTO a SELECT 1;",
+    ] {
+        assert!(contents(format!("{sql}\n").as_bytes()).holds_anything(), "{sql}");
+    }
+    for sql in ["CREATE TABLESPACE fast LOCATION '/x';", "CREATE ROLE \"TABLE\";", "SELECT 1;"] {
+        assert!(!contents(format!("{sql}\n").as_bytes()).holds_anything(), "{sql}");
+    }
+}

@@ -100,7 +100,7 @@ fn a_backup_packed_by_zstd_that_is_damaged_fails_by_itself_and_by_its_manifest()
     let whole = std::fs::read(place.dir().join("a.sql.zst")).unwrap();
     let mut flipped = whole.clone();
     flipped[whole.len() / 2] ^= 4;
-    let followed = [whole.as_slice(), b"\0"].concat();
+    let followed = [whole.as_slice(), b"\x01"].concat();
     let (cut, by_manifest) = (whole[..whole.len() / 2].to_vec(), "the manifest belongs to another");
     for (bytes, alone, beside) in [
         (cut, "the zstd stream is cut off", by_manifest),

@@ -17,8 +17,8 @@ fn shop() -> &'static Database {
         shop.sql(
             "CREATE SCHEMA sales; CREATE TABLE sales.orders (id serial PRIMARY KEY, item text);
              INSERT INTO sales.orders (item) SELECT 'item ' || n FROM generate_series(1, 1000) n;
-             CREATE TABLE notes (id int, note text); INSERT INTO notes VALUES (1, 'one');
-             CREATE SEQUENCE counted OWNED BY notes.id;
+             CREATE TABLE notes (id int, note text); INSERT INTO notes VALUES (7, 'seven');
+             CREATE SEQUENCE counted OWNED BY notes.id; SELECT setval('counted', 3);
              ALTER TABLE notes ALTER id SET DEFAULT nextval('counted');",
         );
         shop

@@ -298,11 +298,21 @@ impl Run<'_> {
              the container more memory where it has a limit (--memory)"
         } else if cause.contains(NOT_UTF8) {
             "a name in it is in no encoding: restore it with PostgreSQL's own tools, and look at it there"
+        } else if is_answer(&cause) {
+            "--log-file FILE keeps the details, and --no-cleanup the server to look into"
         } else {
             "run it again; --log-file FILE keeps the details"
         };
         Obstacle { cause, hint: Some(hint.into()) }
     }
+}
+
+/// Whether a server that is well gave this answer, which it would give again: its SQLSTATE is of no class
+/// that tells of its own trouble, or of others beside it.
+fn is_answer(cause: &str) -> bool {
+    const TROUBLE: [&str; 5] = ["08", "40", "53", "57", "58"];
+    let code = cause.split_once("(SQLSTATE ").map(|(_, code)| code);
+    code.is_some_and(|code| !TROUBLE.iter().any(|class| code.starts_with(class)))
 }
 
 fn obstacle(error: &dyn std::fmt::Display, hint: &str) -> Obstacle {
@@ -318,5 +328,22 @@ fn changed() -> Obstacle {
     Obstacle {
         cause: "the backup was changed, replaced or removed while it was read".into(),
         hint: Some("verify it again when whatever writes it is done".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_answer;
+
+    #[test]
+    fn a_run_is_repeated_where_the_server_was_in_trouble_and_not_where_it_answered() {
+        assert!(is_answer("permission denied for table t (SQLSTATE 42501)"));
+        for trouble in [
+            "connection closed",
+            "terminating connection due to administrator command (SQLSTATE 57P01)",
+            "deadlock detected (SQLSTATE 40P01)",
+        ] {
+            assert!(!is_answer(trouble), "{trouble}");
+        }
     }
 }

@@ -127,7 +127,7 @@ impl Stranger {
             |words: &[&str]| words.iter().any(|of| word.eq_ignore_ascii_case(of.as_bytes()));
         self.begins_late.get_or_insert(among(&LATE));
         self.fills |= among(&FILLING);
-        if !among(&COMMANDS) && !text.starts_with(b"(") {
+        if !is_command(word) && !text.starts_with(b"(") {
             self.nonsense.get_or_insert_with(|| (line, Flaw::excerpt(text)));
         }
     }
@@ -191,10 +191,16 @@ pub(super) fn flaw(text: &[u8], line: u64, is_dump: bool) -> Option<Flaw> {
     Some(Flaw::Words { line, whose, text: Flaw::excerpt(first_line(text)) })
 }
 
-/// Whether the header of a dump stands in it, and in no literal.
+/// Whether the header of a dump stands in it, and in no literal of a statement.
 fn has_header(text: &[u8]) -> bool {
-    let at = memmem::find(text, HEADER);
-    at.is_some_and(|at| memchr::memchr_iter(b'\'', &text[..at]).count() % 2 == 0)
+    let in_literal = |at: usize| {
+        is_command(first_word(text)) && memchr::memchr_iter(b'\'', &text[..at]).count() % 2 == 1
+    };
+    memmem::find(text, HEADER).is_some_and(|at| !in_literal(at))
+}
+
+fn is_command(word: &[u8]) -> bool {
+    COMMANDS.iter().any(|of| word.eq_ignore_ascii_case(of.as_bytes()))
 }
 
 fn first_word(text: &[u8]) -> &[u8] {
@@ -242,7 +248,7 @@ mod tests {
         let header = "\n--\n-- PostgreSQL database dump\n--\nSET a = 1;";
         let found = |text: &str| flaw(text.as_bytes(), 1, false).is_some();
         assert!(found(&format!("Dumping shop{header}")));
-        assert!(found(&format!("it''s a dump{header}")));
+        assert!(found(&format!("it's a dump{header}")));
         assert!(!found(&format!("COMMENT ON TABLE a IS 'It''s so:{header}';")));
     }
 
