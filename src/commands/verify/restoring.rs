@@ -19,7 +19,7 @@ use crate::pg::ConnectInfo;
 use crate::restore::advice;
 use crate::restore::judgement::Known;
 use crate::restore::lacking::Server;
-use crate::restore::tolerate::Rule;
+use crate::restore::tolerate::{ABSENT, Rule};
 use crate::restore::{Ledger, LoadError, MOST_ERRORS, Restored, extensions, load, parallel};
 use crate::sandbox::{Locale, Sandbox};
 use crate::store::globals::globals_path;
@@ -341,14 +341,15 @@ impl Run<'_> {
             self.report.defects.push(Defect { cause: unsound.to_string(), hint: None });
         }
         let mut in_the_way = lacking::obstacle_of(restored, self.server());
-        let mut proof = None;
+        let (mut proof, mut lacks_locale) = (None, false);
         for failure in &restored.errors {
-            match self.is_about_the_locale(failure, inspection).await {
-                Some(obstacle) => in_the_way = in_the_way.or(Some(obstacle)),
-                None => {
-                    proof = Some(failure);
-                    break;
-                }
+            if let Some(obstacle) = self.is_about_the_locale(failure, inspection).await {
+                lacks_locale = true;
+                in_the_way = in_the_way.or(Some(obstacle));
+            } else if !(lacks_locale && ABSENT.contains(&failure.error.code.as_str())) {
+                // What was not made for want of the locale is not there.
+                proof = Some(failure);
+                break;
             }
         }
         if let Some(first) = proof {
