@@ -105,7 +105,7 @@ const WAYS: [(&[&str], &[&str]); 17] = [
 ];
 
 #[test]
-fn a_dump_of_everything_passes_with_every_flag_of_pg_dump() {
+fn a_dump_of_everything_is_proven_with_every_flag_of_pg_dump_that_says_enough() {
     let complaints = Mutex::new(Vec::new());
     let next = AtomicUsize::new(0);
     // A run mostly waits for its container.
@@ -120,7 +120,14 @@ fn a_dump_of_everything_passes_with_every_flag_of_pg_dump() {
                     let is_expected =
                         |line: &&str| expected.iter().any(|words| line.starts_with(words));
                     let good = said.len() == expected.len() && said.iter().all(is_expected);
-                    if outcome.code != 0 || !good {
+                    // Tables that inherit may have had their columns in another order.
+                    let nameless = ["--inserts", "--rows-per-insert=10"].contains(&flags[0]);
+                    let unread = "INSERT statements without column names do not say which column";
+                    let judged = match nameless {
+                        true => outcome.code == 2 && outcome.stdout.contains(unread),
+                        false => outcome.code == 0 && good,
+                    };
+                    if !judged {
                         complaints.lock().unwrap().push(format!("{flags:?}: {outcome}"));
                     }
                 }

@@ -29,9 +29,11 @@ fn text_that_is_no_dump_fails() {
 }
 
 #[test]
-fn sql_that_pg_dump_did_not_write_fails() {
-    let outcome = verified("a.sql", b"CREATE TABLE users (id int);\n");
+fn sql_that_pg_dump_did_not_write_fails_where_it_is_none() {
+    let outcome = verified("a.sql", b"CREATE TABEL users (id int);\nusers: 3 rows;\n");
     outcome.failed("no plain dump").hints("the job that wrote it");
+    let outcome = verified("a.sql", b"CREATE TABLE users (id int);\n");
+    outcome.not_verified("pg_dump").hints("--accept-foreign-sql");
 }
 
 #[test]

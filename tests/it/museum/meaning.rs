@@ -110,8 +110,8 @@ fn other_dumps(museum: &mut Vec<Broken>) {
     )
     .alone("violates foreign key constraint");
     meaning(museum, "a dump of another database", &Dump::of(source_dump("postgres")))
-        .alone("table is missing")
-        .made_to_fit("in the manifest, not in the dump");
+        .alone("nothing is in it")
+        .made_to_fit("nothing is in it");
     let renamed = self::database();
     renamed.sql("ALTER TABLE content_jobs RENAME TO content_tasks");
     meaning(museum, "a table of the application renamed", &as_create_does(&renamed, &[]))
@@ -154,7 +154,7 @@ fn large_objects(museum: &mut Vec<Broken>) {
     let dump = Dump::of(database.dump(&AS_CREATE_DOES));
     let made = "SELECT pg_catalog.lo_create('90002');\n";
     meaning(museum, "a large object not made", &dump.replace(made, ""))
-        .alone("large object 90002 does not exist");
+        .alone("announces BLOB 90002, and nothing of it follows");
     let changed = "DO $$ BEGIN PERFORM pg_catalog.lo_put(90001, 1, 'N'); END $$;";
     meaning(
         museum,
