@@ -3,8 +3,9 @@
 
 use crate::archives::with_statement;
 use crate::support::dumps::with_sql_first;
+use crate::support::source::source;
 use crate::support::torture::NO_APPLICATION;
-use crate::support::{Outcome, Place};
+use crate::support::{Database, Outcome, Place};
 
 /// A dump as pg_dump writes it, with this in the place of everything between its settings and its end.
 pub fn dump(sql: &str) -> String {
@@ -226,6 +227,13 @@ fn letters_that_are_counted_as_bytes_are_not_held_against_the_backup() {
             outcome.not_verified("encoding").hints("without --encoding");
         }
     }
+    let args = ["--template=template0", "--locale=C", "--encoding=UTF8", "--", "lack_letters"];
+    source().client("createdb", &args);
+    let database = Database { name: "lack_letters".to_owned() };
+    database.sql("CREATE TABLE a (name varchar(3)); INSERT INTO a VALUES ('äöü')");
+    place.file("a.dump", &database.dump(&["--encoding=SQL_ASCII", "--format=custom"]));
+    let outcome = place.outcome(place.verify().arg("a.dump"));
+    outcome.not_verified("encoding").hints("without --encoding");
 }
 
 #[test]

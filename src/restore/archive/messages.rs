@@ -206,7 +206,7 @@ const ABSENT: [(&str, &str); 7] = [
 ];
 
 /// Beginnings and ends of other messages that are judged by their SQLSTATE.
-const OTHERS: [(&str, &str, &str); 33] = [
+const OTHERS: [(&str, &str, &str); 34] = [
     ("unrecognized configuration parameter \"", "", "42704"),
     ("data type ", "has no default operator class for access method", "42704"),
     ("required extension \"", "is not installed", "42704"),
@@ -228,6 +228,7 @@ const OTHERS: [(&str, &str, &str); 33] = [
     ("unsupported XML feature", "", "0A000"),
     ("compression method ", "not supported", "0A000"),
     ("invalid input syntax for type money: \"", "", "22P02"),
+    ("value too long for type character", "", "22001"),
     ("could not open extension control file \"", "", "58P01"),
     ("could not access file \"", "", "58P01"),
     ("could not load library \"", "", "58P01"),
