@@ -1,6 +1,7 @@
 //! Whether what the server refused says something of the backup, or of the locale of the database
 //! that it was restored into.
 
+use super::again::first_line;
 use super::{Run, obstacle};
 use crate::dump::inspect::Inspection;
 use crate::outcome::Obstacle;
@@ -34,8 +35,7 @@ impl Run<'_> {
         if !doubtful {
             return None;
         }
-        let error = failure.to_string();
-        let error = error.lines().next().unwrap_or_default();
+        let error = first_line(&failure.to_string());
         let another_image = "take an image that has the locale: --image IMAGE";
         Some(if judged == Judged::Missing {
             obstacle(&format!("the sandbox lacks a locale: {error}"), another_image)

@@ -353,7 +353,7 @@ impl Run<'_> {
             }
         }
         if let Some(first) = proof {
-            let cause = first.to_string().lines().next().unwrap_or_default().to_owned();
+            let cause = again::first_line(&first.to_string());
             let hint = format!("{}; --log-file FILE keeps every error", advice::advice(first));
             self.report.defects.push(Defect::new(format!("restore error: {cause}"), hint));
         } else if let Some(obstacle) = in_the_way {
