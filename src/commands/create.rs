@@ -278,7 +278,7 @@ fn finish(
 
 /// What was counted, in words.
 fn in_words(manifest: &Manifest) -> Option<String> {
-    let rows: u64 = manifest.tables.iter().map(|table| table.rows).sum();
+    let rows = manifest.rows();
     let tables = manifest.tables.len();
     (tables > 0).then(|| {
         let (tables, rows) = (counted(tables as u64, "table"), counted(rows, "row"));

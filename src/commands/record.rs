@@ -4,21 +4,17 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use crate::dump::contents::{Contents, TableContents};
-use crate::dump::inserts::Columns;
-use crate::dump::item::{Facts, Name};
+use crate::dump::contents::Contents;
+use crate::dump::item::Facts;
 use crate::dump::items::Unsound;
-use crate::dump::statements::StatementsOfKind;
+use crate::model::contents::{Columns, Table};
 use crate::model::outcome::{RunReport, Status, Verdict};
 use crate::packing::compress::Compressed;
 use crate::settings::CreateSettings;
-use crate::source::facts::Facts as SourceFacts;
+use crate::source::facts::{Child, Facts as SourceFacts};
 use crate::source::pg_dump::DumpRequest;
 use crate::store::history::{Record, Work};
-use crate::store::manifest::{
-    BackupFile, FORMAT_VERSION, Fingerprint, GlobalsFile, LargeObjects, Manifest, PgDump, Sequence,
-    Source, Statements, Table,
-};
+use crate::store::manifest::{BackupFile, FORMAT_VERSION, GlobalsFile, Manifest, PgDump, Source};
 
 /// How a backup was made.
 #[derive(Debug)]
@@ -89,10 +85,10 @@ pub fn manifest(
         },
         globals: made.globals.clone(),
         tables: tables(contents, &made.facts),
-        sequences: sequences(contents),
-        large_objects: large_objects(contents),
-        statements: statements(contents),
-        statements_in_order: Some(Fingerprint(contents.statements.in_order())),
+        sequences: contents.database.sequences.clone(),
+        large_objects: contents.database.large_objects.objects(),
+        statements: contents.statements.by_kind(),
+        statements_in_order: Some(contents.statements.in_order()),
         alembic_revision: contents.alembic_revisions().map(|revisions| revisions.join(", ")),
         not_recorded: not_recorded(&made.facts, contents, not_understood),
         index: None,
@@ -130,60 +126,18 @@ fn source(made: &Made, facts: &Facts) -> Source {
     }
 }
 
+/// The tables of the dump. INSERT statements without columns mean the source's order of columns, and a
+/// restored table that inherits some may have another: of those, the source's columns.
 fn tables(contents: &Contents, facts: &SourceFacts) -> Vec<Table> {
-    let table = |table: &TableContents| Table {
-        schema: text(&table.schema),
-        name: text(&table.name),
-        columns: match &table.columns {
-            Columns::Named(columns) => columns.iter().map(text).collect(),
-            Columns::Stored => columns_of_child(table, facts),
-        },
-        rows: table.fingerprint.rows,
-        fingerprint: Fingerprint(table.fingerprint.sum),
-    };
-    contents.database.tables.iter().map(table).collect()
-}
-
-/// The columns of a table that inherits some, in the source's order: INSERT statements without columns
-/// mean that order, and a restored table may have another. Of other tables it is the dump's.
-fn columns_of_child(table: &TableContents, facts: &SourceFacts) -> Vec<String> {
-    let SourceFacts::Known(known) = facts else { return Vec::new() };
-    let (schema, name) = (text(&table.schema), text(&table.name));
-    let child = known.children.iter().find(|of| of.schema == schema && of.name == name);
-    child.map(|child| child.columns.clone()).unwrap_or_default()
-}
-
-fn sequences(contents: &Contents) -> Vec<Sequence> {
-    let sequence = |set: &crate::dump::contents::SequenceState| Sequence {
-        schema: text(&set.schema),
-        name: text(&set.name),
-        last_value: set.value,
-        is_called: set.is_called,
-    };
-    contents.database.sequences.iter().map(sequence).collect()
-}
-
-fn large_objects(contents: &Contents) -> LargeObjects {
-    let written = &contents.database.large_objects;
-    let known = written.contents();
-    LargeObjects {
-        count: written.count(),
-        bytes: known.map(|known| known.bytes),
-        fingerprint: known.map(|known| Fingerprint(known.sum)),
+    let mut tables = contents.database.tables.clone();
+    let SourceFacts::Known(known) = facts else { return tables };
+    for table in tables.iter_mut().filter(|table| table.columns == Columns::Stored) {
+        let same = |of: &&Child| (&of.schema, &of.name) == (&table.schema, &table.name);
+        if let Some(child) = known.children.iter().find(same) {
+            table.columns = Columns::Named(child.columns.clone());
+        }
     }
-}
-
-fn statements(contents: &Contents) -> Vec<Statements> {
-    let statements = |found: StatementsOfKind| Statements {
-        kind: found.kind,
-        count: found.count,
-        fingerprint: Fingerprint(found.fingerprint),
-    };
-    contents.statements.by_kind().into_iter().map(statements).collect()
-}
-
-fn text(name: &Name) -> String {
-    name.text().into_owned()
+    tables
 }
 
 fn not_recorded(
@@ -198,7 +152,7 @@ fn not_recorded(
     if contents.inserts > 0 {
         reasons.push("rows of INSERT statements that are not understood".to_owned());
     }
-    if contents.database.large_objects.contents().is_none() {
+    if contents.database.large_objects.objects().contents.is_none() {
         reasons.push("contents of large objects, which pg_dump writes otherwise".to_owned());
     }
     if let Some(unsound) = not_understood {
@@ -225,7 +179,7 @@ pub fn history(
         record.dump_bytes = Some(manifest.file.uncompressed_bytes);
         record.sha256 = Some(manifest.file.sha256.clone());
         record.tables = Some(manifest.tables.len() as u64);
-        record.rows = Some(manifest.tables.iter().map(|table| table.rows).sum());
+        record.rows = Some(manifest.rows());
     }
     record
 }

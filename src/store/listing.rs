@@ -108,9 +108,7 @@ fn listed(dir: &Path, backup: &AtRest, memory: &Memory) -> Listed {
         database: manifest
             .and_then(|manifest| manifest.source.database.clone())
             .or_else(|| known.last(|record| record.database.clone())),
-        rows: manifest
-            .map(|manifest| manifest.tables.iter().map(|table| table.rows).sum())
-            .or_else(|| known.last(|record| record.rows)),
+        rows: manifest.map(Manifest::rows).or_else(|| known.last(|record| record.rows)),
         manifest: match &backup.manifest {
             None => ManifestState::Absent,
             Some(Ok(_)) => ManifestState::Present,

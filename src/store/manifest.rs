@@ -15,6 +15,8 @@ use super::error::StoreError;
 use super::naming::manifest_path;
 use super::publish::write_anew;
 use super::seal;
+use crate::model::contents::{LargeObjects, Sequence, StatementsOfKind, Table};
+use crate::model::fingerprint::Fingerprint;
 
 /// The version that is written, and the newest that is read.
 pub const FORMAT_VERSION: u32 = 1;
@@ -47,7 +49,7 @@ pub struct Manifest {
     /// The large objects.
     pub large_objects: LargeObjects,
     /// The statements, by kind.
-    pub statements: Vec<Statements>,
+    pub statements: Vec<StatementsOfKind>,
     /// Of all their texts, in the order of the dump, whatever their kind; absent in manifests of before it
     /// was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,86 +138,6 @@ pub struct GlobalsFile {
     pub bytes: u64,
     /// SHA-256 of its bytes, in hex.
     pub sha256: String,
-}
-
-/// A table with rows in the dump.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Table {
-    /// Its schema.
-    pub schema: String,
-    /// Its name.
-    pub name: String,
-    /// The columns in the order of the COPY statement.
-    pub columns: Vec<String>,
-    /// Its rows.
-    pub rows: u64,
-    /// Of their contents.
-    pub fingerprint: Fingerprint,
-}
-
-/// 128 bits as 32 lower-case hex digits: the sum of the hashes of a table's rows, or the hash of
-/// statements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Fingerprint(pub u128);
-
-impl From<Fingerprint> for String {
-    fn from(fingerprint: Fingerprint) -> Self {
-        format!("{:032x}", fingerprint.0)
-    }
-}
-
-impl TryFrom<String> for Fingerprint {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if text.len() != 32 || !text.bytes().all(lower_hex) {
-            return Err(format!("{text:?} is not a fingerprint of 32 hex digits"));
-        }
-        u128::from_str_radix(&text, 16).map(Self).map_err(|error| error.to_string())
-    }
-}
-
-/// The state of a sequence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sequence {
-    /// Its schema.
-    pub schema: String,
-    /// Its name.
-    pub name: String,
-    /// The last value.
-    pub last_value: i64,
-    /// Whether that value was given out; else it is the next.
-    pub is_called: bool,
-}
-
-/// The statements of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Statements {
-    /// What they make, such as `FK CONSTRAINT`, or their first word, such as `SET`.
-    pub kind: String,
-    /// How many.
-    pub count: u64,
-    /// Of their texts, in the order of the dump.
-    pub fingerprint: Fingerprint,
-}
-
-/// The large objects in the dump.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LargeObjects {
-    /// How many.
-    pub count: u64,
-    /// Their bytes, where they were counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<u64>,
-    /// The sum of the hashes of their numbers and contents, where they were read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fingerprint: Option<Fingerprint>,
 }
 
 /// Where in the file what is found.
@@ -377,6 +299,11 @@ impl Manifest {
         } else {
             format!("it names {}, and {name} has {sizes}", self.file.name)
         }))
+    }
+
+    /// Rows in all tables.
+    pub fn rows(&self) -> u64 {
+        self.tables.iter().map(|table| table.fingerprint.rows).sum()
     }
 
     /// Whether tables, sequences and statements were recorded at all: the archive of a machine

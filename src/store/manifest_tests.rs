@@ -2,6 +2,7 @@ use chrono::TimeZone;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::contents::{Columns, TableFingerprint};
 
 fn manifest() -> Manifest {
     Manifest {
@@ -29,9 +30,9 @@ fn manifest() -> Manifest {
         tables: vec![Table {
             schema: "public".into(),
             name: "users".into(),
-            columns: vec!["id".into(), "Übung".into()],
-            rows: 2,
-            fingerprint: Fingerprint(0xabc),
+            columns: Columns::Named(vec!["id".into(), "Übung".into()]),
+            fingerprint: TableFingerprint { rows: 2, sum: Fingerprint(0xabc) },
+            bytes: 12,
         }],
         sequences: vec![Sequence {
             schema: "public".into(),
@@ -40,7 +41,7 @@ fn manifest() -> Manifest {
             is_called: true,
         }],
         large_objects: LargeObjects::default(),
-        statements: vec![Statements {
+        statements: vec![StatementsOfKind {
             kind: "INDEX".into(),
             count: 3,
             fingerprint: Fingerprint(u128::MAX),
@@ -165,7 +166,8 @@ prop_compose! {
         columns in proptest::collection::vec(".*", 0..4),
         rows: u64, sum: u128,
     ) -> Table {
-        Table { schema, name, columns, rows, fingerprint: Fingerprint(sum) }
+        let fingerprint = TableFingerprint { rows, sum: Fingerprint(sum) };
+        Table { schema, name, columns: Columns::Named(columns), fingerprint, bytes: rows }
     }
 }
 

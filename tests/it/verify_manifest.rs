@@ -66,7 +66,7 @@ fn a_manifest_that_counts_other_rows_fails() {
     let (place, _, _) = backed_up();
     change_manifest(&place, |manifest| {
         let users = manifest.tables.iter_mut().find(|table| table.name == "users").unwrap();
-        users.rows += 1;
+        users.fingerprint.rows += 1;
     });
     let outcome = verified(&place);
     outcome.failed("public.users");

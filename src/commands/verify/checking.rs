@@ -5,15 +5,14 @@ use std::time::Instant;
 use super::by_value::Source;
 use super::watching::lost;
 use super::{DATABASE, Run};
-use crate::checks::sequences::{self, State};
 use crate::checks::{
-    self, CheckError, event_triggers, large_objects, migrations, presence, soundness,
+    self, CheckError, event_triggers, large_objects, migrations, presence, sequences, soundness,
 };
 use crate::commands::inspect::Inspection;
 use crate::config::{Data, Migrations, OnFinding};
-use crate::dump::contents::{Contents, DatabaseContents, TableContents};
-use crate::dump::item::Name;
+use crate::dump::contents::{Contents, DatabaseContents};
 use crate::events::{Event, Progress, Work};
+use crate::model::contents::Table;
 use crate::model::outcome::{CheckResult, Obstacle, Section, Status};
 use crate::pg::{ConnectInfo, Session};
 use crate::store::manifest::Manifest;
@@ -42,9 +41,9 @@ impl Run<'_> {
             self.events.emit(Event::SectionStarted(Section::Contents));
             let several = inspection.contents.databases().count() > 1;
             for database in inspection.contents.databases() {
-                let name = database.name.as_ref().map_or(DATABASE.into(), Name::text);
-                self.about = several.then(|| name.clone().into_owned());
-                self.against_the_backup(&server.database(&name), database, source).await?;
+                let name = database.name.as_deref().unwrap_or(DATABASE);
+                self.about = several.then(|| name.to_owned());
+                self.against_the_backup(&server.database(name), database, source).await?;
             }
             self.about = None;
             if schema_alone {
@@ -69,12 +68,8 @@ impl Run<'_> {
     /// Of the databases that a dump makes by itself, the one with the application's tables, else the
     /// last one that holds anything.
     fn applications_database(&self, contents: &Contents) -> Option<String> {
-        let is_apps = |table: &TableContents| {
-            self.settings.tables.iter().any(|of| of.name == table.name.text())
-        };
-        let name = |database: &DatabaseContents| {
-            database.name.as_ref().map(|name| name.text().into_owned())
-        };
+        let is_apps = |table: &Table| self.settings.tables.iter().any(|of| of.name == table.name);
+        let name = |database: &DatabaseContents| database.name.clone();
         let apps = contents.databases().find(|database| database.tables.iter().any(is_apps));
         apps.or(contents.databases().last()).and_then(name)
     }
@@ -120,17 +115,12 @@ impl Run<'_> {
         let added = self.tables(&session, target, dump, source).await?;
         self.sequences(&session, dump, &added).await?;
         let objects = large_objects::Expected {
-            in_dump: &dump.large_objects,
-            recorded: self.recorded().map(|manifest| {
-                let recorded = &manifest.large_objects;
-                let fingerprint = recorded.fingerprint.map(|fingerprint| fingerprint.0);
-                let contents = recorded.bytes.zip(fingerprint);
-                large_objects::Recorded { count: recorded.count, contents }
-            }),
+            in_dump: dump.large_objects.objects(),
+            recorded: self.recorded().map(|manifest| manifest.large_objects),
             content: self.settings.content,
         };
         if objects.any() {
-            let (events, total) = (&self.events, dump.large_objects.contents());
+            let (events, total) = (&self.events, objects.in_dump.contents);
             let progress = |done| {
                 let (work, total) = (Work::ComparingObjects, total.map(|total| total.bytes));
                 events.emit(Event::Progress(Progress { work, done, total, current: None }));
@@ -180,40 +170,27 @@ impl Run<'_> {
         dump: &DatabaseContents,
         added: &[String],
     ) -> Result<(), CheckError> {
-        let in_dump: Vec<State> = dump
-            .sequences
-            .iter()
-            .map(|set| State {
-                sequence: format!("{}.{}", set.schema, set.name),
-                last_value: set.value,
-                is_called: set.is_called,
-            })
-            .collect();
-        let recorded: Option<Vec<State>> = self.recorded().map(|manifest| {
-            let state = |sequence: &crate::store::manifest::Sequence| State {
-                sequence: format!("{}.{}", sequence.schema, sequence.name),
-                last_value: sequence.last_value,
-                is_called: sequence.is_called,
-            };
-            manifest.sequences.iter().map(state).collect()
-        });
+        let in_dump = &dump.sequences;
+        let recorded = self.recorded().map(|manifest| manifest.sequences.clone());
         let mut restored = sequences::states(session).await?;
         let wanted = self.settings.sequences != OnFinding::Off;
         let feeds =
             if wanted || !added.is_empty() { sequences::feeds(session).await? } else { Vec::new() };
-        for sequence in event_triggers::take_back(&mut restored, &in_dump, &feeds, added) {
+        for sequence in event_triggers::take_back(&mut restored, in_dump, &feeds, added) {
             tracing::info!(sequence, "moved on by rows that event triggers added");
         }
         for (index, set) in in_dump.iter().enumerate() {
             if let Some(moved) = dump.moved(index)
-                && let Some(state) = restored.iter_mut().find(|of| of.sequence == set.sequence)
+                && let Some(state) = restored
+                    .iter_mut()
+                    .find(|of| (&of.schema, &of.name) == (&set.schema, &set.name))
                 && state != set
             {
-                self.report.not_proven.push(format!("state of {}: {moved}", set.sequence));
+                self.report.not_proven.push(format!("state of {}: {moved}", set.display_name()));
                 state.clone_from(set);
             }
         }
-        self.note(sequences::judge_states(&restored, &in_dump, recorded.as_deref()));
+        self.note(sequences::judge_states(&restored, in_dump, recorded.as_deref()));
         if !wanted {
             return Ok(());
         }
@@ -222,7 +199,7 @@ impl Run<'_> {
         let was_so = |feed: &sequences::Feed| {
             feed.is_extensions
                 || recorded.as_ref().is_some_and(|recorded| feed.is_in(recorded))
-                || feed.is_untouched && feed.is_in(&in_dump)
+                || feed.is_untouched && feed.is_in(in_dump)
         };
         let check = sequences::judge_feeds(&feeds, was_so);
         if self.settings.sequences == OnFinding::Warn && check.status == Status::Failed {

@@ -10,7 +10,7 @@ use crate::checks::read_back::{self, Found, Wanted};
 use crate::checks::rendering::Rendering;
 use crate::dump::contents::DatabaseContents;
 use crate::dump::encoding::is_for_databases;
-use crate::dump::fingerprint::TableFingerprint;
+use crate::model::contents::TableFingerprint;
 use crate::pg::Session;
 use crate::sandbox::{Locale, Sandbox};
 

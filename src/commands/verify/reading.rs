@@ -10,14 +10,13 @@ use crate::checks::{self, checksum};
 use crate::commands::DEFECT;
 use crate::commands::inspect::{self, Inspection};
 use crate::dump::items::Unsound;
-use crate::dump::statements::StatementsOfKind;
 use crate::events::{Event, Events, Progress, Work};
 use crate::model::outcome::{CheckResult, Defect, Obstacle, Status};
 use crate::packing::file::BackupFile;
 use crate::packing::read_error::ReadError;
 use crate::packing::unpack::Compression;
 use crate::sandbox::{self, Limits, SandboxError};
-use crate::store::manifest::{Manifest, Statements};
+use crate::store::manifest::Manifest;
 
 /// How much larger than its backup file a dump is taken to be, before anything is known.
 const GROWTH: u64 = 16;
@@ -254,15 +253,9 @@ pub(super) fn dump_bytes(bytes: u64, compression: Compression) -> u64 {
 
 /// Whether the dump has the statements of the manifest.
 pub(super) fn statements(manifest: &Manifest, inspection: &Inspection) -> CheckResult {
-    let recorded = |of: &Statements| StatementsOfKind {
-        kind: of.kind.clone(),
-        count: of.count,
-        fingerprint: of.fingerprint.0,
-    };
-    let recorded: Vec<_> = manifest.statements.iter().map(recorded).collect();
     let found = &inspection.contents.statements;
-    let order = manifest.statements_in_order.map(|written| (written.0, found.in_order()));
-    checks::statements::judge(&found.by_kind(), &recorded, order)
+    let order = manifest.statements_in_order.map(|written| (written, found.in_order()));
+    checks::statements::judge(&found.by_kind(), &manifest.statements, order)
 }
 
 /// Reads the whole backup on a thread of its own.

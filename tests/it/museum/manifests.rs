@@ -1,6 +1,8 @@
 //! A good backup beside a manifest that is damaged, another backup's, or says something else.
 
-use ccc_backup::store::manifest::{Fingerprint, Manifest};
+use ccc_backup::model::contents::Table;
+use ccc_backup::model::fingerprint::Fingerprint;
+use ccc_backup::store::manifest::Manifest;
 
 use super::broken::{Broken, fit, manifest};
 use super::dump::good;
@@ -76,6 +78,10 @@ fn of_another_backup(museum: &mut Vec<Broken>) {
     );
 }
 
+fn users(manifest: &mut Manifest) -> &mut Table {
+    manifest.tables.iter_mut().find(|it| it.name == "users").unwrap()
+}
+
 /// As if the dump had been made of another database than the manifest.
 fn says_otherwise(museum: &mut Vec<Broken>) {
     let mut put = |breakage: &'static str, change: fn(&mut Manifest), said: &'static str| {
@@ -85,14 +91,14 @@ fn says_otherwise(museum: &mut Vec<Broken>) {
     };
     put(
         "a manifest that counts a row more",
-        |manifest| manifest.tables.iter_mut().find(|it| it.name == "users").unwrap().rows += 1,
+        |manifest| users(manifest).fingerprint.rows += 1,
         "public.users: expected 23 rows by the manifest, found 22 in the dump",
     );
     put(
         "a manifest with another fingerprint",
         |manifest| {
-            let users = manifest.tables.iter_mut().find(|it| it.name == "users").unwrap();
-            users.fingerprint = Fingerprint(users.fingerprint.0 ^ 1);
+            let users = users(manifest);
+            users.fingerprint.sum = Fingerprint(users.fingerprint.sum.0 ^ 1);
         },
         "public.users: the dump is not what was written",
     );
