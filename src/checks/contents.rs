@@ -205,6 +205,7 @@ mod tests {
             columns: Columns::Named(columns.iter().map(|name| (*name).into()).collect()),
             fingerprint: print(rows, u128::from(rows)),
             bytes: 0,
+            spans: Vec::new(),
         };
         let tables = [part(&["a", "b"], 30), part(&["b", "a"], 10)];
         let all = |rows| vec![Found::Rows(print(rows, 5)), Found::Rows(print(rows, 6))];

@@ -1,5 +1,6 @@
 //! What is put on record: the manifest of a backup, and the lines of the history.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -8,13 +9,16 @@ use crate::dump::contents::Contents;
 use crate::dump::item::Facts;
 use crate::dump::items::Unsound;
 use crate::model::contents::{Columns, Table};
+use crate::model::files::FileFacts;
 use crate::model::outcome::{RunReport, Status, Verdict};
-use crate::packing::compress::Compressed;
+use crate::model::span::{RowsAt, Span};
+use crate::packing::compress::Member;
 use crate::settings::CreateSettings;
+use crate::source::coverage::{Held, SourceHas};
 use crate::source::facts::{Child, Facts as SourceFacts};
 use crate::source::pg_dump::DumpRequest;
 use crate::store::history::{Record, Work};
-use crate::store::manifest::{BackupFile, FORMAT_VERSION, GlobalsFile, Manifest, PgDump, Source};
+use crate::store::manifest::{self, Manifest, New, Source};
 
 /// How a backup was made.
 #[derive(Debug)]
@@ -25,10 +29,12 @@ pub struct Made<'a> {
     pub request: &'a DumpRequest,
     /// What the source said of itself.
     pub facts: SourceFacts,
+    /// What the source has.
+    pub has: SourceHas,
     /// Into which file.
     pub target: &'a Path,
     /// The file of the server's roles and tablespaces, where one is made.
-    pub globals: Option<GlobalsFile>,
+    pub globals: Option<FileFacts>,
     /// When it began.
     pub started_at: DateTime<Utc>,
 }
@@ -36,21 +42,16 @@ pub struct Made<'a> {
 /// The file that was made, or the directory.
 #[derive(Debug)]
 pub struct Packed {
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// Its checksum.
-    pub sha256: String,
+    /// Its files.
+    pub files: Vec<FileFacts>,
     /// Bytes of its SQL; 0 where it was not read.
-    pub uncompressed_bytes: u64,
+    pub dump_bytes: u64,
 }
 
-impl<W> From<&Compressed<W>> for Packed {
-    fn from(compressed: &Compressed<W>) -> Self {
-        Self {
-            bytes: compressed.bytes_out,
-            sha256: compressed.sha256_hex(),
-            uncompressed_bytes: compressed.bytes_in,
-        }
+impl Packed {
+    /// One file.
+    pub fn file(target: &Path, bytes: u64, sha256: String, dump_bytes: u64) -> Self {
+        Self { files: vec![FileFacts { name: name_of(target), bytes, sha256 }], dump_bytes }
     }
 }
 
@@ -58,40 +59,68 @@ impl<W> From<&Compressed<W>> for Packed {
 pub fn manifest(
     made: &Made,
     packed: Packed,
-    contents: &Contents,
+    found: &Contents,
     facts: &Facts,
-    not_understood: Option<&Unsound>,
+    not_recorded: Vec<String>,
 ) -> Manifest {
-    Manifest {
-        format_version: FORMAT_VERSION,
-        tool: concat!("ccc-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
+    let options = made.request.options();
+    let (tables, statements) = (tables(found, &made.facts), found.statements.by_kind());
+    // Where the dump was not read, it is not known what it has not.
+    let coverage = (!statements.is_empty()).then(|| {
+        let globals = made.globals.is_some();
+        let held = Held { options: &options, tables: &tables, statements: &statements, globals };
+        made.has.beside(held)
+    });
+    let contents = manifest::Contents {
+        tables,
+        sequences: found.database.sequences.clone(),
+        large_objects: found.database.large_objects.objects(),
+        statements,
+        statements_in_order: Some(found.statements.in_order()),
+        revision: found.alembic_revisions().map(|revisions| revisions.join(", ")),
+        not_recorded,
+        coverage: coverage.flatten(),
+    };
+    Manifest::of(New {
         created_at: made.started_at,
-        source: source(made, facts),
-        pg_dump: PgDump {
-            version: made.request.pg_dump.version.clone(),
-            args: made
-                .request
-                .arguments()
-                .iter()
-                .map(|arg| arg.to_string_lossy().into_owned())
-                .collect(),
-        },
-        file: BackupFile {
-            name: name_of(made.target),
-            bytes: packed.bytes,
-            sha256: packed.sha256,
-            uncompressed_bytes: packed.uncompressed_bytes,
-            compression: made.settings.codec.name().to_owned(),
-        },
+        pg_dump: made.request.pg_dump.version.clone(),
+        name: name_of(made.target),
+        format: made.request.format,
+        packing: made.settings.codec.name().to_owned(),
+        files: packed.files,
+        dump_bytes: packed.dump_bytes,
         globals: made.globals.clone(),
-        tables: tables(contents, &made.facts),
-        sequences: contents.database.sequences.clone(),
-        large_objects: contents.database.large_objects.objects(),
-        statements: contents.statements.by_kind(),
-        statements_in_order: Some(contents.statements.in_order()),
-        alembic_revision: contents.alembic_revisions().map(|revisions| revisions.join(", ")),
-        not_recorded: not_recorded(&made.facts, contents, not_understood),
-        index: None,
+        source: source(made, facts),
+        options,
+        contents,
+    })
+}
+
+/// Has the rows of a packed plain dump read from the last of these places before them: where a byte of the
+/// file, the first of each, is unpacked to a byte of the dump, the second.
+pub fn place_rows(tables: &mut [Table], packed: bool, members: &[Member]) {
+    for span in tables.iter_mut().flat_map(|table| &mut table.spans) {
+        let Some(rows) = span.rows else { continue };
+        if !packed {
+            span.begin_at(rows.offset, rows.offset);
+            continue;
+        }
+        let next = members.partition_point(|member| member.uncompressed_offset <= rows.offset);
+        if let Some(member) = next.checked_sub(1).and_then(|at| members.get(at)) {
+            span.begin_at(member.offset, member.uncompressed_offset);
+        }
+    }
+}
+
+/// Says where the rows are in an archive, in place of where they are in the SQL that it was read as.
+pub fn place_rows_of_archive(tables: &mut [Table], rows: Vec<RowsAt>) {
+    let mut places: HashMap<(String, String), Vec<Span>> = HashMap::new();
+    for RowsAt { schema, name, span } in rows {
+        places.entry((schema, name)).or_default().push(span);
+    }
+    for table in tables {
+        let places = places.remove(&(table.schema.clone(), table.name.clone()));
+        table.spans = places.unwrap_or_default();
     }
 }
 
@@ -140,7 +169,8 @@ fn tables(contents: &Contents, facts: &SourceFacts) -> Vec<Table> {
     tables
 }
 
-fn not_recorded(
+/// What could not be recorded of a dump, one sentence each.
+pub fn not_recorded(
     facts: &SourceFacts,
     contents: &Contents,
     not_understood: Option<&Unsound>,
@@ -174,11 +204,11 @@ pub fn history(
     if let Some(manifest) = manifest {
         record.database.clone_from(&manifest.source.database);
         record.server_version.clone_from(&manifest.source.server_version);
-        record.pg_dump_version = Some(manifest.pg_dump.version.clone());
-        record.file_bytes = Some(manifest.file.bytes);
-        record.dump_bytes = Some(manifest.file.uncompressed_bytes);
-        record.sha256 = Some(manifest.file.sha256.clone());
-        record.tables = Some(manifest.tables.len() as u64);
+        record.pg_dump_version = Some(manifest.tools.pg_dump.clone());
+        record.file_bytes = Some(manifest.bytes());
+        record.dump_bytes = Some(manifest.dump_bytes);
+        record.sha256 = Some(manifest.sha256());
+        record.tables = Some(manifest.contents.tables.len() as u64);
         record.rows = Some(manifest.rows());
     }
     record

@@ -14,6 +14,7 @@ use crate::dump::statements::Statements;
 use crate::dump::surroundings::{Surroundings, translated};
 use crate::dump::unsupported::Beyond;
 use crate::model::contents::{Columns, Sequence, Table};
+use crate::model::span::Span;
 
 /// Bytes of the `alembic_version` table that are kept to read the revision from.
 const ALEMBIC_BYTES: usize = 16 * 1024;
@@ -46,6 +47,8 @@ struct Open {
     name: String,
     columns: Vec<String>,
     hasher: RowHasher,
+    /// First byte of the rows in the dump.
+    offset: u64,
     bytes: u64,
     is_alembic: bool,
 }
@@ -196,7 +199,7 @@ impl Contents {
         let columns = inserts::columns(columns.as_deref(), encoding);
         let bytes = rows.len() as u64;
         let (schema, name) = key.clone();
-        let found = Table { schema, name, columns, fingerprint, bytes };
+        let found = Table { schema, name, columns, fingerprint, bytes, spans: Vec::new() };
         match self.database.how(&key) {
             None | Some(How::Inserted) => {}
             // What COPY wrote before it, by hand, is of one table with it.
@@ -246,6 +249,7 @@ impl Contents {
             name,
             columns: block.columns.iter().map(|column| translated(column, encoding)).collect(),
             hasher: RowHasher::for_encoding(encoding),
+            offset: block.data_offset,
             bytes: 0,
             is_alembic: block.table == "alembic_version" && block.columns == ["version_num"],
         });
@@ -260,6 +264,7 @@ impl Contents {
             columns: Columns::Named(open.columns),
             fingerprint: open.hasher.finish(),
             bytes: open.bytes,
+            spans: vec![Span::of_dump(open.offset, open.bytes)],
         };
         self.database.add(found, How::Copied, &open.statement);
     }

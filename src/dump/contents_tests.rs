@@ -101,8 +101,28 @@ fn rows_are_the_same_whether_they_are_copied_or_inserted() {
         b"INSERT INTO public.a (b, c) VALUES (1, 'x\\');\n\
           INSERT INTO public.a (b, c) VALUES (NULL, 'y');\n",
     );
+    let without_spans = |mut found: Contents| {
+        found.database.tables.iter_mut().for_each(|table| table.spans.clear());
+        found
+    };
+    let copied = without_spans(copied);
     assert_eq!(inserted.database.tables, copied.database.tables);
     assert_eq!((inserted.inserts, inserted.rows()), (0, 2));
+}
+
+#[test]
+fn the_place_of_each_block_of_rows_is_known() {
+    let dump =
+        "COPY public.a (b) FROM stdin;\n1\n22\n\\.\nCOPY public.a (b) FROM stdin;\n333\n\\.\n";
+    let found = contents(dump.as_bytes());
+    let whole = format!("-- PostgreSQL database dump\n{dump}");
+    let rows = |span: &Span| {
+        let rows = span.rows.unwrap();
+        let from = usize::try_from(rows.offset).unwrap();
+        &whole[from..from + usize::try_from(rows.bytes).unwrap()]
+    };
+    let rows: Vec<_> = found.database.tables[0].spans.iter().map(rows).collect();
+    assert_eq!(rows, ["1\n22\n", "333\n"]);
 }
 
 #[test]

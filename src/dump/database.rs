@@ -113,6 +113,7 @@ impl DatabaseContents {
             Some(at) => {
                 tables[*at].fingerprint += found.fingerprint;
                 tables[*at].bytes += found.bytes;
+                tables[*at].spans.extend(found.spans);
             }
             None => {
                 place.at.push(tables.len());

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fingerprint::Fingerprint;
 use super::quoting::quote_qualified;
+use super::span::Span;
 
 /// A table that has rows in the dump, or could have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +29,9 @@ pub struct Table {
     /// Bytes of the rows in COPY's text format; 0 where an older manifest does not say it.
     #[serde(default)]
     pub bytes: u64,
+    /// Where they lie in the backup, where that is known: for each block of them, in the dump's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<Span>,
 }
 
 impl Table {
@@ -185,6 +189,7 @@ mod tests {
             columns: Columns::Stored,
             fingerprint: TableFingerprint { rows: 2, sum: Fingerprint(1) },
             bytes: 7,
+            spans: Vec::new(),
         };
         for (columns, written) in [
             (Columns::Stored, "null"),

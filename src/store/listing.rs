@@ -84,7 +84,7 @@ pub fn at_rest(dir: &Path) -> Result<(Vec<AtRest>, Vec<PathBuf>), StoreError> {
         let of_target = manifest.is_none().then(|| of(&path)).flatten();
         let known = manifest.as_ref().or(of_target.as_ref());
         let recorded = known.and_then(|known| known.as_ref().ok());
-        let recorded = recorded.map(|manifest| manifest.file.sha256.clone());
+        let recorded = recorded.map(Manifest::sha256);
         AtRest { found, bytes, manifest, recorded }
     };
     Ok((found.into_iter().map(look).collect(), not_searched))

@@ -80,6 +80,7 @@ fn table(name: &str) -> Wanted {
         columns: Columns::Stored,
         fingerprint: TableFingerprint::default(),
         bytes: 0,
+        spans: Vec::new(),
     })
 }
 

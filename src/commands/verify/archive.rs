@@ -77,7 +77,7 @@ impl Run<'_> {
         let sound = |examined: &Examined| examined.head.is_ok();
         let (examined, started) = self.start_while(&request, reading, sound).await?;
         let examined = examined.map_err(|error| self.unread(&error))?;
-        let checksum = self.checksum(&examined.sha256);
+        let checksum = self.checksum(&examined.sha256, &examined.files);
         if let Err(Fault::Flaw(flaw)) = &examined.head {
             self.is_bad(flaw.to_string(), flaw.hint(), checksum, archive.has_changed())?;
             return Ok(None);
@@ -253,7 +253,7 @@ impl Run<'_> {
             return;
         };
         let here = self.report.sandbox.as_ref().map(|facts| facts.server_version.as_str());
-        let there = manifest.pg_dump.version.as_str();
+        let there = manifest.tools.pg_dump.as_str();
         if here.and_then(archive::major_of) == archive::major_of(there) {
             self.note(statements(manifest, inspection));
         } else {
@@ -267,8 +267,7 @@ impl Run<'_> {
     /// Whether `create` was told to leave owners out. An archive holds them all the same, and
     /// pg_restore is told.
     pub(super) fn is_without_owners(&self) -> bool {
-        let args = self.manifest.iter().flat_map(|manifest| &manifest.pg_dump.args);
-        args.into_iter().any(|arg| arg == "--no-owner")
+        self.manifest.as_ref().is_some_and(|manifest| !manifest.options.owners)
     }
 }
 

@@ -116,7 +116,7 @@ impl Run<'_> {
         self.sequences(&session, dump, &added).await?;
         let objects = large_objects::Expected {
             in_dump: dump.large_objects.objects(),
-            recorded: self.recorded().map(|manifest| manifest.large_objects),
+            recorded: self.recorded().map(|manifest| manifest.contents.large_objects),
             content: self.settings.content,
         };
         if objects.any() {
@@ -134,7 +134,7 @@ impl Run<'_> {
         let sound = soundness::check(&session, known, !self.without_rows).await?;
         self.note(sound);
         if let Some(manifest) = &self.manifest
-            && let Some(recorded) = manifest.alembic_revision.as_deref()
+            && let Some(recorded) = manifest.contents.revision.as_deref()
         {
             let restored = migrations::revisions(&session).await?.unwrap_or_default().join(", ");
             self.note(migrations::judge_recorded(&restored, recorded));
@@ -144,8 +144,8 @@ impl Run<'_> {
 
     /// Whether the backup may be without rows, by its manifest or by the configuration.
     pub(super) fn may_be_without_rows(&self) -> bool {
-        let args = self.manifest.iter().flat_map(|manifest| &manifest.pg_dump.args);
-        self.settings.data == Data::None || presence::leaves_rows_out(args.map(String::as_str))
+        self.settings.data == Data::None
+            || self.manifest.as_ref().is_some_and(|manifest| manifest.options.leaves_rows_out())
     }
 
     /// What the checks do not cover.
@@ -171,7 +171,7 @@ impl Run<'_> {
         added: &[String],
     ) -> Result<(), CheckError> {
         let in_dump = &dump.sequences;
-        let recorded = self.recorded().map(|manifest| manifest.sequences.clone());
+        let recorded = self.recorded().map(|manifest| manifest.contents.sequences.clone());
         let mut restored = sequences::states(session).await?;
         let wanted = self.settings.sequences != OnFinding::Off;
         let feeds =

@@ -213,7 +213,7 @@ impl Run<'_> {
                                written";
                 let open = manifest.as_ref().map_or(vec![missing.to_owned()], |manifest| {
                     let reason = |reason: &String| format!("not recorded by create: {reason}");
-                    manifest.not_recorded.iter().map(reason).collect()
+                    manifest.contents.not_recorded.iter().map(reason).collect()
                 });
                 self.report.not_proven.extend(open);
                 self.manifest = manifest;

@@ -11,6 +11,7 @@ use crate::commands::DEFECT;
 use crate::commands::inspect::{self, Inspection};
 use crate::dump::items::Unsound;
 use crate::events::{Event, Events, Progress, Work};
+use crate::model::files::FileFacts;
 use crate::model::outcome::{CheckResult, Defect, Obstacle, Status};
 use crate::packing::file::BackupFile;
 use crate::packing::read_error::ReadError;
@@ -53,7 +54,7 @@ impl Run<'_> {
         let mut inspection = match inspected {
             Err(error) => {
                 if let ReadError::Refused { sha256, .. } = &error {
-                    let checksum = self.checksum(sha256);
+                    let checksum = self.checksum(sha256, &[]);
                     if !self.is_the_file(checksum.as_ref(), file.has_changed())? {
                         return Ok(None);
                     }
@@ -62,7 +63,7 @@ impl Run<'_> {
             }
             Ok(inspection) => inspection,
         };
-        let checksum = self.checksum(&inspection.sha256);
+        let checksum = self.checksum(&inspection.sha256, &[]);
         if inspection.unsound.as_ref().is_some_and(|_| sound(&inspection)) {
             let text = "that the file is whole: it has no header and trailer of pg_dump";
             self.report.not_proven.push(text.to_owned());
@@ -122,11 +123,14 @@ impl Run<'_> {
         Ok((read, started))
     }
 
-    /// Notes the checksum of the backup, and gives its comparison with the manifest's.
-    pub(super) fn checksum(&mut self, found: &str) -> Option<CheckResult> {
+    /// Notes the checksum of the backup, and gives its comparison with the manifest's; of a directory,
+    /// those of its files, too.
+    pub(super) fn checksum(&mut self, found: &str, files: &[FileFacts]) -> Option<CheckResult> {
         self.report.sha256 = Some(found.to_owned());
         let manifest = self.manifest.as_ref()?;
-        Some(checksum::judge(found, &manifest.file.sha256))
+        let (sha256, recorded) = (manifest.sha256(), manifest.files_of_directory());
+        let written = checksum::Bytes { sha256: &sha256, files: recorded };
+        Some(checksum::judge(checksum::Bytes { sha256: found, files }, written))
     }
 
     /// Notes that the backup itself is bad.
@@ -254,8 +258,8 @@ pub(super) fn dump_bytes(bytes: u64, compression: Compression) -> u64 {
 /// Whether the dump has the statements of the manifest.
 pub(super) fn statements(manifest: &Manifest, inspection: &Inspection) -> CheckResult {
     let found = &inspection.contents.statements;
-    let order = manifest.statements_in_order.map(|written| (written, found.in_order()));
-    checks::statements::judge(&found.by_kind(), &manifest.statements, order)
+    let order = manifest.contents.statements_in_order.map(|written| (written, found.in_order()));
+    checks::statements::judge(&found.by_kind(), &manifest.contents.statements, order)
 }
 
 /// Reads the whole backup on a thread of its own.

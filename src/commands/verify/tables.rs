@@ -204,7 +204,7 @@ struct Records<'a>(BTreeMap<(String, String, Vec<String>), &'a Table>);
 
 impl<'a> Records<'a> {
     fn of(manifest: &'a Manifest) -> Self {
-        Self(manifest.tables.iter().map(|table| (key(table), table)).collect())
+        Self(manifest.contents.tables.iter().map(|table| (key(table), table)).collect())
     }
 
     /// The key of a table of the dump. Of one whose columns the dump does not name, the record may.

@@ -52,7 +52,7 @@ fn damaged(museum: &mut Vec<Broken>) {
         }),
         (
             "a manifest of a format that never was",
-            replaced("\"format_version\": 1", "\"format_version\": 0"),
+            replaced("\"format_version\": 2", "\"format_version\": 0"),
         ),
     ] {
         manifest(museum, breakage, bytes, said);
@@ -62,14 +62,14 @@ fn damaged(museum: &mut Vec<Broken>) {
 fn of_another_backup(museum: &mut Vec<Broken>) {
     let bytes = |manifest: &Manifest| manifest.to_bytes().unwrap();
     let mut other = fit(&good().manifest, &gzipped(b"another backup"));
-    other.file.name = "backup_20260113_020000.sql.gz".to_owned();
+    other.name = "backup_20260113_020000.sql.gz".to_owned();
     manifest(
         museum,
         "another backup's manifest",
         bytes(&other),
         "the manifest belongs to another file: it names backup_20260113_020000.sql.gz",
     );
-    other.file.bytes = good().manifest.file.bytes;
+    other.files[0].bytes = good().manifest.bytes();
     manifest(
         museum,
         "the manifest of another backup of the same size",
@@ -79,7 +79,7 @@ fn of_another_backup(museum: &mut Vec<Broken>) {
 }
 
 fn users(manifest: &mut Manifest) -> &mut Table {
-    manifest.tables.iter_mut().find(|it| it.name == "users").unwrap()
+    manifest.contents.tables.iter_mut().find(|it| it.name == "users").unwrap()
 }
 
 /// As if the dump had been made of another database than the manifest.
@@ -104,37 +104,41 @@ fn says_otherwise(museum: &mut Vec<Broken>) {
     );
     put(
         "a manifest without a table",
-        |manifest| manifest.tables.retain(|table| table.name != "users"),
+        |manifest| manifest.contents.tables.retain(|table| table.name != "users"),
         "public.users: in the dump, not in the manifest",
     );
     put(
         "a manifest with a table more",
         |manifest| {
-            let mut more = manifest.tables[0].clone();
+            let mut more = manifest.contents.tables[0].clone();
             more.name = "more".to_owned();
-            manifest.tables.push(more);
+            manifest.contents.tables.push(more);
         },
         "analytics.more: in the manifest, not in the dump",
     );
     put(
         "a manifest with another state of a sequence",
-        |manifest| manifest.sequences[0].last_value += 1,
+        |manifest| manifest.contents.sequences[0].last_value += 1,
         "expected 41 (called) by the manifest, found 40 (called)",
     );
     put(
         "a manifest with a large object more",
-        |manifest| manifest.large_objects.count = 1,
+        |manifest| manifest.contents.large_objects.count = 1,
         "Large objects do not match the backup: expected 1, 0 in the dump, found 0",
     );
     put(
         "a manifest with another revision",
-        |manifest| manifest.alembic_revision = Some("e10b6a53d8f4".to_owned()),
+        |manifest| manifest.contents.revision = Some("e10b6a53d8f4".to_owned()),
         "Migration version does not match the manifest: expected e10b6a53d8f4",
     );
     put(
         "a manifest with a statement more",
         |manifest| {
-            manifest.statements.iter_mut().for_each(|of| of.count += u64::from(of.kind == "INDEX"))
+            manifest
+                .contents
+                .statements
+                .iter_mut()
+                .for_each(|of| of.count += u64::from(of.kind == "INDEX"))
         },
         "Statements do not match the manifest: INDEX: expected 42, found 41",
     );
