@@ -166,6 +166,52 @@ fn what_follows_two_dashes_goes_to_pg_dump_and_into_the_manifest() {
 }
 
 #[test]
+fn the_manifest_says_what_the_source_has_and_the_backup_has_not() {
+    let (place, database) = (Place::without_docker(), database());
+    let (other, role) = (unchanged_database(), format!("beside_{}", database.name));
+    database.sql(&format!(
+        "CREATE UNLOGGED TABLE fast (id integer); CREATE PUBLICATION news FOR TABLE users;
+         CREATE ROLE {role}; ALTER ROLE {role} IN DATABASE {name} SET work_mem = '5MB';
+         ALTER DATABASE {name} SET TimeZone = 'UTC'",
+        name = database.name
+    ));
+    let args = ["--", "--exclude-table-d", "users", "-T", "comments", "--no-unlogged"];
+    created(place.create(&database).arg("a.sql").args(args));
+    let coverage = manifest(&place, "a.sql.gz")["contents"]["coverage"].clone();
+    created(place.create(&database).args(["b.sql", "--globals"]));
+    let of_whole = manifest(&place, "b.sql.gz")["contents"]["coverage"].clone();
+    database.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    let has = |of: &serde_json::Value, key: &str, name: &str| {
+        of[key].as_array().unwrap().iter().any(|of| of == name)
+    };
+    assert!(has(&coverage, "databases", &other.name), "{coverage}");
+    assert!(!has(&coverage, "databases", &database.name), "{coverage}");
+    assert!(has(&coverage, "roles", &role), "{coverage}");
+    assert_eq!(coverage["excluded_tables"].to_string(), r#"["public.comments","public.users"]"#);
+    assert_eq!(coverage["unlogged_tables"].to_string(), r#"["public.fast"]"#);
+    assert_eq!(coverage["publications"].to_string(), "[]");
+    for setting in ["database: TimeZone", &format!("role {role}: work_mem")] {
+        assert!(has(&coverage, "settings", setting), "{setting}: {coverage}");
+    }
+    for key in ["roles", "excluded_tables", "unlogged_tables", "unreadable_tables"] {
+        assert_eq!(of_whole[key].to_string(), "[]", "{key}");
+    }
+}
+
+#[test]
+fn options_of_pg_dump_mean_what_pg_dump_takes_them_for() {
+    let (place, database) = (Place::new(), unchanged_database());
+    for (name, option) in [("a", "-xs"), ("b", "--schema-o"), ("c", "--sect=pre-data")] {
+        let backup = format!("{name}.sql.gz");
+        created(place.create(database).args([name, "--", option]));
+        assert_eq!(manifest(&place, &backup)["contents"]["tables"].to_string(), "[]", "{option}");
+        let outcome = place.outcome(place.verify().arg(&backup));
+        outcome.passed();
+        assert!(outcome.stdout.contains("✓ No rows, as is meant"), "{option}: {outcome}");
+    }
+}
+
+#[test]
 fn owners_and_privileges_are_left_out_unless_asked_for() {
     let (place, database) = (Place::without_docker(), database());
     database.sql("GRANT SELECT ON users TO PUBLIC");

@@ -156,3 +156,30 @@ fn a_statement_that_was_moved_among_others_of_another_kind_fails_though_it_resto
     });
     verified(&place).passed();
 }
+
+#[test]
+fn of_a_directory_the_file_that_is_not_what_was_written_is_named() {
+    let place = Place::new();
+    let mut create = place.create(unchanged_database());
+    let outcome = Outcome::of(&create.args(["a", "--format=directory"]).output().unwrap());
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let manifest = Manifest::read(&place.dir().join("a.dir")).unwrap().unwrap();
+    let names: Vec<&str> = manifest.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, place.names("a.dir"));
+    let name = names.iter().find(|name| name.ends_with(".gz")).unwrap();
+    let path = place.dir().join("a.dir").join(name);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The time in the head of a gzip file, which nothing else covers.
+    bytes[4] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    place.outcome(place.verify().arg("a.dir")).failed(&format!("{name} is not what was written"));
+}
+
+#[test]
+fn a_manifest_that_requires_what_is_not_known_here_is_not_verified() {
+    let (place, _, _) = backed_up();
+    change_manifest(&place, |manifest| manifest.requires.push("age".to_owned()));
+    let outcome = verified(&place);
+    outcome.not_verified("requires what this version of ccc-backup does not understand: age");
+    outcome.hints("or a newer one");
+}

@@ -191,6 +191,7 @@ mod tests {
         let manifest = manifest.unwrap();
         assert_eq!((manifest.format, manifest.sha256()), (Format::Directory, "ab".repeat(32)));
         assert!(manifest.files_of_directory().is_empty());
+        assert_eq!(Manifest::parse(&manifest.to_bytes().unwrap()).unwrap(), manifest);
     }
 
     #[test]

@@ -78,8 +78,9 @@ pub struct Manifest {
     pub options: DumpOptions,
     /// What the backup holds.
     pub contents: Contents,
-    /// The one checksum of a directory by a manifest of format 1, which does not say those of its files.
-    #[serde(skip)]
+    /// The one checksum of a directory by a manifest of format 1, which did not say those of its files:
+    /// `files` has the directory in place of them. Else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     directory_sha256: Option<String>,
     /// Keys that this version does not know.
     #[serde(skip)]
