@@ -134,7 +134,8 @@ fn a_table_far_into_a_packed_dump_is_read_from_a_member_near_it() {
     let (place, database) = (Place::without_docker(), database());
     database.sql(
         "CREATE TABLE wide AS SELECT i, md5(i::text) || md5((i + 1)::text) AS text
-         FROM generate_series(1, 60000) i",
+         FROM generate_series(1, 60000) i;
+         CREATE TABLE zebra AS SELECT 1 AS i",
     );
     for (codec, name) in [("gzip", "a.sql.gz"), ("zstd", "a.sql.zst")] {
         let manifest = created(&place, &database, &["a.sql", "--compress", codec], name);
