@@ -49,7 +49,7 @@ pub(super) fn transcript(event: &Event) -> String {
                     "✓ Backup compressed".into(),
                     format!("  File: {}", file.display()),
                     format!("  Size: {file_bytes} bytes"),
-                    format!("  Packing: {:.1}%", saved(*dump_bytes, *file_bytes)),
+                    format!("  Compression: {:.1}%", saved(*dump_bytes, *file_bytes)),
                 ]);
             }
             lines
