@@ -356,7 +356,7 @@ mod tests {
         ✓ Backup compressed
           File: ./backups/backup_20260114_143022.sql.gz
           Size: 2345678 bytes
-          Packing: 84.6%
+          Compression: 84.6%
         ");
     }
 
