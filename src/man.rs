@@ -39,7 +39,6 @@ const FILES: [(&str, &str); 5] = [
         "Roles and tablespaces of its server, without passwords, by create --globals.",
     ),
     ("BACKUP_DIR/history.jsonl", "What was made and verified, and with which result."),
-    ("BACKUP_DIR/history.totals.json", "What these runs add up to, for the metrics."),
 ];
 
 /// The page in roff, with all visible commands of `program` and their options.

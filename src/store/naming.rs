@@ -7,8 +7,6 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 
 /// The file of runs in a backup directory.
 pub const HISTORY_FILE: &str = "history.jsonl";
-/// What these runs add up to, beside it.
-pub const TOTALS_FILE: &str = "history.totals.json";
 
 /// Suffixes of the files that `create` can make, longest first where one ends another.
 const SUFFIXES: [&str; 5] = [".sql.gz", ".sql.zst", ".sql", ".dump", ".tar"];
@@ -146,11 +144,6 @@ pub fn manifest_path(backup: &Path) -> PathBuf {
 /// The file of runs for a backup directory.
 pub fn history_path(dir: &Path) -> PathBuf {
     dir.join(HISTORY_FILE)
-}
-
-/// The file of the sums of these runs.
-pub fn totals_path(dir: &Path) -> PathBuf {
-    dir.join(TOTALS_FILE)
 }
 
 /// The first time `YYYYMMDD_HHMMSS` in a name (`-` or `T` may stand between), as UTC.

@@ -12,7 +12,7 @@ use super::globals::{globals_path, is_globals_name, is_shared};
 use super::lock;
 use super::manifest::Manifest;
 use super::naming::{
-    TOTALS_FILE, is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path,
+    is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path,
     own_time, partial_of,
 };
 use super::proof::{Backup, Memory, Proven};
@@ -92,13 +92,12 @@ fn kind_of(path: &Path, metadata: &Metadata) -> Option<Kind> {
 }
 
 /// Whether a partial file is to become something that ccc-backup writes here: a backup under any name
-/// (the file is its own, whoever chose the name), its manifest, its globals, or the sums of the history.
+/// (the file is its own, whoever chose the name), its manifest or its globals.
 fn is_own_partial(target: &str) -> bool {
     let manifest_of = target.strip_suffix(".manifest.json");
     manifest_of.is_some_and(is_backup_directory_name)
         || is_backup_name(manifest_of.unwrap_or(target).as_ref())
         || is_globals_name(target.as_ref())
-        || target == TOTALS_FILE
 }
 
 fn is_plain_file(path: &Path) -> bool {

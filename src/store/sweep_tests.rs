@@ -144,8 +144,7 @@ fn the_partial_files_of_dead_runs_go_and_those_of_live_ones_stay() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let manifest = ".x.sql.manifest.json.partial";
-    let totals = ".history.totals.json.partial";
-    for name in [".manual.sql.gz.partial", manifest, totals, ".notes.partial"] {
+    for name in [".manual.sql.gz.partial", manifest, ".notes.partial"] {
         write(dir.join(name), b"half").unwrap();
     }
     let live = Partial::create(&dir.join(NEW), false).unwrap();
