@@ -28,7 +28,7 @@ const ENVIRONMENT: [(&str, &str); 11] = [
     ),
 ];
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 4] = [
     (
         "BACKUP_DIR/backup_YYYYMMDD_HHMMSS.sql.gz",
         "A backup, named by the time in UTC; .sql.zst and .sql by --compress.",

@@ -12,8 +12,8 @@ use super::globals::{globals_path, is_globals_name, is_shared};
 use super::lock;
 use super::manifest::Manifest;
 use super::naming::{
-    is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path,
-    own_time, partial_of,
+    is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path, own_time,
+    partial_of,
 };
 use super::proof::{Backup, Memory, Proven};
 use super::publish::open_unfollowed;

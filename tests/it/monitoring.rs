@@ -219,13 +219,9 @@ fn lines_that_cannot_be_read_are_set_aside_and_said() {
 fn a_history_that_cannot_be_written_is_a_warning_and_the_metrics_tell_of_the_run_all_the_same() {
     let place = place();
     verify_bad(&place, METRICS).failed("empty");
-    std::fs::create_dir(place.dir().join("disk")).unwrap();
-    for name in ["bad.sql", "history.jsonl"] {
-        let from = place.dir().join("backups").join(name);
-        std::fs::copy(from, place.dir().join("disk").join(name)).unwrap();
-    }
+    let prepare = "cp backups/* disk; mount -o remount,ro disk";
     let words = format!("verify disk/bad.sql --metrics-file {METRICS}");
-    let outcome = on_a_disk(&place, "ro", "", &words, &[]);
+    let outcome = on_a_disk(&place, "size=1m", prepare, &words, &[]);
     outcome.failed("empty");
     assert!(outcome.stderr.contains("warning: the history was not written: "), "{outcome}");
     let metrics = metrics(&place);
