@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::outcome::{Verdict, grouped};
+use crate::model::outcome::{Verdict, grouped};
 use crate::store::history::{History, Record, Work};
 use crate::store::listing::Listed;
 use crate::store::proof::Judged;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::history::{Record, Work};
-use crate::outcome::Verdict;
+use crate::model::outcome::Verdict;
 
 /// The name for a database that is not known, such as that of a backup without a manifest.
 pub const UNKNOWN_DATABASE: &str = "unknown";
