@@ -62,14 +62,6 @@ impl Ledger {
     }
 }
 
-/// Adds a run to the history of a directory. Runs at once wait for each other.
-///
-/// # Errors
-/// As [`Ledger::open`] and [`Ledger::append`].
-pub fn append(dir: &Path, record: &Record) -> Result<(), StoreError> {
-    Ledger::open(dir)?.append(record.clone())
-}
-
 /// Opens, locks and reads the file that has the name now: another run, or a rotation of logs, may
 /// have moved the one that was opened away while we waited.
 fn open_locked(path: &Path) -> io::Result<(File, History)> {

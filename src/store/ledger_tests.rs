@@ -17,6 +17,11 @@ fn passed(backup: &str, minute: u64) -> Record {
     record(backup, Work::Verify, Verdict::Passed, minute)
 }
 
+/// Puts a run on record as the commands do.
+fn append(dir: &Path, record: &Record) -> Result<(), StoreError> {
+    Ledger::open(dir)?.append(record.clone())
+}
+
 #[test]
 fn records_are_read_as_they_were_written() {
     let dir = tempfile::tempdir().unwrap();

@@ -137,15 +137,6 @@ fn is_busy(path: &Path) -> bool {
     matches!(free, Ok(false))
 }
 
-/// What became of an entry that was to go.
-#[derive(Debug)]
-pub struct Removal {
-    /// The entry's path.
-    pub path: PathBuf,
-    /// Bytes that became free, or why it is still there.
-    pub result: Result<u64, RemovalError>,
-}
-
 /// Why an entry is still there.
 #[derive(Debug, thiserror::Error)]
 pub enum RemovalError {
@@ -171,16 +162,13 @@ impl RemovalError {
 }
 
 /// Removes what the plan says, oldest first, each backup with its manifest and globals; goes on after
-/// an error.
-pub fn apply(plan: &Plan) -> Vec<Removal> {
+/// an error. Gives for each the bytes that became free, or why it is still there.
+pub fn apply(plan: &Plan) -> Vec<Result<u64, RemovalError>> {
     plan.decisions
         .iter()
         .rev()
         .filter(|decision| matches!(decision.action, Action::Remove(_)))
-        .map(|decision| Removal {
-            path: decision.entry.path.clone(),
-            result: remove(&decision.entry),
-        })
+        .map(|decision| remove(&decision.entry))
         .collect()
 }
 
