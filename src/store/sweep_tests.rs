@@ -185,7 +185,7 @@ fn a_directory_of_ours_goes_with_its_manifest_and_a_half_written_one_of_a_dead_r
     write(dir.join(".live.dir.manifest.json.partial"), b"{").unwrap();
     write(dir.join(".x.manifest.json.partial"), b"{").unwrap();
     let removals = apply(&plan_for(dir, &[]));
-    assert!(removals.len() == 2 && removals.iter().all(Result::is_ok));
+    assert!(removals.len() == 3 && removals.iter().all(Result::is_ok));
     let kept = [".cache.partial", ".live.dir.partial", ".x.manifest.json.partial"];
     assert_eq!(names(dir), [&kept[..], &[NEW, "database.dir"]].concat());
     drop(live);
