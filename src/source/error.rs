@@ -255,7 +255,7 @@ const AUTHENTICATION: &[&str] = &[
 
 const PERMISSION: &[&str] = &[
     "permission denied for ",
-    "must be crate::dumpuser",
+    "must be superuser",
     "must be owner",
     "would be affected by row-level security",
 ];

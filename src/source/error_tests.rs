@@ -53,6 +53,7 @@ fn what_pg_dump_says_is_put_in_words() {
     let cases = [
         ("pg_dump: error: could not translate host name \"x\" to address: unknown", F::Unreachable),
         ("pg_dump: error: query failed: ERROR:  permission denied for table users", F::Permission),
+        ("pg_dump: error: query failed: ERROR:  must be superuser to do that", F::Permission),
         (
             "pg_dump: error: Dumping the contents of table \"a\" failed: PQgetResult() failed.\n\
           pg_dump: detail: Error message from server: FATAL:  terminating connection due to \
