@@ -86,7 +86,7 @@ pub fn manifest(
         pg_dump: made.request.pg_dump.version.clone(),
         name: name_of(made.target),
         format: made.request.format,
-        packing: made.settings.codec.name().to_owned(),
+        packing: made.settings.codec.packing(),
         files: packed.files,
         dump_bytes: packed.dump_bytes,
         globals: made.globals.clone(),
@@ -225,7 +225,8 @@ pub fn verification(report: &RunReport, database: Option<String>) -> Record {
     record.file_bytes = Some(report.backup_bytes);
     record.database = database;
     record.rows = report.rows;
-    record.checks = Some(report.checks.len() as u64);
+    record.checks =
+        Some(report.checks.iter().filter(|check| check.status != Status::Shown).count() as u64);
     let failed = report.checks.iter().filter(|check| check.status == Status::Failed);
     record.failed_checks = failed.map(|check| check.id.clone()).collect();
     if let Some(sandbox) = &report.sandbox {

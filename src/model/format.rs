@@ -21,6 +21,14 @@ pub enum Format {
 }
 
 impl Format {
+    /// All of them, as they are listed for people.
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Custom, Self::Directory, Self::Tar];
+
+    /// The format of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
     /// pg_dump's own word for it: `plain`, `custom`, `directory`, `tar`.
     pub fn name(self) -> &'static str {
         match self {

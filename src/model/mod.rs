@@ -9,6 +9,8 @@ pub mod files;
 pub mod fingerprint;
 pub mod format;
 pub mod outcome;
+pub mod packing;
 pub mod quoting;
 pub mod secret;
 pub mod span;
+pub mod suffix;

@@ -7,6 +7,7 @@ use std::path::Path;
 use ccc_backup::dump::fingerprint::RowHasher;
 use ccc_backup::model::contents::{Table, TableFingerprint};
 use ccc_backup::model::format::Format;
+use ccc_backup::model::packing::Packing;
 use ccc_backup::model::span::Span;
 use ccc_backup::store::manifest::Manifest;
 use flate2::read::{GzDecoder, MultiGzDecoder, ZlibDecoder};
@@ -65,9 +66,9 @@ fn rows(backup: &Path, manifest: &Manifest, span: &Span) -> Vec<u8> {
         Format::Plain => {
             let rows = span.rows.unwrap();
             let raw = bytes_from(backup, span);
-            let mut stream: Box<dyn Read> = match manifest.packing.as_str() {
-                "none" => raw,
-                "gzip" => Box::new(MultiGzDecoder::new(raw)),
+            let mut stream: Box<dyn Read> = match manifest.packing {
+                Packing::None => raw,
+                Packing::Gzip => Box::new(MultiGzDecoder::new(raw)),
                 _ => Box::new(zstd::Decoder::new(raw).unwrap()),
             };
             let before = rows.offset - rows.begins;
@@ -79,8 +80,8 @@ fn rows(backup: &Path, manifest: &Manifest, span: &Span) -> Vec<u8> {
         }
         Format::Custom => {
             let data = std::io::Cursor::new(block(bytes_from(backup, span)));
-            match manifest.packing.as_str() {
-                "none" => read(Box::new(data)),
+            match manifest.packing {
+                Packing::None => read(Box::new(data)),
                 _ => read(Box::new(ZlibDecoder::new(data))),
             };
         }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::FORMAT_VERSION;
+use super::document::FORMAT_VERSION;
 use crate::store::error::StoreError;
 
 /// Why a manifest cannot be used.

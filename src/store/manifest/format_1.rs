@@ -5,13 +5,16 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Contents, FORMAT_VERSION, Kind, Manifest, Source, Tools, Unknown};
+use super::document::{Contents, FORMAT_VERSION, Kind, Manifest, Tools};
+use super::source::Source;
+use super::unknown::Unknown;
 use crate::model::backup_id::BackupId;
 use crate::model::contents::{ObjectContents, Sequence, StatementsOfKind, Table};
 use crate::model::dump_options::DumpOptions;
 use crate::model::files::FileFacts;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::format::Format;
+use crate::model::packing::Packing;
 
 /// The oldest major version of pg_dump that wrote such a backup.
 const OLDEST_MAJOR: u32 = 13;
@@ -55,7 +58,7 @@ struct BackupFile {
     bytes: u64,
     sha256: String,
     uncompressed_bytes: u64,
-    compression: String,
+    compression: Packing,
 }
 
 #[derive(Deserialize)]
@@ -135,7 +138,8 @@ impl From<LargeObjects> for crate::model::contents::LargeObjects {
 mod tests {
     use serde_json::json;
 
-    use super::super::{ManifestError, seal};
+    use super::super::error::ManifestError;
+    use super::super::seal;
     use super::*;
     use crate::model::contents::Columns;
 

@@ -1,9 +1,18 @@
-use chrono::TimeZone;
+use std::path::Path;
+
+use chrono::{TimeZone, Utc};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::contents::{Columns, TableFingerprint};
+use crate::model::contents::{Columns, Sequence, StatementsOfKind, Table, TableFingerprint};
+use crate::model::coverage::Coverage;
+use crate::model::dump_options::DumpOptions;
+use crate::model::files::FileFacts;
+use crate::model::fingerprint::Fingerprint;
+use crate::model::format::Format;
+use crate::model::packing::Packing;
 use crate::model::span::Span;
+use crate::store::naming::manifest_path;
 
 fn manifest() -> Manifest {
     Manifest::of(New {
@@ -11,7 +20,7 @@ fn manifest() -> Manifest {
         pg_dump: "15.18".into(),
         name: "x.sql.gz".into(),
         format: Format::Plain,
-        packing: "gzip".into(),
+        packing: Packing::Gzip,
         files: vec![file("x.sql.gz", 3)],
         dump_bytes: 9,
         globals: Some(file("x.globals.sql", 5)),
