@@ -167,8 +167,8 @@ fn what_reaches_this_machine_is_not_taken_of_a_configuration_that_nobody_named()
     place.file("a.sql", good_dump());
     let verify = |settings: &str, named: bool| {
         place.file("ccc-backup.toml", format!("[verify.settings]\n{settings}\n").as_bytes());
-        let mut command = place.verify();
-        command.args(["a.sql", "--engine", "local"]);
+        let mut command = place.verify_locally();
+        command.arg("a.sql");
         place.outcome(command.args(if named { &["--config", "ccc-backup.toml"][..] } else { &[] }))
     };
     let touched = place.dir().join("touched");

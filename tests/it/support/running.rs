@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::source::{Database, connection};
-use super::{BINARY, Outcome, Place, clean_environment};
+use super::{BINARY, IMAGE_VARIABLE, Outcome, Place, clean_environment};
 
 /// How long a line may take to come.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,6 +59,15 @@ impl Running {
         let name = place.container.as_str();
         let verify = ["verify", "--port", "0", "--container-name", name, file];
         Self::start(place, &[&verify, args].concat())
+    }
+
+    /// Starts `ccc-backup verify` with these arguments by the machine's own PostgreSQL.
+    pub fn verify_locally(place: &Place, args: &[&str]) -> Self {
+        let mut command = Command::new(BINARY);
+        let name = place.container.as_str();
+        command.env_clear().envs(clean_environment()).env(IMAGE_VARIABLE, "");
+        command.args(["verify", "--engine", "local", "--container-name", name]).args(args);
+        Self::spawn(command.current_dir(place.dir()))
     }
 
     /// Starts `ccc-backup create` of a database in a place, in a process group of its own.
