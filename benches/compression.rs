@@ -12,9 +12,9 @@ use std::io::{Cursor, Read, Write};
 use std::num::NonZeroUsize;
 
 use bytes::Bytes;
-use ccc_backup::dump::codec::Codec;
-use ccc_backup::dump::compress::{Compressed, Compressor, Member};
-use ccc_backup::dump::open::{Compression, decompress};
+use ccc_backup::packing::codec::Codec;
+use ccc_backup::packing::compress::{Compressed, Compressor, Member};
+use ccc_backup::packing::unpack::{Compression, decompress};
 use divan::Bencher;
 use divan::counter::BytesCount;
 use flate2::write::GzEncoder;

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::outcome::{CheckResult, RunReport, Section};
+use crate::model::outcome::{CheckResult, RunReport, Section};
 
 /// Something that happened, in the order in which it happened.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 //! The library exists for the binary, the benchmarks and the tests; it promises no stable API.
 //! `docs/architecture.md` names the modules, their jobs, and which may import which.
 
+pub mod archive;
 pub mod checks;
 pub mod cli;
 pub mod commands;
@@ -10,12 +11,13 @@ pub mod config;
 pub mod dump;
 pub mod events;
 pub mod man;
-pub mod outcome;
+pub mod model;
+pub mod packing;
 pub mod pg;
 pub mod process;
 pub mod report;
 pub mod restore;
 pub mod sandbox;
-pub mod secret;
 pub mod settings;
+pub mod source;
 pub mod store;

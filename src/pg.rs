@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 use tokio_postgres::error::ErrorPosition;
 use tokio_postgres::{Client, Config, NoTls};
 
-use crate::secret::Secret;
+pub use crate::model::quoting::{quote_ident, quote_literal, quote_qualified};
+use crate::model::secret::Secret;
 
 /// How long an address may take to answer at all.
 const REACH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -145,26 +146,6 @@ impl Drop for Session {
     }
 }
 
-/// An SQL identifier, quoted.
-pub fn quote_ident(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A schema-qualified name, quoted.
-pub fn quote_qualified(schema: &str, name: &str) -> String {
-    format!("{}.{}", quote_ident(schema), quote_ident(name))
-}
-
-/// An SQL string literal, right under either setting of `standard_conforming_strings`.
-pub fn quote_literal(text: &str) -> String {
-    let quoted = text.replace('\'', "''");
-    if quoted.contains('\\') {
-        format!(" E'{}'", quoted.replace('\\', "\\\\"))
-    } else {
-        format!("'{quoted}'")
-    }
-}
-
 /// Constraints that are not validated, indexes that are not valid, materialized views that are
 /// not populated, one row each: what it is, and its name.
 ///
@@ -252,14 +233,6 @@ pub fn describe(error: &tokio_postgres::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_and_literals_are_quoted() {
-        assert_eq!(quote_ident(r#"a"b"#), r#""a""b""#);
-        assert_eq!(quote_qualified("public", "Übung"), r#""public"."Übung""#);
-        assert_eq!(quote_literal("it's"), "'it''s'");
-        assert_eq!(quote_literal(r"a\b"), r" E'a\\b'");
-    }
 
     #[test]
     fn a_connect_info_does_not_show_its_password() {

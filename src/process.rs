@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
-use crate::secret::Secret;
+use crate::model::secret::Secret;
 
 /// Lines of stderr kept from each end of what a child says; a child that says more loses the
 /// middle.

@@ -6,9 +6,9 @@
 use std::io::{self, Read, Seek, Write};
 use std::sync::Arc;
 
-use ccc_backup::dump::archive::{Archive, Fields, Head};
-use ccc_backup::dump::format::Format;
-use ccc_backup::dump::open::BackupFile;
+use ccc_backup::archive::{Archive, Fields, Head};
+use ccc_backup::model::format::Format;
+use ccc_backup::packing::file::BackupFile;
 use libfuzzer_sys::fuzz_target;
 use tokio_util::sync::CancellationToken;
 

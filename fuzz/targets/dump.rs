@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ccc_backup::dump::contents::Contents;
 use ccc_backup::dump::flaw::Flaw;
 use ccc_backup::dump::item::{Facts, Item};
-use ccc_backup::dump::needs::Needs;
+use ccc_backup::dump::requirements::Requirements;
 use ccc_backup::dump::plain::Reader;
 use ccc_backup::dump::script::Script;
 use libfuzzer_sys::fuzz_target;
@@ -62,7 +62,7 @@ fuzz_target!(|input: &[u8]| {
     let (items, facts, _) = whole;
     let mut end = 0;
     let (mut contents, mut script, mut needs) =
-        (Contents::default(), Script::default(), Needs::default());
+        (Contents::default(), Script::default(), Requirements::default());
     for item in &items {
         let statement = match item {
             Item::Statement(statement) => Some(statement),

@@ -6,8 +6,8 @@
 use std::io::{Cursor, Read};
 use std::num::NonZeroUsize;
 
-use ccc_backup::dump::marks::Marks;
-use ccc_backup::dump::open::{Compression, decompress, decompress_ahead, decompress_noting};
+use ccc_backup::packing::member_index::Marks;
+use ccc_backup::packing::unpack::{Compression, decompress, decompress_ahead, decompress_noting};
 use libfuzzer_sys::fuzz_target;
 
 /// A few bytes can be many.

@@ -1,6 +1,6 @@
 //! The file is the one that was written.
 
-use crate::outcome::{CheckResult, Section, Status};
+use crate::model::outcome::{CheckResult, Section, Status};
 
 /// Hex digits shown of a checksum that is as it should be.
 const SHOWN: usize = 12;

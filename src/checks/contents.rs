@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::read_back::Found;
 use crate::dump::contents::{DatabaseContents, TableContents};
 use crate::dump::fingerprint::TableFingerprint;
-use crate::outcome::{CheckResult, Section, Status, counted, grouped};
+use crate::model::outcome::{CheckResult, Section, Status, counted, grouped};
 
 /// Settles what was found of tables whose rows the dump has in several orders of columns: it loads
 /// partitions through their root (`--load-via-partition-root`), and they differ in that. The root

@@ -1,7 +1,7 @@
 //! The application's tables can be read and counted.
 
 use super::{Answer, AppTable, CheckError, ask, refused};
-use crate::outcome::{CheckResult, Section, Status, grouped};
+use crate::model::outcome::{CheckResult, Section, Status, grouped};
 use crate::pg::{self, Session};
 
 /// One check a table: its rows are counted.

@@ -7,7 +7,7 @@
 use super::sequences::{Feed, State};
 use super::{Answer, CheckError, ask};
 use crate::dump::fingerprint::TableFingerprint;
-use crate::outcome::counted;
+use crate::model::outcome::counted;
 use crate::pg::Session;
 
 /// The dependency of an event trigger on its function is written when the trigger is made, and never

@@ -2,7 +2,7 @@
 
 use super::{Answer, CheckError, ask, rows};
 use crate::dump::large_objects::{LargeObject, LargeObjects, Written};
-use crate::outcome::{CheckResult, Section, Status, grouped};
+use crate::model::outcome::{CheckResult, Section, Status, grouped};
 use crate::pg::Session;
 
 /// Bytes that are read of an object at a time.

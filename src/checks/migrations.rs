@@ -1,7 +1,7 @@
 //! The Alembic revision is there.
 
 use super::{Answer, CheckError, ask, refused};
-use crate::outcome::{CheckResult, Section, Status};
+use crate::model::outcome::{CheckResult, Section, Status};
 use crate::pg::Session;
 
 const REVISIONS: &str = "SELECT version_num::text FROM alembic_version ORDER BY 1";

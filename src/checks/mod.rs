@@ -23,7 +23,7 @@ pub mod statements;
 use thiserror::Error;
 use tokio_postgres::Row;
 
-use crate::outcome::{CheckResult, Section, Status};
+use crate::model::outcome::{CheckResult, Section, Status};
 use crate::pg::{self, ServerError, Session};
 
 /// A check could not be run: the connection or the server is in trouble.

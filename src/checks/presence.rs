@@ -2,7 +2,7 @@
 
 use crate::dump::contents::Contents;
 use crate::dump::item::Facts;
-use crate::outcome::{CheckResult, Section, Status};
+use crate::model::outcome::{CheckResult, Section, Status};
 
 /// pg_dump's word for the statements that make a table.
 const TABLE: &str = "TABLE";

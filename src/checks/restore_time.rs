@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::outcome::{CheckResult, RESTORE_TIME, Section, Status, spoken};
+use crate::model::outcome::{CheckResult, RESTORE_TIME, Section, Status, spoken};
 
 /// Compares the time that the restore took with what it may take. A restore that did not come to
 /// its end has no time of its own, but can have taken too long already.

@@ -1,7 +1,7 @@
 //! The application's tables exist.
 
 use super::{Answer, AppTable, CheckError, ask, refused};
-use crate::outcome::{CheckResult, Section, Status};
+use crate::model::outcome::{CheckResult, Section, Status};
 use crate::pg::{self, Session};
 
 /// One check a table.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{CheckError, rows};
-use crate::outcome::{CheckResult, Section, Status};
+use crate::model::outcome::{CheckResult, Section, Status};
 use crate::pg::{self, Session};
 
 /// The state of a sequence.

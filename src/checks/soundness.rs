@@ -1,7 +1,7 @@
 //! Constraints are validated, indexes valid, materialized views populated.
 
 use super::{CheckError, rows};
-use crate::outcome::{CheckResult, Section, Status};
+use crate::model::outcome::{CheckResult, Section, Status};
 use crate::pg::{Session, UNSOUND};
 
 /// Whether all are sound, but for materialized views in a backup without rows (`with_rows`): those are

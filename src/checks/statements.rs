@@ -1,7 +1,7 @@
 //! The dump has the statements that were written, all of them, in their order.
 
 use crate::dump::statements::StatementsOfKind;
-use crate::outcome::{CheckResult, Section, Status, grouped};
+use crate::model::outcome::{CheckResult, Section, Status, grouped};
 
 /// Compares the statements of the dump with the manifest's, kind by kind; and, where the manifest has it
 /// (`order`: the manifest's, and the dump's), their order across kinds.

@@ -7,7 +7,7 @@ use chrono::Utc;
 
 use crate::commands::Failure;
 use crate::events::{CleanupLine, Event, Events};
-use crate::outcome::grouped;
+use crate::model::outcome::grouped;
 use crate::sandbox::{self, SandboxError};
 use crate::settings::CleanupSettings;
 use crate::store::error::StoreError;

@@ -3,6 +3,7 @@
 
 mod archive;
 mod globals;
+mod stream;
 mod tools;
 
 use std::fs::File;
@@ -14,23 +15,23 @@ use chrono::{DateTime, Utc};
 
 use crate::commands::record::{self, Made, Packed};
 use crate::commands::{DEFECT, Failure, Stop, ledger};
-use crate::dump::client_tools::PgDump;
-use crate::dump::codec::Codec;
-use crate::dump::compress::{CompressError, Compressor};
-use crate::dump::format::Format;
-use crate::dump::pg_dump::DumpRequest;
-use crate::dump::source_error::SourceError;
-use crate::dump::source_facts::{self, Facts};
-use crate::dump::stream::{self, StreamError, Streamed};
 use crate::events::{Event, Events, Progress, Work};
-use crate::outcome::{Verdict, counted};
+use crate::model::format::Format;
+use crate::model::outcome::{Verdict, counted};
+use crate::packing::codec::Codec;
+use crate::packing::compress::{CompressError, Compressor};
 use crate::settings::{CreateSettings, packing_of, process_environment};
+use crate::source::client_tools::PgDump;
+use crate::source::error::SourceError;
+use crate::source::facts::{self, Facts};
+use crate::source::pg_dump::DumpRequest;
 use crate::store::error::StoreError;
 use crate::store::globals::{globals_path, is_globals_name};
 use crate::store::manifest::Manifest;
 use crate::store::naming::{self, ArchiveKind};
 use crate::store::publish::Partial;
 use globals::Globals;
+use stream::{StreamError, Streamed};
 use tools::Tools;
 
 /// The backup to be made, and who is told of it and may stop it.
@@ -130,7 +131,7 @@ async fn make(job: &Job<'_>) -> Result<Manifest, Failure> {
 /// What the source is, and the tools that it takes.
 async fn ask_source(job: &Job<'_>, pg_dump: PgDump) -> Result<(Facts, Tools), Failure> {
     let asked = async {
-        let facts = source_facts::source_facts(&job.settings.source, &pg_dump).await?;
+        let facts = facts::source_facts(&job.settings.source, &pg_dump).await?;
         let tools = tools::fitting(job, pg_dump, &facts).await?;
         Ok((facts, tools))
     };

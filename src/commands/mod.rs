@@ -1,10 +1,13 @@
 //! The commands: thin orchestration. Here, and only here, the engines meet.
 
+mod channel;
 pub mod cleanup;
 pub mod create;
 pub mod history;
+pub mod inspect;
 pub mod ledger;
 pub mod list;
+pub mod open;
 mod record;
 pub mod reports;
 pub mod verify;

@@ -4,16 +4,16 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use crate::dump::compress::Compressed;
 use crate::dump::contents::{Contents, TableContents};
 use crate::dump::inserts::Columns;
 use crate::dump::item::{Facts, Name};
 use crate::dump::items::Unsound;
-use crate::dump::pg_dump::DumpRequest;
-use crate::dump::source_facts::Facts as SourceFacts;
 use crate::dump::statements::StatementsOfKind;
-use crate::outcome::{RunReport, Status, Verdict};
+use crate::model::outcome::{RunReport, Status, Verdict};
+use crate::packing::compress::Compressed;
 use crate::settings::CreateSettings;
+use crate::source::facts::Facts as SourceFacts;
+use crate::source::pg_dump::DumpRequest;
 use crate::store::history::{Record, Work};
 use crate::store::manifest::{
     BackupFile, FORMAT_VERSION, Fingerprint, GlobalsFile, LargeObjects, Manifest, PgDump, Sequence,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::commands::Failure;
 use crate::events::{Event, Events};
-use crate::outcome::RunReport;
+use crate::model::outcome::RunReport;
 use crate::report::output::{self, Destination, OutputError};
 use crate::report::{github, json, junit};
 use crate::settings::ReportSettings;

@@ -2,7 +2,7 @@
 //! than one action is none of it: a refusal loses all of them.
 
 use super::item::Statement;
-use super::needs;
+use super::requirements;
 use super::token::{Token, Tokens};
 
 impl Statement {
@@ -103,7 +103,7 @@ impl Statement {
     #[must_use]
     pub fn creates_role(&self) -> bool {
         let mut tokens = Tokens::of(&self.text);
-        tokens.take_word("create") && needs::created_role(&mut tokens).is_some()
+        tokens.take_word("create") && requirements::created_role(&mut tokens).is_some()
     }
 
     /// The extension that it creates.

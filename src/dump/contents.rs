@@ -2,7 +2,6 @@
 //! Alembic revision. Gathered from the reader's items, both while a backup is made and while one
 //! is verified, so that both say the same.
 
-use crate::dump::beyond::Beyond;
 use crate::dump::changes;
 use crate::dump::database::How;
 pub use crate::dump::database::{DatabaseContents, SequenceState, TableContents};
@@ -13,6 +12,7 @@ use crate::dump::item::{CopyBlock, Item, Meta, Name, Statement};
 use crate::dump::statement::SetVal;
 use crate::dump::statements::Statements;
 use crate::dump::surroundings::{Surroundings, translated};
+use crate::dump::unsupported::Beyond;
 
 /// Bytes of the `alembic_version` table that are kept to read the revision from.
 const ALEMBIC_BYTES: usize = 16 * 1024;

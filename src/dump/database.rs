@@ -9,7 +9,7 @@ use super::inserts::Columns;
 use super::item::{Name, Statement};
 use super::large_objects::Written;
 use super::times::Samples;
-use crate::pg;
+use crate::model::quoting::quote_qualified;
 
 /// The kind of pg_dump's comment above a table's rows.
 const ROWS: &str = "TABLE DATA";
@@ -50,7 +50,7 @@ impl TableContents {
 
     /// The name as SQL.
     pub fn quoted(&self) -> String {
-        pg::quote_qualified(&self.schema.text(), &self.name.text())
+        quote_qualified(&self.schema.text(), &self.name.text())
     }
 }
 

@@ -6,11 +6,11 @@ use std::io::{self, Read};
 use bytes::BytesMut;
 use thiserror::Error;
 
-use crate::dump::damage::{Damage, OLDER, damage};
 use crate::dump::flaw::Flaw;
 use crate::dump::item::{Facts, Item};
 use crate::dump::plain::Reader;
-use crate::outcome::grouped;
+use crate::model::damage::{Damage, OLDER, damage};
+use crate::model::outcome::grouped;
 
 /// Bytes of the dump read at a time.
 const CHUNK_BYTES: usize = 256 * 1024;

@@ -9,7 +9,7 @@ use super::github;
 use super::progress::{Bars, Show};
 use super::transcript::{coloured, quiet, transcript};
 use crate::events::Event;
-use crate::outcome::{Status, Verdict};
+use crate::model::outcome::{Status, Verdict};
 
 /// The target of what is printed, in the log.
 pub const LOG_TARGET: &str = "transcript";

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::outcome::{RunReport, Status, Verdict, spoken};
+use crate::model::outcome::{RunReport, Status, Verdict, spoken};
 
 /// The step summary, in Markdown.
 pub fn summary(report: &RunReport) -> Vec<u8> {

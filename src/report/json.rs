@@ -4,7 +4,7 @@
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Serialize;
 
-use crate::outcome::{RunReport, Verdict};
+use crate::model::outcome::{RunReport, Verdict};
 
 /// The version of the document: raised when a field goes away or changes its meaning; a new field
 /// leaves it as it is.

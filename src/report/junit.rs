@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::outcome::{CheckResult, Defect, Obstacle, RunReport, Section, Status};
+use crate::model::outcome::{CheckResult, Defect, Obstacle, RunReport, Section, Status};
 
 /// The sections, each a suite, in the order of the report.
 const SECTIONS: [Section; 6] = [

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::outcome::{Verdict, grouped};
+use crate::model::outcome::{Verdict, grouped};
 use crate::store::history::{History, Record, Work};
 use crate::store::listing::Listed;
 use crate::store::proof::Judged;

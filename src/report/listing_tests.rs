@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::outcome::Phase;
+use crate::model::outcome::Phase;
 use crate::store::listing::ManifestState;
 use crate::store::statistics::by_database;
 

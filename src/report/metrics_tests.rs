@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::outcome::{Phase, Verdict};
+use crate::model::outcome::{Phase, Verdict};
 use crate::store::history::{Record, Work};
 
 fn record(work: Work, verdict: Verdict, database: &str) -> Record {

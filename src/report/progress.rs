@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::events::{Event, Progress, Work};
-use crate::outcome::{grouped, spoken};
+use crate::model::outcome::{grouped, spoken};
 
 /// Work that is done sooner is not worth a bar.
 const SOON: Duration = Duration::from_millis(300);

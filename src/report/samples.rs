@@ -2,7 +2,7 @@
 
 use chrono::{TimeZone, Utc};
 
-use crate::outcome::{
+use crate::model::outcome::{
     CheckResult, Defect, Obstacle, Phase, RESTORE, RunReport, SandboxFacts, Section, Status,
 };
 

@@ -2,7 +2,7 @@
 
 use super::listing::printable;
 use crate::events::{CleanupLine, Event, SandboxKind};
-use crate::outcome::{CheckResult, RunReport, Status, Verdict, counted, grouped};
+use crate::model::outcome::{CheckResult, RunReport, Status, Verdict, counted, grouped};
 
 const RULE: &str =
     "================================================================================";
@@ -279,7 +279,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::outcome::{Defect, Obstacle, Section};
+    use crate::model::outcome::{Defect, Obstacle, Section};
 
     fn report() -> RunReport {
         let mut report = RunReport::begin("backups/b.sql.gz".into(), chrono::DateTime::UNIX_EPOCH);

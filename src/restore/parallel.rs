@@ -20,9 +20,9 @@ use super::schedule::{Order, Schedule, Task};
 use super::table::{Table, counted_from};
 use super::{LoadError, catalog};
 use crate::dump::item::{CopyBlock, Statement};
-use crate::dump::ranges::Ranges;
 use crate::dump::script::Entry;
 use crate::dump::subject::Subject;
+use crate::packing::ranges::Ranges;
 use crate::pg::{self, ConnectInfo, ServerError};
 
 /// Messages of rows read ahead of a connection.

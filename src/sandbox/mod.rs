@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{Event, Events, SandboxKind};
-use crate::outcome::SandboxFacts;
+use crate::model::outcome::SandboxFacts;
 use crate::pg::{Address, ConnectInfo};
 
 pub use error::{NoDocker, OUT_OF_MEMORY, SandboxError};

@@ -8,7 +8,7 @@ use std::fs;
 
 use chrono::{SecondsFormat, Utc};
 
-use crate::secret::Secret;
+use crate::model::secret::Secret;
 
 /// The label that marks everything of ours; its value is the run's id.
 pub const RUN_LABEL: &str = "io.ccc-backup.run";

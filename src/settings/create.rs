@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::packing::{codec, format_for, jobs_for};
 use super::{Environment, SettingsError, metrics_file};
 use crate::cli::CreateArgs;
-use crate::dump::codec::Codec;
-use crate::dump::format::Format;
-use crate::dump::source::SourceSettings;
-use crate::dump::source_url::parse_database_url;
-use crate::secret::Secret;
+use crate::model::format::Format;
+use crate::model::secret::Secret;
+use crate::packing::codec::Codec;
+use crate::source::settings::SourceSettings;
+use crate::source::url::parse_database_url;
 
 /// Settings of `create`.
 #[derive(Debug, Clone)]

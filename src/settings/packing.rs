@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::{SettingsError, cores};
 use crate::cli::DumpFormat;
-use crate::dump::codec::Codec;
-use crate::dump::format::Format;
+use crate::model::format::Format;
+use crate::packing::codec::Codec;
 use crate::store::naming::{ArchiveKind, Packing, kind_named, packing_named};
 
 /// The format: as `--format` says, else as the name of the output does, else SQL. The two must not

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 use super::naming::history_path;
-use crate::outcome::{Phase, RESTORE_TIME, Verdict};
+use crate::model::outcome::{Phase, RESTORE_TIME, Verdict};
 
 /// The version of the lines that are written.
 pub const RECORD_VERSION: u32 = 1;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::super::history::Work;
 use super::super::naming::totals_path;
 use super::*;
-use crate::outcome::{Phase, Verdict};
+use crate::model::outcome::{Phase, Verdict};
 
 fn record(backup: &str, work: Work, verdict: Verdict, minute: u64) -> Record {
     let started_at = DateTime::<Utc>::UNIX_EPOCH + Duration::from_secs(60 * minute);

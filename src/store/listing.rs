@@ -129,7 +129,7 @@ mod tests {
     use super::super::history::{History, Record, Work};
     use super::super::naming::manifest_path;
     use super::*;
-    use crate::outcome::Verdict;
+    use crate::model::outcome::Verdict;
 
     const NAME: &str = "backup_20260114_020000.sql.gz";
 

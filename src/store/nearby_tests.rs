@@ -4,7 +4,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use super::super::history::{Record, Work};
 use super::super::proof::{Backup, Proven};
 use super::*;
-use crate::outcome::Verdict;
+use crate::model::outcome::Verdict;
 
 const SHA: &str = "aa";
 

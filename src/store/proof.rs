@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::history::{History, Record, Work};
 use super::naming::directory_of;
-use crate::outcome::Verdict;
+use crate::model::outcome::Verdict;
 
 /// What is proven of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

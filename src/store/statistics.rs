@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::history::{Record, Work};
-use crate::outcome::Verdict;
+use crate::model::outcome::Verdict;
 
 /// So many restores are compared with as many before them.
 const TREND: usize = 7;
@@ -170,7 +170,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::outcome::Phase;
+    use crate::model::outcome::Phase;
 
     fn run(work: Work, verdict: Verdict, minute: u64, database: Option<&str>) -> Record {
         let at = DateTime::UNIX_EPOCH + Duration::from_secs(60 * minute);

@@ -10,7 +10,7 @@ use super::super::publish::tests::names;
 use super::super::publish_directory::PartialDirectory;
 use super::super::retention::{Policy, plan};
 use super::*;
-use crate::outcome::Verdict;
+use crate::model::outcome::Verdict;
 
 fn a_month() -> Policy {
     Policy { older_than: Some(Duration::from_secs(30 * 86_400)), ..Policy::default() }

@@ -17,7 +17,7 @@ use super::error::StoreError;
 use super::history::{Record, Work};
 use super::naming::totals_path;
 use super::publish::write_anew;
-use crate::outcome::Verdict;
+use crate::model::outcome::Verdict;
 
 /// The version that is written, and the newest that is read.
 pub const FORMAT_VERSION: u32 = 1;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::outcome::Phase;
+use crate::model::outcome::Phase;
 
 fn run(number: u64, work: Work, verdict: Verdict) -> Record {
     let at = DateTime::UNIX_EPOCH + Duration::from_secs(60 * number);

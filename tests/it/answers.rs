@@ -14,11 +14,11 @@ use ccc_backup::dump::fingerprint::TableFingerprint;
 use ccc_backup::dump::inserts::Columns;
 use ccc_backup::dump::large_objects::Written;
 use ccc_backup::dump::times::Samples;
-use ccc_backup::outcome::Status;
+use ccc_backup::model::outcome::Status;
+use ccc_backup::model::secret::Secret;
 use ccc_backup::pg::{Address, ConnectInfo};
 use ccc_backup::restore::load::load;
 use ccc_backup::restore::{Ledger, LoadError, Restored};
-use ccc_backup::secret::Secret;
 
 use crate::support::source::source;
 use crate::support::{Database, database, unchanged_database};

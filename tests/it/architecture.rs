@@ -164,8 +164,8 @@ fn each_library_at_the_edge_is_known_to_one_module() {
     for (library, allowed) in [
         ("bollard::", &["sandbox/docker/"][..]),
         ("clap::", &["cli.rs", "cli/", "main.rs", "man.rs"]),
-        ("flate2::", &["dump/"]),
-        ("libdeflater::", &["dump/"]),
+        ("flate2::", &["packing/"]),
+        ("libdeflater::", &["packing/"]),
         ("std::io::stdout", &["report/"]),
     ] {
         assert_eq!(others_with(library, allowed), Vec::<String>::new(), "{library}");

@@ -53,7 +53,7 @@ fn a_backup_of_every_format_passes_with_nothing_left_to_prove() {
         let made = created(&place, args);
         made.says(&format!("File: {backup}"));
         let rows = manifest(&place, backup).tables.iter().map(|table| table.rows).sum();
-        let rows = ccc_backup::outcome::grouped(rows);
+        let rows = ccc_backup::model::outcome::grouped(rows);
         made.says(&format!("Contents: 25 tables, {rows} rows"));
         let outcome = verified(&place, backup);
         outcome.passed().says("Failed: 0").says("✓ Contents match the backup (25 tables)");

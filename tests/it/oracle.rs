@@ -8,12 +8,13 @@ use std::process::Command;
 use std::sync::Arc;
 
 use ccc_backup::dump::items::Items;
-use ccc_backup::dump::open::{BackupFile, Compression};
-use ccc_backup::dump::ranges::Ranges;
 use ccc_backup::dump::script::Script;
+use ccc_backup::model::secret::Secret;
+use ccc_backup::packing::file::BackupFile;
+use ccc_backup::packing::ranges::Ranges;
+use ccc_backup::packing::unpack::Compression;
 use ccc_backup::pg::{Address, ConnectInfo};
 use ccc_backup::restore::{Ledger, Restored, load, parallel};
-use ccc_backup::secret::Secret;
 
 use crate::support::source::{client, source};
 use crate::support::{Place, text};

@@ -40,7 +40,7 @@ fn more_connections_than_the_machine_has_processors_can_be_had() {
 
 #[test]
 fn verify_backup_file_exists_and_its_size_is_shown() {
-    let size = ccc_backup::outcome::grouped(good_dump().len() as u64);
+    let size = ccc_backup::model::outcome::grouped(good_dump().len() as u64);
     good_run().passed().says(&format!("✓ Backup file exists: {size} bytes"));
 }
 

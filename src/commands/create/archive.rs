@@ -8,19 +8,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Job, ask_source, died, finish, globals, in_words, interrupted, request};
+use crate::archive::directory::ArchiveDirectory;
+use crate::archive::{Archive, Examined, Fault};
+use crate::commands::inspect::{self, Decoded};
 use crate::commands::record::{self, Made, Packed};
 use crate::commands::{Failure, Stop};
-use crate::dump::archive::{Archive, Examined, Fault};
-use crate::dump::client_tools::PgDump;
-use crate::dump::codec::Codec;
-use crate::dump::directory::ArchiveDirectory;
-use crate::dump::format::Format;
-use crate::dump::inspect::{self, Decoded, InspectError};
-use crate::dump::open::{BackupFile, Compression, OpenError};
-use crate::dump::pg_dump::{self, DumpRequest};
-use crate::dump::source_facts::Facts;
 use crate::events::{Event, Events, Progress, Work};
+use crate::model::format::Format;
+use crate::packing::codec::Codec;
+use crate::packing::file::{BackupFile, FileError};
+use crate::packing::read_error::ReadError;
+use crate::packing::unpack::Compression;
 use crate::settings::CreateSettings;
+use crate::source::client_tools::PgDump;
+use crate::source::facts::Facts;
+use crate::source::pg_dump::{self, DumpRequest};
 use crate::store::error::StoreError;
 use crate::store::globals::globals_path;
 use crate::store::manifest::Manifest;
@@ -67,7 +69,7 @@ impl Place {
     }
 
     /// Opens what was written.
-    fn archive(&self, format: Format) -> Result<Archive, OpenError> {
+    fn archive(&self, format: Format) -> Result<Archive, FileError> {
         match self {
             Self::File(partial) => {
                 let file = BackupFile::open(partial.path())?;
@@ -270,9 +272,9 @@ fn unreadable(why: &dyn std::fmt::Display) -> Failure {
     }
 }
 
-fn unread(error: &InspectError, stop: &Stop) -> Failure {
+fn unread(error: &ReadError, stop: &Stop) -> Failure {
     match error {
-        InspectError::Interrupted => interrupted(stop),
-        InspectError::Disk(_) | InspectError::Refused { .. } => unreadable(error),
+        ReadError::Interrupted => interrupted(stop),
+        ReadError::Disk(_) | ReadError::Refused { .. } => unreadable(error),
     }
 }

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::{Job, interrupted};
 use crate::commands::Failure;
-use crate::dump::client_tools::PgDump;
-use crate::dump::globals;
-use crate::dump::source_error::SourceError;
-use crate::dump::source_facts::Facts;
 use crate::events::Event;
+use crate::source::client_tools::PgDump;
+use crate::source::error::SourceError;
+use crate::source::facts::Facts;
+use crate::source::globals;
 use crate::store::error::StoreError;
 use crate::store::globals::{globals_path, is_shared};
 use crate::store::manifest::GlobalsFile;

@@ -2,12 +2,12 @@
 
 use super::Job;
 use crate::commands::Failure;
-use crate::dump::client_tools::PgDump;
-use crate::dump::container_tools::{ContainerTools, News};
-use crate::dump::source_error::SourceError;
-use crate::dump::source_facts::Facts;
 use crate::events::Event;
 use crate::sandbox;
+use crate::source::client_tools::PgDump;
+use crate::source::container_tools::{ContainerTools, News};
+use crate::source::error::SourceError;
+use crate::source::facts::Facts;
 use crate::store::naming;
 
 /// What is dumped with; in a container for as long as this lives.

@@ -3,8 +3,8 @@
 //! Plain dumps and archives share it.
 
 use super::{Run, obstacle};
-use crate::dump::inspect::Inspection;
-use crate::outcome::{Attempt, Obstacle};
+use crate::commands::inspect::Inspection;
+use crate::model::outcome::{Attempt, Obstacle};
 use crate::restore::cluster::{self, Cluster};
 use crate::restore::{LoadError, Restored};
 use crate::sandbox::SandboxError;

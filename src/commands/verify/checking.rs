@@ -9,12 +9,12 @@ use crate::checks::sequences::{self, State};
 use crate::checks::{
     self, CheckError, event_triggers, large_objects, migrations, presence, soundness,
 };
+use crate::commands::inspect::Inspection;
 use crate::config::{Data, Migrations, OnFinding};
 use crate::dump::contents::{Contents, DatabaseContents, TableContents};
-use crate::dump::inspect::Inspection;
 use crate::dump::item::Name;
 use crate::events::{Event, Progress, Work};
-use crate::outcome::{CheckResult, Obstacle, Section, Status};
+use crate::model::outcome::{CheckResult, Obstacle, Section, Status};
 use crate::pg::{ConnectInfo, Session};
 use crate::store::manifest::Manifest;
 

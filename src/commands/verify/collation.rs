@@ -3,8 +3,8 @@
 
 use super::again::first_line;
 use super::{Run, obstacle};
-use crate::dump::inspect::Inspection;
-use crate::outcome::Obstacle;
+use crate::commands::inspect::Inspection;
+use crate::model::outcome::Obstacle;
 use crate::restore::Failure;
 use crate::restore::collation::{Judged, judged, ranges_by_locale};
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Run, obstacle};
 use crate::events::Event;
-use crate::outcome::Obstacle;
+use crate::model::outcome::Obstacle;
 use crate::store::lock;
 
 /// How often it is looked whether the backup is free.

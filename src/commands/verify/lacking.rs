@@ -1,7 +1,7 @@
 //! What is said where the sandbox lacks something that the backup needs.
 
 use super::obstacle;
-use crate::outcome::Obstacle;
+use crate::model::outcome::Obstacle;
 use crate::restore::Restored;
 use crate::restore::lacking::{Lack, Server};
 

@@ -20,15 +20,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::archive::Archive;
+use crate::archive::directory::ArchiveDirectory;
 use crate::checks::restore_time;
+use crate::commands::open::{self, Packed};
 use crate::commands::{Stop, ledger, record};
-use crate::dump::archive::Archive;
-use crate::dump::directory::ArchiveDirectory;
-use crate::dump::format::Format;
-use crate::dump::inspect::InspectError;
-use crate::dump::open::BackupFile;
 use crate::events::{Event, Events};
-use crate::outcome::{Defect, Obstacle, RunReport};
+use crate::model::format::Format;
+use crate::model::outcome::{Defect, Obstacle, RunReport};
+use crate::packing::read_error::ReadError;
 use crate::sandbox::{OUT_OF_MEMORY, Sandbox, SandboxError};
 use crate::settings::VerifySettings;
 use crate::store::manifest::Manifest;
@@ -134,15 +134,15 @@ impl Run<'_> {
         if is_directory(&path) {
             let opened = ArchiveDirectory::open_at(&path);
             let directory = opened.map_err(|error| obstacle(&error, error.hint()))?;
-            self.found(&path, directory.file(), directory.bytes()).await?;
+            self.found(&path, Some(directory.file()), directory.bytes()).await?;
             if !self.read_manifest(&path, directory.bytes(), &|| directory.has_changed())? {
                 return Ok(());
             }
             return self.archive(Archive::Directory(directory)).await;
         }
-        let file = BackupFile::open(&path).map_err(|error| obstacle(&error, error.hint()))?;
-        self.found(&path, file.file(), file.bytes()).await?;
-        let sniffed = file.sniff();
+        let file = open::open(&path).map_err(|error| obstacle(&error, error.hint()))?;
+        self.found(&path, file.local(), file.bytes()).await?;
+        let sniffed = open::sniff(&file);
         if let Ok(Err(not_a_dump)) = &sniffed {
             self.report.defects.push(Defect {
                 cause: not_a_dump.to_string(),
@@ -154,11 +154,10 @@ impl Run<'_> {
         if !self.read_manifest(&path, file.bytes(), &|| file.has_changed())? {
             return Ok(());
         }
-        let Ok(compression) = sniffed.map_err(|error| obstacle(&error, error.hint()))? else {
+        let Ok(packed) = sniffed.map_err(|error| obstacle(&error, error.hint()))? else {
             return Ok(());
         };
-        let format = Format::of(&file, compression);
-        let format = format.map_err(|error| obstacle(&error, error.hint()))?;
+        let Packed { compression, format } = packed;
         if format != Format::Plain {
             return self.archive(Archive::File { file, compression, format }).await;
         }
@@ -182,9 +181,16 @@ impl Run<'_> {
 
     /// Notes that there is a backup, and holds it to the end, so that no clean-up removes what is
     /// being verified: as long as `file` is open.
-    async fn found(&mut self, path: &Path, file: &File, bytes: u64) -> Result<(), Obstacle> {
+    async fn found(
+        &mut self,
+        path: &Path,
+        file: Option<&File>,
+        bytes: u64,
+    ) -> Result<(), Obstacle> {
         self.opened = true;
-        self.hold(path, file).await?;
+        if let Some(file) = file {
+            self.hold(path, file).await?;
+        }
         self.report.backup_bytes = bytes;
         self.events.emit(Event::BackupFound { bytes });
         Ok(())
@@ -262,11 +268,11 @@ impl Run<'_> {
         Obstacle { cause: self.stop.reason(), hint: Some(self.stop.hint().into()) }
     }
 
-    fn unread(&self, error: &InspectError) -> Obstacle {
+    fn unread(&self, error: &ReadError) -> Obstacle {
         match error {
-            InspectError::Interrupted => self.interrupted(),
-            InspectError::Disk(_) => obstacle(error, "check the disk that holds the backup"),
-            InspectError::Refused { .. } => obstacle(
+            ReadError::Interrupted => self.interrupted(),
+            ReadError::Disk(_) => obstacle(error, "check the disk that holds the backup"),
+            ReadError::Refused { .. } => obstacle(
                 error,
                 "decompress it with its own program, and verify the file that comes of it",
             ),

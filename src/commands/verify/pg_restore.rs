@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::archive::COPY;
 use super::{DATABASE, Run, again};
-use crate::dump::archive::Archive;
-use crate::dump::format::Format;
-use crate::dump::inspect::Inspection;
+use crate::archive::Archive;
+use crate::commands::inspect::Inspection;
 use crate::events::{Event, Progress, Work};
-use crate::outcome::{Obstacle, RESTORE};
+use crate::model::format::Format;
+use crate::model::outcome::{Obstacle, RESTORE};
 use crate::pg::{self, Session};
 use crate::restore::archive::{self as pg_restore, Judged, Restoring};
 use crate::restore::cluster::Cluster;

@@ -8,12 +8,14 @@ use tokio_util::sync::CancellationToken;
 use super::{Run, changed, obstacle};
 use crate::checks::{self, checksum};
 use crate::commands::DEFECT;
-use crate::dump::inspect::{self, InspectError, Inspection};
+use crate::commands::inspect::{self, Inspection};
 use crate::dump::items::Unsound;
-use crate::dump::open::{BackupFile, Compression};
 use crate::dump::statements::StatementsOfKind;
 use crate::events::{Event, Events, Progress, Work};
-use crate::outcome::{CheckResult, Defect, Obstacle, Status};
+use crate::model::outcome::{CheckResult, Defect, Obstacle, Status};
+use crate::packing::file::BackupFile;
+use crate::packing::read_error::ReadError;
+use crate::packing::unpack::Compression;
 use crate::sandbox::{self, Limits, SandboxError};
 use crate::store::manifest::{Manifest, Statements};
 
@@ -51,7 +53,7 @@ impl Run<'_> {
         let (inspected, started) = self.start_while(&request, reading, sound).await?;
         let mut inspection = match inspected {
             Err(error) => {
-                if let InspectError::Refused { sha256, .. } = &error {
+                if let ReadError::Refused { sha256, .. } = &error {
                     let checksum = self.checksum(sha256);
                     if !self.is_the_file(checksum.as_ref(), file.has_changed())? {
                         return Ok(None);
@@ -95,9 +97,9 @@ impl Run<'_> {
     pub(super) async fn start_while<T>(
         &mut self,
         request: &sandbox::Request,
-        reading: JoinHandle<Result<T, InspectError>>,
+        reading: JoinHandle<Result<T, ReadError>>,
         is_sound: impl Fn(&T) -> bool,
-    ) -> Result<(Result<T, InspectError>, Result<(), SandboxError>), Obstacle> {
+    ) -> Result<(Result<T, ReadError>, Result<(), SandboxError>), Obstacle> {
         let clock = Instant::now();
         let enough = self.stop.token().child_token();
         let starting = sandbox::start(request, self.events, &enough);
@@ -116,7 +118,7 @@ impl Run<'_> {
             self.report.sandbox = Some(sandbox.facts().clone());
         }
         let started = started.map(|sandbox| self.sandbox = Some(sandbox));
-        let Some(read) = read else { return Ok((Err(InspectError::Interrupted), started)) };
+        let Some(read) = read else { return Ok((Err(ReadError::Interrupted), started)) };
         let read = read.map_err(|error| obstacle(&error, DEFECT))?;
         Ok((read, started))
     }
@@ -269,7 +271,7 @@ fn read(
     compression: Compression,
     cancel: &CancellationToken,
     events: &Events,
-) -> Result<Inspection, InspectError> {
+) -> Result<Inspection, ReadError> {
     let total = Some(file.bytes());
     inspect::inspect(file, compression, cancel, &|done| {
         events.emit(Event::Progress(Progress { work: Work::Reading, done, total, current: None }));

@@ -1,7 +1,7 @@
 //! Says that a dump takes rights from the role that most would restore it as.
 
 use super::Run;
-use crate::dump::inspect::Inspection;
+use crate::commands::inspect::Inspection;
 
 impl Run<'_> {
     /// Warns where the dump takes something from `postgres`: we restore it as another role, and do not

@@ -21,8 +21,8 @@ use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{Event, Events, SandboxKind};
+use crate::model::secret::Secret;
 use crate::pg::{Address, ConnectInfo};
-use crate::secret::Secret;
 
 use super::error::SandboxError;
 use super::owner::{Owner, random_password};

@@ -7,10 +7,10 @@ use super::ADMIN;
 use super::binaries::Binaries;
 use super::directory::RunDirectory;
 use super::guard::how;
+use crate::model::secret::Secret;
 use crate::process::{Invocation, User};
 use crate::sandbox::error::SandboxError;
 use crate::sandbox::{Request, tuning};
-use crate::secret::Secret;
 
 /// How long initdb may take.
 const MAKE_TIMEOUT: Duration = Duration::from_secs(120);

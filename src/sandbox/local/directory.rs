@@ -19,11 +19,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
+use crate::model::secret::Secret;
 use crate::process::User;
 use crate::sandbox::error::SandboxError;
 use crate::sandbox::owner::Owner;
 use crate::sandbox::sweep::{Found, Kind};
-use crate::secret::Secret;
 
 /// What the name of every such directory begins with.
 const PREFIX: &str = "ccc-backup-";

@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::PAUSE;
 use super::binaries::Binaries;
 use super::directory::RunDirectory;
+use crate::model::secret::Secret;
 use crate::pg::{self, ConnectInfo};
 use crate::process::{Invocation, User};
 use crate::sandbox::error::SandboxError;
-use crate::secret::Secret;
 
 const WATCH: &str = include_str!("watch.sh");
 /// How long a server may take to end.

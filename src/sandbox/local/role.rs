@@ -4,9 +4,9 @@
 //! and the superuser has no name that a dump knows.
 
 use super::languages;
+use crate::model::secret::Secret;
 use crate::pg::{self, ConnectInfo};
 use crate::sandbox::error::SandboxError;
-use crate::secret::Secret;
 
 /// The role.
 pub const RESTORER: &str = "ccc_backup_restore";

@@ -7,13 +7,13 @@ use std::process::Stdio;
 use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 
+use crate::model::secret::Secret;
 use crate::pg::{Address, ConnectInfo};
 use crate::process::Invocation;
 use crate::sandbox::Program;
 use crate::sandbox::error::SandboxError;
 use crate::sandbox::feed::feed;
 use crate::sandbox::lines::Lines;
-use crate::secret::Secret;
 
 /// Bytes of the output that are read at once.
 const OUTPUT_BYTES: usize = 256 * 1024;

@@ -1,0 +1,212 @@
+//! An archive as it lies on the disk, whatever its format: a file, also gzipped, or a directory.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Head;
+use super::examine::{self, Examined, Progress};
+use crate::archive::directory::ArchiveDirectory;
+use crate::model::format::Format;
+use crate::packing::file::BackupFile;
+use crate::packing::read_error::ReadError;
+use crate::packing::unpack::Compression;
+
+/// Bytes copied at a time.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// An archive on the disk.
+#[derive(Debug, Clone)]
+pub enum Archive {
+    /// In a file.
+    File {
+        /// The file.
+        file: BackupFile,
+        /// How its bytes are packed, beside what pg_dump did.
+        compression: Compression,
+        /// Custom or tar.
+        format: Format,
+    },
+    /// In a directory.
+    Directory(ArchiveDirectory),
+}
+
+impl Archive {
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::File { file, .. } => file.path(),
+            Self::Directory(directory) => directory.path(),
+        }
+    }
+
+    /// Its size in bytes on the disk.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::File { file, .. } => file.bytes(),
+            Self::Directory(directory) => directory.bytes(),
+        }
+    }
+
+    /// Its format.
+    pub fn format(&self) -> Format {
+        match self {
+            Self::File { format, .. } => *format,
+            Self::Directory(_) => Format::Directory,
+        }
+    }
+
+    /// How its file is packed, beside what pg_dump did.
+    pub fn compression(&self) -> Compression {
+        match self {
+            Self::File { compression, .. } => *compression,
+            Self::Directory(_) => Compression::None,
+        }
+    }
+
+    /// Its head; `None` where it has none that is understood. Why is found by [`Self::examine`].
+    pub fn head(&self) -> Option<Head> {
+        match self {
+            Self::File { file, compression, format } => {
+                examine::head_of_file(file, *compression, *format)
+            }
+            Self::Directory(directory) => examine::head_of_directory(directory),
+        }
+    }
+
+    /// Reads all of it: its checksum, and whether it has all its pieces.
+    ///
+    /// # Errors
+    /// When the disk fails or `cancel` is set; a bad archive is a value.
+    pub fn examine(
+        &self,
+        cancel: &CancellationToken,
+        progress: Progress,
+    ) -> Result<Examined, ReadError> {
+        match self {
+            Self::File { file, compression, format } => {
+                examine::examine_file(file, *compression, *format, cancel, progress)
+            }
+            Self::Directory(directory) => examine::examine_directory(directory, cancel, &progress),
+        }
+    }
+
+    /// Whether it was written to since it was opened.
+    pub fn has_changed(&self) -> bool {
+        match self {
+            Self::File { file, .. } => file.has_changed(),
+            Self::Directory(directory) => directory.has_changed(),
+        }
+    }
+
+    /// Writes it to `sink` as pg_restore wants it: a file unpacked, a directory as a tar archive of
+    /// its files. `progress` is told the bytes so far. Gives their number.
+    ///
+    /// # Errors
+    /// The disk's, or the sink's.
+    pub fn send(&self, sink: &mut dyn Write, progress: &dyn Fn(u64)) -> io::Result<u64> {
+        let sent = match self {
+            Self::File { file, compression, .. } => {
+                copy(&mut file.stream(*compression), sink, 0, progress)?
+            }
+            Self::Directory(directory) => send_directory(directory, sink, progress)?,
+        };
+        sink.flush()?;
+        Ok(sent)
+    }
+}
+
+fn send_directory(
+    directory: &ArchiveDirectory,
+    sink: &mut dyn Write,
+    progress: &dyn Fn(u64),
+) -> io::Result<u64> {
+    let mut sent = 0;
+    for member in directory.members() {
+        // Not by the library's builder: its files would be read as they are now, not as they were.
+        let mut header = ::tar::Header::new_gnu();
+        if header.set_path(&member.name).is_err() {
+            // Longer than pg_dump's names are: it is something else's.
+            continue;
+        }
+        header.set_size(member.bytes);
+        header.set_mode(0o600);
+        header.set_cksum();
+        sink.write_all(header.as_bytes())?;
+        let mut data = directory.open(member)?.take(member.bytes);
+        let copied = copy(&mut data, sink, sent, progress)?;
+        if copied - sent < member.bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        sent = copied;
+        let filled = member.bytes.next_multiple_of(512) - member.bytes;
+        sink.write_all(&[0; 512][..filled as usize])?;
+    }
+    sink.write_all(&[0; 1024])?;
+    Ok(sent)
+}
+
+fn copy(
+    from: &mut dyn Read,
+    to: &mut dyn Write,
+    before: u64,
+    progress: &dyn Fn(u64),
+) -> io::Result<u64> {
+    let mut buffer = vec![0; PIECE_BYTES];
+    let mut sent = before;
+    loop {
+        let read = match from.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            other => other?,
+        };
+        if read == 0 {
+            return Ok(sent);
+        }
+        to.write_all(&buffer[..read])?;
+        sent += read as u64;
+        progress(sent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_sent_as_a_tar_archive_of_its_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = [("1.dat.gz", vec![7; 1000]), ("toc.dat", b"PGDMP".to_vec())];
+        for (name, bytes) in &files {
+            std::fs::write(dir.path().join(name), bytes).unwrap();
+        }
+        // No header holds so long a name, and pg_dump writes none.
+        std::fs::write(dir.path().join("x".repeat(200)), "not pg_dump's").unwrap();
+        let archive = Archive::Directory(ArchiveDirectory::open_at(dir.path()).unwrap());
+        let mut sent = Vec::new();
+        assert_eq!(archive.send(&mut sent, &|_| {}).unwrap(), 1005);
+        let mut tar = ::tar::Archive::new(sent.as_slice());
+        let read: Vec<(String, Vec<u8>)> = tar
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let mut entry = entry.unwrap();
+                let mut bytes = Vec::new();
+                entry.read_to_end(&mut bytes).unwrap();
+                (entry.path().unwrap().to_string_lossy().into_owned(), bytes)
+            })
+            .collect();
+        assert_eq!(read, files.map(|(name, bytes)| (name.to_owned(), bytes)));
+    }
+
+    #[test]
+    fn a_file_that_has_become_shorter_is_not_sent_as_if_it_were_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("toc.dat");
+        std::fs::write(&file, "PGDMP and more").unwrap();
+        let archive = Archive::Directory(ArchiveDirectory::open_at(dir.path()).unwrap());
+        std::fs::write(&file, "PGDMP").unwrap();
+        let error = archive.send(&mut Vec::new(), &|_| {}).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -1,0 +1,278 @@
+//! Reads an archive from its first byte to its last without PostgreSQL: its checksum, and whether
+//! it has all its pieces.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::fields::Fields;
+use super::members::{Members, TOC, drain, read_toc};
+use super::toc::{self, Extra};
+use super::{ArchiveError, ArchiveFlaw, CUSTOM, Head, UnknownVersion, blocks, tar};
+use crate::archive::directory::{ArchiveDirectory, Member};
+use crate::model::damage::damage;
+use crate::model::format::Format;
+use crate::packing::file::BackupFile;
+use crate::packing::hashing::Hashing;
+use crate::packing::member_index::Marks;
+use crate::packing::read_error::ReadError;
+use crate::packing::unpack::gunzip;
+use crate::packing::unpack::{Compression, decompress_noting};
+
+/// Told the bytes of the backup read so far.
+pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// What reading an archive found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    /// Its head, where the archive is whole as far as it can be known.
+    pub head: Result<Head, Fault>,
+    /// Zeros follow it.
+    pub padded: bool,
+    /// SHA-256 of the file in hex; for a directory, see [`examine_directory`].
+    pub sha256: String,
+}
+
+/// Why an archive is not known to be whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It is bad.
+    Flaw(ArchiveFlaw),
+    /// It could not be told.
+    Version(UnknownVersion),
+}
+
+/// The head of an archive in a file; `None` where it has none that is understood. Why is found, and
+/// said, by whoever reads it all.
+pub(super) fn head_of_file(
+    file: &BackupFile,
+    compression: Compression,
+    format: Format,
+) -> Option<Head> {
+    let stream = file.stream(compression);
+    if format == Format::Custom {
+        return Head::read(&mut Fields::new(stream)).ok();
+    }
+    let mut archive = ::tar::Archive::new(stream);
+    let first = archive.entries().ok()?.raw(true).next()?.ok()?;
+    Head::read(&mut Fields::new(first)).ok()
+}
+
+/// The same for a directory.
+pub(super) fn head_of_directory(directory: &ArchiveDirectory) -> Option<Head> {
+    let toc = directory.members().iter().find(|member| member.name == TOC)?;
+    Head::read(&mut Fields::new(directory.open(toc).ok()?)).ok()
+}
+
+/// Reads an archive of the formats custom or tar.
+///
+/// # Errors
+/// When the disk fails or `cancel` is set; a bad archive is a value.
+pub(super) fn examine_file(
+    file: &BackupFile,
+    compression: Compression,
+    format: Format,
+    cancel: &CancellationToken,
+    progress: Progress,
+) -> Result<Examined, ReadError> {
+    let raw = Watched { raw: file.raw(), cancel: cancel.clone(), progress, before: 0, read: 0 };
+    let hashing = Hashing::new(raw);
+    let (marks, mut padded) = (Marks::default(), false);
+    let stream = Noting::new(decompress_noting(hashing.clone(), compression, &marks));
+    let read = match format {
+        Format::Tar => tar::read(stream.clone(), &|| stream.position()),
+        _ => custom(stream.clone(), &mut padded),
+    };
+    let mut head = fault_of(read, &stream, cancel)?;
+    if matches!(head, Err(Fault::Flaw(_))) && file.has_changed_line_ends()? {
+        head = Err(Fault::Flaw(ArchiveFlaw::LineEnds));
+    }
+    let sha256 = hashing.finish(cancel).map_err(|error| of_disk(error, cancel))?;
+    let padded = padded || marks.padded();
+    Ok(Examined { head, padded, sha256: sha256.ok_or(ReadError::Interrupted)? })
+}
+
+fn custom(stream: impl Read, padded: &mut bool) -> Result<Head, ArchiveError> {
+    let mut fields = Fields::new(stream);
+    let head = Head::read(&mut fields)?;
+    head.expect(CUSTOM)?;
+    let toc = toc::read(&mut fields, &head, Extra::Place)?;
+    *padded = blocks::walk(&mut fields, &toc)?;
+    Ok(head)
+}
+
+/// Tells a verdict from trouble. What a damaged compressed stream gave is flawed because of the
+/// damage, so the rest of the stream is looked at.
+fn fault_of<R: Read>(
+    read: Result<Head, ArchiveError>,
+    stream: &Noting<R>,
+    cancel: &CancellationToken,
+) -> Result<Result<Head, Fault>, ReadError> {
+    if let Err(ArchiveError::Flaw(_) | ArchiveError::Version(_)) = &read {
+        // What stops it is noted.
+        let _ = drain(stream.clone());
+    }
+    match (stream.failure(), read) {
+        (Some(error), _) => match damage(&error) {
+            Some(damage) => {
+                let (damage, at) = (damage.clone(), stream.position());
+                Ok(Err(Fault::Flaw(ArchiveFlaw::Damaged { damage, at })))
+            }
+            None => Err(of_disk(error, cancel)),
+        },
+        (None, Ok(head)) => Ok(Ok(head)),
+        (None, Err(ArchiveError::Flaw(flaw))) => Ok(Err(Fault::Flaw(flaw))),
+        (None, Err(ArchiveError::Version(version))) => Ok(Err(Fault::Version(version))),
+        (None, Err(ArchiveError::Disk(error))) => Err(of_disk(error, cancel)),
+    }
+}
+
+/// Reads an archive of the directory format. Its checksum is that of a list with a line for each of
+/// its files, ordered by the bytes of their names: name, a NUL, size in decimal, a NUL, SHA-256 of
+/// its bytes in hex, and a line feed. Hidden files and directories in it are none of its files.
+///
+/// # Errors
+/// When the disk fails or `cancel` is set; a bad archive is a value.
+pub(super) fn examine_directory(
+    directory: &ArchiveDirectory,
+    cancel: &CancellationToken,
+    progress: &Progress,
+) -> Result<Examined, ReadError> {
+    let read = |error| of_disk(error, cancel);
+    let toc = directory.members().iter().find(|member| member.name == TOC);
+    let known = match toc {
+        Some(toc) => read_toc(directory.open(toc).map_err(read)?),
+        None => Err(ArchiveFlaw::LostMember {
+            name: TOC.to_owned(),
+            object: "its table of contents".to_owned(),
+        }
+        .into()),
+    };
+    let (head, mut members) = match known {
+        Ok((head, toc)) => (Ok(head), Some(Members::new(toc))),
+        Err(ArchiveError::Flaw(flaw)) => (Err(Fault::Flaw(flaw)), None),
+        Err(ArchiveError::Version(version)) => (Err(Fault::Version(version)), None),
+        Err(ArchiveError::Disk(error)) => return Err(read(error)),
+    };
+    let (mut list, mut before) = (Sha256::new(), 0);
+    let mut flaw = None;
+    for member in directory.members() {
+        let raw = Watched {
+            raw: directory.open(member).map_err(read)?,
+            cancel: cancel.clone(),
+            progress: Arc::clone(progress),
+            before,
+            read: 0,
+        };
+        let hashing = Hashing::new(raw);
+        let found = check(member, members.as_mut(), hashing.clone());
+        match found {
+            Ok(()) => {}
+            Err(ArchiveError::Disk(error)) => return Err(read(error)),
+            Err(ArchiveError::Flaw(found)) => flaw = flaw.or(Some(found)),
+            Err(ArchiveError::Version(_)) => {}
+        }
+        let sha256 = hashing.finish(cancel).map_err(read)?.ok_or(ReadError::Interrupted)?;
+        list.update(member.name.as_encoded_bytes());
+        list.update(format!("\0{}\0{sha256}\n", member.bytes));
+        before += member.bytes;
+    }
+    if let Some(Err(ArchiveError::Flaw(found))) = members.map(Members::finish) {
+        flaw = flaw.or(Some(found));
+    }
+    let head = head.and_then(|head| flaw.map_or(Ok(head), |flaw| Err(Fault::Flaw(flaw))));
+    Ok(Examined { head, padded: false, sha256: hex::encode(list.finalize()) })
+}
+
+fn check(
+    member: &Member,
+    members: Option<&mut Members>,
+    raw: impl Read + Send,
+) -> Result<(), ArchiveError> {
+    match (members, member.name.to_str()) {
+        (Some(members), Some(name)) if name.ends_with(".gz") && members.knows(name) => {
+            members.read(name, member.bytes, gunzip(raw))
+        }
+        (Some(members), Some(name)) if name != TOC => members.read(name, member.bytes, raw),
+        _ => Ok(()),
+    }
+}
+
+fn of_disk(error: io::Error, cancel: &CancellationToken) -> ReadError {
+    if cancel.is_cancelled() { ReadError::Interrupted } else { ReadError::Disk(error) }
+}
+
+/// Stops reading when cancelled, and tells how far it is.
+struct Watched<R> {
+    raw: R,
+    cancel: CancellationToken,
+    progress: Progress,
+    before: u64,
+    read: u64,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.cancel.is_cancelled() {
+            return Err(io::Error::other("interrupted"));
+        }
+        let read = self.raw.read(buffer)?;
+        self.read += read as u64;
+        (self.progress)(self.before + self.read);
+        Ok(read)
+    }
+}
+
+/// Keeps the error that ended a stream, whatever its reader makes of it. The clones share one
+/// position.
+struct Noting<R>(Arc<Mutex<Notes<R>>>);
+
+struct Notes<R> {
+    stream: R,
+    bytes: u64,
+    failure: Option<io::Error>,
+}
+
+impl<R> Clone for Noting<R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<R> Noting<R> {
+    fn new(stream: R) -> Self {
+        Self(Arc::new(Mutex::new(Notes { stream, bytes: 0, failure: None })))
+    }
+
+    fn position(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
+    fn failure(&self) -> Option<io::Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).failure.take()
+    }
+}
+
+impl<R: Read> Read for Noting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let notes = &mut *notes;
+        if let Some(error) = &notes.failure {
+            return Err(io::Error::other(error.to_string()));
+        }
+        match notes.stream.read(buffer) {
+            Ok(read) => {
+                notes.bytes += read as u64;
+                Ok(read)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(error) => {
+                let same = io::Error::other(error.to_string());
+                notes.failure = Some(error);
+                Err(same)
+            }
+        }
+    }
+}

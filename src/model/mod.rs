@@ -1,0 +1,7 @@
+//! The plain nouns of the house, each once: they do nothing to the world outside.
+
+pub mod damage;
+pub mod format;
+pub mod outcome;
+pub mod quoting;
+pub mod secret;

@@ -1,0 +1,40 @@
+//! The places from which a dump can be read.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where a member of a compressed file begins: a gzip member, a zstd frame.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// In the file.
+    pub offset: u64,
+    /// In the dump.
+    pub dump_offset: u64,
+}
+
+/// The beginnings of all members, in order, as far as the file was read.
+#[derive(Debug, Clone, Default)]
+pub struct Marks {
+    list: Arc<Mutex<Vec<Mark>>>,
+    padded: Arc<AtomicBool>,
+}
+
+impl Marks {
+    pub(crate) fn note(&self, mark: Mark) {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner).push(mark);
+    }
+
+    pub(crate) fn note_padding(&self) {
+        self.padded.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether zeros follow the last member.
+    pub fn padded(&self) -> bool {
+        self.padded.load(Ordering::Relaxed)
+    }
+
+    /// The marks so far.
+    pub fn list(&self) -> Vec<Mark> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,14 @@
+//! Bytes to bytes: how a file is packed and unpacked, on several threads, and read from any of its places.
+//! Knows nothing of what the bytes say.
+
+pub mod codec;
+pub mod compress;
+pub mod file;
+pub mod hashing;
+pub mod member;
+pub mod member_index;
+pub mod random_read;
+pub mod ranges;
+pub mod read_error;
+pub mod seek;
+pub mod unpack;

@@ -1,0 +1,101 @@
+//! Reads a dump from any of its bytes on.
+
+use std::io::{self, Read};
+
+use crate::packing::file::BackupFile;
+use crate::packing::member_index::Mark;
+use crate::packing::unpack::{Compression, decompress};
+
+/// Bytes of the dump between two places to begin from, at the most; reading and passing over more
+/// would cost more than what is won.
+const MOST_BETWEEN: u64 = 8 << 20;
+
+/// A backup that can be read from any byte of the dump.
+#[derive(Debug, Clone)]
+pub struct Seekable {
+    file: BackupFile,
+    compression: Compression,
+    marks: Vec<Mark>,
+}
+
+impl Seekable {
+    /// A backup whose `marks` are near enough to each other; `None` where they are not: a gzip file
+    /// of one piece can only be read from its beginning.
+    pub fn new(
+        file: &BackupFile,
+        compression: Compression,
+        marks: Vec<Mark>,
+        dump_bytes: u64,
+    ) -> Option<Self> {
+        let ends = marks.iter().skip(1).map(|mark| mark.dump_offset).chain([dump_bytes]);
+        let near = marks.iter().zip(ends).all(|(mark, end)| end - mark.dump_offset <= MOST_BETWEEN);
+        (compression == Compression::None || near).then(|| Self {
+            file: file.clone(),
+            compression,
+            marks,
+        })
+    }
+
+    /// The dump from `offset` on.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or ends before.
+    pub fn stream_from(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        if self.compression == Compression::None {
+            return Ok(Box::new(self.file.raw_from(offset)));
+        }
+        let next = self.marks.partition_point(|mark| mark.dump_offset <= offset);
+        let mark = next.checked_sub(1).map(|at| self.marks[at]).unwrap_or_default();
+        let mut stream = decompress(self.file.raw_from(mark.offset), self.compression);
+        let before = offset - mark.dump_offset;
+        if io::copy(&mut stream.by_ref().take(before), &mut io::sink())? < before {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::packing::member_index::Marks;
+    use crate::packing::unpack::decompress_noting;
+    use crate::packing::unpack::packed::{gzip, own_zstd};
+
+    fn seekable(bytes: &[u8], compression: Compression, dump_bytes: u64) -> Option<Seekable> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        let file = BackupFile::open(file.path()).unwrap();
+        let marks = Marks::default();
+        let mut whole = decompress_noting(file.raw(), compression, &marks);
+        io::copy(&mut whole, &mut io::sink()).unwrap();
+        Seekable::new(&file, compression, marks.list(), dump_bytes)
+    }
+
+    #[test]
+    fn every_byte_can_be_read_from() {
+        let text = b"one two three four";
+        let members = [gzip(&text[..4]), gzip(&text[4..5]), gzip(&text[5..])].concat();
+        let gzipped = seekable(&members, Compression::Gzip, 18).unwrap();
+        let frames = [own_zstd(&text[..4]), own_zstd(&text[4..])].concat();
+        let frames = seekable(&frames, Compression::Zstd, 18).unwrap();
+        let plain = seekable(text, Compression::None, 18).unwrap();
+        for offset in 0..=text.len() {
+            for source in [&gzipped, &frames, &plain] {
+                let mut rest = Vec::new();
+                source.stream_from(offset as u64).unwrap().read_to_end(&mut rest).unwrap();
+                assert_eq!(rest, text[offset..], "from {offset}");
+            }
+        }
+        assert!(gzipped.stream_from(100).is_err());
+    }
+
+    #[test]
+    fn a_large_piece_cannot_be_sought_in() {
+        let bytes = 2 * MOST_BETWEEN;
+        assert!(seekable(&gzip(b"x"), Compression::Gzip, bytes).is_none());
+        assert!(seekable(b"x", Compression::None, bytes).is_some());
+    }
+}

@@ -1,0 +1,174 @@
+//! Runs pg_dump, and pg_restore where it writes SQL: their arguments, their stream, their end.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::Path;
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+use super::client_tools::PgDump;
+use super::error::SourceError;
+use super::pg_dump_args;
+use super::settings::SourceSettings;
+use crate::model::format::Format;
+use crate::model::secret::Secret;
+use crate::packing::codec::Codec;
+use crate::process::{Invocation, Running};
+
+/// A larger pipe than the system's 64 KiB: fewer turns between pg_dump and its reader.
+const PIPE_BYTES: usize = 1 << 20;
+
+/// A dump.
+#[derive(Debug, Clone)]
+pub struct DumpRequest {
+    /// The source.
+    pub settings: SourceSettings,
+    /// The pg_dump to run.
+    pub pg_dump: PgDump,
+    /// More arguments, recorded in the manifest.
+    pub extra_args: Vec<OsString>,
+    /// Whether owners and grants are dumped.
+    pub keep_owner: bool,
+    /// The format.
+    pub format: Format,
+    /// How pg_dump compresses an archive; a plain dump is compressed by us.
+    pub codec: Codec,
+    /// Tables dumped at a time, in the directory format.
+    pub jobs: usize,
+}
+
+impl DumpRequest {
+    /// The arguments that shape the dump, without those of the connection and the place; for the
+    /// manifest.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let mut arguments = vec![format!("--format={}", self.format)];
+        match self.format {
+            Format::Plain => {}
+            Format::Custom => arguments.push(self.compress()),
+            Format::Directory => {
+                arguments.extend([self.compress(), format!("--jobs={}", self.jobs)]);
+            }
+            // It knows no compression, not even none.
+            Format::Tar => {}
+        }
+        if !self.keep_owner {
+            arguments.extend(["--no-owner", "--no-acl"].map(str::to_owned));
+        }
+        // pg_dump refuses --clean where there is nothing to create. An archive holds what drops
+        // things whatever is said here; it is for pg_restore to say.
+        let data_only = self.extra_args.iter().any(|arg| arg == "-a" || arg == "--data-only");
+        if self.format == Format::Plain && !data_only {
+            arguments.extend(["--clean", "--if-exists"].map(str::to_owned));
+        }
+        arguments.into_iter().map(OsString::from).chain(self.extra_args.iter().cloned()).collect()
+    }
+
+    fn compress(&self) -> String {
+        match self.codec {
+            Codec::None => "--compress=0".to_owned(),
+            Codec::Gzip { level } => format!("--compress={level}"),
+            Codec::Zstd { level } => format!("--compress=zstd:{level}"),
+        }
+    }
+
+    /// The call of pg_dump.
+    ///
+    /// # Errors
+    /// [`SourceError::Argument`].
+    pub fn invocation(&self) -> Result<Invocation, SourceError> {
+        pg_dump_args::check(&self.extra_args)?;
+        let tool = self.settings.apply(Invocation::new(&self.pg_dump.path));
+        Ok(tool.args(self.arguments()))
+    }
+
+    /// Starts pg_dump. The file is its stream, to be read in a thread of its own (reading blocks)
+    /// and to its end before [`DumpProcess::finish`]; only its end says that the dump is whole.
+    ///
+    /// # Errors
+    /// [`SourceError::Argument`], [`SourceError::Process`], [`SourceError::Pipe`].
+    pub fn start(&self) -> Result<(File, DumpProcess), SourceError> {
+        streaming("pg_dump", self.invocation()?)
+    }
+
+    /// Starts pg_dump, which writes an archive to `place`: itself, because only so it can note in
+    /// the archive where the data of each table are, and pg_restore can go there at once.
+    ///
+    /// # Errors
+    /// [`SourceError::Argument`], [`SourceError::Process`].
+    pub fn start_into(&self, place: &Path) -> Result<DumpProcess, SourceError> {
+        let mut file = OsString::from("--file=");
+        file.push(place);
+        let running = self.invocation()?.arg(file).start()?;
+        Ok(DumpProcess { tool: "pg_dump", running })
+    }
+}
+
+/// Starts a pg_restore that writes an archive as SQL. As with [`DumpRequest::start`].
+///
+/// # Errors
+/// [`SourceError::Process`], [`SourceError::Pipe`].
+pub fn start_decoding(
+    pg_restore: &Path,
+    no_owner: bool,
+    archive: &Path,
+) -> Result<(File, DumpProcess), SourceError> {
+    let mut invocation =
+        Invocation::new(pg_restore).env("LC_ALL", Secret::new("C")).env_remove("LANGUAGE");
+    invocation = invocation.arg("--file=-");
+    if no_owner {
+        invocation = invocation.arg("--no-owner");
+    }
+    streaming("pg_restore", invocation.arg("--").arg(archive))
+}
+
+fn streaming(
+    tool: &'static str,
+    invocation: Invocation,
+) -> Result<(File, DumpProcess), SourceError> {
+    let mut running = invocation.start()?;
+    let pipe =
+        running.stdout().ok_or_else(|| SourceError::Pipe(std::io::ErrorKind::BrokenPipe.into()))?;
+    let pipe = pipe.into_owned_fd().map_err(SourceError::Pipe)?;
+    let flags = fcntl_getfl(&pipe).map_err(|error| SourceError::Pipe(error.into()))?;
+    fcntl_setfl(&pipe, flags - OFlags::NONBLOCK)
+        .map_err(|error| SourceError::Pipe(error.into()))?;
+    // Where the system allows no larger one, the usual one does.
+    let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE_BYTES);
+    Ok((File::from(pipe), DumpProcess { tool, running }))
+}
+
+/// A pg_dump or pg_restore that runs; killed when dropped.
+#[derive(Debug)]
+pub struct DumpProcess {
+    tool: &'static str,
+    running: Running,
+}
+
+impl DumpProcess {
+    /// Waits until it has ended; [`DumpProcess::finish`] says how.
+    pub async fn exited(&mut self) {
+        self.running.exited().await;
+    }
+
+    /// Waits for its end; returns the lines it wrote to stderr, which are warnings then.
+    ///
+    /// # Errors
+    /// [`SourceError`] when it did not exit with 0.
+    pub async fn finish(self) -> Result<Vec<String>, SourceError> {
+        let ended = self.running.wait().await?;
+        if ended.status.success() {
+            Ok(ended.stderr)
+        } else {
+            Err(SourceError::from_tool(self.tool, ended))
+        }
+    }
+
+    /// Kills it and waits until it is gone.
+    pub async fn kill(self) {
+        self.running.kill().await;
+    }
+}
+
+#[cfg(test)]
+#[path = "pg_dump_tests.rs"]
+mod tests;
