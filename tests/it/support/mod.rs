@@ -7,6 +7,7 @@ pub mod docker;
 pub mod dumps;
 pub mod engine;
 pub mod local;
+pub mod long;
 pub mod mounts;
 pub mod place;
 pub mod proxy;
@@ -24,6 +25,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use assert_cmd::Command;
 
 pub use dumps::good_dump;
+pub use long::{is_long, length};
 pub use place::{Outcome, Place};
 pub use running::Running;
 pub use source::{Database, database, unchanged_database};
