@@ -9,12 +9,11 @@ use rustix::process::Signal;
 
 use super::{WAIT, release};
 use crate::create_fails::assert_no_backup;
-use crate::interruption::SOON;
 use crate::support::docker::{docker, docker_text};
 use crate::support::dumps::with_sql_first;
 use crate::support::slow_disk::SlowDisk;
 use crate::support::source::Database;
-use crate::support::{Place, Running, database, good_dump, unchanged_database};
+use crate::support::{Place, Running, SOON, database, good_dump, unchanged_database};
 
 /// Bytes a second, of which a file of some megabytes takes half a minute.
 const SLOW: u32 = 200_000;

@@ -27,7 +27,7 @@ use assert_cmd::Command;
 pub use dumps::good_dump;
 pub use long::{is_long, length};
 pub use place::{Outcome, Place};
-pub use running::Running;
+pub use running::{Running, SOON};
 pub use source::{Database, database, unchanged_database};
 
 /// The binary under test.
