@@ -23,7 +23,7 @@ pub fn docker_text(args: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// The image for tests that name one: the first that is here. Fails where Docker or every image is
+/// The image for tests that name one: that of `CCC_TEST_IMAGE`, else the first that is here. Fails where Docker or every image is
 /// missing.
 pub fn image() -> &'static str {
     found_image().unwrap_or_else(|why| missing(&why))
@@ -43,6 +43,9 @@ fn found_image() -> Result<&'static str, String> {
             return Err(text(&version.stderr).trim().to_owned());
         }
         let here = |image: &&str| docker(&["image", "inspect", image]).status.success();
+        if let Ok(named) = std::env::var("CCC_TEST_IMAGE") {
+            return Ok(named.leak());
+        }
         let image = IMAGES.into_iter().find(here);
         image.ok_or_else(|| "neither image of PostgreSQL 15 is here".to_owned())
     });
