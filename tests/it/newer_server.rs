@@ -155,7 +155,7 @@ fn create_takes_pg_dump_from_a_container_and_verify_the_servers_version() {
         let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
         let version = manifest["pg_dump"]["version"].as_str().unwrap();
         assert!(version.starts_with("17."), "{version}");
-        let outcome = place.outcome(place.verify().arg(name));
+        let outcome = place.outcome(place.verify_by_version().arg(name));
         outcome.passed().says(&format!("Starting PostgreSQL {MAJOR} container..."));
         assert!(outcome.stdout.contains("✓ Contents match the backup (1 table)"), "{outcome}");
     }
@@ -188,7 +188,8 @@ fn a_database_of_any_provider_of_locales_comes_back_with_it() {
         let answer = answer_of_restored(&place, &["a.sql.gz"], ask);
         assert_eq!(answer, format!("{provider}|{order}"));
         // PostgreSQL 15 has no builtin provider, and sorts by code points all the same.
-        let older = place.outcome(place.verify().args(["a.sql.gz", "--postgres-version", "15"]));
+        let older =
+            place.outcome(place.verify_by_version().args(["a.sql.gz", "--postgres-version", "15"]));
         older.passed();
         assert_eq!(older.stderr, "", "{older}");
     }
@@ -236,7 +237,7 @@ fn the_tools_of_a_killed_create_go_with_the_next_runs() {
     run.kill();
     assert_eq!(tools_of(id).len(), 1);
     assert_eq!(place.names("tmp").len(), 1);
-    place.outcome(place.verify().arg("good.sql")).passed();
+    place.outcome(place.verify_by_version().arg("good.sql")).passed();
     assert_eq!(tools_of(id), Vec::<String>::new());
     // A server whose client was killed notices it when it has the lock.
     drop(lock);
@@ -290,7 +291,8 @@ fn older_server_takes_what_a_newer_pg_dump_wrote(newer: &Newer) {
     let place = Place::new();
     place.file("ccc-backup.toml", OWN);
     assert_eq!(newer.create(&place, &["a.sql.gz"]).code, 0);
-    let outcome = place.outcome(place.verify().args(["a.sql.gz", "--postgres-version", "15"]));
+    let outcome =
+        place.outcome(place.verify_by_version().args(["a.sql.gz", "--postgres-version", "15"]));
     outcome.passed().says("Starting PostgreSQL 15 container...");
     outcome.says("(1 harmless error passed over)");
 }

@@ -39,7 +39,7 @@ async fn a_server_that_cannot_start_is_noticed_at_once_and_its_words_are_shown()
     request.settings = vec![("shared_buffers".into(), "lots".into())];
     let begun = Instant::now();
     let error = refused(&request).await;
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(begun.elapsed() < Duration::from_secs(40));
     assert!(
         matches!(&error, SandboxError::NotReady { log, .. }
             if log.iter().any(|line| line.contains("shared_buffers"))),

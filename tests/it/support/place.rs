@@ -118,6 +118,13 @@ impl Place {
         command
     }
 
+    /// The same with an image that is chosen by version, as for an operator who names none.
+    pub fn verify_by_version(&self) -> Command {
+        let mut command = self.verify();
+        command.env(IMAGE_VARIABLE, "");
+        command
+    }
+
     /// The same with the machine's own PostgreSQL.
     pub fn verify_locally(&self) -> Command {
         self.verify_with(&["--engine", "local"])
