@@ -108,11 +108,11 @@ impl Place {
         command
     }
 
-    /// The same with these arguments, of which `local` is the machine's own PostgreSQL: that takes no image.
+    /// The same with these arguments. The machine's own PostgreSQL takes no image, and a version chooses one.
     pub fn verify_with(&self, args: &[&str]) -> Command {
         let mut command = self.verify();
         command.args(args);
-        if args.contains(&"local") {
+        if args.contains(&"local") || args.contains(&"--postgres-version") {
             command.env(IMAGE_VARIABLE, "");
         }
         command

@@ -34,10 +34,11 @@ impl Running {
 
     /// Starts `ccc-backup verify` of a file at another Docker Engine than the one that the tests use.
     pub fn verify_at(engine: &str, place: &Place, file: &str, args: &[&str]) -> Self {
-        Self::verify_by(&mut Command::new(BINARY), engine, place, file, args)
+        let mut command = Command::new(BINARY);
+        Self::spawn(Self::at(&mut command, engine, place, file, args))
     }
 
-    /// The same by a command that runs the binary in some way of its own.
+    /// The same by a command that runs the binary in some way of its own, at an engine that has images of its own.
     pub fn verify_by(
         command: &mut Command,
         engine: &str,
@@ -45,11 +46,20 @@ impl Running {
         file: &str,
         args: &[&str],
     ) -> Self {
+        Self::spawn(Self::at(command, engine, place, file, args).env(IMAGE_VARIABLE, ""))
+    }
+
+    fn at<'a>(
+        command: &'a mut Command,
+        engine: &str,
+        place: &Place,
+        file: &str,
+        args: &[&str],
+    ) -> &'a mut Command {
         let name = place.container.as_str();
         command.env_clear().envs(clean_environment()).env("DOCKER_HOST", engine);
         command.args(["verify", "--engine=docker", "--port", "0", "--container-name", name, file]);
-        command.args(args);
-        Self::spawn(command.current_dir(place.dir()))
+        command.args(args).current_dir(place.dir())
     }
 
     /// Starts `ccc-backup verify` of a file on any free port, with the place's container name.
