@@ -9,7 +9,7 @@ use bollard::models::{
 };
 
 use super::image::Image;
-use crate::sandbox::Limits;
+use crate::sandbox::limits::Limits;
 
 /// The server's port in the container.
 pub const SERVER_PORT: u16 = 5432;
