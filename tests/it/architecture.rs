@@ -1,7 +1,7 @@
 //! The code keeps to the table of docs/architecture.md: which module may import which, who exits,
 //! who knows which library.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::support::repository;
@@ -177,4 +177,85 @@ fn grouped_imports_are_seen() {
     let code = "use crate::{a, b::{c, d}, e::f};\nuse crate::g::h;\nlet x = crate::i();";
     let found: Vec<String> = imports(code).into_iter().collect();
     assert_eq!(found, ["a", "b", "e", "g", "i"]);
+}
+
+/// The files and directories of a module, and which of the others each names by `crate::<module>::` or by
+/// `super::`; `mod` is the module's own file, which names whatever it declares.
+fn files_of(module: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let prefix = format!("{module}/");
+    let all = sources();
+    let below: Vec<(&Source, &str)> = all
+        .iter()
+        .filter_map(|source| Some((source, source.path.strip_prefix(&prefix)?)))
+        .collect();
+    let names: BTreeSet<String> = below.iter().map(|(_, path)| module_of(path)).collect();
+    for (source, path) in &below {
+        let depth = path.matches('/').count() - usize::from(path.ends_with("/mod.rs"));
+        let supers = "super::".repeat(depth + 1);
+        let found = files.entry(module_of(path)).or_default();
+        for beginning in [format!("crate::{module}::"), supers] {
+            found.extend(named_after(&source.code, &beginning));
+        }
+    }
+    for found in files.values_mut() {
+        // What is no file is defined in the module's own, or exported by it.
+        let ours = found.iter().map(|name| if names.contains(name) { name } else { "mod" });
+        *found = ours.map(str::to_owned).collect();
+    }
+    if files.contains_key("mod") {
+        let others = names.iter().filter(|name| *name != "mod").cloned();
+        files.insert("mod".to_owned(), others.collect());
+    }
+    files
+}
+
+/// The names right after `beginning`, where no other path goes on with it.
+fn named_after(code: &str, beginning: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices(beginning) {
+        if code[..at].ends_with(':') {
+            continue;
+        }
+        let rest = &code[at + beginning.len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => found.extend(group_members(group)),
+            None => found.push(module_of(rest)),
+        }
+    }
+    found.retain(|name| !name.is_empty() && name != "super");
+    found
+}
+
+/// What is left when everything is taken away, again and again, that names nothing of the rest.
+fn circle(mut files: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    loop {
+        let names: BTreeSet<String> = files.keys().cloned().collect();
+        let before = files.len();
+        files.retain(|name, found| found.iter().any(|it| it != name && names.contains(it)));
+        if files.len() == before {
+            return names.into_iter().collect();
+        }
+    }
+}
+
+#[test]
+fn the_files_of_a_module_form_no_circle() {
+    for module in ["sandbox", "source"] {
+        assert_eq!(circle(files_of(module)), Vec::<String>::new(), "src/{module}");
+    }
+}
+
+#[test]
+fn circles_are_seen() {
+    let named =
+        named_after("use super::{a, b::C};\nuse super::d::E;\nsuper::super::f()", "super::");
+    assert_eq!(named, ["a", "b", "d"]);
+    assert_eq!(named_after("use super::super::g::H;", "super::super::"), ["g"]);
+    let of = |pairs: &[(&str, &[&str])]| {
+        let set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        circle(pairs.iter().map(|(name, names)| ((*name).to_owned(), set(names))).collect())
+    };
+    assert_eq!(of(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"])]), ["a", "b", "c"]);
+    assert_eq!(of(&[("a", &["b", "a"]), ("b", &["c"]), ("c", &[])]), Vec::<String>::new());
 }
