@@ -9,9 +9,9 @@ use super::Head;
 use super::examine::{self, Examined, Progress};
 use crate::archive::directory::ArchiveDirectory;
 use crate::model::format::Format;
+use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
 use crate::packing::read_error::ReadError;
-use crate::packing::unpack::Compression;
 
 /// Bytes copied at a time.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -24,7 +24,7 @@ pub enum Archive {
         /// The file.
         file: BackupFile,
         /// How its bytes are packed, beside what pg_dump did.
-        compression: Compression,
+        compression: Packing,
         /// Custom or tar.
         format: Format,
     },
@@ -58,10 +58,10 @@ impl Archive {
     }
 
     /// How its file is packed, beside what pg_dump did.
-    pub fn compression(&self) -> Compression {
+    pub fn compression(&self) -> Packing {
         match self {
             Self::File { compression, .. } => *compression,
-            Self::Directory(_) => Compression::None,
+            Self::Directory(_) => Packing::None,
         }
     }
 

@@ -8,8 +8,9 @@ use thiserror::Error;
 use crate::archive::sniff::{self, Kind, NotADump};
 use crate::model::damage::{damage, refusal};
 use crate::model::format::Format;
+use crate::model::packing::Packing;
 use crate::packing::file::{BackupFile, FileError};
-use crate::packing::unpack::Compression;
+use crate::packing::unpack::packing_of;
 
 /// Why a backup could not be opened. Each means "could not tell".
 #[derive(Debug, Error)]
@@ -73,7 +74,7 @@ impl OpenError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packed {
     /// How.
-    pub compression: Compression,
+    pub compression: Packing,
     /// What is packed.
     pub format: Format,
 }
@@ -99,8 +100,8 @@ pub fn sniff(file: &BackupFile) -> Result<Result<Packed, NotADump>, OpenError> {
     let unreadable = |source| FileError::Unreadable { path: path(), source };
     let mut start = Vec::new();
     file.raw().take(sniff::ENOUGH as u64).read_to_end(&mut start).map_err(unreadable)?;
-    let compression = Compression::of(&start);
-    if compression != Compression::None {
+    let compression = packing_of(&start);
+    if compression != Packing::None {
         start.clear();
         let mut stream = file.stream(compression).take(sniff::ENOUGH as u64);
         match stream.read_to_end(&mut start) {
@@ -110,9 +111,9 @@ pub fn sniff(file: &BackupFile) -> Result<Result<Packed, NotADump>, OpenError> {
             // Damage is found, and named, by whoever reads the whole stream.
             _ => {}
         }
-        let twice = match (compression, Compression::of(&start)) {
-            (_, Compression::None) => None,
-            (Compression::Gzip, Compression::Gzip) => Some("gzipped twice"),
+        let twice = match (compression, packing_of(&start)) {
+            (_, Packing::None) => None,
+            (Packing::Gzip, Packing::Gzip) => Some("gzipped twice"),
             _ => Some("compressed twice"),
         };
         if let Some(format) = twice {
@@ -121,7 +122,7 @@ pub fn sniff(file: &BackupFile) -> Result<Result<Packed, NotADump>, OpenError> {
     }
     match sniff::sniff(&start) {
         // Of a stream that is damaged from its beginning, nothing is known yet.
-        Kind::NotADump(NotADump::Empty) if compression != Compression::None => {
+        Kind::NotADump(NotADump::Empty) if compression != Packing::None => {
             Ok(Ok(Packed { compression, format: Format::Plain }))
         }
         Kind::Dump(format) => Ok(Ok(Packed { compression, format })),
@@ -165,30 +166,30 @@ mod tests {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be an error")]
-    fn packed(compression: Compression, format: Format) -> Result<Packed, NotADump> {
+    fn packed(compression: Packing, format: Format) -> Result<Packed, NotADump> {
         Ok(Packed { compression, format })
     }
 
     #[test]
     fn the_kind_is_told_from_the_bytes() {
         let dump = b"--\n-- PostgreSQL database dump\n--\n";
-        assert_eq!(sniffed(dump).unwrap(), packed(Compression::None, Format::Plain));
-        assert_eq!(sniffed(&gzip(dump)).unwrap(), packed(Compression::Gzip, Format::Plain));
+        assert_eq!(sniffed(dump).unwrap(), packed(Packing::None, Format::Plain));
+        assert_eq!(sniffed(&gzip(dump)).unwrap(), packed(Packing::Gzip, Format::Plain));
         assert_eq!(sniffed(b"").unwrap(), Err(NotADump::Empty));
         let page = b"\n <!DOCTYPE html><html>";
         assert_eq!(sniffed(page).unwrap(), Err(NotADump::Looks("an HTML page")));
         for (pack, compression) in [
-            (gzip as fn(&[u8]) -> Vec<u8>, Compression::Gzip),
-            (zstd, Compression::Zstd),
-            (xz, Compression::Xz),
-            (bzip2, Compression::Bzip2),
-            (lz4, Compression::Lz4),
+            (gzip as fn(&[u8]) -> Vec<u8>, Packing::Gzip),
+            (zstd, Packing::Zstd),
+            (xz, Packing::Xz),
+            (bzip2, Packing::Bzip2),
+            (lz4, Packing::Lz4),
         ] {
             assert_eq!(sniffed(&pack(dump)).unwrap(), packed(compression, Format::Plain));
             assert_eq!(sniffed(&pack(page)).unwrap(), Err(NotADump::Looks("an HTML page")));
             assert!(matches!(sniffed(&gzip(&pack(dump))), Err(OpenError::Unsupported { .. })));
         }
-        assert_eq!(sniffed(b"PGDMP\x01").unwrap(), packed(Compression::None, Format::Custom));
+        assert_eq!(sniffed(b"PGDMP\x01").unwrap(), packed(Packing::None, Format::Custom));
         assert!(matches!(sniffed(b"\xff\xfe-\0").unwrap(), Err(NotADump::Looks(_))));
     }
 

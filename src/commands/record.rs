@@ -85,7 +85,7 @@ pub fn manifest(
             bytes: packed.bytes,
             sha256: packed.sha256,
             uncompressed_bytes: packed.uncompressed_bytes,
-            compression: made.settings.codec.name().to_owned(),
+            compression: made.settings.codec.packing().name().to_owned(),
         },
         globals: made.globals.clone(),
         tables: tables(contents, &made.facts),

@@ -49,7 +49,7 @@ pub(super) fn transcript(event: &Event) -> String {
                     "✓ Backup compressed".into(),
                     format!("  File: {}", file.display()),
                     format!("  Size: {file_bytes} bytes"),
-                    format!("  Compression: {:.1}%", saved(*dump_bytes, *file_bytes)),
+                    format!("  Packing: {:.1}%", saved(*dump_bytes, *file_bytes)),
                 ]);
             }
             lines
@@ -356,7 +356,7 @@ mod tests {
         ✓ Backup compressed
           File: ./backups/backup_20260114_143022.sql.gz
           Size: 2345678 bytes
-          Compression: 84.6%
+          Packing: 84.6%
         ");
     }
 

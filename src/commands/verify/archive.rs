@@ -17,7 +17,7 @@ use crate::dump::script::Script;
 use crate::events::{Event, Progress, Work};
 use crate::model::damage::OLDER;
 use crate::model::outcome::Obstacle;
-use crate::packing::unpack::Compression;
+use crate::model::packing::Packing;
 use crate::restore::archive::{self as pg_restore, Undecoded};
 use crate::sandbox::{Program, Request};
 
@@ -61,7 +61,7 @@ impl Run<'_> {
     ) -> Result<Option<Inspection>, Obstacle> {
         let version = self.restoring_version(head);
         let packed = head.is_some_and(|head| head.compressed);
-        let compression = if packed { Compression::Gzip } else { archive.compression() };
+        let compression = if packed { Packing::Gzip } else { archive.compression() };
         // The archive itself lies beside the data.
         let bytes = archive.bytes().saturating_add(dump_bytes(archive.bytes(), compression));
         let request = Request { programs: true, ..self.sandbox_request(version, bytes) };
@@ -144,8 +144,7 @@ impl Run<'_> {
         let (sender, stdin) = mpsc::channel(IN_FLIGHT);
         let sending = {
             let (archive, events) = (archive.clone(), self.events.clone());
-            let total =
-                Some(archive.bytes()).filter(|_| archive.compression() == Compression::None);
+            let total = Some(archive.bytes()).filter(|_| archive.compression() == Packing::None);
             tokio::task::spawn_blocking(move || {
                 archive.send(&mut ChannelWriter::new(sender), &|done| {
                     let (work, current) = (Work::Copying, None);
@@ -282,7 +281,7 @@ fn keep(lines: &mut Vec<String>, line: &str) {
 /// What an archive is, in words.
 fn described(archive: &Archive, head: Option<&Head>) -> String {
     let packed = match archive.compression() {
-        Compression::None => "",
+        Packing::None => "",
         _ => ", compressed again",
     };
     let mut text = format!("{} archive of pg_dump{packed}", archive.format());

@@ -15,8 +15,8 @@ use crate::commands::channel::ChannelReader;
 use crate::dump::contents::DatabaseContents;
 use crate::dump::items::ItemsError;
 use crate::dump::rows::{self, Piece, Wanted};
+use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
-use crate::packing::unpack::Compression;
 use crate::pg::ConnectInfo;
 use crate::restore::archive as pg_restore;
 use crate::sandbox::{Program, Sandbox};
@@ -25,7 +25,7 @@ use crate::sandbox::{Program, Sandbox};
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
     /// A plain dump.
-    Plain(&'a BackupFile, Compression),
+    Plain(&'a BackupFile, Packing),
     /// The copy of an archive in the sandbox.
     Archive,
 }

@@ -13,9 +13,9 @@ use crate::dump::items::Unsound;
 use crate::dump::statements::StatementsOfKind;
 use crate::events::{Event, Events, Progress, Work};
 use crate::model::outcome::{CheckResult, Defect, Obstacle, Status};
+use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
 use crate::packing::read_error::ReadError;
-use crate::packing::unpack::Compression;
 use crate::sandbox::{self, Limits, SandboxError};
 use crate::store::manifest::{Manifest, Statements};
 
@@ -35,7 +35,7 @@ impl Run<'_> {
     pub(super) async fn read_and_start(
         &mut self,
         file: &BackupFile,
-        compression: Compression,
+        compression: Packing,
     ) -> Result<Option<Inspection>, Obstacle> {
         let facts = inspect::preamble(file, compression);
         let version = self.version(facts.server_major());
@@ -248,8 +248,8 @@ impl Run<'_> {
 }
 
 /// How large the dump in a file of so many bytes is taken to be.
-pub(super) fn dump_bytes(bytes: u64, compression: Compression) -> u64 {
-    if compression == Compression::None { bytes } else { bytes.saturating_mul(GROWTH) }
+pub(super) fn dump_bytes(bytes: u64, compression: Packing) -> u64 {
+    if compression == Packing::None { bytes } else { bytes.saturating_mul(GROWTH) }
 }
 
 /// Whether the dump has the statements of the manifest.
@@ -268,7 +268,7 @@ pub(super) fn statements(manifest: &Manifest, inspection: &Inspection) -> CheckR
 /// Reads the whole backup on a thread of its own.
 fn read(
     file: &BackupFile,
-    compression: Compression,
+    compression: Packing,
     cancel: &CancellationToken,
     events: &Events,
 ) -> Result<Inspection, ReadError> {

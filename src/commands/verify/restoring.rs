@@ -13,9 +13,9 @@ use crate::dump::memberships;
 use crate::dump::script::Entry;
 use crate::events::{Event, Progress, Work};
 use crate::model::outcome::{Defect, Obstacle, RESTORE, Section};
+use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
 use crate::packing::ranges::Ranges;
-use crate::packing::unpack::Compression;
 use crate::pg::ConnectInfo;
 use crate::restore::advice;
 use crate::restore::judgement::Known;
@@ -33,7 +33,7 @@ impl Run<'_> {
     pub(super) async fn restore(
         &mut self,
         file: &BackupFile,
-        compression: Compression,
+        compression: Packing,
         inspection: &Inspection,
     ) -> Result<bool, Obstacle> {
         if !self.make_database(inspection).await? {
@@ -79,7 +79,7 @@ impl Run<'_> {
     async fn surely_restored(
         &mut self,
         file: &BackupFile,
-        compression: Compression,
+        compression: Packing,
         inspection: &Inspection,
     ) -> (Restored, Result<(), Obstacle>) {
         let jobs = self.settings.jobs;
@@ -129,7 +129,7 @@ impl Run<'_> {
     async fn attempt(
         &self,
         file: &BackupFile,
-        compression: Compression,
+        compression: Packing,
         inspection: &Inspection,
         entries: Option<Arc<Vec<Entry>>>,
     ) -> (Restored, Result<(), Obstacle>) {
@@ -292,7 +292,7 @@ impl Run<'_> {
     async fn load(
         &self,
         file: &BackupFile,
-        compression: Compression,
+        compression: Packing,
         inspection: &Inspection,
         entries: Option<Arc<Vec<Entry>>>,
         target: &ConnectInfo,
