@@ -25,6 +25,7 @@ use super::exit::{self, Exit};
 use super::guard::{Guard, Requests, refusing, this_run};
 use super::image::{self, Image, Wanted};
 use super::inventory::{inventory, remove, remove_container};
+use super::spec::covered;
 use crate::events::{Event, Events};
 use crate::model::secret::Secret;
 use crate::process::{Ended, Ends, GRACE};
@@ -69,7 +70,7 @@ pub struct ToolCaller {
     engine: Engine,
     requests: Requests,
     labels: HashMap<String, String>,
-    image: String,
+    image: Image,
 }
 
 impl ClientTools {
@@ -103,7 +104,7 @@ impl ClientTools {
             engine: self.guard.engine.clone(),
             requests: self.guard.requests().clone(),
             labels: self.guard.owner.labels(),
-            image: self.image.name.clone(),
+            image: self.image.clone(),
         }
     }
 
@@ -245,7 +246,7 @@ impl ToolCaller {
         let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
         let script = ["sh", "-ec", SCRIPT, "ccc-backup"].map(str::to_owned);
         ContainerCreateBody {
-            image: Some(self.image.clone()),
+            image: Some(self.image.name.clone()),
             user: Some(format!("{}:{}", uid.as_raw(), gid.as_raw())),
             entrypoint: Some(script.into()),
             cmd: Some(call.argv.clone()),
@@ -267,6 +268,7 @@ impl ToolCaller {
                     typ: Some("none".into()),
                     ..HostConfigLogConfig::default()
                 }),
+                tmpfs: Some(covered(&self.image, [])),
                 mounts: Some(mounts(call)),
                 ..HostConfig::default()
             }),
