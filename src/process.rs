@@ -143,6 +143,7 @@ impl Invocation {
     }
 
     /// The arguments.
+    #[cfg(test)]
     pub fn arguments(&self) -> &[OsString] {
         &self.args
     }

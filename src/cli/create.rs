@@ -66,7 +66,7 @@ pub struct CreateArgs {
         hide_possible_values = true
     )]
     pub format: Option<String>,
-    /// Packing: gzip, gzip:1 to gzip:9, zstd, zstd:1 to zstd:19, or none
+    /// Compression: gzip, gzip:1 to gzip:9, zstd, zstd:1 to zstd:19, or none
     /// [default: as OUTPUT ends, else gzip, which is gzip:6; zstd is zstd:3; none for tar]
     #[arg(long, value_name = "METHOD")]
     pub compress: Option<String>,

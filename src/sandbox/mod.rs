@@ -30,13 +30,13 @@ use crate::programs::major_of;
 use running::Engine;
 
 pub use docker::tools;
-pub use error::{NoDocker, OUT_OF_MEMORY, SandboxError};
+pub use error::{OUT_OF_MEMORY, SandboxError};
 pub use limits::Limits;
 pub use locale::Locale;
 pub use program::Program;
 pub use request::{Choice, Request};
 pub use running::Sandbox;
-pub use sweep::{Swept, sweep_leftovers};
+pub use sweep::sweep_leftovers;
 
 /// Starts a sandbox. Emits `SandboxChecking`, `SandboxSwept` for each leftover in the way, `Waiting`
 /// where somebody has name or port and is waited for, `ImagePulling` and `Progress` where an image is

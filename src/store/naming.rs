@@ -12,8 +12,6 @@ use crate::model::suffix::{Suffix, Writer};
 
 /// The file of runs in a backup directory.
 pub const HISTORY_FILE: &str = "history.jsonl";
-/// What these runs add up to, beside it.
-pub const TOTALS_FILE: &str = "history.totals.json";
 
 /// What a backup of this format and packing ends with; the packing of an archive is pg_dump's own.
 fn suffix(format: Format, packing: Packing) -> &'static str {
@@ -79,11 +77,6 @@ pub fn manifest_path(backup: &Path) -> PathBuf {
 /// The file of runs for a backup directory.
 pub fn history_path(dir: &Path) -> PathBuf {
     dir.join(HISTORY_FILE)
-}
-
-/// The file of the sums of these runs.
-pub fn totals_path(dir: &Path) -> PathBuf {
-    dir.join(TOTALS_FILE)
 }
 
 /// The first time `YYYYMMDD_HHMMSS` in a name (`-` or `T` may stand between), as UTC.

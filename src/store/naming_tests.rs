@@ -109,7 +109,7 @@ fn hidden_files_partial_files_manifests_and_the_history_are_no_backups() {
         "x.sql.gz.manifest.json",
         "x.globals.sql",
         HISTORY_FILE,
-        TOTALS_FILE,
+        "history.totals.json",
         ".sql",
         "README.md",
         "x.gz",

@@ -179,83 +179,167 @@ fn grouped_imports_are_seen() {
     assert_eq!(found, ["a", "b", "e", "g", "i"]);
 }
 
-/// The files and directories of a module, and which of the others each names by `crate::<module>::` or by
-/// `super::`; `mod` is the module's own file, which names whatever it declares.
-fn files_of(module: &str) -> BTreeMap<String, BTreeSet<String>> {
-    let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let prefix = format!("{module}/");
-    let all = sources();
-    let below: Vec<(&Source, &str)> = all
-        .iter()
-        .filter_map(|source| Some((source, source.path.strip_prefix(&prefix)?)))
-        .collect();
-    let names: BTreeSet<String> = below.iter().map(|(_, path)| module_of(path)).collect();
-    for (source, path) in &below {
-        let depth = path.matches('/').count() - usize::from(path.ends_with("/mod.rs"));
-        let supers = "super::".repeat(depth + 1);
-        let found = files.entry(module_of(path)).or_default();
-        for beginning in [format!("crate::{module}::"), supers] {
-            found.extend(named_after(&source.code, &beginning));
-        }
-    }
-    for found in files.values_mut() {
-        // What is no file is defined in the module's own, or exported by it.
-        let ours = found.iter().map(|name| if names.contains(name) { name } else { "mod" });
-        *found = ours.map(str::to_owned).collect();
-    }
-    if files.contains_key("mod") {
-        let others = names.iter().filter(|name| *name != "mod").cloned();
-        files.insert("mod".to_owned(), others.collect());
-    }
-    files
+/// The segments of a file's module: `dump/plain/gap.rs` is `dump::plain::gap`.
+fn segments(path: &str) -> Vec<String> {
+    let path = path.trim_end_matches(".rs").trim_end_matches("/mod");
+    path.split('/').map(str::to_owned).collect()
 }
 
-/// The names right after `beginning`, where no other path goes on with it.
-fn named_after(code: &str, beginning: &str) -> Vec<String> {
+/// All paths from the root that code of the module `own` names by `crate::` and `super::`.
+fn paths(code: &str, own: &[String]) -> Vec<Vec<String>> {
     let mut found = Vec::new();
-    for (at, _) in code.match_indices(beginning) {
-        if code[..at].ends_with(':') {
-            continue;
-        }
-        let rest = &code[at + beginning.len()..];
-        match rest.strip_prefix('{') {
-            Some(group) => found.extend(group_members(group)),
-            None => found.push(module_of(rest)),
-        }
+    let inside = |at: usize| {
+        code[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':')
+    };
+    for (at, _) in code.match_indices("crate::").filter(|(at, _)| !inside(*at)) {
+        expand(Vec::new(), &code[at + "crate::".len()..], &mut found);
     }
-    found.retain(|name| !name.is_empty() && name != "super");
+    for (at, _) in code.match_indices("super::").filter(|(at, _)| !inside(*at)) {
+        let (mut rest, mut above) = (&code[at..], own);
+        while let (Some(after), Some((_, parents))) =
+            (rest.strip_prefix("super::"), above.split_last())
+        {
+            (rest, above) = (after, parents);
+        }
+        expand(above.to_vec(), rest, &mut found);
+    }
     found
 }
 
-/// What is left when everything is taken away, again and again, that names nothing of the rest.
-fn circle(mut files: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+/// Adds what `a::{b, c::d}` names below `prefix`.
+fn expand(mut prefix: Vec<String>, text: &str, found: &mut Vec<Vec<String>>) {
+    let text = text.trim_start();
+    if let Some(group) = text.strip_prefix('{') {
+        let mut depth = 0;
+        let mut begin = 0;
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' | ',' if depth == 0 => {
+                    expand(prefix.clone(), &group[begin..at], found);
+                    begin = at + 1;
+                    if c == '}' {
+                        return;
+                    }
+                }
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+        return;
+    }
+    let name = module_of(text);
+    if name.is_empty() {
+        return;
+    }
+    let rest = &text[name.len()..];
+    if name != "self" {
+        prefix.push(name);
+    }
+    match rest.strip_prefix("::") {
+        Some(rest) => expand(prefix, rest, found),
+        None => found.push(prefix),
+    }
+}
+
+/// What a module's own file hands on of its children: name, and the child that has it.
+fn reexports(code: &str, own: &[String]) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for line in code.split("pub use ").skip(1) {
+        let mut named = Vec::new();
+        expand(own.to_vec(), line.trim_start_matches("self::"), &mut named);
+        let below = named.into_iter().filter_map(|path| Some((path.last()?.clone(), path.get(1)?.clone())));
+        found.extend(below);
+    }
+    found
+}
+
+/// Code without what it only hands on.
+fn without_reexports(code: &str) -> String {
+    let mut parts = code.split("pub use ");
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |kept, part| kept + part.split_once(';').map_or("", |(_, rest)| rest))
+}
+
+type Graph = BTreeMap<String, BTreeSet<String>>;
+
+/// Which children of `module` name which, where the module's own file is `(own)`.
+fn graph_of(module: &str, sources: &[Source]) -> Graph {
+    const OWN: &str = "(own)";
+    let of_module: Vec<(&Source, Vec<String>)> = sources
+        .iter()
+        .map(|source| (source, segments(&source.path)))
+        .filter(|(_, path)| path[0] == module)
+        .collect();
+    let children: BTreeSet<&String> = of_module.iter().filter_map(|(_, path)| path.get(1)).collect();
+    let own = of_module.iter().find(|(_, path)| path.len() == 1);
+    let handed = own.map(|(source, path)| reexports(&source.code, path)).unwrap_or_default();
+    let mut graph = Graph::new();
+    for (source, path) in &of_module {
+        let node = path.get(1).map_or(OWN, String::as_str);
+        let code = without_reexports(&source.code);
+        let mut named = paths(&code, path);
+        if node == OWN {
+            let below = children.iter().filter(|child| {
+                let words = format!("{child}::");
+                code.match_indices(&words).any(|(at, _)| {
+                    !code[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || "_:".contains(c))
+                })
+            });
+            named.extend(below.map(|child| vec![module.to_owned(), (*child).clone()]));
+        }
+        for path in named.iter().filter(|path| path[0] == module) {
+            let Some(name) = path.get(1) else { continue };
+            let target = if children.contains(name) {
+                name.as_str()
+            } else {
+                handed.get(name).map_or(OWN, String::as_str)
+            };
+            if target != node {
+                graph.entry(node.to_owned()).or_default().insert(target.to_owned());
+            }
+        }
+    }
+    graph
+}
+
+/// What is left of a graph when everything goes that names nothing which is left, or is named by nothing.
+fn circles(mut graph: Graph) -> Graph {
     loop {
-        let names: BTreeSet<String> = files.keys().cloned().collect();
-        let before = files.len();
-        files.retain(|name, found| found.iter().any(|it| it != name && names.contains(it)));
-        if files.len() == before {
-            return names.into_iter().collect();
+        let before = graph.len();
+        let names: BTreeSet<String> = graph.keys().cloned().collect();
+        graph.values_mut().for_each(|named| named.retain(|name| names.contains(name)));
+        let named: BTreeSet<String> = graph.values().flatten().cloned().collect();
+        graph.retain(|name, names| !names.is_empty() && named.contains(name));
+        if graph.len() == before {
+            return graph;
         }
     }
 }
 
 #[test]
 fn the_files_of_a_module_form_no_circle() {
-    for module in ["sandbox", "source"] {
-        assert_eq!(circle(files_of(module)), Vec::<String>::new(), "src/{module}");
+    let sources = sources();
+    for row in table() {
+        let circles = circles(graph_of(&row.module, &sources));
+        assert!(circles.is_empty(), "{}: {circles:#?}", row.module);
     }
 }
 
 #[test]
-fn circles_are_seen() {
-    let named =
-        named_after("use super::{a, b::C};\nuse super::d::E;\nsuper::super::f()", "super::");
-    assert_eq!(named, ["a", "b", "d"]);
-    assert_eq!(named_after("use super::super::g::H;", "super::super::"), ["g"]);
-    let of = |pairs: &[(&str, &[&str])]| {
-        let set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-        circle(pairs.iter().map(|(name, names)| ((*name).to_owned(), set(names))).collect())
+fn a_circle_between_files_is_seen_however_they_name_each_other() {
+    let source = |path: &str, code: &str| Source {
+        module: "a".to_owned(),
+        path: path.to_owned(),
+        code: code.to_owned(),
     };
-    assert_eq!(of(&[("a", &["b"]), ("b", &["c"]), ("c", &["b"])]), ["a", "b", "c"]);
-    assert_eq!(of(&[("a", &["b", "a"]), ("b", &["c"]), ("c", &[])]), Vec::<String>::new());
+    let circle = |files: &[(&str, &str)]| {
+        let sources: Vec<Source> = files.iter().map(|(path, code)| source(path, code)).collect();
+        !circles(graph_of("a", &sources)).is_empty()
+    };
+    assert!(!circle(&[("a/b.rs", "use super::c::X;"), ("a/c.rs", "use crate::d;")]));
+    assert!(circle(&[("a/b.rs", "use super::c::X;"), ("a/c/d.rs", "use super::super::b::{Y, Z};")]));
+    assert!(circle(&[("a/b.rs", "crate::a::{e, c::X}"), ("a/c.rs", "use crate::a::b::Y;")]));
+    assert!(circle(&[("a/mod.rs", "fn x() { b::y() }"), ("a/b.rs", "use super::Z;")]));
+    assert!(!circle(&[("a/mod.rs", "pub use c::Z;\nfn x() { b::y() }"), ("a/b.rs", "use super::Z;")]));
 }

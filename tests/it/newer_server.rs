@@ -215,7 +215,7 @@ fn an_interrupted_create_leaves_no_tool_in_a_container() {
     no_inspection_shows_the_password(&run);
     interrupted(run);
     newer.wait_for(NOBODY_WAITS);
-    assert_eq!(place.names("."), ["history.jsonl", "history.totals.json"]);
+    assert_eq!(place.names("."), ["history.jsonl"]);
 }
 
 /// Neither of the container of a tool, nor of the processes of this machine.
