@@ -166,10 +166,14 @@ impl Restoring {
         }
     }
 
-    /// By what the errors are judged.
+    /// By what the errors are judged. Those that several jobs meet may come of their own order.
     #[must_use]
     pub fn knowing(self, known: Known) -> Self {
-        Self { ledger: Ledger::of(known), ..self }
+        let ledger = Ledger::of(known);
+        if self.jobs > 1 {
+            ledger.leaves_order();
+        }
+        Self { ledger, ..self }
     }
 
     /// Takes the next line of its stderr.

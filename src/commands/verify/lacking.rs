@@ -1,6 +1,6 @@
 //! What is said where the sandbox lacks something that the backup needs.
 
-use super::obstacle;
+use super::obstacles::obstacle;
 use crate::model::outcome::Obstacle;
 use crate::restore::Restored;
 use crate::restore::lacking::{Lack, Server};
