@@ -12,9 +12,10 @@ use std::io::{Cursor, Read, Write};
 use std::num::NonZeroUsize;
 
 use bytes::Bytes;
+use ccc_backup::model::packing::Packing;
 use ccc_backup::packing::codec::Codec;
 use ccc_backup::packing::compress::{Compressed, Compressor, Member};
-use ccc_backup::packing::unpack::{Compression, decompress};
+use ccc_backup::packing::unpack::decompress;
 use divan::Bencher;
 use divan::counter::BytesCount;
 use flate2::write::GzEncoder;
@@ -52,7 +53,7 @@ struct Way {
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { codec, threads, density } = self;
-        write!(f, "{density:?}, {}, {threads} threads", codec.name())
+        write!(f, "{density:?}, {}, {threads} threads", codec.packing())
     }
 }
 
@@ -161,7 +162,7 @@ fn pack_as_one(dump: &[u8]) -> Vec<u8> {
 }
 
 /// By the stream that `verify` reads.
-fn unpack(file: &Bytes, compression: Compression) -> usize {
+fn unpack(file: &Bytes, compression: Packing) -> usize {
     let mut stream = decompress(Cursor::new(file.clone()), compression);
     let (mut buffer, mut bytes) = (vec![0; READ], 0);
     loop {
@@ -212,14 +213,14 @@ fn compress_as_one_member_by_zlib_rs(bencher: Bencher, density: &Density) {
 fn decompress_our_file(bencher: Bencher, way: &Way) {
     let dump = dump(way.density);
     let file = Bytes::from(pack(&dump, *way).sink);
-    measure_unpacking(bencher, &dump, || unpack(&file, Compression::Gzip));
+    measure_unpacking(bencher, &dump, || unpack(&file, Packing::Gzip));
 }
 
 #[divan::bench(args = DENSITIES, sample_count = 5)]
 fn decompress_one_member(bencher: Bencher, density: &Density) {
     let dump = dump(*density);
     let file = Bytes::from(pack_as_one(&dump));
-    measure_unpacking(bencher, &dump, || unpack(&file, Compression::Gzip));
+    measure_unpacking(bencher, &dump, || unpack(&file, Packing::Gzip));
 }
 
 #[divan::bench(args = DENSITIES, sample_count = 5)]

@@ -6,12 +6,13 @@ mod create;
 mod verify;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cleanup::CleanupArgs;
-pub use create::{CreateArgs, DumpFormat};
+pub use create::CreateArgs;
 pub use verify::{Engine, PostgresVersion, VerifyArgs};
 
 const EXAMPLES: &str = "\
@@ -200,22 +201,21 @@ pub enum Format {
     Json,
 }
 
-/// Reads `90s`, `45m`, `12h`, `30d` or `4w`.
-fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
-    let wrong = || "expected a number and a unit: 90s, 45m, 12h, 30d or 4w".to_owned();
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let seconds: u64 = match &text[digits.len()..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        "w" => 7 * 86_400,
-        _ => return Err(wrong()),
-    };
-    let count: u64 = digits.parse().map_err(|_| wrong())?;
-    // A thousand years is enough, and keeps date arithmetic far from its limits.
-    let total = count.checked_mul(seconds).filter(|total| *total <= 1000 * 366 * 86_400);
-    total.map(std::time::Duration::from_secs).ok_or_else(|| "too long".to_owned())
+/// A thousand years is enough, and keeps date arithmetic far from its limits.
+const LONGEST: Duration = Duration::from_secs(1000 * 366 * 86_400);
+
+/// Reads `90s`, `45m`, `1h30m`, `30d` or `4w`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a number and a unit: 90s, 45m, 1h30m, 30d or 4w".to_owned();
+    // Zero needs a unit, too; and a month, `M`, is too easily written for a minute.
+    if text == "0" || text.contains(|c: char| c.is_ascii_uppercase()) {
+        return Err(wrong());
+    }
+    match humantime::parse_duration(text) {
+        Ok(time) if time <= LONGEST => Ok(time),
+        Ok(_) | Err(humantime::DurationError::NumberOverflow) => Err("too long".to_owned()),
+        Err(_) => Err(wrong()),
+    }
 }
 
 #[cfg(test)]
@@ -233,8 +233,21 @@ mod tests {
     fn durations_have_a_unit() {
         assert_eq!(parse_duration("30d").unwrap().as_secs(), 30 * 86_400);
         assert_eq!(parse_duration("90s").unwrap().as_secs(), 90);
-        for wrong in ["30", "d", "", "-1d", "1y", "1.5h", "99999999999999999w"] {
-            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        assert_eq!(parse_duration("45m").unwrap().as_secs(), 45 * 60);
+        assert_eq!(parse_duration("4w").unwrap().as_secs(), 28 * 86_400);
+        for wrong in ["30", "0", "1h30", "d", "", "-1d", "30M", "1x", "1h-30m"] {
+            let error = parse_duration(wrong).unwrap_err();
+            assert!(error.starts_with("expected a number and a unit: "), "{wrong}: {error}");
+        }
+        for long in ["99999999999999999w", "99999999999999999999999s", "1003y"] {
+            assert_eq!(parse_duration(long).unwrap_err(), "too long");
+        }
+    }
+
+    #[test]
+    fn a_duration_may_have_several_units() {
+        for text in ["1h30m", "1h 30m", "90m", "1.5h"] {
+            assert_eq!(parse_duration(text).unwrap().as_secs(), 90 * 60, "{text}");
         }
     }
 

@@ -38,6 +38,20 @@ pub struct Checks {
     pub sequences: OnFinding,
     /// Whether the backup has to hold rows.
     pub data: Data,
+    /// How many rows a table, `table` or `schema.table`, must have at the least.
+    pub rows: BTreeMap<String, Least>,
+}
+
+/// A least number of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "the least rows of a table are a whole number; the name of a table with its schema \
+                 is quoted, as in \"sales.orders\" = 1"
+)]
+pub enum Least {
+    /// So many.
+    Rows(u64),
 }
 
 /// What keeps the migrations.
@@ -253,7 +267,7 @@ mod tests {
     fn everything_can_be_said() {
         let config = parse(
             "[checks]\ntables = [\"users\", \"sales.orders\"]\nmigrations = \"none\"\n\
-             sequences = \"warn\"\n\n[verify]\nimage = \"postgis/postgis:15-3.4\"\n\
+             sequences = \"warn\"\n\n[checks.rows]\nusers = 1\n\"sales.orders\" = 1000\n\n[verify]\nimage = \"postgis/postgis:15-3.4\"\n\
              memory = \"4GB\"\ncpus = 2\nrequire_proof = true\n\n\
              [verify.settings]\nshared_preload_libraries = \"timescaledb\"\njit = true\n\
              max_connections = 50\n",
@@ -262,6 +276,8 @@ mod tests {
         assert_eq!(config.checks.tables.as_deref().unwrap(), ["users", "sales.orders"]);
         assert_eq!(config.checks.migrations, Migrations::None);
         assert_eq!(config.checks.sequences, OnFinding::Warn);
+        let rows = [("sales.orders", 1000), ("users", 1)];
+        assert_eq!(config.checks.rows, rows.map(|(name, n)| (name.into(), Least::Rows(n))).into());
         assert_eq!(config.verify.image.as_deref(), Some("postgis/postgis:15-3.4"));
         assert_eq!((config.verify.memory.as_deref(), config.verify.cpus), (Some("4GB"), Some(2.0)));
         assert!(config.verify.require_proof);
@@ -285,6 +301,14 @@ mod tests {
             assert_eq!(*line, expected, "{error}");
             assert_eq!(error.hint().starts_with("did"), hint.is_some(), "{error}");
             hint.into_iter().for_each(|hint| assert_eq!(error.hint(), hint));
+        }
+    }
+
+    #[test]
+    fn least_rows_that_are_no_number_or_of_an_unquoted_name_say_how_they_are_written() {
+        for text in ["users = -1", "users = \"many\"", "users = 1.5", "sales.orders = 1"] {
+            let error = parse(&format!("[checks.rows]\n{text}\n")).unwrap_err().to_string();
+            assert!(error.contains("line 2: ") && error.contains("whole number"), "{error}");
         }
     }
 

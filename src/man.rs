@@ -28,7 +28,7 @@ const ENVIRONMENT: [(&str, &str); 11] = [
     ),
 ];
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 4] = [
     (
         "BACKUP_DIR/backup_YYYYMMDD_HHMMSS.sql.gz",
         "A backup, named by the time in UTC; .sql.zst and .sql by --compress.",
@@ -39,7 +39,6 @@ const FILES: [(&str, &str); 5] = [
         "Roles and tablespaces of its server, without passwords, by create --globals.",
     ),
     ("BACKUP_DIR/history.jsonl", "What was made and verified, and with which result."),
-    ("BACKUP_DIR/history.totals.json", "What these runs add up to, for the metrics."),
 ];
 
 /// The page in roff, with all visible commands of `program` and their options.

@@ -131,6 +131,7 @@ impl Invocation {
     }
 
     /// The arguments.
+    #[cfg(test)]
     pub fn arguments(&self) -> &[OsString] {
         &self.args
     }

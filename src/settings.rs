@@ -14,7 +14,6 @@ use crate::cli::{CleanupArgs, Format as AnswerFormat, HistoryArgs, ListArgs, Met
 use crate::store::retention::Policy;
 
 pub use create::{CreateSettings, create};
-pub use packing::packing_of;
 pub use verify::{ReportSettings, VerifySettings, reports, verify};
 
 /// A setting that makes no sense. The exit code is 2.

@@ -14,12 +14,13 @@ use super::{ArchiveError, ArchiveFlaw, CUSTOM, Head, UnknownVersion, blocks, tar
 use crate::archive::directory::{ArchiveDirectory, Member};
 use crate::model::damage::damage;
 use crate::model::format::Format;
+use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
 use crate::packing::hashing::Hashing;
 use crate::packing::member_index::Marks;
 use crate::packing::read_error::ReadError;
+use crate::packing::unpack::decompress_noting;
 use crate::packing::unpack::gunzip;
-use crate::packing::unpack::{Compression, decompress_noting};
 
 /// Told the bytes of the backup read so far.
 pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
@@ -48,7 +49,7 @@ pub enum Fault {
 /// said, by whoever reads it all.
 pub(super) fn head_of_file(
     file: &BackupFile,
-    compression: Compression,
+    compression: Packing,
     format: Format,
 ) -> Option<Head> {
     let stream = file.stream(compression);
@@ -72,7 +73,7 @@ pub(super) fn head_of_directory(directory: &ArchiveDirectory) -> Option<Head> {
 /// When the disk fails or `cancel` is set; a bad archive is a value.
 pub(super) fn examine_file(
     file: &BackupFile,
-    compression: Compression,
+    compression: Packing,
     format: Format,
     cancel: &CancellationToken,
     progress: Progress,

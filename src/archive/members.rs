@@ -10,11 +10,12 @@ use super::fields::Fields;
 use super::toc::{self, Entry, Extra, Toc};
 use super::{ArchiveError, ArchiveFlaw, Head, TAR};
 use crate::model::damage::{Damage, damage};
+use crate::model::packing::Packing;
 
 /// The member that holds the table of contents.
 pub(super) const TOC: &str = "toc.dat";
-/// What pg_dump adds to the name of a compressed file.
-const PACKED: [&str; 3] = [".gz", ".lz4", ".zst"];
+/// How pg_dump packs the files of an archive.
+const PACKINGS: [Packing; 3] = [Packing::Gzip, Packing::Lz4, Packing::Zstd];
 /// What ends the rows of a table. Source: `pg_dump.c`, `dumpTableData_copy`.
 const END_OF_ROWS: &[u8] = b"\\.\n\n\n";
 /// Bytes read at a time.
@@ -179,12 +180,12 @@ fn read_data<R: Read>(
 }
 
 fn is_opaque(name: &str) -> bool {
-    name.ends_with(".lz4") || name.ends_with(".zst")
+    [Packing::Lz4, Packing::Zstd].iter().any(|packing| name.ends_with(packing.suffix()))
 }
 
 /// The name without what compression adds to it.
 fn bare(name: &str) -> &str {
-    PACKED.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
+    PACKINGS.iter().find_map(|packing| name.strip_suffix(packing.suffix())).unwrap_or(name)
 }
 
 /// Reads to the end; gives the last bytes, as many as [`END_OF_ROWS`] has.

@@ -10,9 +10,9 @@ use super::Head;
 use super::examine::{self, Examined, Progress};
 use crate::archive::directory::ArchiveDirectory;
 use crate::model::format::Format;
+use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
 use crate::packing::read_error::ReadError;
-use crate::packing::unpack::Compression;
 
 /// Bytes copied at a time.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -64,13 +64,13 @@ impl Storage {
 #[derive(Debug, Clone)]
 pub struct OpenBackup {
     storage: Storage,
-    compression: Compression,
+    compression: Packing,
     format: Format,
 }
 
 impl OpenBackup {
     /// A backup in a file, packed in this way beside what pg_dump did.
-    pub fn file(file: BackupFile, compression: Compression, format: Format) -> Self {
+    pub fn file(file: BackupFile, compression: Packing, format: Format) -> Self {
         Self { storage: Storage::File(file), compression, format }
     }
 
@@ -78,7 +78,7 @@ impl OpenBackup {
     pub fn directory(directory: ArchiveDirectory) -> Self {
         Self {
             storage: Storage::Directory(directory),
-            compression: Compression::None,
+            compression: Packing::None,
             format: Format::Directory,
         }
     }
@@ -109,7 +109,7 @@ impl OpenBackup {
     }
 
     /// How its file is packed, beside what pg_dump did.
-    pub fn compression(&self) -> Compression {
+    pub fn compression(&self) -> Packing {
         self.compression
     }
 

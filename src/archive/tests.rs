@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::archive::directory::ArchiveDirectory;
 use crate::model::format::Format;
+use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
 use crate::packing::read_error::ReadError;
-use crate::packing::unpack::Compression;
 use crate::packing::unpack::packed::gzip;
 use examine::{examine_directory, examine_file};
 
@@ -101,7 +101,7 @@ fn tar() -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
-fn examined(bytes: &[u8], compression: Compression, format: Format) -> Result<Head, Fault> {
+fn examined(bytes: &[u8], compression: Packing, format: Format) -> Result<Head, Fault> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     let file = BackupFile::open(file.path()).unwrap();
@@ -135,21 +135,21 @@ fn flaw(fault: Result<Head, Fault>) -> String {
 #[test]
 fn a_whole_archive_of_every_version_is_understood() {
     for minor in 12..=16 {
-        let head = examined(&custom((1, minor)), Compression::None, Format::Custom).unwrap();
+        let head = examined(&custom((1, minor)), Packing::None, Format::Custom).unwrap();
         assert_eq!(head.version, (1, minor));
         assert_eq!(head.server_version.as_deref(), Some("15.18 (Debian 15.18-0)"));
         assert_eq!(head.pg_dump_version.as_deref(), Some("17.6"));
     }
-    examined(&gzip(&custom((1, 14))), Compression::Gzip, Format::Custom).unwrap();
-    examined(&tar(), Compression::None, Format::Tar).unwrap();
-    examined(&gzip(&tar()), Compression::Gzip, Format::Tar).unwrap();
+    examined(&gzip(&custom((1, 14))), Packing::Gzip, Format::Custom).unwrap();
+    examined(&tar(), Packing::None, Format::Tar).unwrap();
+    examined(&gzip(&tar()), Packing::Gzip, Format::Tar).unwrap();
     examined_directory(directory().path()).head.unwrap();
 }
 
 #[test]
 fn the_server_that_restores_it_is_the_dumps_own_but_none_that_cannot_read_it() {
     let restoring = |minor| {
-        let head = examined(&custom((1, minor)), Compression::None, Format::Custom).unwrap();
+        let head = examined(&custom((1, minor)), Packing::None, Format::Custom).unwrap();
         head.restoring_major()
     };
     assert_eq!([12, 13, 14, 15, 16].map(restoring), [15, 15, 15, 16, 17].map(Some));
@@ -159,12 +159,12 @@ fn the_server_that_restores_it_is_the_dumps_own_but_none_that_cannot_read_it() {
 fn an_archive_cut_at_any_byte_is_flawed() {
     let whole = custom((1, 14));
     for cut in 5..whole.len() {
-        let fault = examined(&whole[..cut], Compression::None, Format::Custom);
+        let fault = examined(&whole[..cut], Packing::None, Format::Custom);
         assert!(flaw(fault).ends_with("it is cut"), "cut at {cut}");
     }
     let whole = tar();
     for cut in (512..whole.len()).step_by(97) {
-        let fault = examined(&whole[..cut], Compression::None, Format::Tar);
+        let fault = examined(&whole[..cut], Packing::None, Format::Tar);
         assert!(matches!(fault, Err(Fault::Flaw(_))), "cut at {cut}: {fault:?}");
     }
 }
@@ -173,7 +173,7 @@ fn an_archive_cut_at_any_byte_is_flawed() {
 fn a_newer_version_cannot_be_told_and_garbage_is_flawed() {
     let mut newer = custom((1, 16));
     newer[6] = 17;
-    let fault = examined(&newer, Compression::None, Format::Custom);
+    let fault = examined(&newer, Packing::None, Format::Custom);
     assert_eq!(fault, Err(Fault::Version(UnknownVersion { major: 1, minor: 17 })));
     let dir = directory();
     let mut newer = toc();
@@ -181,19 +181,19 @@ fn a_newer_version_cannot_be_told_and_garbage_is_flawed() {
     std::fs::write(dir.path().join("toc.dat"), newer).unwrap();
     assert_eq!(examined_directory(dir.path()).head, fault);
     let garbage = [MAGIC, b"and then something else entirely"].concat();
-    let said = flaw(examined(&garbage, Compression::None, Format::Custom));
+    let said = flaw(examined(&garbage, Packing::None, Format::Custom));
     assert_eq!(said, "the archive is corrupt: its head makes no sense, at byte 11");
 }
 
 #[test]
 fn an_archive_that_is_not_of_the_format_it_looks_like_is_flawed() {
     let said = "the archive is corrupt: its head names another format, at byte 10";
-    assert_eq!(flaw(examined(&toc(), Compression::None, Format::Custom)), said);
+    assert_eq!(flaw(examined(&toc(), Packing::None, Format::Custom)), said);
     let dir = directory();
     std::fs::write(dir.path().join("toc.dat"), custom((1, 14))).unwrap();
     assert_eq!(flaw(examined_directory(dir.path()).head), said);
     let rows = tar().chunks(512).position(|block| block.starts_with(b"8.dat")).unwrap() * 512;
-    let said = flaw(examined(&tar()[rows..], Compression::None, Format::Tar));
+    let said = flaw(examined(&tar()[rows..], Packing::None, Format::Tar));
     assert_eq!(said, "the archive is corrupt: its first member is not toc.dat, at byte 0");
 }
 
@@ -203,19 +203,19 @@ fn a_piece_of_data_of_negative_length_is_a_flaw() {
     let rows = whole.windows(5).position(|bytes| bytes == b"1\tone").unwrap();
     let mut negative = whole.clone();
     negative[rows - 5] = 1;
-    let said = flaw(examined(&negative, Compression::None, Format::Custom));
+    let said = flaw(examined(&negative, Packing::None, Format::Custom));
     assert!(said.contains("a piece of data has a negative length"), "{said}");
 }
 
 #[test]
 fn what_follows_an_archive_is_named() {
     let after = [custom((1, 14)), b"more".to_vec()].concat();
-    assert!(flaw(examined(&after, Compression::None, Format::Custom)).starts_with("garbage"));
+    assert!(flaw(examined(&after, Packing::None, Format::Custom)).starts_with("garbage"));
     let after = [tar(), b"more".to_vec()].concat();
-    assert!(flaw(examined(&after, Compression::None, Format::Tar)).starts_with("garbage"));
+    assert!(flaw(examined(&after, Packing::None, Format::Tar)).starts_with("garbage"));
     // As tar fills up its records.
     let filled = [tar(), vec![0; 8192]].concat();
-    examined(&filled, Compression::None, Format::Tar).unwrap();
+    examined(&filled, Packing::None, Format::Tar).unwrap();
 }
 
 #[test]
@@ -224,8 +224,8 @@ fn a_block_without_an_entry_and_an_entry_without_a_block_are_flaws() {
     let objects = whole.len() - 31;
     let block = |id| [vec![1], int(id), int(0)].concat();
     let none = [&whole[..], &block(8)].concat();
-    assert!(flaw(examined(&none, Compression::None, Format::Custom)).contains("no entry"));
-    let lost = flaw(examined(&whole[..objects], Compression::None, Format::Custom));
+    assert!(flaw(examined(&none, Packing::None, Format::Custom)).contains("no entry"));
+    let lost = flaw(examined(&whole[..objects], Packing::None, Format::Custom));
     assert_eq!(lost, "the archive has lost the data of BLOBS BLOBS: it is cut");
 }
 
@@ -234,12 +234,12 @@ fn damage_of_the_compression_around_it_is_what_is_said() {
     let mut bytes = gzip(&[custom((1, 14)), vec![7; 100_000]].concat());
     let crc = bytes.len() - 8;
     bytes[crc] ^= 1;
-    let said = flaw(examined(&bytes, Compression::Gzip, Format::Custom));
+    let said = flaw(examined(&bytes, Packing::Gzip, Format::Custom));
     assert!(said.starts_with("the gzip stream is corrupt"), "{said}");
     // Also where what reads the archive makes something else of it.
     let whole = gzip(&tar());
     for cut in 18..whole.len() {
-        let said = flaw(examined(&whole[..cut], Compression::Gzip, Format::Tar));
+        let said = flaw(examined(&whole[..cut], Packing::Gzip, Format::Tar));
         assert!(said.starts_with("the gzip stream is cut off"), "cut at {cut}: {said}");
     }
 }
@@ -335,8 +335,8 @@ proptest! {
     #[test]
     fn any_bytes_can_be_read(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         let bytes = [MAGIC, &bytes].concat();
-        let _ = examined(&bytes, Compression::None, Format::Custom);
-        let _ = examined(&bytes, Compression::None, Format::Tar);
+        let _ = examined(&bytes, Packing::None, Format::Custom);
+        let _ = examined(&bytes, Packing::None, Format::Tar);
     }
 
     #[test]
@@ -344,7 +344,7 @@ proptest! {
         for (mut bytes, format) in [(custom((1, 14)), Format::Custom), (tar(), Format::Tar)] {
             let end = bytes.len() - 1;
             bytes[at.min(end)] = byte;
-            let _ = examined(&bytes, Compression::None, format);
+            let _ = examined(&bytes, Packing::None, format);
         }
     }
 }

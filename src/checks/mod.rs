@@ -54,6 +54,8 @@ pub struct AppTable {
     pub label: String,
     /// Whether its rows are counted.
     pub counted: bool,
+    /// How many rows there must be at the least, where that is demanded.
+    pub least: Option<u64>,
 }
 
 impl AppTable {
@@ -63,11 +65,12 @@ impl AppTable {
             Some((schema, name)) => (Some(schema.to_owned()), name),
             None => (None, text),
         };
-        Self { schema, name: name.to_owned(), label: text.to_owned(), counted: true }
+        let (name, label) = (name.to_owned(), text.to_owned());
+        Self { schema, name, label, counted: true, least: None }
     }
 
     /// Its name as the configuration says it.
-    fn full_name(&self) -> String {
+    pub fn full_name(&self) -> String {
         match &self.schema {
             Some(schema) => format!("{schema}.{}", self.name),
             None => self.name.clone(),
@@ -90,6 +93,7 @@ pub fn ccc_tables() -> Vec<AppTable> {
         name: name.into(),
         label: label.into(),
         counted,
+        least: None,
     })
     .into()
 }

@@ -30,7 +30,7 @@ Exit codes: 0 done, 2 something could not be removed or asked, or wrong flags.";
     "older_than", "keep_last", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly", "sandbox",
 ])))]
 pub struct CleanupArgs {
-    /// Remove backups older than this, such as 30d, 12h or 4w, unless a rule below keeps them
+    /// Remove backups older than this, such as 30d, 1d12h or 4w, unless a rule below keeps them
     #[arg(long, value_name = "AGE", value_parser = parse_duration)]
     pub older_than: Option<std::time::Duration>,
     /// Which backups to keep.

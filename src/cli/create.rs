@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::{MetricsArgs, parse_duration};
 
@@ -60,8 +60,12 @@ pub struct CreateArgs {
     pub globals: bool,
     /// Format: plain (SQL), or for pg_restore: custom (one file), directory, tar
     /// [default: as OUTPUT ends (.dump, .dir, .tar), else plain]
-    #[arg(long, value_enum, hide_possible_values = true)]
-    pub format: Option<DumpFormat>,
+    #[arg(
+        long,
+        value_parser = ["plain", "custom", "directory", "tar"],
+        hide_possible_values = true
+    )]
+    pub format: Option<String>,
     /// Compression: gzip, gzip:1 to gzip:9, zstd, zstd:1 to zstd:19, or none
     /// [default: as OUTPUT ends, else gzip, which is gzip:6; zstd is zstd:3; none for tar]
     #[arg(long, value_name = "METHOD")]
@@ -81,17 +85,4 @@ pub struct CreateArgs {
     /// More arguments for pg_dump, after `--`
     #[arg(last = true, value_name = "PG_DUMP_ARGS")]
     pub pg_dump_args: Vec<OsString>,
-}
-
-/// What pg_dump writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DumpFormat {
-    /// SQL
-    Plain,
-    /// One file for pg_restore
-    Custom,
-    /// A directory of files for pg_restore
-    Directory,
-    /// The same in a tar archive
-    Tar,
 }

@@ -64,8 +64,8 @@ fn remove_backups(settings: &CleanupSettings, events: &Events) -> Result<u8, Fai
 fn remove(plan: &Plan, events: &Events) -> (usize, u64, bool) {
     let (mut count, mut bytes, mut failed) = (0, 0, false);
     let mut hinted = BTreeSet::new();
-    for removal in sweep::apply(plan) {
-        match removal.result {
+    for removed in sweep::apply(plan) {
+        match removed {
             Ok(freed) => (count, bytes) = (count + 1, bytes + freed),
             Err(error) => {
                 failed = true;

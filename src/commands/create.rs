@@ -20,7 +20,7 @@ use crate::model::format::Format;
 use crate::model::outcome::{Verdict, counted};
 use crate::packing::codec::Codec;
 use crate::packing::compress::{CompressError, Compressor};
-use crate::settings::{CreateSettings, packing_of, process_environment};
+use crate::settings::{CreateSettings, process_environment};
 use crate::source::client_tools::PgDump;
 use crate::source::error::SourceError;
 use crate::source::facts::{self, Facts};
@@ -28,7 +28,7 @@ use crate::source::pg_dump::DumpRequest;
 use crate::store::error::StoreError;
 use crate::store::globals::{globals_path, is_globals_name};
 use crate::store::manifest::Manifest;
-use crate::store::naming::{self, ArchiveKind};
+use crate::store::naming;
 use crate::store::publish::Partial;
 use globals::Globals;
 use stream::{StreamError, Streamed};
@@ -79,22 +79,10 @@ pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Res
 
 /// The file to be made.
 fn target(settings: &CreateSettings, now: DateTime<Utc>) -> PathBuf {
-    let kind = match settings.format {
-        Format::Plain => None,
-        Format::Custom => Some(ArchiveKind::Custom),
-        Format::Directory => Some(ArchiveKind::Directory),
-        Format::Tar => Some(ArchiveKind::Tar),
-    };
-    if let Some(kind) = kind {
-        return match &settings.output {
-            Some(output) => naming::archive_path(output, kind),
-            None => settings.backup_dir.join(naming::default_archive_name(now, kind)),
-        };
-    }
-    let packing = packing_of(settings.codec);
+    let (format, packing) = (settings.format, settings.codec.packing());
     match &settings.output {
-        Some(output) => naming::output_path(output, packing),
-        None => settings.backup_dir.join(naming::default_name(now, packing)),
+        Some(output) => naming::output_path(output, format, packing),
+        None => settings.backup_dir.join(naming::default_name(now, format, packing)),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::events::{Event, Events};
 use crate::report::listing::{runs_json, runs_text};
 use crate::settings::HistorySettings;
 use crate::store::ledger::Ledger;
+use crate::store::totals::Totals;
 use crate::store::{StoreError, history, nearby, statistics};
 
 /// Answers with the runs; writes the metrics anew where asked.
@@ -27,8 +28,8 @@ pub fn run(settings: &HistorySettings, events: &Events) -> anyhow::Result<String
     if let Some(file) = &settings.metrics_file {
         ledger::check_metrics_file(Some(file))?;
         let ledger = Ledger::open(dir).map_err(unreadable)?;
-        ledger::save(&ledger).into_iter().for_each(|text| events.emit(Event::Warning(text)));
-        ledger::write_metrics(file, ledger.totals()).map_err(anyhow::Error::msg)?;
+        let totals = Totals::of(&ledger.history().records);
+        ledger::write_metrics(file, &totals).map_err(anyhow::Error::msg)?;
     }
     let history = history::read(dir).map_err(unreadable)?;
     history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));

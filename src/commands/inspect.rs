@@ -14,11 +14,12 @@ use crate::dump::plain::Reader;
 use crate::dump::requirements::Requirements;
 use crate::dump::script::Script;
 use crate::model::damage::{Damage, damage, refusal};
+use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
 use crate::packing::hashing::Hashing;
 use crate::packing::member_index::{Mark, Marks};
 use crate::packing::read_error::ReadError;
-use crate::packing::unpack::{Compression, decompress_ahead};
+use crate::packing::unpack::decompress_ahead;
 
 /// Bytes of the dump in which pg_dump says which versions made it.
 const PREAMBLE_BYTES: u64 = 64 * 1024;
@@ -112,7 +113,7 @@ fn drain(mut stream: impl Read, cancel: &CancellationToken) -> Result<u64, ReadE
 }
 
 /// What pg_dump says of itself at the start of the dump; as much as is there.
-pub fn preamble(file: &BackupFile, compression: Compression) -> Facts {
+pub fn preamble(file: &BackupFile, compression: Packing) -> Facts {
     let mut start = Vec::new();
     let mut reader = Reader::new();
     // Damage this early is found, and named, by `inspect`.
@@ -127,7 +128,7 @@ pub fn preamble(file: &BackupFile, compression: Compression) -> Facts {
 /// When the disk fails or `cancel` is set; a bad backup is a value.
 pub fn inspect(
     file: &BackupFile,
-    compression: Compression,
+    compression: Packing,
     cancel: &CancellationToken,
     progress: &dyn Fn(u64),
 ) -> Result<FileInspection, ReadError> {
@@ -232,7 +233,7 @@ mod tests {
         COPY public.alembic_version (version_num) FROM stdin;\n0607bc5b8541\n\\.\n\n\n\
         --\n-- PostgreSQL database dump complete\n--\n\n";
 
-    fn inspected(bytes: &[u8], compression: Compression) -> FileInspection {
+    fn inspected(bytes: &[u8], compression: Packing) -> FileInspection {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
         let file = BackupFile::open(file.path()).unwrap();
@@ -245,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_whole_dump_is_counted_and_hashed() {
-        let found = inspected(DUMP, Compression::None);
+        let found = inspected(DUMP, Packing::None);
         assert_eq!(found.dump.unsound, None);
         assert_eq!(found.dump.contents.rows(), 3);
         assert_eq!(found.dump.contents.tables(), 2);
@@ -261,7 +262,7 @@ mod tests {
         encoder.write_all(DUMP).unwrap();
         let mut bytes = encoder.finish().unwrap();
         bytes.extend_from_slice(&[7; 1_000_000]);
-        let found = inspected(&bytes, Compression::Gzip);
+        let found = inspected(&bytes, Packing::Gzip);
         assert!(matches!(found.dump.unsound, Some(Unsound::Damaged { .. })));
         assert_eq!(found.sha256, sha256(&bytes));
     }
@@ -272,11 +273,11 @@ mod tests {
         let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
         encoder.write_all(&garbled).unwrap();
         let mut bytes = encoder.finish().unwrap();
-        let flawed = inspected(&bytes, Compression::Gzip);
+        let flawed = inspected(&bytes, Packing::Gzip);
         assert!(matches!(flawed.dump.unsound, Some(Unsound::Flawed(_))), "{flawed:?}");
         let checksum = bytes.len() - 8;
         bytes[checksum] ^= 1;
-        let damaged = inspected(&bytes, Compression::Gzip);
+        let damaged = inspected(&bytes, Packing::Gzip);
         assert!(matches!(damaged.dump.unsound, Some(Unsound::Damaged { .. })), "{damaged:?}");
     }
 
@@ -284,10 +285,7 @@ mod tests {
     fn a_dump_cut_at_any_byte_before_its_trailer_is_unsound() {
         let end = DUMP.len() - b"dump complete\n--\n\n".len();
         for cut in 1..end {
-            assert!(
-                inspected(&DUMP[..cut], Compression::None).dump.unsound.is_some(),
-                "cut at {cut}"
-            );
+            assert!(inspected(&DUMP[..cut], Packing::None).dump.unsound.is_some(), "cut at {cut}");
         }
     }
 
@@ -307,7 +305,7 @@ mod tests {
         let file = BackupFile::open(file.path()).unwrap();
         let cancel = CancellationToken::new();
         cancel.cancel();
-        let result = inspect(&file, Compression::None, &cancel, &|_| {});
+        let result = inspect(&file, Packing::None, &cancel, &|_| {});
         assert!(matches!(result, Err(ReadError::Interrupted)));
     }
 

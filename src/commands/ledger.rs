@@ -2,7 +2,6 @@
 //!
 //! What goes wrong here is worth a warning, and never changes what the run found.
 
-use std::fmt::Display;
 use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -148,24 +147,27 @@ fn write_copy(dir: &Path, mut record: Record) -> Option<String> {
 
 fn write(dir: &Path, mut record: Record, metrics_file: Option<&Path>) -> Unwritten {
     let mut unwritten = Unwritten::default();
-    let mut totals = match append(dir, &mut record, &mut unwritten) {
-        Ok(ledger) => {
-            unwritten.others.extend(save(&ledger));
-            if let Some(file) = metrics_file {
-                unwritten.others.extend(write_metrics(file, ledger.totals()).err());
-            }
-            return unwritten;
-        }
-        Err(error) => {
-            unwritten.history = Some(format!("the history was not written: {error}"));
-            Totals::read(dir).ok().flatten()
+    // The lock is held until the metrics are written.
+    let ledger = append(dir, &mut record, &mut unwritten);
+    let Some(file) = metrics_file else {
+        unwritten.history = ledger.err().map(not_written);
+        return unwritten;
+    };
+    let totals = match &ledger {
+        Ok(ledger) => Totals::of(&ledger.history().records),
+        Err(_) => {
+            let mut totals = Totals::of(&history::read(dir).unwrap_or_default().records);
+            totals.note(&record);
+            totals
         }
     };
-    if let (Some(file), Some(totals)) = (metrics_file, &mut totals) {
-        totals.note(&record);
-        unwritten.others.extend(write_metrics(file, Some(totals)).err());
-    }
+    unwritten.others.extend(write_metrics(file, &totals).err());
+    unwritten.history = ledger.err().map(not_written);
     unwritten
+}
+
+fn not_written(error: StoreError) -> String {
+    format!("the history was not written: {error}")
 }
 
 fn append(
@@ -184,25 +186,13 @@ fn append(
     Ok(ledger)
 }
 
-/// Saves what the runs add up to; says what is wrong with it.
-pub fn save(ledger: &Ledger) -> Vec<String> {
-    let trouble = ledger.trouble().map(|trouble| match ledger.totals() {
-        Some(_) => format!("the runs were counted anew from the history: {trouble}"),
-        None => format!("the runs were not counted: {trouble}"),
-    });
-    let unsaved = ledger.save().err();
-    let unsaved = unsaved.map(|error| format!("the counts of the runs were not saved: {error}"));
-    trouble.into_iter().chain(unsaved).collect()
-}
-
 /// Writes the metrics; says why it could not.
 ///
 /// # Errors
 /// One sentence.
-pub fn write_metrics(file: &Path, totals: Option<&Totals>) -> Result<(), String> {
-    let said = |reason: &dyn Display| format!("no metrics in {}: {reason}", file.display());
-    let totals = totals.ok_or_else(|| said(&"the runs were not counted"))?;
-    write_whole(file, &metrics::render(totals)).map_err(|error| said(&error.into_io()))
+pub fn write_metrics(file: &Path, totals: &Totals) -> Result<(), String> {
+    write_whole(file, &metrics::render(totals))
+        .map_err(|error| format!("no metrics in {}: {}", file.display(), error.into_io()))
 }
 
 /// Writes a file that everybody may read, whatever the umask, whole or not at all. Until it is whole

@@ -10,8 +10,9 @@ use crate::archive::sniff::{self, Kind, NotADump};
 use crate::archive::{OpenBackup, Storage};
 use crate::model::damage::{damage, refusal};
 use crate::model::format::Format;
+use crate::model::packing::Packing;
 use crate::packing::file::{BackupFile, FileError};
-use crate::packing::unpack::Compression;
+use crate::packing::unpack::packing_of;
 use crate::store::naming;
 
 /// Why a backup could not be opened. Each means "could not tell".
@@ -109,8 +110,8 @@ fn sniff_file(file: &BackupFile) -> Result<Result<OpenBackup, NotADump>, OpenErr
     let unreadable = |source| FileError::Unreadable { path: path(), source };
     let mut start = Vec::new();
     file.raw().take(sniff::ENOUGH as u64).read_to_end(&mut start).map_err(unreadable)?;
-    let compression = Compression::of(&start);
-    if compression != Compression::None {
+    let compression = packing_of(&start);
+    if compression != Packing::None {
         start.clear();
         let mut stream = file.stream(compression).take(sniff::ENOUGH as u64);
         match stream.read_to_end(&mut start) {
@@ -120,9 +121,9 @@ fn sniff_file(file: &BackupFile) -> Result<Result<OpenBackup, NotADump>, OpenErr
             // Damage is found, and named, by whoever reads the whole stream.
             _ => {}
         }
-        let twice = match (compression, Compression::of(&start)) {
-            (_, Compression::None) => None,
-            (Compression::Gzip, Compression::Gzip) => Some("gzipped twice"),
+        let twice = match (compression, packing_of(&start)) {
+            (_, Packing::None) => None,
+            (Packing::Gzip, Packing::Gzip) => Some("gzipped twice"),
             _ => Some("compressed twice"),
         };
         if let Some(format) = twice {
@@ -131,7 +132,7 @@ fn sniff_file(file: &BackupFile) -> Result<Result<OpenBackup, NotADump>, OpenErr
     }
     match sniff::sniff(&start) {
         // Of a stream that is damaged from its beginning, nothing is known yet.
-        Kind::NotADump(NotADump::Empty) if compression != Compression::None => {
+        Kind::NotADump(NotADump::Empty) if compression != Packing::None => {
             Ok(Ok(OpenBackup::file(file.clone(), compression, Format::Plain)))
         }
         Kind::Dump(format) => Ok(Ok(OpenBackup::file(file.clone(), compression, format))),
@@ -168,9 +169,9 @@ mod tests {
     use super::*;
     use crate::packing::unpack::packed::{bzip2, gzip, lz4, xz, zstd};
 
-    type Packed = (Compression, Format);
+    type Sniffed = (Packing, Format);
 
-    fn sniffed(bytes: &[u8]) -> Result<Result<Packed, NotADump>, OpenError> {
+    fn sniffed(bytes: &[u8]) -> Result<Result<Sniffed, NotADump>, OpenError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
         let sniffed = sniff(&open(file.path()).unwrap())?;
@@ -178,30 +179,30 @@ mod tests {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be an error")]
-    fn packed(compression: Compression, format: Format) -> Result<Packed, NotADump> {
+    fn packed(compression: Packing, format: Format) -> Result<Sniffed, NotADump> {
         Ok((compression, format))
     }
 
     #[test]
     fn the_kind_is_told_from_the_bytes() {
         let dump = b"--\n-- PostgreSQL database dump\n--\n";
-        assert_eq!(sniffed(dump).unwrap(), packed(Compression::None, Format::Plain));
-        assert_eq!(sniffed(&gzip(dump)).unwrap(), packed(Compression::Gzip, Format::Plain));
+        assert_eq!(sniffed(dump).unwrap(), packed(Packing::None, Format::Plain));
+        assert_eq!(sniffed(&gzip(dump)).unwrap(), packed(Packing::Gzip, Format::Plain));
         assert_eq!(sniffed(b"").unwrap(), Err(NotADump::Empty));
         let page = b"\n <!DOCTYPE html><html>";
         assert_eq!(sniffed(page).unwrap(), Err(NotADump::Looks("an HTML page")));
         for (pack, compression) in [
-            (gzip as fn(&[u8]) -> Vec<u8>, Compression::Gzip),
-            (zstd, Compression::Zstd),
-            (xz, Compression::Xz),
-            (bzip2, Compression::Bzip2),
-            (lz4, Compression::Lz4),
+            (gzip as fn(&[u8]) -> Vec<u8>, Packing::Gzip),
+            (zstd, Packing::Zstd),
+            (xz, Packing::Xz),
+            (bzip2, Packing::Bzip2),
+            (lz4, Packing::Lz4),
         ] {
             assert_eq!(sniffed(&pack(dump)).unwrap(), packed(compression, Format::Plain));
             assert_eq!(sniffed(&pack(page)).unwrap(), Err(NotADump::Looks("an HTML page")));
             assert!(matches!(sniffed(&gzip(&pack(dump))), Err(OpenError::Unsupported { .. })));
         }
-        assert_eq!(sniffed(b"PGDMP\x01").unwrap(), packed(Compression::None, Format::Custom));
+        assert_eq!(sniffed(b"PGDMP\x01").unwrap(), packed(Packing::None, Format::Custom));
         assert!(matches!(sniffed(b"\xff\xfe-\0").unwrap(), Err(NotADump::Looks(_))));
     }
 

@@ -85,7 +85,7 @@ pub fn manifest(
             bytes: packed.bytes,
             sha256: packed.sha256,
             uncompressed_bytes: packed.uncompressed_bytes,
-            compression: made.settings.codec.name().to_owned(),
+            compression: made.settings.codec.packing().name().to_owned(),
         },
         globals: made.globals.clone(),
         tables: tables(contents, &made.facts),
@@ -241,7 +241,8 @@ pub fn verification(report: &RunReport, database: Option<String>) -> Record {
     record.file_bytes = Some(report.backup_bytes);
     record.database = database;
     record.rows = report.rows;
-    record.checks = Some(report.checks.len() as u64);
+    record.checks =
+        Some(report.checks.iter().filter(|check| check.status != Status::Shown).count() as u64);
     let failed = report.checks.iter().filter(|check| check.status == Status::Failed);
     record.failed_checks = failed.map(|check| check.id.clone()).collect();
     if let Some(sandbox) = &report.sandbox {

@@ -16,6 +16,11 @@ use class::{CLASS, CONTINUES, Class};
 
 pub(super) use comment::{BlockComment, is_all};
 
+/// Whether a byte goes on with a word that a letter began.
+pub(super) fn continues(byte: u8) -> bool {
+    CONTINUES[usize::from(byte)]
+}
+
 /// Why [`Lexer::scan`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {

@@ -176,12 +176,6 @@ impl Reader {
         &self.facts
     }
 
-    /// Bytes read.
-    #[must_use]
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
     fn advance(&mut self, used: &[u8]) {
         if let Some(&last) = used.last() {
             self.line_start = last == b'\n';

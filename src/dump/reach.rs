@@ -169,7 +169,7 @@ impl Statement {
             && ["lo_create", "lo_open", "lowrite", "lo_close", "lo_unlink"]
                 .iter()
                 .any(|name| tokens.take_word(name));
-        called && literals(&mut tokens)
+        called && tokens.take_literals()
     }
 
     fn made_function(&self) -> Option<Name> {
@@ -189,36 +189,6 @@ fn ended(mut tokens: Tokens) -> Option<Transaction> {
     let chains = tokens.take_word("and") && !tokens.take_word("no");
     let to_savepoint = tokens.take_word("to");
     Some(if chains || to_savepoint { Transaction::GoesOn } else { Transaction::Ends })
-}
-
-/// `(literal, …);`, to the end of the statement: whether nothing is called or read there.
-pub(super) fn literals(tokens: &mut Tokens) -> bool {
-    if !tokens.take_mark(b'(') {
-        return false;
-    }
-    loop {
-        let _ = tokens.take_mark(b'-');
-        let is_literal = match tokens.next() {
-            Some(Token::Text(_)) => true,
-            Some(Token::Word(word)) => {
-                word[0].is_ascii_digit()
-                    || ["true", "false", "null"]
-                        .iter()
-                        .any(|w| word.eq_ignore_ascii_case(w.as_bytes()))
-            }
-            _ => false,
-        };
-        if !is_literal {
-            return false;
-        }
-        if tokens.take_mark(b')') {
-            break;
-        }
-        if !tokens.take_mark(b',') {
-            return false;
-        }
-    }
-    tokens.take_mark(b';') && tokens.next().is_none() || tokens.rest().is_empty()
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub enum Entry {
         cuts: Vec<u64>,
     },
     /// A psql command.
-    Meta(Meta),
+    Meta,
 }
 
 /// The list of a dump.
@@ -87,7 +87,7 @@ impl Script {
             Item::Meta(Meta::Connect { .. } | Meta::Encoding(_)) => {
                 *self = Self { overflown: true, ..Self::default() }
             }
-            Item::Meta(meta) => self.entries_mut().push(Entry::Meta(meta.clone())),
+            Item::Meta(_) => self.entries_mut().push(Entry::Meta),
         }
         if self.kept > MOST_BYTES {
             *self = Self { overflown: true, ..Self::default() };

@@ -3,7 +3,6 @@
 //! Whatever is not recognised is [`Subject::Other`]: it runs alone and in its place.
 
 use super::item::{Name, Statement};
-use super::reach::literals;
 use super::token::{Token, Tokens};
 
 /// A table or sequence, by its full name.
@@ -122,7 +121,7 @@ fn select(mut tokens: Tokens) -> Option<Subject> {
         return None;
     }
     let mut arguments = tokens.clone();
-    if !tokens.take_mark(b'(') || !literals(&mut arguments) {
+    if !tokens.take_mark(b'(') || !arguments.take_literals() {
         return None;
     }
     let Token::Text(name) = tokens.next()? else { return None };

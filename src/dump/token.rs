@@ -1,10 +1,10 @@
 //! The words of a complete statement, for the few statements whose meaning matters.
 //!
-//! Only as exact as COPY, SET and setval need; where statements end is the lexer's business.
+//! Where statements end is the lexer's business, which reads them in pieces; words are as it tells them.
 
 use memchr::{memchr2, memmem};
 
-use super::lexer::BlockComment;
+use super::lexer::{BlockComment, continues};
 
 /// A word of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +85,36 @@ impl<'a> Tokens<'a> {
         Some(parts)
     }
 
+    /// Steps over `(literal, …);` to the end of the statement: whether nothing is called or read there.
+    pub(super) fn take_literals(&mut self) -> bool {
+        if !self.take_mark(b'(') {
+            return false;
+        }
+        loop {
+            let _ = self.take_mark(b'-');
+            let is_literal = match self.next() {
+                Some(Token::Text(_)) => true,
+                Some(Token::Word(word)) => {
+                    word[0].is_ascii_digit()
+                        || ["true", "false", "null"]
+                            .iter()
+                            .any(|w| word.eq_ignore_ascii_case(w.as_bytes()))
+                }
+                _ => false,
+            };
+            if !is_literal {
+                return false;
+            }
+            if self.take_mark(b')') {
+                break;
+            }
+            if !self.take_mark(b',') {
+                return false;
+            }
+        }
+        self.take_mark(b';') && self.next().is_none() || self.rest().is_empty()
+    }
+
     fn skip_space(&mut self) {
         loop {
             self.rest = self.rest.trim_ascii_start();
@@ -101,21 +131,24 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// What is between two `quote`s, of which the first is the next byte.
+    /// What is between two `quote`s, of which the first is the next byte. A literal goes on after space with
+    /// a line end in it.
     fn quoted(&mut self, quote: u8, escapes: bool) -> Vec<u8> {
         let mut text = Vec::new();
         let mut at = 1;
         while let Some(&byte) = self.rest.get(at) {
             at += 1;
             if byte == quote {
-                if self.rest.get(at) != Some(&quote) {
+                if self.rest.get(at) == Some(&quote) {
+                    at += 1;
+                    text.push(byte);
+                } else if let Some(space) = continued(&self.rest[at..]).filter(|_| quote == b'\'') {
+                    at += space;
+                } else {
                     break;
                 }
-                at += 1;
-                text.push(byte);
             } else if byte == b'\\' && escapes {
-                text.extend(self.rest.get(at));
-                at += 1;
+                at += unescape(&self.rest[at..], &mut text);
             } else {
                 text.push(byte);
             }
@@ -129,7 +162,8 @@ impl<'a> Tokens<'a> {
         let tag = self.rest.get(1..)?.iter().position(|b| *b == b'$')? + 2;
         let (opening, inside) = self.rest.split_at(tag);
         let name = &opening[1..tag - 1];
-        if name.first().is_some_and(u8::is_ascii_digit) || !name.iter().all(|b| continues(*b)) {
+        if name.first().is_some_and(u8::is_ascii_digit) || !name.iter().all(|byte| continues(*byte))
+        {
             return None;
         }
         let end = memmem::find(inside, opening).unwrap_or(inside.len());
@@ -161,9 +195,50 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// Whether a byte can stand within a word.
-fn continues(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80 || byte == b'_'
+/// The bytes up to the inside of the quote that continues a literal, if one does.
+fn continued(rest: &[u8]) -> Option<usize> {
+    let space = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let has_line_end = rest[..space].iter().any(|byte| matches!(byte, b'\n' | b'\r'));
+    (has_line_end && rest.get(space) == Some(&b'\'')).then_some(space + 1)
+}
+
+/// Undoes the escape of an `E'…'` whose backslash stands before `rest`, and gives its bytes.
+/// Source: PostgreSQL 15, `scan.l`.
+fn unescape(rest: &[u8], text: &mut Vec<u8>) -> usize {
+    let digits = |from: usize, most: usize, radix: u32| -> Option<(u32, usize)> {
+        let is_digit = |byte: &&u8| char::from(**byte).is_digit(radix);
+        let count = rest.get(from..)?.iter().take(most).take_while(is_digit).count();
+        let written = std::str::from_utf8(&rest[from..from + count]).ok()?;
+        Some((u32::from_str_radix(written, radix).ok()?, from + count))
+    };
+    let Some(&first) = rest.first() else { return 0 };
+    let coded = match first {
+        b'0'..=b'7' => digits(0, 3, 8),
+        b'x' => digits(1, 2, 16),
+        _ => None,
+    };
+    if let Some((code, length)) = coded {
+        text.extend(code.to_le_bytes().first());
+        return length;
+    }
+    let letter = match first {
+        b'u' => digits(1, 4, 16).filter(|(_, length)| *length == 5),
+        b'U' => digits(1, 8, 16).filter(|(_, length)| *length == 9),
+        _ => None,
+    };
+    if let Some((letter, length)) = letter.and_then(|(code, n)| Some((char::from_u32(code)?, n))) {
+        text.extend(letter.encode_utf8(&mut [0; 4]).as_bytes());
+        return length;
+    }
+    text.push(match first {
+        b'b' => 0x08,
+        b'f' => 0x0C,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        other => other,
+    });
+    1
 }
 
 impl<'a> Iterator for Tokens<'a> {
@@ -191,9 +266,8 @@ impl<'a> Iterator for Tokens<'a> {
                 if quote == b'"' { Token::Name(text) } else { Token::Text(text) }
             }
             _ => {
-                let within = |b: &&u8| continues(**b) || **b == b'$';
-                let length = self.rest.iter().take_while(within).count();
-                if continues(first) {
+                let length = self.rest.iter().take_while(|byte| continues(**byte)).count();
+                if continues(first) && first != b'$' {
                     let (word, rest) = self.rest.split_at(length);
                     self.rest = rest;
                     Token::Word(word)
@@ -232,5 +306,21 @@ mod tests {
         assert_eq!(tokens(r"u&'\+01F600 it''s'")[0], Token::Text("😀 it's".into()));
         assert_eq!(tokens(r"U&'\zz'")[0], Token::Text(r"\zz".into()));
         assert_eq!(tokens("u & 'x'")[0], Token::Word(b"u"));
+    }
+
+    #[test]
+    fn escapes_are_undone_as_the_server_undoes_them() {
+        let text = |text: &str| Token::Text(text.as_bytes().to_vec());
+        assert_eq!(tokens(r"E'a\\b\n\t\101\x42'")[0], text("a\\b\n\tAB"));
+        assert_eq!(tokens(r"E'\u00e9 \U0001F600 \q\''")[0], text("é 😀 q'"));
+        assert_eq!(tokens(r"'a\nb'")[0], text(r"a\nb"));
+    }
+
+    #[test]
+    fn a_literal_goes_on_in_the_next_line() {
+        let text = |text: &str| Token::Text(text.as_bytes().to_vec());
+        assert_eq!(tokens("'one ' \n 'two'"), [text("one two")]);
+        assert_eq!(tokens("'one' 'two'"), [text("one"), text("two")]);
+        assert_eq!(tokens("E'one\\n'\n'two\\n'"), [text("one\ntwo\n")]);
     }
 }

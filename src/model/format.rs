@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// A format of pg_dump.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// SQL.
     #[default]
@@ -17,6 +21,14 @@ pub enum Format {
 }
 
 impl Format {
+    /// All of them, as they are listed for people.
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Custom, Self::Directory, Self::Tar];
+
+    /// The format of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
     /// pg_dump's own word for it: `plain`, `custom`, `directory`, `tar`.
     pub fn name(self) -> &'static str {
         match self {

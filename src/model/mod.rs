@@ -3,5 +3,7 @@
 pub mod damage;
 pub mod format;
 pub mod outcome;
+pub mod packing;
 pub mod quoting;
 pub mod secret;
+pub mod suffix;

@@ -54,6 +54,8 @@ impl fmt::Display for Section {
 pub enum Status {
     /// The backup holds what the check looks for.
     Passed,
+    /// A fact to look at, such as a count of which nothing is demanded: no check passed by it.
+    Shown,
     /// Worth a look, but no proof that the backup is bad.
     Warned,
     /// The backup is bad.
@@ -157,7 +159,8 @@ pub fn decide(
     unproven: &[String],
 ) -> Verdict {
     let any = |status| checks.iter().any(|check| check.status == status);
-    let untold = obstacle.is_some() || checks.is_empty() || any(Status::NotRun);
+    let unchecked = checks.iter().all(|check| check.status == Status::Shown);
+    let untold = obstacle.is_some() || unchecked || any(Status::NotRun);
     if !defects.is_empty() || any(Status::Failed) {
         Verdict::Failed
     } else if untold || !unproven.is_empty() {
@@ -219,6 +222,9 @@ mod tests {
         let table: &[(bool, &[Status], bool, Verdict)] = &[
             (false, &[Passed, Passed], false, Good),
             (false, &[Passed, Warned], false, Good),
+            (false, &[Passed, Shown], false, Good),
+            (false, &[Shown, Failed], false, Bad),
+            (false, &[Shown], false, Unknown),
             (false, &[Passed, Failed], false, Bad),
             (false, &[Failed], true, Bad),
             (false, &[Failed, NotRun], false, Bad),

@@ -5,6 +5,7 @@
 use libdeflater::{CompressionLvl, Compressor};
 use thiserror::Error;
 
+use crate::model::packing::Packing;
 use crate::packing::member::{self, FOOTER, HEADER};
 
 /// A format and its level.
@@ -68,12 +69,22 @@ impl CodecError {
 }
 
 impl Codec {
-    /// The name in manifests and on the command line: `none`, `gzip`, `zstd`.
-    pub fn name(self) -> &'static str {
+    /// The packing without its level.
+    pub fn packing(self) -> Packing {
         match self {
-            Self::None => "none",
-            Self::Gzip { .. } => "gzip",
-            Self::Zstd { .. } => "zstd",
+            Self::None => Packing::None,
+            Self::Gzip { .. } => Packing::Gzip,
+            Self::Zstd { .. } => Packing::Zstd,
+        }
+    }
+
+    /// This packing at its usual level; `None` where it is only read.
+    pub fn of(packing: Packing) -> Option<Self> {
+        match packing {
+            Packing::None => Some(Self::None),
+            Packing::Gzip => Some(Self::default()),
+            Packing::Zstd => Some(Self::Zstd { level: 3 }),
+            Packing::Xz | Packing::Bzip2 | Packing::Lz4 => None,
         }
     }
 

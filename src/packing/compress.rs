@@ -199,23 +199,6 @@ impl<W: Write + Send + 'static> Compressor<W> {
         Ok(())
     }
 
-    /// Bytes written since the last member boundary: what [`Compressor::cut`] would make a member
-    /// of. Small members pack badly; the caller decides when a boundary is worth it.
-    pub fn pending(&self) -> usize {
-        self.piece.len()
-    }
-
-    /// Makes the next byte the first of a new member.
-    ///
-    /// # Errors
-    /// As [`Compressor::write`].
-    pub fn cut(&mut self) -> Result<(), CompressError> {
-        if self.piece.is_empty() {
-            return Ok(());
-        }
-        self.send(self.piece.len())
-    }
-
     /// Packs what is left, waits until everything is written and flushed, and says what it was.
     /// Does not fsync.
     ///

@@ -94,21 +94,6 @@ fn a_line_longer_than_a_piece_is_cut_and_comes_out_whole() {
 }
 
 #[test]
-fn a_cut_begins_a_member_and_a_second_cut_does_nothing() {
-    let mut compressor = Compressor::new(Vec::new(), gzip(6), threads(2)).unwrap();
-    compressor.cut().unwrap();
-    compressor.write(b"schema\n").unwrap();
-    assert_eq!(compressor.pending(), 7);
-    compressor.cut().unwrap();
-    compressor.cut().unwrap();
-    compressor.write(b"rows\n").unwrap();
-    let packed = compressor.finish().unwrap();
-    let starts: Vec<_> = packed.members.iter().map(|m| m.uncompressed_offset).collect();
-    assert_eq!(starts, [0, 7]);
-    assert_eq!(unpack(&packed.sink), b"schema\nrows\n");
-}
-
-#[test]
 fn an_empty_stream_is_a_whole_gzip_file() {
     let packed = pack(b"", gzip(6), 2);
     assert_eq!((packed.bytes_in, packed.members.len()), (0, 1));
@@ -223,7 +208,6 @@ fn what_arrives_after_an_error_is_not_taken() {
     while compressor.write(b"x").is_ok() {
         std::thread::sleep(Duration::from_millis(1));
     }
-    assert!(matches!(compressor.cut(), Err(CompressError::Stopped)));
     assert!(matches!(compressor.finish(), Err(CompressError::Stopped)));
 }
 
@@ -341,17 +325,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
     fn any_bytes_in_any_portions_come_out_again(
-        portions in proptest::collection::vec((any::<u8>(), 0usize..600_000, any::<bool>()), 0..12)
+        portions in proptest::collection::vec((any::<u8>(), 0usize..600_000), 0..12)
     ) {
         let mut compressor = Compressor::new(Vec::new(), gzip(1), threads(2)).unwrap();
         let mut data = Vec::new();
-        for (seed, length, cut) in portions {
+        for (seed, length) in portions {
             let part: Vec<u8> = (0..length).map(|i| (i as u8).wrapping_mul(seed)).collect();
             compressor.write(&part).unwrap();
             data.extend(part);
-            if cut {
-                compressor.cut().unwrap();
-            }
         }
         let packed = compressor.finish().unwrap();
         prop_assert!(unpack(&packed.sink) == data);

@@ -13,7 +13,8 @@ use std::time::SystemTime;
 use thiserror::Error;
 
 use super::random_read::{RandomRead, RawReader};
-use super::unpack::{Compression, decompress};
+use super::unpack::decompress;
+use crate::model::packing::Packing;
 
 /// Why a file could not be opened. Each means "could not tell".
 #[derive(Debug, Error)]
@@ -125,7 +126,7 @@ impl BackupFile {
     }
 
     /// The decompressed bytes, from the beginning.
-    pub fn stream(&self, compression: Compression) -> Box<dyn Read + Send> {
+    pub fn stream(&self, compression: Packing) -> Box<dyn Read + Send> {
         decompress(self.raw(), compression)
     }
 }

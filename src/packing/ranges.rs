@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
+use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
 use crate::packing::member_index::Mark;
 use crate::packing::seek::Seekable;
-use crate::packing::unpack::Compression;
 
 /// Bytes handed on at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -23,7 +23,7 @@ pub struct Ranges {
 #[derive(Clone)]
 enum Way {
     Seek(Seekable),
-    Forward { file: BackupFile, compression: Compression, cursor: Arc<Mutex<Option<Cursor>>> },
+    Forward { file: BackupFile, compression: Packing, cursor: Arc<Mutex<Option<Cursor>>> },
 }
 
 /// A stream and its place in the dump.
@@ -42,12 +42,7 @@ enum Held<'a> {
 
 impl Ranges {
     /// The ranges of a dump of `dump_bytes` bytes.
-    pub fn of(
-        file: &BackupFile,
-        compression: Compression,
-        marks: Vec<Mark>,
-        dump_bytes: u64,
-    ) -> Self {
+    pub fn of(file: &BackupFile, compression: Packing, marks: Vec<Mark>, dump_bytes: u64) -> Self {
         let way = match Seekable::new(file, compression, marks, dump_bytes) {
             Some(seekable) => Way::Seek(seekable),
             None => Way::Forward { file: file.clone(), compression, cursor: Arc::default() },
@@ -139,7 +134,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&gzip(text)).unwrap();
         let file = BackupFile::open(file.path()).unwrap();
-        Ranges::of(&file, Compression::Gzip, vec![Mark::default()], 1 << 40)
+        Ranges::of(&file, Packing::Gzip, vec![Mark::default()], 1 << 40)
     }
 
     fn read(ranges: &Ranges, from: u64, bytes: u64) -> io::Result<Vec<u8>> {

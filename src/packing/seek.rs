@@ -2,9 +2,10 @@
 
 use std::io::{self, Read};
 
+use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
 use crate::packing::member_index::Mark;
-use crate::packing::unpack::{Compression, decompress};
+use crate::packing::unpack::decompress;
 
 /// Bytes of the dump between two places to begin from, at the most; reading and passing over more
 /// would cost more than what is won.
@@ -14,7 +15,7 @@ const MOST_BETWEEN: u64 = 8 << 20;
 #[derive(Debug, Clone)]
 pub struct Seekable {
     file: BackupFile,
-    compression: Compression,
+    compression: Packing,
     marks: Vec<Mark>,
 }
 
@@ -23,13 +24,13 @@ impl Seekable {
     /// of one piece can only be read from its beginning.
     pub fn new(
         file: &BackupFile,
-        compression: Compression,
+        compression: Packing,
         marks: Vec<Mark>,
         dump_bytes: u64,
     ) -> Option<Self> {
         let ends = marks.iter().skip(1).map(|mark| mark.dump_offset).chain([dump_bytes]);
         let near = marks.iter().zip(ends).all(|(mark, end)| end - mark.dump_offset <= MOST_BETWEEN);
-        (compression == Compression::None || near).then(|| Self {
+        (compression == Packing::None || near).then(|| Self {
             file: file.clone(),
             compression,
             marks,
@@ -41,7 +42,7 @@ impl Seekable {
     /// # Errors
     /// When the file cannot be read, or ends before.
     pub fn stream_from(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
-        if self.compression == Compression::None {
+        if self.compression == Packing::None {
             return Ok(Box::new(self.file.raw_from(offset)));
         }
         let next = self.marks.partition_point(|mark| mark.dump_offset <= offset);
@@ -64,7 +65,7 @@ mod tests {
     use crate::packing::unpack::decompress_noting;
     use crate::packing::unpack::packed::{gzip, own_zstd};
 
-    fn seekable(bytes: &[u8], compression: Compression, dump_bytes: u64) -> Option<Seekable> {
+    fn seekable(bytes: &[u8], compression: Packing, dump_bytes: u64) -> Option<Seekable> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
         let file = BackupFile::open(file.path()).unwrap();
@@ -78,10 +79,10 @@ mod tests {
     fn every_byte_can_be_read_from() {
         let text = b"one two three four";
         let members = [gzip(&text[..4]), gzip(&text[4..5]), gzip(&text[5..])].concat();
-        let gzipped = seekable(&members, Compression::Gzip, 18).unwrap();
+        let gzipped = seekable(&members, Packing::Gzip, 18).unwrap();
         let frames = [own_zstd(&text[..4]), own_zstd(&text[4..])].concat();
-        let frames = seekable(&frames, Compression::Zstd, 18).unwrap();
-        let plain = seekable(text, Compression::None, 18).unwrap();
+        let frames = seekable(&frames, Packing::Zstd, 18).unwrap();
+        let plain = seekable(text, Packing::None, 18).unwrap();
         for offset in 0..=text.len() {
             for source in [&gzipped, &frames, &plain] {
                 let mut rest = Vec::new();
@@ -95,7 +96,7 @@ mod tests {
     #[test]
     fn a_large_piece_cannot_be_sought_in() {
         let bytes = 2 * MOST_BETWEEN;
-        assert!(seekable(&gzip(b"x"), Compression::Gzip, bytes).is_none());
-        assert!(seekable(b"x", Compression::None, bytes).is_some());
+        assert!(seekable(&gzip(b"x"), Packing::Gzip, bytes).is_none());
+        assert!(seekable(b"x", Packing::None, bytes).is_some());
     }
 }

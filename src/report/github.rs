@@ -94,6 +94,7 @@ fn closing(report: &RunReport) -> &'static str {
 fn facts(report: &RunReport) -> String {
     let counted = [
         (Status::Passed, "passed"),
+        (Status::Shown, "shown"),
         (Status::Warned, "worth a look"),
         (Status::Failed, "failed"),
         (Status::NotRun, "not run"),

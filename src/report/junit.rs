@@ -1,5 +1,5 @@
 //! The run report as JUnit XML, as CI systems read it. A check that could not be run is skipped
-//! with its reason, never passed.
+//! with its reason, never passed; what is only shown is a property of the run, and no test case.
 
 use std::time::Duration;
 
@@ -48,6 +48,8 @@ fn run(report: &RunReport) -> TestSuite {
         let image = sandbox.image.iter().map(|image| ("image", image.as_str()));
         suite.add_properties(image);
     }
+    let shown = report.ended(Status::Shown).map(|check| (check.id.as_str(), check.title.as_str()));
+    suite.add_properties(shown);
     let status = match &report.obstacle {
         None => TestCaseStatus::success(),
         Some(Obstacle { cause, hint }) => {
@@ -67,9 +69,8 @@ fn section_suite(section: Section, report: &RunReport) -> TestSuite {
     if section == Section::Restore {
         suite.add_test_case(restore(report));
     }
-    for check in report.checks.iter().filter(|check| check.section == section) {
-        suite.add_test_case(checked(name, check));
-    }
+    let of_section = report.checks.iter().filter(|check| check.section == section);
+    suite.add_test_cases(of_section.filter_map(|check| checked(name, check)));
     if report.unreached().any(|unreached| unreached == section) {
         let mut status = TestCaseStatus::skipped();
         status.set_message(format!("not checked: {}", reason(report)));
@@ -100,11 +101,13 @@ fn restore(report: &RunReport) -> TestCase {
     case("restore", "restore", status, seconds)
 }
 
-fn checked(suite: &str, check: &CheckResult) -> TestCase {
+/// The test case of a check; none where there was nothing to judge.
+fn checked(suite: &str, check: &CheckResult) -> Option<TestCase> {
     let lines: Vec<&str> =
         std::iter::once(&check.title).chain(&check.details).map(String::as_str).collect();
     let text = lines.join("\n");
-    match check.status {
+    Some(match check.status {
+        Status::Shown => return None,
         Status::Passed => printing(suite, check, &text),
         Status::Warned => printing(suite, check, &format!("warning: {text}")),
         Status::Failed => {
@@ -117,7 +120,7 @@ fn checked(suite: &str, check: &CheckResult) -> TestCase {
             status.set_message(&check.title).set_description(text);
             case(suite, &check.id, status, 0.0)
         }
-    }
+    })
 }
 
 fn printing(suite: &str, check: &CheckResult, text: &str) -> TestCase {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bytesize::ByteSize;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -24,7 +25,7 @@ pub fn backups_text(dir: &Path, now: DateTime<Utc>, backups: &[Listed]) -> Strin
         [
             printable(&backup.name.to_string_lossy()),
             age(now, backup.time),
-            size(backup.bytes),
+            ByteSize(backup.bytes).to_string(),
             backup.rows.map_or_else(|| "-".to_owned(), grouped),
             verified(now, backup),
         ]
@@ -254,22 +255,6 @@ fn table<const N: usize>(rows: &[[String; N]], align: [Align; N]) -> String {
 /// A name from a file system or a history, without what would move a terminal's cursor.
 pub(super) fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-/// `14.5 MiB`.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-    let mut value = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 1023.95 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS[unit])
 }
 
 /// `45s`, `12m`, `3h`, `12d`; `future` for what is dated later than clocks differ.

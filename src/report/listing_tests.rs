@@ -128,10 +128,7 @@ fn the_json_forms_have_a_version_and_say_what_was_set_aside() {
 }
 
 #[test]
-fn sizes_ages_and_durations_are_short() {
-    let sizes = [0, 1023, 1024, 15_234_567, 1 << 40].map(size);
-    assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "14.5 MiB", "1.0 TiB"]);
-    assert_eq!(size((1 << 20) - 1), "1.0 MiB");
+fn ages_and_durations_are_short() {
     let ages = [0, 59, 60, 3_599, 3_600, 172_799, 172_800]
         .map(|seconds| age(now(), now() - Duration::from_secs(seconds)));
     assert_eq!(ages, ["0s", "59s", "1m", "59m", "1h", "47h", "2d"]);

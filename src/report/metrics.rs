@@ -1,5 +1,5 @@
 //! The metrics for Prometheus, in the text format of node_exporter's textfile collector: a
-//! projection of what the runs of a backup directory add up to.
+//! projection of what the runs in a history add up to.
 //!
 //! Format: <https://prometheus.io/docs/instrumenting/exposition_formats/>, "Text-based format".
 

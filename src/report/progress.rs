@@ -6,6 +6,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
+use bytesize::ByteSize;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::events::{Event, Progress, Work};
@@ -196,17 +197,21 @@ impl Task {
                 vec![format!("{} of {} tables", grouped(done), grouped(total))]
             }
             (_, Some(total)) => {
-                vec![format!("{} % of {}", u128::from(done) * 100 / u128::from(total), size(total))]
+                vec![format!(
+                    "{} % of {}",
+                    u128::from(done) * 100 / u128::from(total),
+                    ByteSize(total)
+                )]
             }
             (Work::Comparing, None) => vec![format!("{} tables", grouped(done))],
-            (_, None) => vec![size(done)],
+            (_, None) => vec![ByteSize(done).to_string()],
         };
         if let (Work::Dumping, Some(database)) = (work, self.total) {
-            words.push(format!("from a database of {}", size(database)));
+            words.push(format!("from a database of {}", ByteSize(database)));
         }
         let rate = rate(done, elapsed);
         if work != Work::Comparing && rate > 0 {
-            words.push(format!("{}/s", size(rate)));
+            words.push(format!("{}/s", ByteSize(rate)));
         }
         if let Some(total) = share
             && rate > 0
@@ -277,18 +282,6 @@ fn left(seconds: u64) -> String {
 fn rate(done: u64, elapsed: Duration) -> u64 {
     let rate = u128::from(done) * 1000 / elapsed.as_millis().max(1);
     u64::try_from(rate).unwrap_or(u64::MAX)
-}
-
-/// Bytes for people: `14.5 MiB`.
-fn size(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
-    let bytes = bytes as f64;
-    match bytes {
-        ..1024.0 => format!("{bytes} B"),
-        ..1_048_576.0 => format!("{:.1} KiB", bytes / 1024.0),
-        ..1_073_741_824.0 => format!("{:.1} MiB", bytes / 1_048_576.0),
-        _ => format!("{:.1} GiB", bytes / 1_073_741_824.0),
-    }
 }
 
 #[cfg(test)]

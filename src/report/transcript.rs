@@ -184,7 +184,8 @@ fn restored(errors: &[String], tolerated: usize) -> Vec<String> {
 
 fn checked(check: &CheckResult) -> Vec<String> {
     let mark = match check.status {
-        Status::Passed => "✓",
+        // What is shown has the mark of the specification; the summary counts it apart.
+        Status::Passed | Status::Shown => "✓",
         Status::Warned => "⚠",
         Status::Failed => "✗",
         Status::NotRun => "?",
@@ -213,7 +214,12 @@ fn summary(report: &RunReport) -> Vec<String> {
         format!("Passed: {}", report.count(Status::Passed)),
         format!("Failed: {}", report.count(Status::Failed)),
     ];
-    for (status, label) in [(Status::Warned, "Warnings"), (Status::NotRun, "Not run")] {
+    let others = [
+        (Status::Shown, "Shown, not judged"),
+        (Status::Warned, "Warnings"),
+        (Status::NotRun, "Not run"),
+    ];
+    for (status, label) in others {
         if report.count(status) > 0 {
             lines.push(format!("{label}: {}", report.count(status)));
         }

@@ -145,7 +145,6 @@ pub struct Restoring {
     /// The server's words on the first refusal, wherever they stood.
     first: Option<String>,
     last: String,
-    current: Option<String>,
 }
 
 impl Restoring {
@@ -162,7 +161,6 @@ impl Restoring {
             trouble: None,
             first: None,
             last: String::new(),
-            current: None,
         }
     }
 
@@ -187,17 +185,9 @@ impl Restoring {
         if !line.is_empty() {
             line.clone_into(&mut self.last);
         }
-        if let Some(what) = messages::under_way(line) {
-            self.current = Some(what);
-        }
         for message in self.messages.line(line) {
             self.message(message);
         }
-    }
-
-    /// What is being made or filled, where it says so.
-    pub fn current(&self) -> Option<&str> {
-        self.current.as_deref()
     }
 
     /// What it did until it was cut short.

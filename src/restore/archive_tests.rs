@@ -220,12 +220,3 @@ fn an_archive_that_cannot_be_decoded_is_bad_unless_another_pg_restore_could() {
     assert!(matches!(decoded(1, full), Err(Undecoded::Trouble(_))));
     assert!(matches!(decoded(137, ""), Err(Undecoded::Trouble(_))));
 }
-
-#[test]
-fn the_object_under_way_is_told() {
-    let mut restoring = Restoring::by(1);
-    restoring.line("pg_restore: processing data for table \"public.users\"");
-    assert_eq!(restoring.current(), Some("public.users"));
-    restoring.line("pg_restore: creating INDEX \"public.ix_users_email\"");
-    assert_eq!(restoring.current(), Some("INDEX public.ix_users_email"));
-}

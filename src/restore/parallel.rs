@@ -193,7 +193,7 @@ impl Worker {
             match entry {
                 Entry::Copy { block, bytes, .. } => self.copy_in_place(block, *bytes).await?,
                 // A dump that connects, or has \encoding, has no list of entries.
-                Entry::Meta(_) | Entry::Statement(_) => {}
+                Entry::Meta | Entry::Statement(_) => {}
             }
         }
         self.connection.run_all(&waiting).await

@@ -156,7 +156,7 @@ impl Planner {
                     self.serial(index);
                 }
             }
-            Entry::Meta(_) => self.serial(index),
+            Entry::Meta => self.serial(index),
         }
     }
 

@@ -26,11 +26,11 @@ use crate::events::{Event, Events, SandboxKind};
 use crate::model::outcome::SandboxFacts;
 use crate::pg::{Address, ConnectInfo};
 
-pub use error::{NoDocker, OUT_OF_MEMORY, SandboxError};
+pub use error::{OUT_OF_MEMORY, SandboxError};
 pub use limits::Limits;
 pub use locale::Locale;
 pub use owner::labels_of_this_run;
-pub use sweep::{Swept, sweep_leftovers};
+pub use sweep::sweep_leftovers;
 
 /// How long a server may take to answer.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);

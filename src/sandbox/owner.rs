@@ -147,9 +147,8 @@ pub fn labels_of_this_run() -> std::io::Result<Vec<String>> {
 /// # Errors
 /// When the system gives no random bytes.
 pub fn random_hex(bytes: usize) -> std::io::Result<String> {
-    use std::io::Read as _;
     let mut raw = vec![0; bytes];
-    fs::File::open("/dev/urandom")?.read_exact(&mut raw)?;
+    getrandom::fill(&mut raw)?;
     Ok(hex::encode(raw))
 }
 

@@ -82,7 +82,7 @@ pub fn create(
         .iter()
         .map(|name| format!("the URL's parameter {name} is not one of libpq's and was left out"))
         .collect();
-    let format = format_for(args.format, args.output.as_deref())?;
+    let format = format_for(args.format.as_deref(), args.output.as_deref())?;
     Ok(CreateSettings {
         output: args.output.clone(),
         backup_dir: args.backup_dir.clone(),

@@ -1,5 +1,7 @@
 //! Memory and processors that the throwaway server may take, as flags and configuration say it.
 
+use parse_size::Config;
+
 use super::SettingsError;
 
 /// A server with less does not get through a restore.
@@ -22,20 +24,14 @@ pub fn memory(text: &str) -> Result<u64, SettingsError> {
         hint: hint.to_owned(),
     };
     let text = text.trim();
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = match text[digits.len()..].trim().to_ascii_uppercase().as_str() {
-        "M" | "MB" | "MIB" => Some(MIB),
-        "G" | "GB" | "GIB" => Some(MIB << 10),
-        "T" | "TB" | "TIB" => Some(MIB << 20),
-        _ => None,
-    };
-    let bytes = unit.zip(digits.parse().ok()).and_then(|(unit, count)| unit.checked_mul(count));
-    // The engine counts in numbers with a sign.
-    match bytes.filter(|bytes| i64::try_from(*bytes).is_ok()) {
-        None => Err(wrong(
-            "is no size",
-            "write a whole number and a unit, such as --memory 4GB or 512MB",
-        )),
+    let bytes = Config::new().with_binary().parse_size(text).ok();
+    // A number without a unit would be bytes, which nobody means. The engine counts in numbers with
+    // a sign.
+    let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
+    match bytes.filter(|bytes| has_unit && i64::try_from(*bytes).is_ok()) {
+        None => {
+            Err(wrong("is no size", "write a number and a unit, such as --memory 4GB or 512MB"))
+        }
         Some(bytes) if bytes < LEAST_MEMORY => Err(wrong(
             "is too little for a PostgreSQL server",
             "give it 256MB at the least; twice the dump's size restores well",
@@ -85,10 +81,11 @@ mod tests {
             ("512 MiB", 512 << 20),
             ("256M", 256 << 20),
             ("1TB", 1 << 40),
+            ("1.5GB", 3 << 29),
         ] {
             assert_eq!(memory(text).unwrap(), bytes, "{text}");
         }
-        for wrong in ["", "4", "GB", "-4GB", "1.5GB", "4XB", "9999999999TB", "99999999TB", "4G B"] {
+        for wrong in ["", "4", "GB", "-4GB", "4XB", "9999999999TB", "99999999TB", "4G B"] {
             let error = memory(wrong).unwrap_err();
             assert!(error.to_string().ends_with("is no size"), "{error}");
             assert!(error.hint.contains("4GB"), "{}", error.hint);

@@ -3,29 +3,20 @@
 use std::path::Path;
 
 use super::{SettingsError, cores};
-use crate::cli::DumpFormat;
 use crate::model::format::Format;
+use crate::model::packing::Packing;
+use crate::model::suffix::{Suffix, Writer};
 use crate::packing::codec::Codec;
-use crate::store::naming::{ArchiveKind, Packing, kind_named, packing_named};
 
 /// The format: as `--format` says, else as the name of the output does, else SQL. The two must not
 /// contradict each other.
 pub(super) fn format_for(
-    asked: Option<DumpFormat>,
+    asked: Option<&str>,
     output: Option<&Path>,
 ) -> Result<Format, SettingsError> {
-    let asked = asked.map(|asked| match asked {
-        DumpFormat::Plain => Format::Plain,
-        DumpFormat::Custom => Format::Custom,
-        DumpFormat::Directory => Format::Directory,
-        DumpFormat::Tar => Format::Tar,
-    });
-    let named = output.and_then(|output| match kind_named(output)? {
-        None => Some(Format::Plain),
-        Some(ArchiveKind::Custom) => Some(Format::Custom),
-        Some(ArchiveKind::Directory) => Some(Format::Directory),
-        Some(ArchiveKind::Tar) => Some(Format::Tar),
-    });
+    let asked = asked.and_then(Format::named);
+    let named = output.and_then(suffix_of).filter(|suffix| suffix.writer != Writer::Others);
+    let named = named.map(|suffix| suffix.format);
     match (asked, named) {
         (Some(asked), Some(named)) if asked != named => Err(SettingsError {
             message: format!(
@@ -70,19 +61,20 @@ pub(super) fn codec(
         }
         (Format::Custom | Format::Directory, asked) => return Ok(asked.unwrap_or_default()),
     }
-    let named = output.and_then(packing_named);
+    let named = output.and_then(suffix_of).filter(|suffix| suffix.packing != Packing::None);
+    let named = named.map(|suffix| Codec::of(suffix.packing).ok_or(suffix.text));
     let name = || output.unwrap_or(Path::new("")).display();
     match (asked, named) {
         (asked, None) => Ok(asked.unwrap_or_default()),
-        (None, Some(Ok(packing))) => Ok(codec_of(packing)),
-        (Some(codec), Some(Ok(packing))) if packing_of(codec) == packing => Ok(codec),
-        (Some(codec), Some(Ok(packing))) => Err(SettingsError {
+        (None, Some(Ok(codec))) => Ok(codec),
+        (Some(codec), Some(Ok(named))) if codec.packing() == named.packing() => Ok(codec),
+        (Some(codec), Some(Ok(named))) => Err(SettingsError {
             message: format!(
                 "{} would not be what its name says with --compress {}",
                 name(),
-                codec.name()
+                codec.packing()
             ),
-            hint: format!("leave out one of them, or use --compress {}", codec_of(packing).name()),
+            hint: format!("leave out one of them, or use --compress {}", named.packing()),
         }),
         (_, Some(Err(suffix))) => Err(SettingsError {
             message: format!("{}: create does not write {suffix}", name()),
@@ -91,21 +83,8 @@ pub(super) fn codec(
     }
 }
 
-/// The packing that a name can show.
-pub fn packing_of(codec: Codec) -> Packing {
-    match codec {
-        Codec::None => Packing::None,
-        Codec::Gzip { .. } => Packing::Gzip,
-        Codec::Zstd { .. } => Packing::Zstd,
-    }
-}
-
-fn codec_of(packing: Packing) -> Codec {
-    match packing {
-        Packing::None => Codec::None,
-        Packing::Gzip => Codec::default(),
-        Packing::Zstd => Codec::Zstd { level: 3 },
-    }
+fn suffix_of(output: &Path) -> Option<Suffix> {
+    output.file_name().and_then(Suffix::of)
 }
 
 /// Reads `gzip`, `gzip:9`, `zstd`, `zstd:19` or `none`.
@@ -120,8 +99,8 @@ fn method(text: &str) -> Result<Codec, SettingsError> {
     };
     match (method, level) {
         ("none", None) => Ok(Codec::None),
-        ("gzip", None) => Ok(codec_of(Packing::Gzip)),
-        ("zstd", None) => Ok(codec_of(Packing::Zstd)),
+        ("gzip", None) => Ok(Codec::default()),
+        ("zstd", None) => Codec::of(Packing::Zstd).ok_or_else(wrong),
         ("gzip", Some(level @ 1..=9)) => Ok(Codec::Gzip { level }),
         ("zstd", Some(level @ 1..=19)) => Ok(Codec::Zstd { level }),
         _ => Err(wrong()),

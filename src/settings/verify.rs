@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Environment, SettingsError, cores, limits, metrics_file};
 use crate::checks::{AppTable, ccc_tables};
 use crate::cli::{Engine, PostgresVersion, VerifyArgs};
-use crate::config::{Config, Data, Migrations, OnFinding};
+use crate::config::{Config, Data, Least, Migrations, OnFinding};
 use crate::sandbox::Choice;
 use crate::store::naming::directory_of;
 
@@ -87,6 +87,12 @@ pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
         _ => backup_dir.clone(),
     };
     let named = config.checks.tables;
+    let tables_are_cccs = named.is_none();
+    let mut tables = named
+        .map_or_else(ccc_tables, |names| names.iter().map(|name| AppTable::named(name)).collect());
+    for (name, Least::Rows(least)) in config.checks.rows {
+        demand_rows(&mut tables, &name, least);
+    }
     let image = args.image.clone().filter(|image| !image.is_empty());
     if args.engine == Engine::Local && args.image.as_ref().is_some_and(|image| !image.is_empty()) {
         return Err(SettingsError {
@@ -132,10 +138,8 @@ pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
         nano_cpus,
         config_is_named: args.config.is_some(),
         server_settings: settings.map(|(name, value)| (name, value.to_string())).collect(),
-        tables_are_cccs: named.is_none(),
-        tables: named.map_or_else(ccc_tables, |names| {
-            names.iter().map(|name| AppTable::named(name)).collect()
-        }),
+        tables_are_cccs,
+        tables,
         migrations: config.checks.migrations,
         sequences: config.checks.sequences,
         data: config.checks.data,
@@ -144,6 +148,14 @@ pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
         metrics_file: metrics_file(&args.metrics),
         rto: args.rto,
     })
+}
+
+/// Has a table with fewer rows fail; it is checked also where it is none of `tables` yet.
+fn demand_rows(tables: &mut Vec<AppTable>, name: &str, least: u64) {
+    match tables.iter_mut().find(|table| table.full_name() == name) {
+        Some(table) => (table.counted, table.least) = (true, Some(least)),
+        None => tables.push(AppTable { least: Some(least), ..AppTable::named(name) }),
+    }
 }
 
 /// Where the reports of a verification go.
@@ -163,5 +175,26 @@ pub fn reports(args: &VerifyArgs, environment: Environment) -> ReportSettings {
         json: args.report.clone(),
         junit: args.junit.clone(),
         step_summary: environment("GITHUB_STEP_SUMMARY").map(PathBuf::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_demanded_of_the_applications_tables_and_of_others() {
+        let mut tables = ccc_tables();
+        demand_rows(&mut tables, "users", 5);
+        demand_rows(&mut tables, "alembic_version", 1);
+        demand_rows(&mut tables, "sales.orders", 9);
+        let demanded: Vec<_> = tables
+            .iter()
+            .filter_map(|table| Some((table.label.as_str(), table.counted, table.least?)))
+            .collect();
+        let expected =
+            [("Alembic version", true, 1), ("Users", true, 5), ("sales.orders", true, 9)];
+        assert_eq!(demanded, expected);
+        assert_eq!(tables.len(), ccc_tables().len() + 1);
     }
 }

@@ -35,68 +35,45 @@ pub enum SourceError {
         /// Why not.
         why: &'static str,
     },
+    /// A client tool did not end well.
+    #[error("{}", said(.failure, .message))]
+    Tool {
+        /// What went wrong.
+        failure: ToolFailure,
+        /// The tool's message.
+        message: String,
+        /// All that the tool said.
+        stderr: Vec<String>,
+    },
+}
+
+/// What went wrong in a client tool.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ToolFailure {
     /// No server answers.
-    #[error("the database server cannot be reached: {message}")]
-    Unreachable {
-        /// The tool's message.
-        message: String,
-        /// All that the tool said.
-        stderr: Vec<String>,
-    },
+    #[error("the database server cannot be reached")]
+    Unreachable,
     /// A server answers, and takes no connection now.
-    #[error("the database server takes no connection: {message}")]
-    Refused {
-        /// The tool's message.
-        message: String,
-        /// All that the tool said.
-        stderr: Vec<String>,
-    },
+    #[error("the database server takes no connection")]
+    Refused,
     /// The password is wrong, or the server does not let this user in.
-    #[error("the database server does not accept the user or the password: {message}")]
-    Authentication {
-        /// The tool's message.
-        message: String,
-        /// All that the tool said.
-        stderr: Vec<String>,
-    },
+    #[error("the database server does not accept the user or the password")]
+    Authentication,
     /// The server asks for a password and none is known.
     #[error("the database server asks for a password, and none was given")]
-    NoPassword {
-        /// All that the tool said.
-        stderr: Vec<String>,
-    },
+    NoPassword,
     /// TLS could not be agreed upon.
-    #[error("no secure connection to the database server: {message}")]
-    Tls {
-        /// The tool's message.
-        message: String,
-        /// All that the tool said.
-        stderr: Vec<String>,
-    },
+    #[error("no secure connection to the database server")]
+    Tls,
     /// There is no such database.
-    #[error("the database does not exist: {message}")]
-    NoDatabase {
-        /// The tool's message.
-        message: String,
-        /// All that the tool said.
-        stderr: Vec<String>,
-    },
+    #[error("the database does not exist")]
+    NoDatabase,
     /// There is no such role.
-    #[error("the role does not exist: {message}")]
-    NoRole {
-        /// The tool's message.
-        message: String,
-        /// All that the tool said.
-        stderr: Vec<String>,
-    },
+    #[error("the role does not exist")]
+    NoRole,
     /// The role may not read everything.
-    #[error("the role may not dump everything: {message}")]
-    Permission {
-        /// The tool's message.
-        message: String,
-        /// All that the tool said.
-        stderr: Vec<String>,
-    },
+    #[error("the role may not dump everything")]
+    Permission,
     /// pg_dump is older than the server.
     #[error("pg_dump {pg_dump} is older than the server, which is PostgreSQL {server}")]
     TooOld {
@@ -104,25 +81,13 @@ pub enum SourceError {
         pg_dump: String,
         /// Version of the server.
         server: String,
-        /// All that the tool said.
-        stderr: Vec<String>,
     },
     /// The connection broke.
-    #[error("the connection to the database server was lost: {message}")]
-    Lost {
-        /// The tool's message.
-        message: String,
-        /// All that the tool said.
-        stderr: Vec<String>,
-    },
+    #[error("the connection to the database server was lost")]
+    Lost,
     /// A time limit ended what it did, of its own or of the server.
-    #[error("the dump was ended by a time limit: {message}")]
-    Limit {
-        /// The tool's message.
-        message: String,
-        /// All that the tool said.
-        stderr: Vec<String>,
-    },
+    #[error("the dump was ended by a time limit")]
+    Limit,
     /// The tool was ended by a signal.
     #[error("{tool} was ended by signal {signal}")]
     Killed {
@@ -130,21 +95,25 @@ pub enum SourceError {
         tool: &'static str,
         /// The signal's number.
         signal: i32,
-        /// All that the tool said.
-        stderr: Vec<String>,
     },
     /// Anything else.
-    #[error("{tool} failed ({status}): {message}")]
+    #[error("{tool} failed ({status})")]
     Failed {
         /// The tool.
         tool: &'static str,
         /// Its exit status in words.
         status: String,
-        /// The tool's message.
-        message: String,
-        /// All that the tool said.
-        stderr: Vec<String>,
     },
+}
+
+/// What went wrong, with the tool's own message where that says more.
+fn said(failure: &ToolFailure, message: &str) -> String {
+    match failure {
+        ToolFailure::NoPassword | ToolFailure::TooOld { .. } | ToolFailure::Killed { .. } => {
+            failure.to_string()
+        }
+        _ => format!("{failure}: {message}"),
+    }
 }
 
 fn at(path: Option<&PathBuf>) -> String {
@@ -154,67 +123,18 @@ fn at(path: Option<&PathBuf>) -> String {
 impl SourceError {
     /// The error of a client tool that did not exit with 0. The messages are libpq's and pg_dump's
     /// of PostgreSQL 13 to 18 in the locale C; the server's own come in the server's language, and
-    /// where that is another one the error is [`SourceError::Failed`] with all that was said.
+    /// where that is another one the error is [`ToolFailure::Failed`] with all that was said.
     pub fn from_tool(tool: &'static str, ended: Ended) -> Self {
-        let stderr = ended.stderr;
-        if let Some(signal) = ended.status.signal() {
-            return Self::Killed { tool, signal, stderr };
-        }
-        let all = stderr.join("\n");
-        let has = |texts: &[&str]| texts.iter().any(|text| all.contains(text));
-        let message = message(&stderr, tool);
-        if let Some((server, pg_dump)) = versions(&all) {
-            return Self::TooOld { pg_dump, server, stderr };
-        }
-        if has(&["no password supplied"]) {
-            Self::NoPassword { stderr }
-        } else if has(&["SSL", "certificate", "GSSAPI"])
-            && !has(&["pg_hba.conf"])
-            && has(CONNECTING)
-        {
-            Self::Tls { message, stderr }
-        } else if has(AUTHENTICATION) {
-            Self::Authentication { message, stderr }
-        } else if has(&["FATAL:  database \""]) && has(&["does not exist"]) {
-            Self::NoDatabase { message, stderr }
-        } else if has(&["FATAL:  role \""]) && has(&["does not exist"]) {
-            Self::NoRole { message, stderr }
-        } else if has(PERMISSION) {
-            Self::Permission { message, stderr }
-        } else if has(REFUSED) {
-            Self::Refused { message, stderr }
-        } else if has(LIMIT) {
-            Self::Limit { message, stderr }
-        } else if has(LOST) {
-            Self::Lost { message, stderr }
-        } else if has(CONNECTING) && !has(&["FATAL:"]) {
-            Self::Unreachable { message, stderr }
-        } else {
-            Self::Failed { tool, status: ended.status.to_string(), message, stderr }
-        }
+        let message = message(&ended.stderr, tool);
+        let failure = ToolFailure::of(tool, &ended);
+        Self::Tool { failure, message, stderr: ended.stderr }
     }
 
     /// All that the client tool said; empty where none ran.
     pub fn stderr(&self) -> &[String] {
         match self {
-            Self::Unreachable { stderr, .. }
-            | Self::Refused { stderr, .. }
-            | Self::Authentication { stderr, .. }
-            | Self::NoPassword { stderr }
-            | Self::Tls { stderr, .. }
-            | Self::NoDatabase { stderr, .. }
-            | Self::NoRole { stderr, .. }
-            | Self::Permission { stderr, .. }
-            | Self::TooOld { stderr, .. }
-            | Self::Lost { stderr, .. }
-            | Self::Limit { stderr, .. }
-            | Self::Killed { stderr, .. }
-            | Self::Failed { stderr, .. } => stderr,
-            Self::PgDumpNotFound(_)
-            | Self::NotPgDump { .. }
-            | Self::Process(_)
-            | Self::Pipe(_)
-            | Self::Argument { .. } => &[],
+            Self::Tool { stderr, .. } => stderr,
+            _ => &[],
         }
     }
 
@@ -230,18 +150,64 @@ impl SourceError {
                 "leave it out: options of ccc-backup's own say where to connect and what is \
                  written (ccc-backup create --help)"
             }
-            Self::Unreachable { .. } => {
+            Self::Tool { failure, .. } => return failure.hint(),
+            Self::Process(_) | Self::Pipe(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl ToolFailure {
+    fn of(tool: &'static str, ended: &Ended) -> Self {
+        if let Some(signal) = ended.status.signal() {
+            return Self::Killed { tool, signal };
+        }
+        let all = ended.stderr.join("\n");
+        let has = |texts: &[&str]| texts.iter().any(|text| all.contains(text));
+        if let Some((server, pg_dump)) = versions(&all) {
+            Self::TooOld { pg_dump, server }
+        } else if has(&["no password supplied"]) {
+            Self::NoPassword
+        } else if has(&["SSL", "certificate", "GSSAPI"])
+            && !has(&["pg_hba.conf"])
+            && has(CONNECTING)
+        {
+            Self::Tls
+        } else if has(AUTHENTICATION) {
+            Self::Authentication
+        } else if has(&["FATAL:  database \""]) && has(&["does not exist"]) {
+            Self::NoDatabase
+        } else if has(&["FATAL:  role \""]) && has(&["does not exist"]) {
+            Self::NoRole
+        } else if has(PERMISSION) {
+            Self::Permission
+        } else if has(REFUSED) {
+            Self::Refused
+        } else if has(LIMIT) {
+            Self::Limit
+        } else if has(LOST) {
+            Self::Lost
+        } else if has(CONNECTING) && !has(&["FATAL:"]) {
+            Self::Unreachable
+        } else {
+            Self::Failed { tool, status: ended.status.to_string() }
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Unreachable => {
                 "is the server running there? --host and --port, or DB_HOST and DB_PORT, say where"
             }
-            Self::Refused { .. } => "wait until the server is ready, then run it again",
-            Self::Authentication { .. } => {
+            Self::Refused => "wait until the server is ready, then run it again",
+            Self::Authentication => {
                 "check --username or DB_USER, and DB_PASSWORD, PGPASSWORD or ~/.pgpass"
             }
-            Self::NoPassword { .. } => "set DB_PASSWORD or PGPASSWORD, or write it into ~/.pgpass",
-            Self::Tls { .. } => "check PGSSLMODE and the certificates (PGSSLROOTCERT)",
-            Self::NoDatabase { .. } => "check --dbname or DB_NAME; psql -l lists the databases",
-            Self::NoRole { .. } => "check --username or DB_USER",
-            Self::Permission { .. } => {
+            Self::NoPassword => "set DB_PASSWORD or PGPASSWORD, or write it into ~/.pgpass",
+            Self::Tls => "check PGSSLMODE and the certificates (PGSSLROOTCERT)",
+            Self::NoDatabase => "check --dbname or DB_NAME; psql -l lists the databases",
+            Self::NoRole => "check --username or DB_USER",
+            Self::Permission => {
                 "dump as the owner of the database, or grant the role pg_read_all_data \
                  (PostgreSQL 14 and later)"
             }
@@ -252,8 +218,8 @@ impl SourceError {
                      distribution has none), or name a newer one with --pg-dump FILE"
                 ));
             }
-            Self::Lost { .. } => "look into the server's log, then run it again",
-            Self::Limit { .. } => {
+            Self::Lost => "look into the server's log, then run it again",
+            Self::Limit => {
                 "something in the database holds a lock (pg_stat_activity shows who), or the limit \
                  is too short"
             }
@@ -264,7 +230,7 @@ impl SourceError {
                 "the message is PostgreSQL's own: check the connection's settings, and what stands \
                  behind `--`"
             }
-            Self::Process(_) | Self::Pipe(_) | Self::Killed { .. } => return None,
+            Self::Killed { .. } => return None,
         };
         Some(hint.to_owned())
     }
@@ -289,7 +255,7 @@ const AUTHENTICATION: &[&str] = &[
 
 const PERMISSION: &[&str] = &[
     "permission denied for ",
-    "must be crate::dumpuser",
+    "must be superuser",
     "must be owner",
     "would be affected by row-level security",
 ];

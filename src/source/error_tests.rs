@@ -14,61 +14,59 @@ fn ended(status: i32, stderr: &str) -> SourceError {
     SourceError::from_tool("pg_dump", ended)
 }
 
+fn failure(error: &SourceError) -> &ToolFailure {
+    let SourceError::Tool { failure, .. } = error else { panic!("{error:?}") };
+    failure
+}
+
+/// What is left where nothing else is known.
+fn failed() -> ToolFailure {
+    ToolFailure::Failed { tool: "pg_dump", status: "exit status: 1".to_owned() }
+}
+
 const TO: &str = r#"pg_dump: error: connection to server at "db" (10.0.0.1), port 5432 failed: "#;
 
 #[test]
 fn what_pg_dump_says_is_put_in_words() {
-    use SourceError as E;
-    type Is = fn(&SourceError) -> bool;
-    let cases: &[(&str, Is)] = &[
-        ("Connection refused\n\tIs the server running on that host?", |e| {
-            matches!(e, E::Unreachable { .. })
-        }),
-        ("FATAL:  password authentication failed for user \"x\"", |e| {
-            matches!(e, E::Authentication { .. })
-        }),
-        ("FATAL:  no pg_hba.conf entry for host \"10.0.0.2\", SSL off", |e| {
-            matches!(e, E::Authentication { .. })
-        }),
-        ("fe_sendauth: no password supplied", |e| matches!(e, E::NoPassword { .. })),
-        ("FATAL:  database \"x\" does not exist", |e| matches!(e, E::NoDatabase { .. })),
-        ("FATAL:  role \"x\" does not exist", |e| matches!(e, E::NoRole { .. })),
-        ("server does not support SSL, but SSL was required", |e| matches!(e, E::Tls { .. })),
-        ("SSL error: certificate verify failed", |e| matches!(e, E::Tls { .. })),
-        ("FATAL:  the database system is starting up", |e| matches!(e, E::Refused { .. })),
-        ("FATAL:  sorry, too many clients already", |e| matches!(e, E::Refused { .. })),
-        ("timeout expired", |e| matches!(e, E::Unreachable { .. })),
-        ("FATAL:  Passwort-Authentifizierung fehlgeschlagen", |e| matches!(e, E::Failed { .. })),
+    use ToolFailure as F;
+    let cases = [
+        ("Connection refused\n\tIs the server running on that host?", F::Unreachable),
+        ("FATAL:  password authentication failed for user \"x\"", F::Authentication),
+        ("FATAL:  no pg_hba.conf entry for host \"10.0.0.2\", SSL off", F::Authentication),
+        ("fe_sendauth: no password supplied", F::NoPassword),
+        ("FATAL:  database \"x\" does not exist", F::NoDatabase),
+        ("FATAL:  role \"x\" does not exist", F::NoRole),
+        ("server does not support SSL, but SSL was required", F::Tls),
+        ("SSL error: certificate verify failed", F::Tls),
+        ("FATAL:  the database system is starting up", F::Refused),
+        ("FATAL:  sorry, too many clients already", F::Refused),
+        ("timeout expired", F::Unreachable),
+        ("FATAL:  Passwort-Authentifizierung fehlgeschlagen", failed()),
     ];
-    for (text, is) in cases {
+    for (text, expected) in cases {
         let error = of(&format!("{TO}{text}"));
-        assert!(is(&error), "{text}: {error:?}");
+        assert_eq!(failure(&error), &expected, "{text}: {error:?}");
         assert!(!error.to_string().contains("pg_dump: error"), "{error}");
         assert!(!error.stderr().is_empty());
         assert!(error.hint().is_some(), "{text}");
     }
-    let cases: &[(&str, Is)] = &[
-        ("pg_dump: error: could not translate host name \"x\" to address: unknown", |e| {
-            matches!(e, E::Unreachable { .. })
-        }),
-        ("pg_dump: error: query failed: ERROR:  permission denied for table users", |e| {
-            matches!(e, E::Permission { .. })
-        }),
+    let cases = [
+        ("pg_dump: error: could not translate host name \"x\" to address: unknown", F::Unreachable),
+        ("pg_dump: error: query failed: ERROR:  permission denied for table users", F::Permission),
+        ("pg_dump: error: query failed: ERROR:  must be superuser to do that", F::Permission),
         (
             "pg_dump: error: Dumping the contents of table \"a\" failed: PQgetResult() failed.\n\
           pg_dump: detail: Error message from server: FATAL:  terminating connection due to \
           administrator command",
-            |e| matches!(e, E::Lost { .. }),
+            F::Lost,
         ),
-        ("pg_dump: error: query failed: ERROR:  canceling statement due to lock timeout", |e| {
-            matches!(e, E::Limit { .. })
-        }),
-        ("pg_dump: error: no matching tables were found", |e| matches!(e, E::Failed { .. })),
-        ("", |e| matches!(e, E::Failed { .. })),
+        ("pg_dump: error: query failed: ERROR:  canceling statement due to lock timeout", F::Limit),
+        ("pg_dump: error: no matching tables were found", failed()),
+        ("", failed()),
     ];
-    for (text, is) in cases {
+    for (text, expected) in cases {
         let error = of(text);
-        assert!(is(&error), "{text}: {error:?}");
+        assert_eq!(failure(&error), &expected, "{text}: {error:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::client_tools::PgDump;
-use super::error::SourceError;
+use super::error::{SourceError, ToolFailure};
 use super::settings::SourceSettings;
 use crate::pg::UNSOUND;
 use crate::process::{Captured, Invocation};
@@ -138,9 +138,11 @@ pub async fn source_facts(
     let Captured { stdout, ended } = captured;
     if !ended.status.success() {
         return match SourceError::from_tool("psql", ended) {
-            SourceError::Failed { message, .. } | SourceError::Permission { message, .. } => {
-                unknown(message)
-            }
+            SourceError::Tool {
+                failure: ToolFailure::Failed { .. } | ToolFailure::Permission,
+                message,
+                ..
+            } => unknown(message),
             error => Err(error),
         };
     }
@@ -208,7 +210,10 @@ mod tests {
             "echo 'psql: error: connection to server at \"db\" failed: Connection refused' >&2
                     exit 2";
         let found = facts(psql).await;
-        assert!(matches!(found, Err(SourceError::Unreachable { .. })), "{found:?}");
+        assert!(
+            matches!(found, Err(SourceError::Tool { failure: ToolFailure::Unreachable, .. })),
+            "{found:?}"
+        );
     }
 
     #[test]

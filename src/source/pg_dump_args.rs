@@ -103,7 +103,7 @@ fn takes_value(name: &[u8]) -> bool {
         "schema",
         "section",
         "snapshot",
-        "crate::dumpuser",
+        "superuser",
         "sync-method",
         "table",
         "table-and-children",

@@ -3,6 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::super::error::ToolFailure;
 use super::*;
 
 /// A request to a program that stands for pg_dump.
@@ -93,9 +94,18 @@ async fn a_pg_dump_that_fails_after_some_output_is_an_error() {
     let script = "echo half; echo 'pg_dump: error: permission denied for table x' >&2; exit 1";
     let (text, ended) = run(&request(dir.path(), script)).await;
     assert_eq!(text, "half\n");
-    assert!(matches!(ended, Err(SourceError::Permission { .. })), "{ended:?}");
+    assert!(
+        matches!(ended, Err(SourceError::Tool { failure: ToolFailure::Permission, .. })),
+        "{ended:?}"
+    );
     let (_, ended) = run(&request(dir.path(), "kill -9 $$")).await;
-    assert!(matches!(ended, Err(SourceError::Killed { signal: 9, .. })), "{ended:?}");
+    assert!(
+        matches!(
+            ended,
+            Err(SourceError::Tool { failure: ToolFailure::Killed { signal: 9, .. }, .. })
+        ),
+        "{ended:?}"
+    );
 }
 
 #[tokio::test]

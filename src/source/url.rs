@@ -1,5 +1,6 @@
 //! Reads connection URLs: libpq's own, and SQLAlchemy's with a driver (`postgresql+psycopg2://`).
 
+use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
 use super::settings::{SourceSettings, is_parameter};
@@ -164,21 +165,15 @@ fn some(text: String) -> Option<String> {
 }
 
 fn decode(text: &str, part: &'static str) -> Result<String, UrlError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte != b'%' {
-            bytes.push(byte);
-            rest = after;
-            continue;
+    // The decoder would leave such a `%` as it is; libpq refuses it.
+    let is_escape = |rest: &str| {
+        rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    match percent_decode_str(text).decode_utf8() {
+        // No environment variable can hold a NUL.
+        Ok(decoded) if text.split('%').skip(1).all(is_escape) && !decoded.contains('\0') => {
+            Ok(decoded.into_owned())
         }
-        let digits = after.get(..2).ok_or(UrlError::Encoding(part))?;
-        bytes.extend(hex::decode(digits).map_err(|_| UrlError::Encoding(part))?);
-        rest = &after[2..];
-    }
-    // No environment variable can hold a NUL.
-    match String::from_utf8(bytes) {
-        Ok(text) if !text.contains('\0') => Ok(text),
         _ => Err(UrlError::Encoding(part)),
     }
 }

@@ -5,10 +5,9 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-const SUFFIX: &str = ".globals.sql";
+use crate::model::suffix::Suffix;
 
-/// Endings of what `create` makes, longest first where one ends another.
-const ENDINGS: [&str; 8] = [".sql.gz", ".sql.zst", ".sql", ".gz", ".zst", ".dump", ".dir", ".tar"];
+const SUFFIX: &str = ".globals.sql";
 
 /// The file beside a backup, which may or may not be there.
 pub fn globals_path(backup: &Path) -> PathBuf {
@@ -26,12 +25,13 @@ pub fn is_globals_name(name: &OsStr) -> bool {
 /// Whether another backup than this one has the same file: one of the same name with another ending.
 pub fn is_shared(backup: &Path) -> bool {
     let stem = stem(backup);
-    let named = |ending: &&str| -> OsString {
+    let endings = Suffix::written().map(|suffix| suffix.text);
+    let named = |ending: &str| -> OsString {
         let mut name = stem.to_owned();
         name.push(ending);
         name
     };
-    [""].iter().chain(&ENDINGS).map(named).any(|name| {
+    [""].into_iter().chain(endings).map(named).any(|name| {
         let other = backup.with_file_name(&name);
         Some(&*name) != backup.file_name() && std::fs::symlink_metadata(other).is_ok()
     })
@@ -39,9 +39,9 @@ pub fn is_shared(backup: &Path) -> bool {
 
 /// The name of a backup without its ending.
 fn stem(backup: &Path) -> &OsStr {
-    let name = backup.file_name().unwrap_or_default().as_bytes();
-    let without = |ending: &&str| name.strip_suffix(ending.as_bytes()).filter(|it| !it.is_empty());
-    OsStr::from_bytes(ENDINGS.iter().find_map(without).unwrap_or(name))
+    let name = backup.file_name().unwrap_or_default();
+    let stem = Suffix::written().find_map(|suffix| suffix.stem(name.as_bytes()));
+    stem.map_or(name, OsStr::from_bytes)
 }
 
 #[cfg(test)]

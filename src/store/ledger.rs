@@ -1,7 +1,4 @@
-//! Puts runs on record: the lines of the history and their sums, under one lock.
-//!
-//! A line is durable before its sums are written, and the sums are derived from lines: what a crash
-//! leaves is repaired by the next run.
+//! Puts runs on record: one line each, durably, under the history's lock.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,7 +9,6 @@ use super::error::StoreError;
 use super::history::{self, History, Record};
 use super::lock;
 use super::naming::history_path;
-use super::totals::{Totals, TotalsError};
 
 /// The history of a directory, held by this run alone while the value lives.
 #[derive(Debug)]
@@ -20,47 +16,29 @@ pub struct Ledger {
     dir: PathBuf,
     file: File,
     history: History,
-    totals: Option<Totals>,
-    trouble: Option<TotalsError>,
 }
 
 impl Ledger {
     /// Opens the history of a directory, which must exist, and waits for whoever holds it.
     ///
     /// # Errors
-    /// What the system refuses. Damaged lines and sums are none.
+    /// What the system refuses. Damaged lines are none.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let path = history_path(dir);
         let (file, history) =
             open_locked(&path).map_err(|error| StoreError::io("write", &path, error))?;
-        let (totals, trouble) = match Totals::read(dir) {
-            Ok(Some(mut totals)) => {
-                totals.catch_up(&history.records);
-                (Some(totals), None)
-            }
-            Ok(None) => (Some(Totals::of(&history.records)), None),
-            // Better a counter that starts again, which Prometheus understands, than none.
-            Err(error @ TotalsError::Damaged(_)) => {
-                (Some(Totals::of(&history.records)), Some(error))
-            }
-            Err(error) => (None, Some(error)),
-        };
-        Ok(Self { dir: dir.to_owned(), file, history, totals, trouble })
+        Ok(Self { dir: dir.to_owned(), file, history })
     }
 
     /// Adds a run, durably, and gives it its number.
     ///
     /// # Errors
-    /// What the system refuses; the run is not counted then.
+    /// What the system refuses.
     pub fn append(&mut self, mut record: Record) -> Result<(), StoreError> {
-        let counted = self.totals.as_ref().map_or(0, |totals| totals.runs);
-        let run = self.history.last_run.max(counted) + 1;
+        let run = self.history.last_run + 1;
         record.run = Some(run);
         self.write_line(&record)
             .map_err(|error| StoreError::io("write", &history_path(&self.dir), error))?;
-        if let Some(totals) = &mut self.totals {
-            totals.count(&record);
-        }
         self.history.last_run = run;
         self.history.records.push(record);
         Ok(())
@@ -82,33 +60,6 @@ impl Ledger {
     pub fn history(&self) -> &History {
         &self.history
     }
-
-    /// What they add up to, those included that are no longer in the history. `None` when a newer
-    /// version of ccc-backup keeps the sums, or they cannot be read: see [`Ledger::trouble`].
-    pub fn totals(&self) -> Option<&Totals> {
-        self.totals.as_ref()
-    }
-
-    /// What is wrong with the sums.
-    pub fn trouble(&self) -> Option<&TotalsError> {
-        self.trouble.as_ref()
-    }
-
-    /// Writes the sums.
-    ///
-    /// # Errors
-    /// What the system refuses. Nothing is lost then: the next run adds what is missing.
-    pub fn save(&self) -> Result<(), StoreError> {
-        self.totals.as_ref().map_or(Ok(()), |totals| totals.write(&self.dir))
-    }
-}
-
-/// Adds a run to the history of a directory. Runs at once wait for each other.
-///
-/// # Errors
-/// As [`Ledger::open`] and [`Ledger::append`].
-pub fn append(dir: &Path, record: &Record) -> Result<(), StoreError> {
-    Ledger::open(dir)?.append(record.clone())
 }
 
 /// Opens, locks and reads the file that has the name now: another run, or a rotation of logs, may

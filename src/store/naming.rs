@@ -1,131 +1,62 @@
 //! What backups are called, and what their names say.
 
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
+use crate::model::format::Format;
+use crate::model::packing::Packing;
+use crate::model::suffix::{Suffix, Writer};
+
 /// The file of runs in a backup directory.
 pub const HISTORY_FILE: &str = "history.jsonl";
-/// What these runs add up to, beside it.
-pub const TOTALS_FILE: &str = "history.totals.json";
 
-/// Suffixes of the files that `create` can make, longest first where one ends another.
-const SUFFIXES: [&str; 5] = [".sql.gz", ".sql.zst", ".sql", ".dump", ".tar"];
-
-/// What the name of a directory that `create` makes ends with.
-const DIRECTORY_SUFFIX: &str = ".dir";
-
-/// The archives that `create` can make, by their names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ArchiveKind {
-    /// `.dump`: the custom format.
-    Custom,
-    /// `.dir`: a directory.
-    Directory,
-    /// `.tar`
-    Tar,
+/// What a backup of this format and packing ends with; the packing of an archive is pg_dump's own.
+fn suffix(format: Format, packing: Packing) -> &'static str {
+    let fits = |suffix: &Suffix| {
+        suffix.format == format && (format != Format::Plain || suffix.packing == packing)
+    };
+    Suffix::given().find(fits).map_or("", |suffix| suffix.text)
 }
 
-impl ArchiveKind {
-    /// What its name ends with.
-    pub fn suffix(self) -> &'static str {
-        match self {
-            Self::Custom => ".dump",
-            Self::Directory => DIRECTORY_SUFFIX,
-            Self::Tar => ".tar",
-        }
-    }
+/// `backup_YYYYMMDD_HHMMSS.sql.gz` and its like, in UTC.
+pub fn default_name(at: DateTime<Utc>, format: Format, packing: Packing) -> String {
+    format!("backup_{}{}", at.format("%Y%m%d_%H%M%S"), suffix(format, packing))
 }
 
-/// `backup_YYYYMMDD_HHMMSS.dump` and its like, in UTC.
-pub fn default_archive_name(at: DateTime<Utc>, kind: ArchiveKind) -> String {
-    format!("backup_{}{}", at.format("%Y%m%d_%H%M%S"), kind.suffix())
-}
-
-/// What the name of an output says that it is: an archive of some kind, or (`None`) SQL; the outer
-/// `None` where it says neither.
-pub fn kind_named(path: &Path) -> Option<Option<ArchiveKind>> {
-    let name = path.file_name()?.as_encoded_bytes();
-    let ends = |suffix: &str| name.len() > suffix.len() && name.ends_with(suffix.as_bytes());
-    let kinds = [ArchiveKind::Custom, ArchiveKind::Directory, ArchiveKind::Tar];
-    match kinds.into_iter().find(|kind| ends(kind.suffix())) {
-        Some(kind) => Some(Some(kind)),
-        None if [".sql", ".gz", ".zst"].into_iter().any(ends) => Some(None),
-        None => None,
-    }
-}
-
-/// The archive that is made when `given` is asked for: `x` and `x.dump` become `x.dump`.
-pub fn archive_path(given: &Path, kind: ArchiveKind) -> PathBuf {
+/// What is made when `given` is asked for: `x.sql` and `x` become `x.sql.gz` with gzip, `x` and
+/// `x.dump` become `x.dump`. A name never claims another packing than the file has.
+pub fn output_path(given: &Path, format: Format, packing: Packing) -> PathBuf {
     let Some(name) = given.file_name() else {
         return given.to_owned();
     };
-    if name.as_encoded_bytes().ends_with(kind.suffix().as_bytes()) && name != kind.suffix() {
-        return given.to_owned();
-    }
-    let mut made = name.to_owned();
-    made.push(kind.suffix());
-    given.with_file_name(made)
-}
-
-/// How a plain dump is packed, as far as its name shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Packing {
-    /// `.sql`
-    None,
-    /// `.sql.gz`
-    #[default]
-    Gzip,
-    /// `.sql.zst`
-    Zstd,
-}
-
-impl Packing {
-    /// What it adds to the name of a plain dump.
-    pub fn suffix(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::Gzip => ".gz",
-            Self::Zstd => ".zst",
-        }
-    }
-}
-
-/// How the file of this name is packed, as its suffix says; the inner error is the suffix of what
-/// `create` does not write. `None` where the name leaves it open.
-pub fn packing_named(path: &Path) -> Option<Result<Packing, &'static str>> {
-    let name = path.file_name()?.as_encoded_bytes();
-    let ends = |suffix: &&str| name.len() > suffix.len() && name.ends_with(suffix.as_bytes());
-    let known = [Packing::Gzip, Packing::Zstd].into_iter().find(|it| ends(&it.suffix()));
-    known.map(Ok).or_else(|| [".xz", ".bz2", ".lz4"].into_iter().find(ends).map(Err))
-}
-
-/// `backup_YYYYMMDD_HHMMSS.sql.gz`, in UTC.
-pub fn default_name(at: DateTime<Utc>, packing: Packing) -> String {
-    format!("backup_{}.sql{}", at.format("%Y%m%d_%H%M%S"), packing.suffix())
-}
-
-/// The file that is made when `given` is asked for: `x.sql` and `x` become `x.sql.gz` with gzip, and
-/// a name never claims another packing than the file has.
-pub fn output_path(given: &Path, packing: Packing) -> PathBuf {
-    let Some(name) = given.file_name() else {
-        return given.to_owned();
+    let named = Suffix::of(name);
+    let fits = |suffix: Suffix| suffix.format == format && suffix.packing == packing;
+    let has_archives_suffix = named.is_some_and(|named| named.format == format);
+    let (fits, stem) = match format {
+        Format::Plain => (named.is_some_and(fits), without_packing(name)),
+        _ => (has_archives_suffix, name),
     };
-    let bytes = name.as_encoded_bytes();
-    if packing != Packing::None && bytes.ends_with(packing.suffix().as_bytes()) {
+    if fits {
         return given.to_owned();
     }
-    let stem = [".gz", ".zst"].iter().find_map(|suffix| {
-        let stem = name.to_str()?.strip_suffix(suffix)?;
-        (!stem.is_empty()).then(|| OsStr::new(stem).to_owned())
-    });
-    let mut made = stem.unwrap_or_else(|| name.to_owned());
-    if !made.as_encoded_bytes().ends_with(b".sql") {
-        made.push(".sql");
+    let mut made = stem.to_owned();
+    if format == Format::Plain && made.as_encoded_bytes().ends_with(b".sql") {
+        made.push(packing.suffix());
+    } else {
+        made.push(suffix(format, packing));
     }
-    made.push(packing.suffix());
     given.with_file_name(made)
+}
+
+/// A name without what says how `create` packed it.
+fn without_packing(name: &OsStr) -> &OsStr {
+    let of_packing = |suffix: &Suffix| suffix.writer == Writer::Operator;
+    let mut packings = Suffix::written().filter(of_packing);
+    let stem = packings.find_map(|suffix| suffix.stem(name.as_encoded_bytes()));
+    stem.map_or(name, OsStr::from_bytes)
 }
 
 /// The directory of a file; `.` for a bare name.
@@ -146,11 +77,6 @@ pub fn manifest_path(backup: &Path) -> PathBuf {
 /// The file of runs for a backup directory.
 pub fn history_path(dir: &Path) -> PathBuf {
     dir.join(HISTORY_FILE)
-}
-
-/// The file of the sums of these runs.
-pub fn totals_path(dir: &Path) -> PathBuf {
-    dir.join(TOTALS_FILE)
 }
 
 /// The first time `YYYYMMDD_HHMMSS` in a name (`-` or `T` may stand between), as UTC.
@@ -191,7 +117,7 @@ fn parse_stamp(stamp: &[u8]) -> Option<DateTime<Utc>> {
 pub fn own_time(name: &str) -> Option<DateTime<Utc>> {
     let rest = name.strip_prefix("backup_")?;
     let (stamp, suffix) = rest.split_at_checked(15)?;
-    let known = suffix.is_empty() || suffix == DIRECTORY_SUFFIX || SUFFIXES.contains(&suffix);
+    let known = suffix.is_empty() || Suffix::given().any(|given| given.text == suffix);
     if stamp.as_bytes()[8] != b'_' || !known {
         return None;
     }
@@ -201,12 +127,12 @@ pub fn own_time(name: &str) -> Option<DateTime<Utc>> {
 /// Whether a file of this name can be a backup. Hidden files, and so partial ones, manifests,
 /// globals and the history are none.
 pub fn is_backup_name(name: &OsStr) -> bool {
-    let bytes = name.as_encoded_bytes();
-    !bytes.starts_with(b".")
+    let of_file = |suffix: Suffix| {
+        suffix.format != Format::Directory && suffix.stem(name.as_encoded_bytes()).is_some()
+    };
+    !name.as_encoded_bytes().starts_with(b".")
         && !super::globals::is_globals_name(name)
-        && SUFFIXES
-            .iter()
-            .any(|suffix| bytes.len() > suffix.len() && bytes.ends_with(suffix.as_bytes()))
+        && Suffix::given().any(of_file)
 }
 
 /// Whether a directory is a backup in pg_dump's directory format.
@@ -216,7 +142,8 @@ pub fn is_backup_directory(path: &Path) -> bool {
 
 /// Whether a directory of this name can be a backup that `create` makes.
 pub fn is_backup_directory_name(name: &str) -> bool {
-    name.strip_suffix(DIRECTORY_SUFFIX).is_some_and(|stem| !stem.is_empty())
+    let suffix = Suffix::of(OsStr::new(name));
+    suffix.is_some_and(|suffix| suffix.format == Format::Directory)
 }
 
 /// The backup that a partial file was to become, if its name is one.

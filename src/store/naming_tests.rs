@@ -9,10 +9,10 @@ fn at(seconds: i64) -> DateTime<Utc> {
 
 #[test]
 fn a_default_name_is_the_time_in_utc() {
-    let name = default_name(at(1_768_401_022), Packing::Gzip);
+    let name = default_name(at(1_768_401_022), Format::Plain, Packing::Gzip);
     assert_eq!(name, "backup_20260114_143022.sql.gz");
     assert_eq!(own_time(&name), Some(at(1_768_401_022)));
-    assert!(default_name(at(0), Packing::None).ends_with("_000000.sql"));
+    assert!(default_name(at(0), Format::Plain, Packing::None).ends_with("_000000.sql"));
 }
 
 #[test]
@@ -30,30 +30,14 @@ fn the_name_of_the_output_follows_the_packing() {
         ("..", Packing::Gzip, ".."),
     ];
     for (given, packing, expected) in cases {
-        assert_eq!(output_path(Path::new(given), packing), Path::new(expected), "{given}");
-    }
-}
-
-#[test]
-fn a_name_can_say_how_the_file_is_packed() {
-    for (name, expected) in [
-        ("a/x.sql.gz", Some(Ok(Packing::Gzip))),
-        ("x.gz", Some(Ok(Packing::Gzip))),
-        ("x.sql.zst", Some(Ok(Packing::Zstd))),
-        ("x.sql.xz", Some(Err(".xz"))),
-        ("x.sql", None),
-        ("x", None),
-        (".gz", None),
-        ("x.gz/y", None),
-        ("..", None),
-    ] {
-        assert_eq!(packing_named(Path::new(name)), expected, "{name}");
+        let made = output_path(Path::new(given), Format::Plain, packing);
+        assert_eq!(made, Path::new(expected), "{given}");
     }
 }
 
 #[test]
 fn the_name_of_an_archive_follows_its_format() {
-    use ArchiveKind::{Custom, Directory, Tar};
+    use Format::{Custom, Directory, Tar};
     let cases = [
         ("backups/x", Custom, "backups/x.dump"),
         ("x.dump", Custom, "x.dump"),
@@ -63,22 +47,11 @@ fn the_name_of_an_archive_follows_its_format() {
         ("..", Custom, ".."),
     ];
     for (given, kind, expected) in cases {
-        assert_eq!(archive_path(Path::new(given), kind), Path::new(expected), "{given}");
-    }
-    for (name, said) in [
-        ("a/x.dump", Some(Some(Custom))),
-        ("x.dir", Some(Some(Directory))),
-        ("x.tar", Some(Some(Tar))),
-        ("x.sql.gz", Some(None)),
-        ("x.sql", Some(None)),
-        ("x.dump.zst", Some(None)),
-        (".dump", None),
-        ("x", None),
-    ] {
-        assert_eq!(kind_named(Path::new(name)), said, "{name}");
+        let made = output_path(Path::new(given), kind, Packing::None);
+        assert_eq!(made, Path::new(expected), "{given}");
     }
     for kind in [Custom, Directory, Tar] {
-        let name = default_archive_name(at(1_768_401_022), kind);
+        let name = default_name(at(1_768_401_022), kind, Packing::Gzip);
         assert_eq!(own_time(&name), Some(at(1_768_401_022)), "{name}");
     }
 }
@@ -136,7 +109,7 @@ fn hidden_files_partial_files_manifests_and_the_history_are_no_backups() {
         "x.sql.gz.manifest.json",
         "x.globals.sql",
         HISTORY_FILE,
-        TOTALS_FILE,
+        "history.totals.json",
         ".sql",
         "README.md",
         "x.gz",
@@ -164,7 +137,7 @@ proptest! {
     fn the_time_in_a_default_name_is_the_time_it_was_made_from(
         seconds in 0i64..253_402_300_799
     ) {
-        let name = default_name(at(seconds), Packing::Zstd);
+        let name = default_name(at(seconds), Format::Plain, Packing::Zstd);
         prop_assert_eq!(own_time(&name), Some(at(seconds)));
         prop_assert_eq!(time_in_name(&name), Some(at(seconds)));
     }

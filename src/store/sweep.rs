@@ -12,8 +12,8 @@ use super::globals::{globals_path, is_globals_name, is_shared};
 use super::lock;
 use super::manifest::Manifest;
 use super::naming::{
-    TOTALS_FILE, is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path,
-    own_time, partial_of,
+    is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path, own_time,
+    partial_of,
 };
 use super::proof::{Backup, Memory, Proven};
 use super::publish::open_unfollowed;
@@ -92,13 +92,12 @@ fn kind_of(path: &Path, metadata: &Metadata) -> Option<Kind> {
 }
 
 /// Whether a partial file is to become something that ccc-backup writes here: a backup under any name
-/// (the file is its own, whoever chose the name), its manifest, its globals, or the sums of the history.
+/// (the file is its own, whoever chose the name), its manifest or its globals.
 fn is_own_partial(target: &str) -> bool {
     let manifest_of = target.strip_suffix(".manifest.json");
     manifest_of.is_some_and(is_backup_directory_name)
         || is_backup_name(manifest_of.unwrap_or(target).as_ref())
         || is_globals_name(target.as_ref())
-        || target == TOTALS_FILE
 }
 
 fn is_plain_file(path: &Path) -> bool {
@@ -138,15 +137,6 @@ fn is_busy(path: &Path) -> bool {
     matches!(free, Ok(false))
 }
 
-/// What became of an entry that was to go.
-#[derive(Debug)]
-pub struct Removal {
-    /// The entry's path.
-    pub path: PathBuf,
-    /// Bytes that became free, or why it is still there.
-    pub result: Result<u64, RemovalError>,
-}
-
 /// Why an entry is still there.
 #[derive(Debug, thiserror::Error)]
 pub enum RemovalError {
@@ -172,16 +162,13 @@ impl RemovalError {
 }
 
 /// Removes what the plan says, oldest first, each backup with its manifest and globals; goes on after
-/// an error.
-pub fn apply(plan: &Plan) -> Vec<Removal> {
+/// an error. Gives for each the bytes that became free, or why it is still there.
+pub fn apply(plan: &Plan) -> Vec<Result<u64, RemovalError>> {
     plan.decisions
         .iter()
         .rev()
         .filter(|decision| matches!(decision.action, Action::Remove(_)))
-        .map(|decision| Removal {
-            path: decision.entry.path.clone(),
-            result: remove(&decision.entry),
-        })
+        .map(|decision| remove(&decision.entry))
         .collect()
 }
 

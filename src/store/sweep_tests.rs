@@ -41,7 +41,7 @@ fn an_old_backup_goes_with_its_manifest_and_nothing_else_does() {
     write(dir.join("database").join(OLD), b"x").unwrap();
     let removals = apply(&plan_for(dir, &[OLDER]));
     assert_eq!(removals.len(), 1);
-    assert_eq!(*removals[0].result.as_ref().unwrap(), 10);
+    assert_eq!(*removals[0].as_ref().unwrap(), 10);
     assert_eq!(names(dir), ["README.md", OLDER, NEW, "database", "history.jsonl", "old.sql"]);
     assert_eq!(names(&dir.join("database")), [OLD]);
 }
@@ -70,7 +70,7 @@ fn a_manifest_that_is_a_link_stays_and_its_target_too() {
     write(dir.join(OLD), b"x").unwrap();
     write(dir.join(NEW), b"x").unwrap();
     symlink(dir.join("precious"), manifest_path(&dir.join(OLD))).unwrap();
-    assert!(apply(&plan_for(dir, &[]))[0].result.is_ok());
+    assert!(apply(&plan_for(dir, &[]))[0].is_ok());
     assert!(dir.join("precious").exists() && !dir.join(OLD).exists());
 }
 
@@ -86,7 +86,7 @@ fn a_backup_that_is_being_verified_stays() {
     assert_eq!(plan_for(dir, &[]).removals().count(), 0);
     // A plan that was made before does not remove it either.
     let removals = apply(&before);
-    let error = removals[0].result.as_ref().unwrap_err();
+    let error = removals[0].as_ref().unwrap_err();
     assert!(matches!(error, RemovalError::InUse(_)), "{error}");
     assert_eq!(error.hint().unwrap(), "run the clean-up again later");
     assert!(dir.join(OLD).exists());
@@ -101,7 +101,7 @@ fn a_backup_that_changed_after_the_plan_stays() {
     let before = plan_for(dir, &[]);
     write(dir.join(OLD), b"another").unwrap();
     let removals = apply(&before);
-    assert!(matches!(removals[0].result, Err(RemovalError::Changed(_))));
+    assert!(matches!(removals[0], Err(RemovalError::Changed(_))));
     assert!(dir.join(OLD).exists());
 }
 
@@ -116,7 +116,7 @@ fn a_backup_whose_manifest_went_after_the_plan_stays() {
     // Somebody makes the backup anew, or removes it by hand.
     std::fs::remove_file(manifest_path(&dir.join(OLD))).unwrap();
     let removals = apply(&before);
-    assert!(matches!(removals[0].result, Err(RemovalError::Changed(_))));
+    assert!(matches!(removals[0], Err(RemovalError::Changed(_))));
     assert_eq!(names(dir), [OLD, NEW]);
 }
 
@@ -135,7 +135,7 @@ fn a_directory_goes_though_what_lay_beside_it_went_after_the_plan() {
     for path in &beside[..2] {
         std::fs::remove_file(path).unwrap();
     }
-    assert!(apply(&before)[0].result.is_ok());
+    assert!(apply(&before)[0].is_ok());
     assert_eq!(names(dir), [NEW]);
 }
 
@@ -144,13 +144,12 @@ fn the_partial_files_of_dead_runs_go_and_those_of_live_ones_stay() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let manifest = ".x.sql.manifest.json.partial";
-    let totals = ".history.totals.json.partial";
-    for name in [".manual.sql.gz.partial", manifest, totals, ".notes.partial"] {
+    for name in [".manual.sql.gz.partial", manifest, ".notes.partial"] {
         write(dir.join(name), b"half").unwrap();
     }
     let live = Partial::create(&dir.join(NEW), false).unwrap();
     let removals = apply(&plan_for(dir, &[]));
-    assert!(removals.len() == 3 && removals.iter().all(|removal| removal.result.is_ok()));
+    assert!(removals.len() == 2 && removals.iter().all(Result::is_ok));
     assert_eq!(names(dir), [format!(".{NEW}.partial"), ".notes.partial".to_owned()]);
     drop(live.publish().unwrap());
 }
@@ -165,7 +164,7 @@ fn an_old_directory_of_pg_dump_goes_whole() {
     write(old.join("1.dat.gz"), b"rows").unwrap();
     write(dir.join(NEW), b"x").unwrap();
     let removals = apply(&plan_for(dir, &[]));
-    assert_eq!(*removals[0].result.as_ref().unwrap(), 9);
+    assert_eq!(*removals[0].as_ref().unwrap(), 9);
     assert_eq!(names(dir), [NEW]);
 }
 
@@ -186,7 +185,7 @@ fn a_directory_of_ours_goes_with_its_manifest_and_a_half_written_one_of_a_dead_r
     write(dir.join(".live.dir.manifest.json.partial"), b"{").unwrap();
     write(dir.join(".x.manifest.json.partial"), b"{").unwrap();
     let removals = apply(&plan_for(dir, &[]));
-    assert!(removals.len() == 3 && removals.iter().all(|removal| removal.result.is_ok()));
+    assert!(removals.len() == 3 && removals.iter().all(Result::is_ok));
     let kept = [".cache.partial", ".live.dir.partial", ".x.manifest.json.partial"];
     assert_eq!(names(dir), [&kept[..], &[NEW, "database.dir"]].concat());
     drop(live);
@@ -211,7 +210,7 @@ fn the_globals_go_with_their_backup_and_stay_with_it() {
     write(dir.join(alone), b"x").unwrap();
     write(dir.join(format!(".{alone}.partial")), b"x").unwrap();
     let removals = apply(&plan_for(dir, &[]));
-    let freed = removals.iter().map(|removal| *removal.result.as_ref().unwrap());
+    let freed = removals.iter().map(|removal| *removal.as_ref().unwrap());
     assert_eq!(freed.sum::<u64>(), 11);
     assert_eq!(names(dir), [alone, &globals(NEW), NEW]);
 }
@@ -228,7 +227,7 @@ fn the_globals_of_two_backups_go_with_the_last_of_them() {
     // One of them passed, and stays.
     let removals = apply(&plan_for(dir, &[OLD]));
     assert_eq!(names(dir), [globals.as_str(), OLD, NEW]);
-    assert_eq!(*removals[0].result.as_ref().unwrap(), 5);
+    assert_eq!(*removals[0].as_ref().unwrap(), 5);
     write(dir.join(&other), b"12345").unwrap();
     assert_eq!(apply(&plan_for(dir, &[])).len(), 2);
     assert_eq!(names(dir), [NEW]);
@@ -243,6 +242,6 @@ fn globals_that_are_a_link_stay_and_so_does_what_they_lead_to() {
     }
     let link = OLD.replace(".sql.gz", ".globals.sql");
     symlink(dir.join("precious"), dir.join(&link)).unwrap();
-    assert!(apply(&plan_for(dir, &[]))[0].result.is_ok());
+    assert!(apply(&plan_for(dir, &[]))[0].is_ok());
     assert_eq!(names(dir), [link.as_str(), NEW, "precious"]);
 }

@@ -1,7 +1,7 @@
 //! The code keeps to the table of docs/architecture.md: which module may import which, who exits,
 //! who knows which library.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::support::repository;
@@ -177,4 +177,177 @@ fn grouped_imports_are_seen() {
     let code = "use crate::{a, b::{c, d}, e::f};\nuse crate::g::h;\nlet x = crate::i();";
     let found: Vec<String> = imports(code).into_iter().collect();
     assert_eq!(found, ["a", "b", "e", "g", "i"]);
+}
+
+/// The segments of a file's module: `dump/plain/gap.rs` is `dump::plain::gap`.
+fn segments(path: &str) -> Vec<String> {
+    let path = path.trim_end_matches(".rs").trim_end_matches("/mod");
+    path.split('/').map(str::to_owned).collect()
+}
+
+/// All paths from the root that code of the module `own` names by `crate::` and `super::`.
+fn paths(code: &str, own: &[String]) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let inside = |at: usize| {
+        code[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':')
+    };
+    for (at, _) in code.match_indices("crate::").filter(|(at, _)| !inside(*at)) {
+        expand(Vec::new(), &code[at + "crate::".len()..], &mut found);
+    }
+    for (at, _) in code.match_indices("super::").filter(|(at, _)| !inside(*at)) {
+        let (mut rest, mut above) = (&code[at..], own);
+        while let (Some(after), Some((_, parents))) =
+            (rest.strip_prefix("super::"), above.split_last())
+        {
+            (rest, above) = (after, parents);
+        }
+        expand(above.to_vec(), rest, &mut found);
+    }
+    found
+}
+
+/// Adds what `a::{b, c::d}` names below `prefix`.
+fn expand(mut prefix: Vec<String>, text: &str, found: &mut Vec<Vec<String>>) {
+    let text = text.trim_start();
+    if let Some(group) = text.strip_prefix('{') {
+        let mut depth = 0;
+        let mut begin = 0;
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' | ',' if depth == 0 => {
+                    expand(prefix.clone(), &group[begin..at], found);
+                    begin = at + 1;
+                    if c == '}' {
+                        return;
+                    }
+                }
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+        return;
+    }
+    let name = module_of(text);
+    if name.is_empty() {
+        return;
+    }
+    let rest = &text[name.len()..];
+    if name != "self" {
+        prefix.push(name);
+    }
+    match rest.strip_prefix("::") {
+        Some(rest) => expand(prefix, rest, found),
+        None => found.push(prefix),
+    }
+}
+
+/// What a module's own file hands on of its children: name, and the child that has it.
+fn reexports(code: &str, own: &[String]) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for line in code.split("pub use ").skip(1) {
+        let mut named = Vec::new();
+        expand(own.to_vec(), line.trim_start_matches("self::"), &mut named);
+        let below =
+            named.into_iter().filter_map(|path| Some((path.last()?.clone(), path.get(1)?.clone())));
+        found.extend(below);
+    }
+    found
+}
+
+/// Code without what it only hands on.
+fn without_reexports(code: &str) -> String {
+    let mut parts = code.split("pub use ");
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |kept, part| kept + part.split_once(';').map_or("", |(_, rest)| rest))
+}
+
+type Graph = BTreeMap<String, BTreeSet<String>>;
+
+/// Which children of `module` name which, where the module's own file is `(own)`.
+fn graph_of(module: &str, sources: &[Source]) -> Graph {
+    const OWN: &str = "(own)";
+    let of_module: Vec<(&Source, Vec<String>)> = sources
+        .iter()
+        .map(|source| (source, segments(&source.path)))
+        .filter(|(_, path)| path[0] == module)
+        .collect();
+    let children: BTreeSet<&String> =
+        of_module.iter().filter_map(|(_, path)| path.get(1)).collect();
+    let own = of_module.iter().find(|(_, path)| path.len() == 1);
+    let handed = own.map(|(source, path)| reexports(&source.code, path)).unwrap_or_default();
+    let mut graph = Graph::new();
+    for (source, path) in &of_module {
+        let node = path.get(1).map_or(OWN, String::as_str);
+        let code = without_reexports(&source.code);
+        let mut named = paths(&code, path);
+        if node == OWN {
+            let below = children.iter().filter(|child| {
+                let words = format!("{child}::");
+                code.match_indices(&words).any(|(at, _)| {
+                    !code[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || "_:".contains(c))
+                })
+            });
+            named.extend(below.map(|child| vec![module.to_owned(), (*child).clone()]));
+        }
+        for path in named.iter().filter(|path| path[0] == module) {
+            let Some(name) = path.get(1) else { continue };
+            let target = if children.contains(name) {
+                name.as_str()
+            } else {
+                handed.get(name).map_or(OWN, String::as_str)
+            };
+            if target != node {
+                graph.entry(node.to_owned()).or_default().insert(target.to_owned());
+            }
+        }
+    }
+    graph
+}
+
+/// What is left of a graph when everything goes that names nothing which is left, or is named by nothing.
+fn circles(mut graph: Graph) -> Graph {
+    loop {
+        let before = graph.len();
+        let names: BTreeSet<String> = graph.keys().cloned().collect();
+        graph.values_mut().for_each(|named| named.retain(|name| names.contains(name)));
+        let named: BTreeSet<String> = graph.values().flatten().cloned().collect();
+        graph.retain(|name, names| !names.is_empty() && named.contains(name));
+        if graph.len() == before {
+            return graph;
+        }
+    }
+}
+
+#[test]
+fn the_files_of_a_module_form_no_circle() {
+    let sources = sources();
+    for row in table() {
+        let circles = circles(graph_of(&row.module, &sources));
+        assert!(circles.is_empty(), "{}: {circles:#?}", row.module);
+    }
+}
+
+#[test]
+fn a_circle_between_files_is_seen_however_they_name_each_other() {
+    let source = |path: &str, code: &str| Source {
+        module: "a".to_owned(),
+        path: path.to_owned(),
+        code: code.to_owned(),
+    };
+    let circle = |files: &[(&str, &str)]| {
+        let sources: Vec<Source> = files.iter().map(|(path, code)| source(path, code)).collect();
+        !circles(graph_of("a", &sources)).is_empty()
+    };
+    assert!(!circle(&[("a/b.rs", "use super::c::X;"), ("a/c.rs", "use crate::d;")]));
+    assert!(circle(&[
+        ("a/b.rs", "use super::c::X;"),
+        ("a/c/d.rs", "use super::super::b::{Y, Z};")
+    ]));
+    assert!(circle(&[("a/b.rs", "crate::a::{e, c::X}"), ("a/c.rs", "use crate::a::b::Y;")]));
+    assert!(circle(&[("a/mod.rs", "fn x() { b::y() }"), ("a/b.rs", "use super::Z;")]));
+    assert!(!circle(&[
+        ("a/mod.rs", "pub use c::Z;\nfn x() { b::y() }"),
+        ("a/b.rs", "use super::Z;")
+    ]));
 }

@@ -56,6 +56,25 @@ fn a_table_of_the_configuration_that_is_missing_fails() {
 }
 
 #[test]
+fn a_table_with_fewer_rows_than_are_demanded_fails() {
+    let place = Place::new();
+    place.file("shop.sql", &shop().dump(&[]));
+    let verify = |rows: &str| {
+        let text = format!("{NO_APPLICATION}sequences = \"off\"\n[checks.rows]\n{rows}\n");
+        place.file("own.toml", text.as_bytes());
+        place.outcome(place.verify().args(["shop.sql", "--config", "own.toml"]))
+    };
+    let shown = verify("\"sales.orders\" = 0");
+    shown.passed().says("✓ sales.orders count >= 0 (count: 1,000)");
+    shown.says("Shown, not judged: 1");
+    let met = verify("\"sales.orders\" = 1000");
+    met.passed().says("✓ sales.orders count >= 1,000 (count: 1,000)");
+    assert!(!met.stdout.contains("not judged"), "{met}");
+    verify("\"sales.orders\" = 1001").failed("sales.orders count >= 1,001 (count: 1,000)");
+    verify("missing = 0").failed("missing table is missing");
+}
+
+#[test]
 fn a_backup_of_the_schema_alone_passes_only_where_that_is_meant() {
     let place = Place::new();
     let database = database();

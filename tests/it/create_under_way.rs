@@ -71,7 +71,7 @@ fn interrupted(signal: Signal, name: &str, whole_group: bool) {
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(outcome.stderr.contains(&format!("error: interrupted by {name}")), "{outcome}");
     assert!(took < SOON, "{took:?}");
-    assert_eq!(place.names("backups"), ["history.jsonl", "history.totals.json"]);
+    assert_eq!(place.names("backups"), ["history.jsonl"]);
     database.wait_for(
         "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity
                                     WHERE application_name = 'pg_dump' AND datname = current_database())",

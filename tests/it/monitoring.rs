@@ -219,10 +219,9 @@ fn lines_that_cannot_be_read_are_set_aside_and_said() {
 fn a_history_that_cannot_be_written_is_a_warning_and_the_metrics_tell_of_the_run_all_the_same() {
     let place = place();
     verify_bad(&place, METRICS).failed("empty");
-    std::fs::remove_file(place.dir().join("backups/history.jsonl")).unwrap();
-    // What no user, not even root, can write to.
-    std::fs::create_dir(place.dir().join("backups/history.jsonl")).unwrap();
-    let outcome = verify_bad(&place, METRICS);
+    let prepare = "cp backups/* disk; mount -o remount,ro disk";
+    let words = format!("verify disk/bad.sql --metrics-file {METRICS}");
+    let outcome = on_a_disk(&place, "size=1m", prepare, &words, &[]);
     outcome.failed("empty");
     assert!(outcome.stderr.contains("warning: the history was not written: "), "{outcome}");
     let metrics = metrics(&place);
@@ -231,27 +230,16 @@ fn a_history_that_cannot_be_written_is_a_warning_and_the_metrics_tell_of_the_run
 }
 
 #[test]
-fn metrics_that_cannot_be_written_after_the_work_are_a_warning() {
+fn a_history_that_cannot_be_read_either_leaves_the_metrics_what_this_run_says() {
     let place = place();
-    std::fs::create_dir(place.dir().join("backups/history.totals.json")).unwrap();
+    // What no user, not even root, can read or write as a file.
+    std::fs::create_dir(place.dir().join("backups/history.jsonl")).unwrap();
     let outcome = verify_bad(&place, METRICS);
     outcome.failed("empty");
-    assert!(outcome.stderr.contains("warning: the runs were not counted: "), "{outcome}");
-    assert_eq!(json(&place, &["history"])["runs_in_all"], 1);
-}
-
-#[test]
-fn runs_are_counted_anew_where_what_was_counted_is_damaged() {
-    let place = place();
-    verify_bad(&place, METRICS).failed("empty");
-    place.file("backups/history.totals.json", b"{\"format_version\":1,");
-    let outcome = verify_bad(&place, METRICS);
-    outcome.failed("empty");
-    let said = "warning: the runs were counted anew from the history: ";
-    assert!(outcome.stderr.contains(said), "{outcome}");
-    has(&metrics(&place), r#"backup_verification_attempts_total{database="unknown"} 2"#);
-    let outcome = verify_bad(&place, METRICS);
-    assert!(!outcome.stderr.contains("counted anew"), "{outcome}");
+    assert!(outcome.stderr.contains("warning: the history was not written: "), "{outcome}");
+    let metrics = metrics(&place);
+    has(&metrics, r#"backup_verification_attempts_total{database="unknown"} 0"#);
+    has(&metrics, r#"backup_verification_failures_since_success{database="unknown"} 1"#);
 }
 
 #[test]
@@ -265,25 +253,15 @@ fn metrics_on_a_read_only_disk_are_an_error_before_the_work() {
 }
 
 #[test]
-fn what_a_newer_version_counted_is_left_alone() {
-    let place = place();
-    let newer = b"{\"format_version\":2}";
-    place.file("backups/history.totals.json", newer);
-    let outcome = verify_bad(&place, METRICS);
-    outcome.failed("empty");
-    assert!(outcome.stderr.contains("history.totals.json has format version 2"), "{outcome}");
-    let totals = std::fs::read(place.dir().join("backups/history.totals.json")).unwrap();
-    assert_eq!((totals, place.names("metrics")), (newer.to_vec(), vec![]));
-}
-
-#[test]
-fn counters_do_not_fall_when_the_history_is_removed_and_metrics_can_be_written_anew() {
+fn counters_begin_anew_when_the_history_is_removed_and_metrics_can_be_written_anew() {
     let place = place();
     verify_bad(&place, METRICS).failed("empty");
+    verify_bad(&place, METRICS).failed("empty");
+    has(&metrics(&place), r#"backup_verification_attempts_total{database="unknown"} 2"#);
     std::fs::remove_file(place.dir().join("backups/history.jsonl")).unwrap();
     verify_bad(&place, METRICS).failed("empty");
     let before = metrics(&place);
-    has(&before, r#"backup_verification_attempts_total{database="unknown"} 2"#);
+    has(&before, r#"backup_verification_attempts_total{database="unknown"} 1"#);
     std::fs::remove_file(place.dir().join(METRICS)).unwrap();
     let outcome = place.outcome(place.ccc().args(["history", "--metrics-file", METRICS]));
     assert_eq!(outcome.code, 0, "{outcome}");

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use ccc_backup::dump::items::Items;
 use ccc_backup::dump::script::Script;
+use ccc_backup::model::packing::Packing;
 use ccc_backup::model::secret::Secret;
 use ccc_backup::packing::file::BackupFile;
 use ccc_backup::packing::ranges::Ranges;
-use ccc_backup::packing::unpack::Compression;
 use ccc_backup::pg::{Address, ConnectInfo};
 use ccc_backup::restore::{Ledger, Restored, load, parallel};
 
@@ -276,16 +276,16 @@ pub async fn by_us(path: &Path, name: &str, jobs: usize) -> (Became, String) {
     became(name, async |target| {
         let (file, ledger) = (BackupFile::open(path).unwrap(), Ledger::default());
         if jobs == 1 {
-            let stream = file.stream(Compression::None);
+            let stream = file.stream(Packing::None);
             load::load(stream, target, &ledger, &|_, _| {}).await.unwrap();
             return judged(&ledger.close());
         }
         let mut script = Script::with_parts_of(PART_BYTES);
-        let mut items = Items::new(Sips(file.stream(Compression::None)));
+        let mut items = Items::new(Sips(file.stream(Packing::None)));
         while let Some(item) = items.pull().unwrap() {
             script.take(&item);
         }
-        let ranges = Ranges::of(&file, Compression::None, Vec::new(), items.bytes());
+        let ranges = Ranges::of(&file, Packing::None, Vec::new(), items.bytes());
         let entries = script.entries().unwrap();
         let progress = Arc::new(|_: u64, _: &str| {});
         let loading = parallel::load(ranges, entries, target, jobs, &ledger, progress);

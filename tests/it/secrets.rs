@@ -181,9 +181,9 @@ fn stays_secret(way: Way) {
             assert_unseen(&login.password, line, "/proc");
         }
         assert_unseen(&login.password, &format!("{outcome}"), "the output");
-        // Backup, manifest, history and its sums, log, metrics.
+        // Backup, manifest, history, log, metrics.
         let files = assert_in_no_file(&login.password, login.place.dir());
-        assert!(files >= 6, "{:?}", login.place.names("."));
+        assert!(files >= 5, "{:?}", login.place.names("."));
         refuses_a_wrong_one(way, &login);
         login.drop_role();
     }
@@ -327,8 +327,8 @@ fn the_password_of_the_sandbox_is_shown_to_nobody_but_who_keeps_it() {
         assert!(!text.contains(password), "{text}");
     }
     assert!(said[1].contains("postgres"), "{}", said[1]);
-    // Log, report, junit, metrics, summary, history and its sums, the backup.
+    // Log, report, junit, metrics, summary, history, the backup.
     let files = assert_in_no_file(password, place.dir());
-    assert!(files >= 8, "{:?}", place.names("."));
+    assert!(files >= 7, "{:?}", place.names("."));
     remove(&left(name));
 }

@@ -15,10 +15,10 @@ use crate::commands::record::{self, Made, Packed};
 use crate::commands::{Failure, Stop};
 use crate::events::{Event, Events, Progress, Work};
 use crate::model::format::Format;
+use crate::model::packing::Packing;
 use crate::packing::codec::Codec;
 use crate::packing::file::{BackupFile, FileError};
 use crate::packing::read_error::ReadError;
-use crate::packing::unpack::Compression;
 use crate::settings::CreateSettings;
 use crate::source::client_tools::PgDump;
 use crate::source::facts::Facts;
@@ -73,7 +73,7 @@ impl Place {
         match self {
             Self::File(partial) => {
                 let file = BackupFile::open(partial.path())?;
-                Ok(OpenBackup::file(file, Compression::None, format))
+                Ok(OpenBackup::file(file, Packing::None, format))
             }
             Self::Directory(partial) => {
                 ArchiveDirectory::open_at(partial.path()).map(OpenBackup::directory)

@@ -9,7 +9,7 @@ use super::{Job, interrupted};
 use crate::commands::Failure;
 use crate::events::Event;
 use crate::source::client_tools::PgDump;
-use crate::source::error::SourceError;
+use crate::source::error::{SourceError, ToolFailure};
 use crate::source::facts::Facts;
 use crate::source::globals;
 use crate::store::error::StoreError;
@@ -122,7 +122,9 @@ fn missing() -> Failure {
 fn not_dumped(error: SourceError) -> Failure {
     let cause = format!("no backup was made: the server's roles could not be dumped: {error}");
     let hint = match &error {
-        SourceError::Permission { .. } | SourceError::Failed { .. } => Some(
+        SourceError::Tool {
+            failure: ToolFailure::Permission | ToolFailure::Failed { .. }, ..
+        } => Some(
             "dump as a role that may read the server's roles and tablespaces, or leave out \
              --globals"
                 .to_owned(),

@@ -20,7 +20,7 @@ use crate::dump::item::Facts;
 use crate::events::{Event, Progress, Work};
 use crate::model::damage::OLDER;
 use crate::model::outcome::{CheckResult, Obstacle};
-use crate::packing::unpack::Compression;
+use crate::model::packing::Packing;
 use crate::restore::archive::{self as messages, Undecoded};
 use crate::sandbox::{Program, Request, Sandbox, SandboxError};
 
@@ -157,7 +157,7 @@ fn judge_head(
 fn request(cx: Context<'_>, head: Option<&Head>, notes: &mut Notes<'_>) -> Request {
     let version = restoring_version(cx, head, notes);
     let packed = head.is_some_and(|head| head.compressed);
-    let compression = if packed { Compression::Gzip } else { cx.backup.compression() };
+    let compression = if packed { Packing::Gzip } else { cx.backup.compression() };
     let bytes = cx.backup.bytes();
     // The archive itself lies beside the data.
     let bytes = bytes.saturating_add(reading::dump_bytes(bytes, compression));
@@ -190,7 +190,7 @@ async fn copy_into(
     let (sender, stdin) = mpsc::channel(IN_FLIGHT);
     let sending = {
         let (archive, events) = (cx.backup.clone(), cx.events.clone());
-        let total = Some(archive.bytes()).filter(|_| archive.compression() == Compression::None);
+        let total = Some(archive.bytes()).filter(|_| archive.compression() == Packing::None);
         tokio::task::spawn_blocking(move || {
             archive.send(&mut ChannelWriter::new(sender), &|done| {
                 let (work, current) = (Work::Copying, None);
@@ -327,7 +327,7 @@ fn keep(lines: &mut Vec<String>, line: &str) {
 /// What an archive is, in words.
 fn described(archive: &OpenBackup, head: Option<&Head>) -> String {
     let packed = match archive.compression() {
-        Compression::None => "",
+        Packing::None => "",
         _ => ", compressed again",
     };
     let Some(head) = head else {

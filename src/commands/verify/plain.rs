@@ -17,10 +17,10 @@ use crate::dump::script::Entry;
 use crate::events::{Event, Progress, Work};
 use crate::model::format::Format;
 use crate::model::outcome::{CheckResult, Obstacle};
+use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
 use crate::packing::ranges::Ranges;
 use crate::packing::read_error::ReadError;
-use crate::packing::unpack::Compression;
 use crate::restore::{self, Ledger, LoadError, MOST_ERRORS, load, parallel};
 use crate::sandbox::{Sandbox, SandboxError};
 
@@ -28,12 +28,12 @@ use crate::sandbox::{Sandbox, SandboxError};
 #[derive(Clone)]
 pub(super) struct Plain {
     file: BackupFile,
-    compression: Compression,
+    compression: Packing,
 }
 
 impl Plain {
     /// The dump in this file.
-    pub fn new(file: &BackupFile, compression: Compression) -> Self {
+    pub fn new(file: &BackupFile, compression: Packing) -> Self {
         Self { file: file.clone(), compression }
     }
 

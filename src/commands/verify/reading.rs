@@ -15,8 +15,8 @@ use crate::commands::inspect::Inspection;
 use crate::dump::statements::StatementsOfKind;
 use crate::events::{Event, Progress, Work};
 use crate::model::outcome::{CheckResult, Defect, Obstacle, Status};
+use crate::model::packing::Packing;
 use crate::packing::read_error::ReadError;
-use crate::packing::unpack::Compression;
 use crate::sandbox::{self, Limits, Sandbox, SandboxError};
 use crate::store::manifest::{Manifest, Statements};
 
@@ -202,8 +202,8 @@ pub(super) fn choose_version(cx: Context<'_>, of_dump: Option<u32>) -> u32 {
 }
 
 /// How large the dump in a file of so many bytes is taken to be.
-pub(super) fn dump_bytes(bytes: u64, compression: Compression) -> u64 {
-    if compression == Compression::None { bytes } else { bytes.saturating_mul(GROWTH) }
+pub(super) fn dump_bytes(bytes: u64, compression: Packing) -> u64 {
+    if compression == Packing::None { bytes } else { bytes.saturating_mul(GROWTH) }
 }
 
 /// Whether the dump has the statements of the manifest.

@@ -25,11 +25,11 @@ fn a_wrong_size_changes_nothing_and_a_wrong_length_is_damage() {
     for wrong in [0, 32, size - 1, size + 1, 2 * size, 1 << 20, u32::MAX] {
         let file = [lying(Some(wrong), None), own_gzip(b", more")].concat();
         let expected = (b"some text, more".to_vec(), End::Whole);
-        assert_eq!(read(Compression::Gzip, &file), expected, "{wrong}");
+        assert_eq!(read(Packing::Gzip, &file), expected, "{wrong}");
     }
     for wrong in [0, 8, 10, 1 << 20, u32::MAX] {
         let file = [lying(None, Some(wrong)), own_gzip(b", more")].concat();
-        let (text, end) = read(Compression::Gzip, &file);
+        let (text, end) = read(Packing::Gzip, &file);
         assert_eq!(text, b"some text", "{wrong}");
         assert!(matches!(end, End::Damaged(Damage::Corrupt { .. })), "{wrong}: {end:?}");
     }
@@ -39,13 +39,13 @@ fn a_wrong_size_changes_nothing_and_a_wrong_length_is_damage() {
 fn a_member_that_is_too_large_to_be_held_is_read_as_a_stream() {
     let text = b"0123456789\n".repeat(500_000);
     for (pack, compression) in
-        [(own_gzip as fn(&[u8]) -> _, Compression::Gzip), (own_zstd, Compression::Zstd)]
+        [(own_gzip as fn(&[u8]) -> _, Packing::Gzip), (own_zstd, Packing::Zstd)]
     {
         let file: Vec<u8> = pack(&text);
         assert_eq!(read(compression, &file), (text.clone(), End::Whole));
         let mut source = Source::new(Cursor::new(file));
         let taken = match compression {
-            Compression::Gzip => Gzip::take(&mut source, &mut Vec::new()),
+            Packing::Gzip => Gzip::take(&mut source, &mut Vec::new()),
             _ => Zstd::take(&mut source, &mut Vec::new()),
         };
         assert_eq!((taken.unwrap(), source.position()), (None, 0));
@@ -57,9 +57,9 @@ fn zstd_frames_to_be_skipped_are_skipped() {
     let skipped = [&[0x5e, 0x2a, 0x4d, 0x18, 5, 0, 0, 0][..], b"index"].concat();
     for pack in [zst as fn(&[u8]) -> Vec<u8>, own_zstd] {
         let file = [&skipped[..], &pack(b"one "), &skipped, &pack(b"two"), &skipped].concat();
-        assert_eq!(Compression::of(&file), Compression::Zstd);
-        assert_eq!(read(Compression::Zstd, &file), (b"one two".to_vec(), End::Whole));
-        let end = read(Compression::Zstd, &file[..file.len() - 1]).1;
+        assert_eq!(packing_of(&file), Packing::Zstd);
+        assert_eq!(read(Packing::Zstd, &file), (b"one two".to_vec(), End::Whole));
+        let end = read(Packing::Zstd, &file[..file.len() - 1]).1;
         assert_eq!(end, cut_off("zstd"));
     }
 }
@@ -69,12 +69,12 @@ fn xz_padding_is_passed_over_in_groups_of_four_zeros() {
     let (one, two) = (lzma(b"one "), lzma(b"two"));
     let padded = |zeros: usize| [&one[..], &[0; 8], &two, &vec![0; zeros]].concat();
     for zeros in [0, 4, 4096] {
-        assert_eq!(read(Compression::Xz, &padded(zeros)), (b"one two".to_vec(), End::Whole));
+        assert_eq!(read(Packing::Xz, &padded(zeros)), (b"one two".to_vec(), End::Whole));
     }
     let at = (one.len() + 4) as u64;
     let end = End::Damaged(Damage::TrailingGarbage { format: "xz", at });
     let file = [&one[..], &[0; 6], &two].concat();
-    assert_eq!(read(Compression::Xz, &file), (b"one ".to_vec(), end));
+    assert_eq!(read(Packing::Xz, &file), (b"one ".to_vec(), end));
 }
 
 /// A zstd frame of one byte with a window of two to the power of `log`.
@@ -97,8 +97,8 @@ fn with_dictionary(code: u8) -> Vec<u8> {
 #[test]
 fn a_stream_that_asks_for_too_much_memory_is_refused_and_not_called_damaged() {
     for (compression, most, more) in [
-        (Compression::Zstd, with_window(27), [with_window(28), with_window(41)]),
-        (Compression::Xz, with_dictionary(30), [with_dictionary(31), with_dictionary(40)]),
+        (Packing::Zstd, with_window(27), [with_window(28), with_window(41)]),
+        (Packing::Xz, with_dictionary(30), [with_dictionary(31), with_dictionary(40)]),
     ] {
         assert_eq!(read(compression, &most), (b"x".to_vec(), End::Whole));
         for file in more {
@@ -114,7 +114,7 @@ fn a_stream_that_needs_a_dictionary_is_refused_and_not_called_damaged() {
     let mut frame = with_window(20);
     frame[4] = 1;
     frame.insert(6, 77);
-    let (_, end) = read(Compression::Zstd, &frame);
+    let (_, end) = read(Packing::Zstd, &frame);
     assert_eq!(end, End::Refused(Refusal::Dictionary { format: "zstd" }));
 }
 
@@ -138,11 +138,11 @@ fn a_zstd_frame_that_is_not_what_it_says_is_damaged() {
         [&header[..3], &vec![b'x'; bytes as usize]].concat()
     };
     let whole = [&head[..], &block(0, 10, 1)].concat();
-    assert_eq!(read(Compression::Zstd, &whole), (b"x".repeat(10), End::Whole));
+    assert_eq!(read(Packing::Zstd, &whole), (b"x".repeat(10), End::Whole));
     let of_no_kind = block(3, 10, 1);
     let longer_than_is_held = block(0, 1 << 17, 0).repeat(20);
     for blocks in [of_no_kind, longer_than_is_held] {
-        let (_, end) = read(Compression::Zstd, &[&head[..], &blocks].concat());
+        let (_, end) = read(Packing::Zstd, &[&head[..], &blocks].concat());
         assert!(matches!(end, End::Damaged(Damage::Corrupt { .. })), "{end:?}");
     }
 }

@@ -29,6 +29,7 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 
 use crate::model::damage::{Damage, Refusal, damage, refusal};
+use crate::model::packing::Packing;
 use crate::packing::member_index::Marks;
 use ahead::Ahead;
 use bzip2::Bzip2;
@@ -44,35 +45,16 @@ use zstd::Zstd;
 /// what the highest level of `xz` needs.
 const MOST_MIB: u64 = 128;
 
-/// How the bytes of a file are packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// gzip (RFC 1952).
-    Gzip,
-    /// Zstandard (RFC 8878).
-    Zstd,
-    /// The .xz format 1.2.
-    Xz,
-    /// bzip2.
-    Bzip2,
-    /// LZ4 frames.
-    Lz4,
-}
-
-impl Compression {
-    /// Told from the first bytes of a file.
-    pub fn of(start: &[u8]) -> Self {
-        let begins = |magic: &[u8]| start.starts_with(magic);
-        match () {
-            () if begins(&gzip::MAGIC) => Self::Gzip,
-            () if begins(&zstd::MAGIC) || zstd::is_skippable(start) => Self::Zstd,
-            () if begins(&xz::MAGIC) => Self::Xz,
-            () if begins(&bzip2::MAGIC) => Self::Bzip2,
-            () if begins(&lz4::MAGIC) => Self::Lz4,
-            () => Self::None,
-        }
+/// How a file is packed, told from its first bytes.
+pub fn packing_of(start: &[u8]) -> Packing {
+    let begins = |magic: &[u8]| start.starts_with(magic);
+    match () {
+        () if begins(&gzip::MAGIC) => Packing::Gzip,
+        () if begins(&zstd::MAGIC) || zstd::is_skippable(start) => Packing::Zstd,
+        () if begins(&xz::MAGIC) => Packing::Xz,
+        () if begins(&bzip2::MAGIC) => Packing::Bzip2,
+        () if begins(&lz4::MAGIC) => Packing::Lz4,
+        () => Packing::None,
     }
 }
 
@@ -125,17 +107,14 @@ trait Format: Sized + 'static {
 }
 
 /// Decompresses what `raw` gives.
-pub fn decompress(
-    raw: impl Read + Send + 'static,
-    compression: Compression,
-) -> Box<dyn Read + Send> {
+pub fn decompress(raw: impl Read + Send + 'static, compression: Packing) -> Box<dyn Read + Send> {
     decompress_noting(raw, compression, &Marks::default())
 }
 
 /// The same, and notes where each member begins.
 pub fn decompress_noting(
     raw: impl Read + Send + 'static,
-    compression: Compression,
+    compression: Packing,
     marks: &Marks,
 ) -> Box<dyn Read + Send> {
     inline(raw, compression, marks.clone())
@@ -144,7 +123,7 @@ pub fn decompress_noting(
 /// The same on `threads` threads, ahead of whoever reads: for a stream that is read to its end.
 pub fn decompress_ahead(
     raw: impl Read + Send + 'static,
-    compression: Compression,
+    compression: Packing,
     marks: &Marks,
     threads: NonZeroUsize,
 ) -> Box<dyn Read + Send> {
@@ -157,19 +136,19 @@ pub fn decompress_ahead(
 /// What `raw` holds, unpacked on the thread that reads it.
 pub(crate) fn inline(
     raw: impl Read + Send + 'static,
-    compression: Compression,
+    compression: Packing,
     marks: Marks,
 ) -> Box<dyn Read + Send> {
     fn of<F: Format>(raw: impl Read + Send + 'static, marks: Marks) -> Box<dyn Read + Send> {
         Box::new(Sequential::<F, _>::new(Source::new(raw), marks))
     }
     match compression {
-        Compression::None => Box::new(raw),
-        Compression::Gzip => of::<Gzip>(raw, marks),
-        Compression::Zstd => of::<Zstd>(raw, marks),
-        Compression::Xz => of::<Xz>(raw, marks),
-        Compression::Bzip2 => of::<Bzip2>(raw, marks),
-        Compression::Lz4 => of::<Lz4>(raw, marks),
+        Packing::None => Box::new(raw),
+        Packing::Gzip => of::<Gzip>(raw, marks),
+        Packing::Zstd => of::<Zstd>(raw, marks),
+        Packing::Xz => of::<Xz>(raw, marks),
+        Packing::Bzip2 => of::<Bzip2>(raw, marks),
+        Packing::Lz4 => of::<Lz4>(raw, marks),
     }
 }
 
@@ -181,17 +160,17 @@ pub(crate) fn gunzip(raw: impl Read + Send) -> impl Read {
 /// The same on `threads` threads, ahead of whoever reads.
 pub(crate) fn ahead(
     raw: impl Read + Send + 'static,
-    compression: Compression,
+    compression: Packing,
     marks: Marks,
     threads: NonZeroUsize,
 ) -> Box<dyn Read + Send> {
     match compression {
         // Reading costs time, too, where the raw bytes are hashed on the way.
-        Compression::None => Ahead::begin(Box::new(raw)),
-        Compression::Gzip => Box::new(Parallel::<Gzip, _>::new(Source::new(raw), marks, threads)),
-        Compression::Zstd => Box::new(Parallel::<Zstd, _>::new(Source::new(raw), marks, threads)),
+        Packing::None => Ahead::begin(Box::new(raw)),
+        Packing::Gzip => Box::new(Parallel::<Gzip, _>::new(Source::new(raw), marks, threads)),
+        Packing::Zstd => Box::new(Parallel::<Zstd, _>::new(Source::new(raw), marks, threads)),
         // Their members do not tell their sizes.
-        Compression::Xz | Compression::Bzip2 | Compression::Lz4 => {
+        Packing::Xz | Packing::Bzip2 | Packing::Lz4 => {
             Ahead::begin(inline(raw, compression, marks))
         }
     }

@@ -16,7 +16,7 @@ use crate::packing::member_index::Mark;
 #[derive(Clone, Copy)]
 pub(super) struct Kind {
     pub(super) name: &'static str,
-    pub(super) compression: Compression,
+    pub(super) compression: Packing,
     pub(super) pack: fn(&[u8]) -> Vec<u8>,
     /// Bits that say nothing of the contents: times, systems, window sizes, padding.
     harmless: usize,
@@ -24,7 +24,7 @@ pub(super) struct Kind {
 
 const fn kind(
     name: &'static str,
-    compression: Compression,
+    compression: Packing,
     pack: fn(&[u8]) -> Vec<u8>,
     harmless: usize,
 ) -> Kind {
@@ -32,13 +32,13 @@ const fn kind(
 }
 
 pub(super) const KINDS: [Kind; 7] = [
-    kind("gzip", Compression::Gzip, gz, 72),
-    kind("own gzip", Compression::Gzip, own_gzip, 72 + 96),
-    kind("zstd", Compression::Zstd, zst, 12),
-    kind("own zstd", Compression::Zstd, own_zstd, 4),
-    kind("xz", Compression::Xz, lzma, 0),
-    kind("bzip2", Compression::Bzip2, bz, 40),
-    kind("lz4", Compression::Lz4, lz, 0),
+    kind("gzip", Packing::Gzip, gz, 72),
+    kind("own gzip", Packing::Gzip, own_gzip, 72 + 96),
+    kind("zstd", Packing::Zstd, zst, 12),
+    kind("own zstd", Packing::Zstd, own_zstd, 4),
+    kind("xz", Packing::Xz, lzma, 0),
+    kind("bzip2", Packing::Bzip2, bz, 40),
+    kind("lz4", Packing::Lz4, lz, 0),
 ];
 
 /// A format whose members are all read as streams, as they always can be.
@@ -71,27 +71,27 @@ impl<F: Format> Format for Streamed<F> {
 }
 
 pub(super) type Raw = Box<dyn Read + Send>;
-pub(super) type Way = fn(Raw, Compression, Marks) -> Raw;
+pub(super) type Way = fn(Raw, Packing, Marks) -> Raw;
 
-fn as_a_stream(raw: Raw, compression: Compression, marks: Marks) -> Raw {
+fn as_a_stream(raw: Raw, compression: Packing, marks: Marks) -> Raw {
     fn of<F: Format>(raw: Raw, marks: Marks) -> Raw {
         Box::new(Sequential::<Streamed<F>, _>::new(Source::new(raw), marks))
     }
     match compression {
-        Compression::None => raw,
-        Compression::Gzip => of::<Gzip>(raw, marks),
-        Compression::Zstd => of::<Zstd>(raw, marks),
-        Compression::Xz => of::<Xz>(raw, marks),
-        Compression::Bzip2 => of::<Bzip2>(raw, marks),
-        Compression::Lz4 => of::<Lz4>(raw, marks),
+        Packing::None => raw,
+        Packing::Gzip => of::<Gzip>(raw, marks),
+        Packing::Zstd => of::<Zstd>(raw, marks),
+        Packing::Xz => of::<Xz>(raw, marks),
+        Packing::Bzip2 => of::<Bzip2>(raw, marks),
+        Packing::Lz4 => of::<Lz4>(raw, marks),
     }
 }
 
-fn one_thread(raw: Raw, compression: Compression, marks: Marks) -> Raw {
+fn one_thread(raw: Raw, compression: Packing, marks: Marks) -> Raw {
     inline(raw, compression, marks)
 }
 
-pub(super) fn three_threads(raw: Raw, compression: Compression, marks: Marks) -> Raw {
+pub(super) fn three_threads(raw: Raw, compression: Packing, marks: Marks) -> Raw {
     ahead(raw, compression, marks, NonZeroUsize::new(3).unwrap())
 }
 
@@ -106,7 +106,7 @@ pub(super) enum End {
 }
 
 /// What can be read, and how it ends.
-fn read_by(way: Way, compression: Compression, bytes: &[u8]) -> (Vec<u8>, End) {
+fn read_by(way: Way, compression: Packing, bytes: &[u8]) -> (Vec<u8>, End) {
     let mut stream = way(Box::new(Cursor::new(bytes.to_vec())), compression, Marks::default());
     let mut out = Vec::new();
     let end = match stream.read_to_end(&mut out) {
@@ -126,7 +126,7 @@ fn read_by(way: Way, compression: Compression, bytes: &[u8]) -> (Vec<u8>, End) {
 
 /// The same, which must be the same in every way; only how much of a damaged member comes before
 /// the error depends on the size of the buffers.
-pub(super) fn read(compression: Compression, bytes: &[u8]) -> (Vec<u8>, End) {
+pub(super) fn read(compression: Packing, bytes: &[u8]) -> (Vec<u8>, End) {
     let (expected, end) = read_by(as_a_stream, compression, bytes);
     for way in [one_thread as Way, three_threads] {
         let found = read_by(way, compression, bytes);
@@ -160,8 +160,8 @@ fn one_member_and_several_are_read_whole() {
 #[test]
 fn members_of_our_own_and_others_may_be_mixed() {
     for (foreign, own, compression) in [
-        (gz as fn(&[u8]) -> _, own_gzip as fn(&[u8]) -> _, Compression::Gzip),
-        (zst, own_zstd, Compression::Zstd),
+        (gz as fn(&[u8]) -> _, own_gzip as fn(&[u8]) -> _, Packing::Gzip),
+        (zst, own_zstd, Packing::Zstd),
     ] {
         for order in 0..16 {
             let pack = |number: usize| if order >> number & 1 == 0 { foreign } else { own };

@@ -167,7 +167,7 @@ fn on_one_thread_a_file_is_unpacked_as_on_several() {
         let (marks, mut text) = (Marks::default(), String::new());
         let raw = io::Cursor::new(file.clone());
         let threads = NonZeroUsize::new(threads).unwrap();
-        let mut stream = decompress_ahead(raw, Compression::Gzip, &marks, threads);
+        let mut stream = decompress_ahead(raw, Packing::Gzip, &marks, threads);
         stream.read_to_string(&mut text).unwrap();
         (text, marks.list())
     };

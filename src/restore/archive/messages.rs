@@ -270,13 +270,3 @@ fn code_of(message: &str) -> &'static str {
     let absent = ABSENT.iter().find(|(begin, _)| starts(begin));
     absent.map_or("42704", |(_, code)| code)
 }
-
-/// What a line of `--verbose` says is being made or filled, such as `TABLE public.users`.
-pub(super) fn under_way(line: &str) -> Option<String> {
-    let said = line.strip_prefix(PREFIX)?;
-    let what = said
-        .strip_prefix("creating ")
-        .or_else(|| said.strip_prefix("processing data for table "))
-        .or_else(|| said.strip_prefix("executing "))?;
-    Some(what.replace('"', ""))
-}

@@ -1,13 +1,10 @@
 //! Whom a local server runs as: PostgreSQL refuses to run as root, and a dump is code.
 
-use std::path::Path;
-
 use crate::process::User;
 
 /// Taken where we are root: it owns nothing. `postgres`, on most machines, owns a live cluster, and what
 /// got out of PostgreSQL's walls would own it, too.
 const NAME: &str = "nobody";
-const USERS: &str = "/etc/passwd";
 
 /// The user to run as, with its name; `Ok(None)` where we are no root, and run it as ourselves.
 ///
@@ -17,53 +14,43 @@ pub fn unprivileged() -> Result<Option<(User, String)>, String> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
-    of_root(Path::new(USERS)).map(Some)
-}
-
-fn of_root(users: &Path) -> Result<(User, String), String> {
-    let text = std::fs::read_to_string(users).map_err(|error| error.to_string())?;
-    numbers(&text, NAME)
-        .map(|user| (user, NAME.to_owned()))
-        .ok_or_else(|| format!("PostgreSQL does not run as root, and {USERS} has no user {NAME}"))
-}
-
-/// A user's line of `/etc/passwd` (passwd(5)).
-fn numbers(users: &str, name: &str) -> Option<User> {
-    users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        if fields.next()? != name {
-            return None;
-        }
-        let (uid, gid) = (fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?);
-        // Another name of root is no way out.
-        (uid != 0).then_some(User { uid, gid })
+    of_root(|name| {
+        let user = uzers::get_user_by_name(name)?;
+        Some(User { uid: user.uid(), gid: user.primary_group_id() })
     })
+    .map(Some)
+}
+
+fn of_root(user_named: impl Fn(&str) -> Option<User>) -> Result<(User, String), String> {
+    user_named(NAME)
+        // Another name of root is no way out.
+        .filter(|user| user.uid != 0)
+        .map(|user| (user, NAME.to_owned()))
+        .ok_or_else(|| {
+            format!("PostgreSQL does not run as root, and the system has no user {NAME}")
+        })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TEXT: &str = "root:x:0:0:root:/root:/bin/sh\n\
-        nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
+    fn chosen(users: &[(&str, u32)]) -> Result<(u32, String), String> {
+        let numbered = |(_, uid): &(&str, u32)| User { uid: *uid, gid: *uid };
+        of_root(|name| users.iter().find(|user| user.0 == name).map(numbered))
+            .map(|(user, name)| (user.uid, name))
+    }
 
     #[test]
     fn root_runs_it_as_nobody_and_never_as_who_may_own_a_cluster() {
-        let dir = tempfile::tempdir().unwrap();
-        let users = dir.path().join("passwd");
-        let chosen = |text: String| {
-            std::fs::write(&users, text).unwrap();
-            of_root(&users).map(|(user, name)| (user.uid, user.gid, name))
-        };
-        let postgres = "postgres:x:105:112::/var/lib/postgresql:/bin/bash\n";
-        let found = chosen(format!("{postgres}{TEXT}"));
-        assert_eq!(found, Ok((65534, 65534, "nobody".to_owned())));
-        assert!(chosen(format!("root:x:0:0::/root:/bin/sh\n{postgres}")).is_err());
+        let users = [("root", 0), ("postgres", 105), ("nobody", 65534)];
+        assert_eq!(chosen(&users), Ok((65534, "nobody".to_owned())));
+        let error = chosen(&users[..2]).unwrap_err();
+        assert!(error.ends_with("the system has no user nobody"), "{error}");
     }
 
     #[test]
     fn a_second_root_is_not_taken() {
-        assert_eq!(numbers("nobody:x:0:0::/:/bin/sh", "nobody"), None);
-        assert_eq!(numbers("nobody", "nobody"), None);
+        assert!(chosen(&[("nobody", 0)]).is_err());
     }
 }

@@ -79,7 +79,7 @@ fn a_backup_is_made_on_a_slow_disk_and_verified_from_it() {
     assert!(took > Duration::from_secs(1), "the disk is not slow: {took:?}");
     place.outcome(place.verify().arg("slow/a.sql.gz")).passed();
     drop(disk);
-    let names = ["a.sql.gz", "a.sql.gz.manifest.json", "history.jsonl", "history.totals.json"];
+    let names = ["a.sql.gz", "a.sql.gz.manifest.json", "history.jsonl"];
     assert_eq!(place.names("behind"), names);
 }
 
