@@ -6,8 +6,9 @@
 mod messages;
 mod trouble;
 
-use super::judgement::Known;
-use super::{Failure, Ledger, Place, Restored, first_line};
+use super::failure::first_line;
+use super::known::Known;
+use super::{Failure, Ledger, Place, Restored};
 use crate::pg::ServerError;
 use messages::{Message, Messages};
 

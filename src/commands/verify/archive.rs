@@ -9,12 +9,13 @@ use super::context::Context;
 use super::findings::{Notes, Step};
 use super::kind::{Attempted, Examined, Expectations, Kind, Reread, SqlAgain};
 use super::obstacles::{changed, cut_short, interrupted, no_sandbox, obstacle, unread};
+use super::pg_restore::{self, COPY};
+use super::reading;
 use super::target::Target;
-use super::{pg_restore, reading};
 use crate::archive::{self, Fault, Head, OpenBackup, Storage};
 use crate::checks::presence;
 use crate::commands::DEFECT;
-use crate::commands::channel::{ChannelReader, ChannelWriter};
+use crate::commands::channel::{ChannelReader, ChannelWriter, IN_FLIGHT};
 use crate::commands::inspect::{self, Inspection};
 use crate::dump::item::Facts;
 use crate::events::{Event, Progress, Work};
@@ -24,10 +25,6 @@ use crate::model::packing::Packing;
 use crate::restore::archive::{self as messages, Undecoded};
 use crate::sandbox::{Program, Request, Sandbox, SandboxError};
 
-/// What the archive is called in the sandbox.
-pub(super) const COPY: &str = "backup";
-/// Pieces in flight between a thread and the sandbox; with pieces of 256 KiB this bounds the memory.
-pub(super) const IN_FLIGHT: usize = 16;
 /// Lines of pg_restore that are kept.
 const LINES: usize = 100;
 /// Warnings of pg_restore that are shown.

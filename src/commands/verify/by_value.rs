@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
 
-use super::archive::IN_FLIGHT;
+use super::database::RestoredDatabase;
 use super::kind::SqlAgain;
-use super::tables::RestoredDatabase;
 use crate::checks::CheckError;
 use crate::checks::by_value::{self, Scratch, Values};
 use crate::checks::read_back::Found;
+use crate::commands::channel::IN_FLIGHT;
 use crate::dump::items::ItemsError;
 use crate::dump::rows::{self, Piece, Wanted};
 

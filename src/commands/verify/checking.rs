@@ -4,11 +4,12 @@
 use std::time::Instant;
 
 use super::context::Context;
+use super::database::{Checking, RestoredDatabase};
 use super::findings::{Notes, Step};
 use super::kind::Expectations;
 use super::obstacles::{cut_short, interrupted};
 use super::restoring::Restored;
-use super::tables::{self, RestoredDatabase};
+use super::tables;
 use super::target::DATABASE;
 use super::watching::lost;
 use super::{large_objects, sequences};
@@ -20,18 +21,6 @@ use crate::events::Event;
 use crate::model::outcome::{Obstacle, Section, Status};
 use crate::pg::Session;
 use crate::sandbox::Sandbox;
-
-/// What the checks are made with.
-pub(super) struct Checking<'a> {
-    /// What the steps are given.
-    pub cx: Context<'a>,
-    /// What the databases are held to.
-    pub expected: &'a Expectations<'a>,
-    /// The server that they are in.
-    pub sandbox: &'a Sandbox,
-    /// Whether it is a backup of the schema alone, and meant to be one.
-    pub without_rows: bool,
-}
 
 /// Runs the checks on the restored databases.
 pub(super) async fn check(
@@ -52,7 +41,7 @@ pub(super) async fn check(
         () = cx.stop.token().cancelled() => {
             return notes.end(Err(interrupted(cx.stop)));
         }
-        checked = checking.run(&database, &mut notes) => checked,
+        checked = check_all(&checking, &database, &mut notes) => checked,
         why = lost(sandbox.connect_info()) => Err(CheckError::lost(why)),
     };
     notes.phase("checks", clock.elapsed());
@@ -74,94 +63,96 @@ fn applications_database(cx: Context<'_>, contents: &Contents) -> Option<String>
     apps.or(contents.databases().last()).and_then(name)
 }
 
-impl Checking<'_> {
-    /// All checks, in the order of the report; those of the application in `database`.
-    async fn run(&self, database: &str, notes: &mut Notes<'_>) -> Result<(), CheckError> {
-        let (events, contents) = (self.cx.events, self.expected.contents);
-        let server = self.sandbox.connect_info();
-        let session = server.database(database).connect().await;
-        self.application(&session.map_err(|error| CheckError::of(&error))?, notes).await?;
-        events.emit(Event::SectionStarted(Section::Contents));
-        let several = contents.databases().count() > 1;
-        for dump in contents.databases() {
-            let name = dump.name.as_ref().map_or(DATABASE.into(), Name::text);
-            notes.about = several.then(|| name.clone().into_owned());
-            let database = RestoredDatabase::open(self, server.database(&name), dump).await?;
-            self.against_the_backup(&database, notes).await?;
-        }
-        notes.about = None;
-        if self.expected.is_schema_alone {
-            notes.check(presence::judge(self.without_rows));
-        }
-        self.note_not_proven(notes);
-        Ok(())
+/// All checks, in the order of the report; those of the application in `database`.
+async fn check_all(
+    checking: &Checking<'_>,
+    database: &str,
+    notes: &mut Notes<'_>,
+) -> Result<(), CheckError> {
+    let (events, contents) = (checking.cx.events, checking.expected.contents);
+    let server = checking.sandbox.connect_info();
+    let session = server.database(database).connect().await;
+    application(checking, &session.map_err(|error| CheckError::of(&error))?, notes).await?;
+    events.emit(Event::SectionStarted(Section::Contents));
+    let several = contents.databases().count() > 1;
+    for dump in contents.databases() {
+        let name = dump.name.as_ref().map_or(DATABASE.into(), Name::text);
+        notes.about = several.then(|| name.clone().into_owned());
+        let database = RestoredDatabase::open(checking, server.database(&name), dump).await?;
+        against_the_backup(checking, &database, notes).await?;
     }
-
-    /// The application's checks, section by section, in the order of the report.
-    async fn application(
-        &self,
-        session: &Session,
-        notes: &mut Notes<'_>,
-    ) -> Result<(), CheckError> {
-        let Context { settings, events, .. } = self.cx;
-        let tables = &settings.tables;
-        if !tables.is_empty() {
-            events.emit(Event::SectionStarted(Section::Schema));
-        }
-        let mut found = Vec::new();
-        for table in tables {
-            found.push(checks::schema::check(session, table).await?);
-        }
-        let missing = found.iter().filter(|check| check.status == Status::Failed).count();
-        found.into_iter().for_each(|check| notes.check(check));
-        if settings.tables_are_cccs && missing == tables.len() {
-            let other = "none of CCC's tables is there: for another database, name its tables in \
-                         ccc-backup.toml ([checks] tables)";
-            notes.warn(other.to_owned());
-        }
-        if tables.iter().any(|table| table.counted) {
-            events.emit(Event::SectionStarted(Section::Data));
-        }
-        for table in tables.iter().filter(|table| table.counted) {
-            notes.check(checks::data::check(session, table).await?);
-        }
-        if settings.migrations == Migrations::Alembic && !self.without_rows {
-            events.emit(Event::SectionStarted(Section::Migrations));
-            notes.check(migrations::check(session).await?);
-        }
-        Ok(())
+    notes.about = None;
+    if checking.expected.is_schema_alone {
+        notes.check(presence::judge(checking.without_rows));
     }
+    note_not_proven(checking, notes);
+    Ok(())
+}
 
-    /// What was restored against the dump, and against the manifest where there is one.
-    async fn against_the_backup(
-        &self,
-        database: &RestoredDatabase<'_>,
-        notes: &mut Notes<'_>,
-    ) -> Result<(), CheckError> {
-        let session = &database.session;
-        let added = tables::check(database, notes).await?;
-        sequences::check(database, &added, notes).await?;
-        large_objects::check(database, notes).await?;
-        let manifest = self.cx.manifest;
-        let known = manifest.and_then(|manifest| manifest.source.unsound.as_deref());
-        notes.check(soundness::check(session, known, !self.without_rows).await?);
-        if let Some(recorded) = manifest.and_then(|of| of.alembic_revision.as_deref()) {
-            let restored = migrations::revisions(session).await?.unwrap_or_default().join(", ");
-            notes.check(migrations::judge_recorded(&restored, recorded));
-        }
-        Ok(())
+/// The application's checks, section by section, in the order of the report.
+async fn application(
+    checking: &Checking<'_>,
+    session: &Session,
+    notes: &mut Notes<'_>,
+) -> Result<(), CheckError> {
+    let Context { settings, events, .. } = checking.cx;
+    let tables = &settings.tables;
+    if !tables.is_empty() {
+        events.emit(Event::SectionStarted(Section::Schema));
     }
+    let mut found = Vec::new();
+    for table in tables {
+        found.push(checks::schema::check(session, table).await?);
+    }
+    let missing = found.iter().filter(|check| check.status == Status::Failed).count();
+    found.into_iter().for_each(|check| notes.check(check));
+    if settings.tables_are_cccs && missing == tables.len() {
+        let other = "none of CCC's tables is there: for another database, name its tables in \
+                     ccc-backup.toml ([checks] tables)";
+        notes.warn(other.to_owned());
+    }
+    if tables.iter().any(|table| table.counted) {
+        events.emit(Event::SectionStarted(Section::Data));
+    }
+    for table in tables.iter().filter(|table| table.counted) {
+        notes.check(checks::data::check(session, table).await?);
+    }
+    if settings.migrations == Migrations::Alembic && !checking.without_rows {
+        events.emit(Event::SectionStarted(Section::Migrations));
+        notes.check(migrations::check(session).await?);
+    }
+    Ok(())
+}
 
-    /// What the checks do not cover.
-    fn note_not_proven(&self, notes: &mut Notes<'_>) {
-        if !self.cx.settings.content {
-            notes.not_proven("contents of the restored rows: left out by --no-content");
-        }
-        if self.without_rows {
-            notes.not_proven("rows: the backup is meant to have none");
-        }
-        if self.expected.contents.inserts > 0 {
-            notes.not_proven("rows and contents in INSERT statements that are not understood");
-        }
+/// What was restored against the dump, and against the manifest where there is one.
+async fn against_the_backup(
+    checking: &Checking<'_>,
+    database: &RestoredDatabase<'_>,
+    notes: &mut Notes<'_>,
+) -> Result<(), CheckError> {
+    let session = &database.session;
+    let added = tables::check(database, notes).await?;
+    sequences::check(database, &added, notes).await?;
+    large_objects::check(database, notes).await?;
+    let manifest = checking.cx.manifest;
+    let known = manifest.and_then(|manifest| manifest.source.unsound.as_deref());
+    notes.check(soundness::check(session, known, !checking.without_rows).await?);
+    if let Some(recorded) = manifest.and_then(|of| of.alembic_revision.as_deref()) {
+        let restored = migrations::revisions(session).await?.unwrap_or_default().join(", ");
+        notes.check(migrations::judge_recorded(&restored, recorded));
+    }
+    Ok(())
+}
+
+/// What the checks do not cover.
+fn note_not_proven(checking: &Checking<'_>, notes: &mut Notes<'_>) {
+    if !checking.cx.settings.content {
+        notes.not_proven("contents of the restored rows: left out by --no-content");
+    }
+    if checking.without_rows {
+        notes.not_proven("rows: the backup is meant to have none");
+    }
+    if checking.expected.contents.inserts > 0 {
+        notes.not_proven("rows and contents in INSERT statements that are not understood");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::tables::RestoredDatabase;
+use super::database::RestoredDatabase;
 use crate::checks::CheckError;
 use crate::checks::extensions::{self, Member};
 use crate::checks::read_back::{self, Found, Wanted};

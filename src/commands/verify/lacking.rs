@@ -3,7 +3,8 @@
 use super::obstacles::obstacle;
 use crate::model::outcome::Obstacle;
 use crate::restore::Restored;
-use crate::restore::lacking::{Lack, Server};
+use crate::restore::known::Server;
+use crate::restore::lacking::Lack;
 
 /// Lacks that are named in one sentence.
 const MOST_NAMED: usize = 5;

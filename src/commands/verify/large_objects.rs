@@ -1,7 +1,7 @@
 //! The large objects of a restored database, against the dump and the manifest.
 
+use super::database::RestoredDatabase;
 use super::findings::Notes;
-use super::tables::RestoredDatabase;
 use crate::checks::CheckError;
 use crate::checks::large_objects::{self, Expected, Recorded};
 use crate::events::{Event, Progress, Work};

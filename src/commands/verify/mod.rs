@@ -10,6 +10,7 @@ mod by_value;
 mod checking;
 mod collation;
 mod context;
+mod database;
 mod extensions;
 mod findings;
 mod holding;

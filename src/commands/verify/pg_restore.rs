@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::again::{self, First};
-use super::archive::COPY;
 use super::findings::Notes;
 use super::kind::Attempted;
 use super::obstacles::interrupted;
@@ -17,6 +16,8 @@ use crate::restore::cluster::Cluster;
 use crate::restore::{Restored, catalog};
 use crate::sandbox::Program;
 
+/// What the archive is called in the sandbox.
+pub(super) const COPY: &str = "backup";
 /// How often the server is asked how far a restore is.
 const PERIOD: Duration = Duration::from_secs(2);
 /// Connections that are left to others than pg_restore.

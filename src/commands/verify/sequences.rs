@@ -1,7 +1,7 @@
 //! The sequences of a restored database, against the dump and the manifest.
 
+use super::database::RestoredDatabase;
 use super::findings::Notes;
-use super::tables::RestoredDatabase;
 use crate::checks::sequences::{self, State};
 use crate::checks::{CheckError, event_triggers};
 use crate::config::OnFinding;

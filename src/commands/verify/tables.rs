@@ -1,94 +1,20 @@
 //! Rows and contents of every restored table, against the dump and the manifest.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use super::checking::Checking;
-use super::context::Context;
+use super::database::RestoredDatabase;
 use super::findings::Notes;
 use super::{by_value, extensions};
 use crate::checks::CheckError;
 use crate::checks::column_order;
 use crate::checks::contents::{self, Compared};
 use crate::checks::event_triggers;
-use crate::checks::read_back::{self, Found, Wanted};
-use crate::checks::rendering::Rendering;
-use crate::dump::contents::{DatabaseContents, TableContents};
+use crate::checks::read_back::{Found, Wanted};
+use crate::dump::contents::TableContents;
 use crate::dump::fingerprint::TableFingerprint;
 use crate::dump::inserts::Columns;
 use crate::dump::item::Name;
-use crate::events::{Event, Progress, Work};
-use crate::pg::{ConnectInfo, Session};
 use crate::store::manifest::{Manifest, Table};
-
-/// A restored database, beside what the dump says of it.
-pub(super) struct RestoredDatabase<'a> {
-    /// What the checks are made with.
-    pub checking: &'a Checking<'a>,
-    /// How to connect to it.
-    pub target: ConnectInfo,
-    /// A connection to it.
-    pub session: Session,
-    /// What the dump says.
-    pub dump: &'a DatabaseContents,
-    /// How the dump's session wrote its values, as far as it is known.
-    pub rendering: Rendering,
-}
-
-impl<'a> RestoredDatabase<'a> {
-    /// Connects to it.
-    pub async fn open(
-        checking: &'a Checking<'a>,
-        target: ConnectInfo,
-        dump: &'a DatabaseContents,
-    ) -> Result<Self, CheckError> {
-        let session = target.connect().await.map_err(|error| CheckError::of(&error))?;
-        let rendering = rendering(checking.cx, dump.encoding.as_deref());
-        Ok(Self { checking, target, session, dump, rendering })
-    }
-
-    /// Whether the contents are compared, and not the numbers of rows alone.
-    pub fn with_content(&self) -> bool {
-        self.checking.cx.settings.content
-    }
-
-    /// Tables of the dump's number of rows whose values differ from it, by their places in the list.
-    pub fn differing(&self, found: &[Found]) -> Vec<usize> {
-        let differs = |index: &usize| {
-            let expected = self.dump.tables[*index].fingerprint;
-            matches!(found[*index], Found::Rows(found) if found.rows == expected.rows && found != expected)
-        };
-        (0..found.len()).filter(differs).collect()
-    }
-
-    /// Reads tables back, or counts their rows where the contents are left out.
-    async fn read(&self, tables: Vec<Wanted>) -> Result<Vec<Found>, CheckError> {
-        if self.with_content() {
-            self.read_back(tables, &self.rendering).await
-        } else {
-            read_back::count(&self.session, &tables).await
-        }
-    }
-
-    async fn read_back(
-        &self,
-        tables: Vec<Wanted>,
-        rendering: &Rendering,
-    ) -> Result<Vec<Found>, CheckError> {
-        let Context { settings, events, .. } = self.checking.cx;
-        let (events, total) = (events.clone(), tables.len() as u64);
-        let progress = move |done: usize| {
-            events.emit(Event::Progress(Progress {
-                work: Work::Comparing,
-                done: done as u64,
-                total: Some(total),
-                current: None,
-            }));
-        };
-        let progress = Arc::new(progress);
-        read_back::read_back(&self.target, tables, rendering, settings.jobs, progress).await
-    }
-}
 
 /// Compares every table. Gives the names of those that event triggers added rows to.
 pub(super) async fn check(
@@ -202,19 +128,6 @@ async fn retry_renderings(
         }
     }
     Ok(())
-}
-
-/// How the dump's session wrote its values, as far as it is known.
-fn rendering(cx: Context<'_>, encoding: Option<&str>) -> Rendering {
-    let source = cx.manifest.map(|manifest| &manifest.source);
-    let setting = |value: Option<&String>, default: &str| {
-        value.cloned().unwrap_or_else(|| default.to_owned())
-    };
-    Rendering {
-        encoding: encoding.unwrap_or("UTF8").to_owned(),
-        time_zone: setting(source.and_then(|source| source.time_zone.as_ref()), "UTC"),
-        bytea_output: setting(source.and_then(|source| source.bytea_output.as_ref()), "hex"),
-    }
 }
 
 /// The manifest's records of tables, by schema, name and columns.
