@@ -80,8 +80,8 @@ pub(super) struct Published {
 }
 
 impl Published {
-    /// Tells that the backup stands beside it.
-    pub(super) fn has_backup(&mut self) {
+    /// The backup stands beside it: it stays.
+    pub(super) fn keep(&mut self) {
         self.has_backup = true;
     }
 }
