@@ -4,17 +4,17 @@
 //! Knows nothing of what they are for.
 
 mod elsewhere;
+mod end;
 mod stderr;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use thiserror::Error;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
@@ -25,31 +25,11 @@ use elsewhere::Remote;
 use stderr::keep_ends;
 
 pub use elsewhere::{Call, Elsewhere};
+pub use end::{Ended, ProcessError};
 pub use stderr::Ends;
 
 /// How long a program that was asked to end may take.
 pub const GRACE: Duration = Duration::from_secs(1);
-
-/// Why a child could not be run.
-#[derive(Debug, Error)]
-pub enum ProcessError {
-    /// The program could not be started.
-    #[error("could not run {program}: {source}")]
-    Start {
-        /// The program as it was called.
-        program: String,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// Talking to it failed.
-    #[error("lost {program}: {source}")]
-    Lost {
-        /// The program as it was called.
-        program: String,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-}
 
 /// A program to run.
 #[derive(Debug, Clone)]
@@ -306,15 +286,6 @@ impl Running {
             tracing::debug!(program = self.program, %error, "kill failed");
         }
     }
-}
-
-/// How a child ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// Its exit status.
-    pub status: ExitStatus,
-    /// The first and last lines of its stderr.
-    pub stderr: Vec<String>,
 }
 
 /// What a child wrote, and how it ended.

@@ -10,7 +10,7 @@ use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Ended, ProcessError};
+use super::end::{Ended, ProcessError};
 use crate::model::secret::Secret;
 
 /// Runs programs in this process's stead.

@@ -224,6 +224,7 @@ fn no_inspection_shows_the_password(run: &Running) {
     assert_eq!(tools.len(), 1);
     let inspected = docker_text(&["inspect", &tools[0]]);
     assert!(inspected.contains("PGHOST=127.0.0.1"), "{inspected}");
+    assert!(!inspected.contains("\"Type\": \"volume\""), "{inspected}");
     // A part of it that is written alike in JSON.
     assert!(PASSWORD.contains("$HOME %41") && !inspected.contains("$HOME %41"), "{inspected}");
     assert!(!docker_text(&["top", &tools[0], "axww"]).contains("$HOME %41"));
