@@ -248,7 +248,8 @@ fn reexports(code: &str, own: &[String]) -> BTreeMap<String, String> {
     for line in code.split("pub use ").skip(1) {
         let mut named = Vec::new();
         expand(own.to_vec(), line.trim_start_matches("self::"), &mut named);
-        let below = named.into_iter().filter_map(|path| Some((path.last()?.clone(), path.get(1)?.clone())));
+        let below =
+            named.into_iter().filter_map(|path| Some((path.last()?.clone(), path.get(1)?.clone())));
         found.extend(below);
     }
     found
@@ -271,7 +272,8 @@ fn graph_of(module: &str, sources: &[Source]) -> Graph {
         .map(|source| (source, segments(&source.path)))
         .filter(|(_, path)| path[0] == module)
         .collect();
-    let children: BTreeSet<&String> = of_module.iter().filter_map(|(_, path)| path.get(1)).collect();
+    let children: BTreeSet<&String> =
+        of_module.iter().filter_map(|(_, path)| path.get(1)).collect();
     let own = of_module.iter().find(|(_, path)| path.len() == 1);
     let handed = own.map(|(source, path)| reexports(&source.code, path)).unwrap_or_default();
     let mut graph = Graph::new();
@@ -338,8 +340,14 @@ fn a_circle_between_files_is_seen_however_they_name_each_other() {
         !circles(graph_of("a", &sources)).is_empty()
     };
     assert!(!circle(&[("a/b.rs", "use super::c::X;"), ("a/c.rs", "use crate::d;")]));
-    assert!(circle(&[("a/b.rs", "use super::c::X;"), ("a/c/d.rs", "use super::super::b::{Y, Z};")]));
+    assert!(circle(&[
+        ("a/b.rs", "use super::c::X;"),
+        ("a/c/d.rs", "use super::super::b::{Y, Z};")
+    ]));
     assert!(circle(&[("a/b.rs", "crate::a::{e, c::X}"), ("a/c.rs", "use crate::a::b::Y;")]));
     assert!(circle(&[("a/mod.rs", "fn x() { b::y() }"), ("a/b.rs", "use super::Z;")]));
-    assert!(!circle(&[("a/mod.rs", "pub use c::Z;\nfn x() { b::y() }"), ("a/b.rs", "use super::Z;")]));
+    assert!(!circle(&[
+        ("a/mod.rs", "pub use c::Z;\nfn x() { b::y() }"),
+        ("a/b.rs", "use super::Z;")
+    ]));
 }

@@ -3,7 +3,7 @@
 //! be readable before it gets its name.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::packing::codec::Codec;
 use crate::packing::file::{BackupFile, FileError};
 use crate::packing::read_error::ReadError;
 use crate::settings::CreateSettings;
-use crate::source::client_tools::PgDump;
+use crate::source::client_tools::{PgDump, Tool};
 use crate::source::facts::Facts;
 use crate::source::pg_dump::{self, DumpRequest};
 use crate::store::error::StoreError;
@@ -114,7 +114,7 @@ async fn archive(
     dump(&request, &facts, place.path(), events, stop).await?;
     let archive = place.open(settings.format).map_err(|error| unreadable(&error))?;
     let (examined, read) =
-        read_back(&archive, pg_dump.pg_restore(), &request, events, stop).await?;
+        read_back(&archive, pg_dump.pg_restore().await, &request, events, stop).await?;
     if let Err(fault) = &examined.head {
         let fault = match fault {
             Fault::Flaw(flaw) => flaw.to_string(),
@@ -186,7 +186,7 @@ async fn dump(
 /// could not be read here, which does not speak against the archive.
 async fn read_back(
     archive: &OpenBackup,
-    pg_restore: Option<PathBuf>,
+    pg_restore: Option<Tool>,
     request: &DumpRequest,
     events: &Events,
     stop: &Stop,
@@ -209,7 +209,7 @@ async fn read_back(
 }
 
 async fn decode(
-    pg_restore: &Path,
+    pg_restore: &Tool,
     archive: &OpenBackup,
     no_owner: bool,
     events: &Events,

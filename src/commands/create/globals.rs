@@ -35,7 +35,7 @@ pub(super) async fn dump(
     if !settings.globals {
         return Ok(None);
     }
-    let pg_dumpall = pg_dump.pg_dumpall().ok_or_else(missing)?;
+    let pg_dumpall = pg_dump.pg_dumpall().await.ok_or_else(missing)?;
     let path = globals_path(target);
     let mut partial = Partial::create(&path, settings.force)?;
     let database = match facts {

@@ -11,6 +11,7 @@ use crate::dump::contents::Contents;
 use crate::dump::encoding::is_for_databases;
 use crate::dump::memberships;
 use crate::events::Event;
+use crate::model::format::Format;
 use crate::model::outcome::Obstacle;
 use crate::pg::ConnectInfo;
 use crate::restore::known::{Known, Server};
@@ -50,7 +51,8 @@ impl Target<'_> {
         let Self { cx, sandbox, database, .. } = self;
         let untold = |error: SandboxError| no_sandbox(&error, cx.stop);
         let kind = sandbox.kind();
-        cx.events.emit(Event::RestoreStarted { kind, database: database.to_owned() });
+        let is_copied = cx.backup.format() != Format::Plain;
+        cx.events.emit(Event::RestoreStarted { kind, database: database.to_owned(), is_copied });
         cx.events.emit(Event::DatabaseCreating { database: database.to_owned() });
         let replaced = sandbox.create_database(database, &self.locale()).await.map_err(untold)?;
         let has_c_for_locale = replaced.is_some();
