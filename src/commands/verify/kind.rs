@@ -14,8 +14,8 @@ use crate::model::outcome::Obstacle;
 use crate::restore;
 use crate::sandbox::Sandbox;
 
-/// A kind of backup. Another one is a file beside this that implements it, and a line in
-/// [`super::verify`].
+/// A kind of backup. Another one is a file beside this that implements it, and a line in the function
+/// `verify` of `mod.rs`.
 pub(super) trait Kind {
     /// What only its own restore makes use of, of all that was found.
     type Places;

@@ -1,8 +1,8 @@
 //! `verify`: reads the backup, restores it into a throwaway PostgreSQL, checks what came back.
 //!
-//! The steps are values handed on: [`opening::Opened`], [`kind::Examined`], [`restoring::Restored`], and
-//! then the checks. Each gives its [`findings`] with its end, and [`report::Collector`] makes the report
-//! of them. Nothing that a step is given changes, but for the sandbox, which the run owns.
+//! The steps hand values on: `opening::Opened`, `kind::Examined`, `restoring::Restored`, and then the
+//! checks. Each gives its findings with its end, and `report::Collector` makes the report of them.
+//! Nothing that a step is given changes, but for the sandbox, which the run owns.
 
 mod again;
 mod archive;
