@@ -9,8 +9,9 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use ccc_backup::dump::fingerprint::{Fingerprint, TableFingerprint};
+use ccc_backup::dump::fingerprint::RowHasher;
 use ccc_backup::dump::plain::Reader;
+use ccc_backup::model::contents::TableFingerprint;
 use divan::Bencher;
 use divan::counter::BytesCount;
 
@@ -110,7 +111,7 @@ fn read_dump(chunks: &[Bytes]) -> usize {
 /// As [`read_dump`].
 #[inline(never)]
 fn hash_rows(text: &str) -> TableFingerprint {
-    let mut fingerprint = Fingerprint::new();
+    let mut fingerprint = RowHasher::new();
     for chunk in text.as_bytes().chunks(CHUNK) {
         fingerprint.update(chunk);
     }

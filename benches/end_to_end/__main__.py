@@ -94,12 +94,11 @@ def runnable(everything, settings, results):
 
 
 def sizes(work):
-    file = work.manifest["file"]
     return {
         "rows": work.rows_expected,
-        "tables": len(work.manifest["tables"]),
-        "dump_bytes": file["uncompressed_bytes"],
-        "file_bytes": file["bytes"],
+        "tables": len(work.manifest["contents"]["tables"]),
+        "dump_bytes": work.manifest["dump_bytes"],
+        "file_bytes": sum(file["bytes"] for file in work.manifest["files"]),
     }
 
 

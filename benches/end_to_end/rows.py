@@ -34,7 +34,7 @@ class Work:
         self.database = database
         self.dumps = dumps
         self.manifest = dumps.manifest()
-        self.rows_expected = sum(table["rows"] for table in self.manifest["tables"])
+        self.rows_expected = sum(table["rows"] for table in self.manifest["contents"]["tables"])
 
     # Verifying
 
@@ -75,7 +75,7 @@ class Work:
         """Measures a restore into the server that `verify` uses, whose start is not counted."""
         with Target(self.settings, self.source, padded, self.manifest) as target:
             sample = target.restore(command)
-            rows = target.rows(self.manifest["tables"])
+            rows = target.rows(self.manifest["contents"]["tables"])
         if rows != self.rows_expected:
             raise measure.Failed(
                 f"{measure.shown(command)} restored {rows} of {self.rows_expected} rows"

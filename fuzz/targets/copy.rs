@@ -4,7 +4,8 @@
 #![no_main]
 
 use bytes::Bytes;
-use ccc_backup::dump::fingerprint::{Fingerprint, TableFingerprint};
+use ccc_backup::dump::fingerprint::RowHasher;
+use ccc_backup::model::contents::TableFingerprint;
 use ccc_backup::dump::item::Item;
 use ccc_backup::dump::plain::Reader;
 use libfuzzer_sys::fuzz_target;
@@ -41,7 +42,7 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
     (data, false)
 }
 
-fn fingerprint(mut fingerprint: Fingerprint, data: &[u8], size: usize) -> TableFingerprint {
+fn fingerprint(mut fingerprint: RowHasher, data: &[u8], size: usize) -> TableFingerprint {
     data.chunks(size).for_each(|piece| fingerprint.update(piece));
     fingerprint.finish()
 }
@@ -61,7 +62,7 @@ fuzz_target!(|input: &[u8]| {
         }
     }
     for encoding in [None, Some("SJIS")] {
-        let new = || Fingerprint::for_encoding(encoding);
+        let new = || RowHasher::for_encoding(encoding);
         let whole = fingerprint(new(), rows, rows.len().max(1));
         assert_eq!(fingerprint(new(), rows, size), whole);
         assert_eq!(fingerprint(new(), rows, 1), whole);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ccc_backup::config::Config;
 use ccc_backup::store::history;
-use ccc_backup::store::manifest::Manifest;
+use ccc_backup::store::manifest::{FORMAT_VERSION, Manifest};
 use ccc_backup::store::proof::{Backup, Memory};
 use ccc_backup::store::totals::Totals;
 use libfuzzer_sys::fuzz_target;
@@ -28,6 +28,14 @@ fn without_fractions(mut value: Value) -> Value {
     value
 }
 
+fn digests(manifest: &Manifest) -> impl Iterator<Item = &str> {
+    manifest.files.iter().chain(&manifest.globals).map(|file| file.sha256.as_str())
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 fn manifest(input: &[u8]) {
     let parsed = Manifest::parse(input);
     // Without its checksum, which no fuzzer finds.
@@ -37,9 +45,11 @@ fn manifest(input: &[u8]) {
         match Manifest::parse(&bytes) {
             Ok(again) => assert_eq!(again, manifest),
             Err(error) => assert!(
-                manifest.format_version != 1
-                    || manifest.file.sha256.len() != 64
-                    || !manifest.file.sha256.bytes().all(|byte| byte.is_ascii_hexdigit()),
+                manifest.format_version != FORMAT_VERSION
+                    || !manifest.requires.is_empty()
+                    || manifest.files.len() != 1
+                    || !is_digest(&manifest.sha256())
+                    || !digests(&manifest).all(is_digest),
                 "{error}"
             ),
         }

@@ -4,7 +4,6 @@
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::fields::Fields;
@@ -13,8 +12,10 @@ use super::toc::{self, Extra};
 use super::{ArchiveError, ArchiveFlaw, CUSTOM, Head, UnknownVersion, blocks, tar};
 use crate::archive::directory::{ArchiveDirectory, Member};
 use crate::model::damage::damage;
+use crate::model::files::{FileFacts, sha256_of_directory};
 use crate::model::format::Format;
 use crate::model::packing::Packing;
+use crate::model::span::{RowsAt, Span};
 use crate::packing::file::BackupFile;
 use crate::packing::hashing::Hashing;
 use crate::packing::member_index::Marks;
@@ -32,8 +33,12 @@ pub struct Examined {
     pub head: Result<Head, Fault>,
     /// Zeros follow it.
     pub padded: bool,
-    /// SHA-256 of the file in hex; for a directory, see [`examine_directory`].
+    /// SHA-256 of the file in hex; of a directory, see [`sha256_of_directory`].
     pub sha256: String,
+    /// The files of a directory, in the order of their names.
+    pub files: Vec<FileFacts>,
+    /// Where the rows of tables are, as far as that is known.
+    pub rows: Vec<RowsAt>,
 }
 
 /// Why an archive is not known to be whole.
@@ -80,11 +85,11 @@ pub(super) fn examine_file(
 ) -> Result<Examined, ReadError> {
     let raw = Watched { raw: file.raw(), cancel: cancel.clone(), progress, before: 0, read: 0 };
     let hashing = Hashing::new(raw);
-    let (marks, mut padded) = (Marks::default(), false);
+    let (marks, mut padded, mut rows) = (Marks::default(), false, Vec::new());
     let stream = Noting::new(decompress_noting(hashing.clone(), compression, &marks));
     let read = match format {
-        Format::Tar => tar::read(stream.clone(), &|| stream.position()),
-        _ => custom(stream.clone(), &mut padded),
+        Format::Tar => tar::read(stream.clone(), &|| stream.position(), &mut rows),
+        _ => custom(stream.clone(), &mut padded, &mut rows),
     };
     let mut head = fault_of(read, &stream, cancel)?;
     if matches!(head, Err(Fault::Flaw(_))) && file.has_changed_line_ends()? {
@@ -92,14 +97,23 @@ pub(super) fn examine_file(
     }
     let sha256 = hashing.finish(cancel).map_err(|error| of_disk(error, cancel))?;
     let padded = padded || marks.padded();
-    Ok(Examined { head, padded, sha256: sha256.ok_or(ReadError::Interrupted)? })
+    let sha256 = sha256.ok_or(ReadError::Interrupted)?;
+    Ok(Examined { head, padded, sha256, files: Vec::new(), rows })
 }
 
-fn custom(stream: impl Read, padded: &mut bool) -> Result<Head, ArchiveError> {
+fn custom(
+    stream: impl Read,
+    padded: &mut bool,
+    rows: &mut Vec<RowsAt>,
+) -> Result<Head, ArchiveError> {
     let mut fields = Fields::new(stream);
     let head = Head::read(&mut fields)?;
     head.expect(CUSTOM)?;
     let toc = toc::read(&mut fields, &head, Extra::Place)?;
+    let placed = toc.entries.iter().filter(|entry| entry.offset > 0);
+    rows.extend(placed.filter_map(|entry| {
+        entry.rows(Span { file: 0, offset: entry.offset, bytes: None, rows: None })
+    }));
     *padded = blocks::walk(&mut fields, &toc)?;
     Ok(head)
 }
@@ -130,9 +144,7 @@ fn fault_of<R: Read>(
     }
 }
 
-/// Reads an archive of the directory format. Its checksum is that of a list with a line for each of
-/// its files, ordered by the bytes of their names: name, a NUL, size in decimal, a NUL, SHA-256 of
-/// its bytes in hex, and a line feed. Hidden files and directories in it are none of its files.
+/// Reads an archive of the directory format. Hidden files and directories in it are none of its files.
 ///
 /// # Errors
 /// When the disk fails or `cancel` is set; a bad archive is a value.
@@ -157,9 +169,12 @@ pub(super) fn examine_directory(
         Err(ArchiveError::Version(version)) => (Err(Fault::Version(version)), None),
         Err(ArchiveError::Disk(error)) => return Err(read(error)),
     };
-    let (mut list, mut before) = (Sha256::new(), 0);
+    let (mut files, mut rows, mut before) = (Vec::new(), Vec::new(), 0);
     let mut flaw = None;
     for member in directory.members() {
+        let name = member.name.to_string_lossy().into_owned();
+        let span = Span { file: files.len(), offset: 0, bytes: Some(member.bytes), rows: None };
+        rows.extend(members.as_ref().and_then(|members| members.rows(&name, span)));
         let raw = Watched {
             raw: directory.open(member).map_err(read)?,
             cancel: cancel.clone(),
@@ -176,15 +191,14 @@ pub(super) fn examine_directory(
             Err(ArchiveError::Version(_)) => {}
         }
         let sha256 = hashing.finish(cancel).map_err(read)?.ok_or(ReadError::Interrupted)?;
-        list.update(member.name.as_encoded_bytes());
-        list.update(format!("\0{}\0{sha256}\n", member.bytes));
+        files.push(FileFacts { name, bytes: member.bytes, sha256 });
         before += member.bytes;
     }
     if let Some(Err(ArchiveError::Flaw(found))) = members.map(Members::finish) {
         flaw = flaw.or(Some(found));
     }
     let head = head.and_then(|head| flaw.map_or(Ok(head), |flaw| Err(Fault::Flaw(flaw))));
-    Ok(Examined { head, padded: false, sha256: hex::encode(list.finalize()) })
+    Ok(Examined { head, padded: false, sha256: sha256_of_directory(&files), files, rows })
 }
 
 fn check(

@@ -66,6 +66,15 @@ impl<R: Read> Fields<R> {
         Ok(if negative { value.wrapping_neg() } else { value })
     }
 
+    /// A place in the file: its bytes, the lowest first.
+    pub(super) fn offset(&mut self) -> Result<u64, ArchiveError> {
+        let mut value = 0;
+        for index in 0..self.offset_size {
+            value |= u64::from(self.byte()?).checked_shl(8 * index as u32).unwrap_or(0);
+        }
+        Ok(value)
+    }
+
     /// A string, of which at most `most` bytes are kept; `None` for none.
     pub(super) fn string(&mut self, most: usize) -> Result<Option<Vec<u8>>, ArchiveError> {
         let Ok(bytes) = u64::try_from(self.int()?) else { return Ok(None) };

@@ -11,6 +11,7 @@ use super::toc::{self, Entry, Extra, Toc};
 use super::{ArchiveError, ArchiveFlaw, Head, TAR};
 use crate::model::damage::{Damage, damage};
 use crate::model::packing::Packing;
+use crate::model::span::{RowsAt, Span};
 
 /// The member that holds the table of contents.
 pub(super) const TOC: &str = "toc.dat";
@@ -61,6 +62,11 @@ impl Members {
     pub(super) fn knows(&self, name: &str) -> bool {
         let bare = bare(name);
         self.expected.contains_key(bare) || bare.starts_with("blob_")
+    }
+
+    /// The rows of a table in a member that lies at this place.
+    pub(super) fn rows(&self, name: &str, span: Span) -> Option<RowsAt> {
+        self.expected.get(bare(name))?.rows(span)
     }
 
     /// Reads a member to its end; `raw` gives it unpacked.

@@ -4,12 +4,18 @@ use std::io::Read;
 
 use super::members::{Members, TOC, read_toc};
 use super::{ArchiveError, ArchiveFlaw, Head, corrupt};
+use crate::model::span::{RowsAt, Span};
 
 /// Size of a header, and what members are filled up to.
 const BLOCK: u64 = 512;
 
-/// Reads the whole archive; `position` gives the bytes of it that were read.
-pub(super) fn read(stream: impl Read, position: &dyn Fn() -> u64) -> Result<Head, ArchiveError> {
+/// Reads the whole archive, and notes where the rows of tables are; `position` gives the bytes of it that
+/// were read.
+pub(super) fn read(
+    stream: impl Read,
+    position: &dyn Fn() -> u64,
+    rows: &mut Vec<RowsAt>,
+) -> Result<Head, ArchiveError> {
     let mut archive = tar::Archive::new(stream);
     let mut end = 0;
     // Raw: pg_dump writes no extended headers, and they could be of any size.
@@ -19,9 +25,14 @@ pub(super) fn read(stream: impl Read, position: &dyn Fn() -> u64) -> Result<Head
         let mut entry = entry.map_err(|error| of_the_tar(error, position()))?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let bytes = entry.size();
-        end = entry.raw_file_position().saturating_add(bytes);
+        let offset = entry.raw_file_position();
+        end = offset.saturating_add(bytes);
         match &mut found {
-            Some((_, members)) => members.read(&name, bytes, &mut entry)?,
+            Some((_, members)) => {
+                let span = Span { file: 0, offset, bytes: Some(bytes), rows: None };
+                rows.extend(members.rows(&name, span));
+                members.read(&name, bytes, &mut entry)?;
+            }
             None if name == TOC => {
                 let (head, toc) = read_toc(&mut entry)?;
                 found = Some((head, Members::new(toc)));

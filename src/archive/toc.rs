@@ -5,6 +5,7 @@ use std::io::Read;
 
 use super::fields::Fields;
 use super::{ArchiveError, Head, NAME_BYTES, corrupt};
+use crate::model::span::{RowsAt, Span};
 
 /// Bytes kept of the kind of an entry, such as `TABLE DATA`.
 const KIND_BYTES: usize = 64;
@@ -31,15 +32,23 @@ pub(super) struct Entry {
     pub(super) copied: bool,
     /// Whether its data are large objects.
     pub(super) large_objects: bool,
+    /// Where its block of data begins, in the custom format; 0 where pg_dump could not note it.
+    pub(super) offset: u64,
+    pub(super) schema: Option<String>,
+    pub(super) name: String,
     kind: String,
-    schema: Option<String>,
-    name: String,
 }
 
 impl Entry {
     fn size(&self) -> usize {
         let texts = [&self.file, &self.kind, &self.name].map(String::len).iter().sum::<usize>();
         size_of::<Self>() + texts + self.schema.as_ref().map_or(0, String::len)
+    }
+
+    /// The rows that it holds, at this place, where it is known where they end.
+    pub(super) fn rows(&self, span: Span) -> Option<RowsAt> {
+        let schema = self.schema.clone().filter(|_| self.copied)?;
+        Some(RowsAt { schema, name: self.name.clone(), span })
     }
 
     /// Such as `TABLE DATA public.users`.
@@ -63,6 +72,8 @@ pub(super) enum Extra {
 /// The state of data in the custom format that an entry does not have.
 /// Source: `pg_backup_archiver.h`, `K_OFFSET_NO_DATA`.
 const NO_DATA: u8 = 3;
+/// The state of data whose place was noted: `K_OFFSET_POS_SET`.
+const PLACED: u8 = 2;
 
 /// Reads the table of contents that follows the head.
 pub(super) fn read<R: Read>(
@@ -120,21 +131,21 @@ fn read_entry<R: Read>(
     let _with_oids = fields.string(0)?;
     // What it depends on, up to a string that is none.
     while fields.string(0)?.is_some() {}
-    let (file, has_data) = match extra {
+    let (file, offset, has_data) = match extra {
         Extra::Place => {
             let state = fields.byte()?;
             if !matches!(state, 1..=NO_DATA) {
                 return Err(corrupt("an entry has data in no known state", fields.at()));
             }
-            fields.skip(fields.offset_size as u64)?;
-            (String::new(), state != NO_DATA)
+            let offset = fields.offset()?;
+            (String::new(), if state == PLACED { offset } else { 0 }, state != NO_DATA)
         }
         Extra::File => {
             let file = fields.text(NAME_BYTES)?.unwrap_or_default();
             let has_data = had_data && !file.is_empty();
-            (file, has_data)
+            (file, 0, has_data)
         }
     };
     let large_objects = kind == "BLOBS";
-    Ok((Entry { id, file, copied, large_objects, kind, schema, name }, has_data))
+    Ok((Entry { id, file, copied, large_objects, offset, kind, schema, name }, has_data))
 }

@@ -15,8 +15,8 @@ use tokio_postgres::{CopyInSink, Row};
 use super::CheckError;
 use super::read_back::{Found, stored_columns};
 use super::rendering::Rendering;
-use crate::dump::contents::TableContents;
-use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
+use crate::dump::fingerprint::RowHasher;
+use crate::model::contents::{Table, TableFingerprint};
 use crate::pg::{self, ConnectInfo, ServerError, Session};
 
 /// Rows as they are written, and as they are read.
@@ -115,11 +115,7 @@ impl Scratch {
     ///
     /// # Errors
     /// When the server is in trouble.
-    pub async fn rows(
-        &mut self,
-        table: &TableContents,
-        data: Bytes,
-    ) -> Result<Option<String>, CheckError> {
+    pub async fn rows(&mut self, table: &Table, data: Bytes) -> Result<Option<String>, CheckError> {
         if self.table.is_none() {
             match self.begin(table).await {
                 Ok(loading) => self.table = Some(loading),
@@ -149,7 +145,7 @@ impl Scratch {
         }
     }
 
-    async fn begin(&self, table: &TableContents) -> Result<Loading, tokio_postgres::Error> {
+    async fn begin(&self, table: &Table) -> Result<Loading, tokio_postgres::Error> {
         let session = &self.session;
         session.batch_execute("BEGIN READ WRITE").await?;
         let sql = "SELECT pg_catalog.current_setting('is_superuser') = 'on'";
@@ -182,13 +178,12 @@ impl Scratch {
         let encoding = pg::quote_literal(&self.rendering.encoding);
         let sql = format!("COPY {READ} TO STDOUT WITH (ENCODING {encoding})");
         let mut rows = Box::pin(session.copy_out(&sql).await?);
-        let mut fingerprint = Fingerprint::for_encoding(Some(&self.rendering.encoding));
+        let mut hasher = RowHasher::for_encoding(Some(&self.rendering.encoding));
         while let Some(data) = rows.try_next().await? {
-            fingerprint.update(&data);
+            hasher.update(&data);
         }
         session.batch_execute("ROLLBACK").await?;
-        let fingerprint = fingerprint.finish();
-        Ok(Values { fingerprint, lost: lost.unsigned_abs(), refused: None })
+        Ok(Values { fingerprint: hasher.finish(), lost: lost.unsigned_abs(), refused: None })
     }
 
     /// What the server said. After a COPY that it refused, a session is of no use any more
@@ -307,13 +302,10 @@ SELECT CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname::tex
 FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.typid AND t.typtype <> 'd'
 ORDER BY b.place";
 
-async fn columns(
-    session: &Session,
-    table: &TableContents,
-) -> Result<Vec<Column>, tokio_postgres::Error> {
+async fn columns(session: &Session, table: &Table) -> Result<Vec<Column>, tokio_postgres::Error> {
     let names: Vec<String> = match table.columns.named() {
         [] => stored_columns(session, table).await?,
-        named => named.iter().map(|name| name.text().into_owned()).collect(),
+        named => named.to_vec(),
     };
     // So that types have their schemas.
     session.batch_execute("SAVEPOINT ccc_backup; SET LOCAL search_path = ''").await?;
@@ -331,6 +323,7 @@ async fn columns(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::fingerprint::Fingerprint;
 
     fn column(name: &str, full: &str, bare: &str) -> Column {
         Column { number: 1, name: name.into(), full: full.into(), bare: bare.into() }
@@ -338,7 +331,7 @@ mod tests {
 
     #[test]
     fn only_another_value_is_a_difference_and_what_cannot_be_read_is_untold() {
-        let print = |sum| TableFingerprint { rows: 2, sum };
+        let print = |sum| TableFingerprint { rows: 2, sum: Fingerprint(sum) };
         let values = |sum, lost| Values { fingerprint: print(sum), lost, refused: None };
         let (found, dump) = (Found::Rows(print(7)), print(9));
         assert_eq!(judge(&found, dump, &values(7, 0), None), Found::Rows(dump));

@@ -6,8 +6,7 @@
 
 use super::read_back::{Found, stored_columns};
 use super::{CheckError, rows};
-use crate::dump::contents::TableContents;
-use crate::dump::inserts::Columns;
+use crate::model::contents::{Columns, Table};
 use crate::pg::Session;
 
 /// Tables that can be in another order than in the source: those that inherit and have columns of their
@@ -50,11 +49,11 @@ const WHY: &str = "INSERT statements without column names do not say which colum
 /// When the server cannot be asked.
 pub async fn settle(
     session: &Session,
-    tables: &[TableContents],
-    recorded: impl Fn(&TableContents) -> Vec<String>,
+    tables: &[Table],
+    recorded: impl Fn(&Table) -> Vec<String>,
     found: &mut [Found],
 ) -> Result<(), CheckError> {
-    let open = |(table, found): (&TableContents, &Found)| {
+    let open = |(table, found): (&Table, &Found)| {
         table.columns == Columns::Stored && *found == Found::Rows(table.fingerprint)
     };
     if !tables.iter().zip(&*found).any(open) {
@@ -72,9 +71,10 @@ pub async fn settle(
                 *found =
                     Found::Misplaced { source: source.join(", "), restored: restored.join(", ") };
             }
-        } else if doubtful.iter().any(|(schema, name)| {
-            (schema.as_str(), name.as_str()) == (&*table.schema.text(), &*table.name.text())
-        }) {
+        } else if doubtful
+            .iter()
+            .any(|(schema, name)| (schema, name) == (&table.schema, &table.name))
+        {
             *found = Found::Untold { counted: true, why: WHY.to_owned() };
         }
     }

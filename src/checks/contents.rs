@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use super::read_back::Found;
-use crate::dump::contents::{DatabaseContents, TableContents};
-use crate::dump::fingerprint::TableFingerprint;
+use crate::dump::contents::DatabaseContents;
+use crate::model::contents::{Table, TableFingerprint};
+use crate::model::fingerprint::Fingerprint;
 use crate::model::outcome::{CheckResult, Section, Status, counted, grouped};
 
 /// Settles what was found of tables whose rows the dump has in several orders of columns: it loads
 /// partitions through their root (`--load-via-partition-root`), and they differ in that. The root
 /// can be compared with all of them together, and by their number only. Gives these tables' names.
-pub fn settle_mixed(tables: &[TableContents], found: &mut [Found]) -> Vec<String> {
+pub fn settle_mixed(tables: &[Table], found: &mut [Found]) -> Vec<String> {
     let mut by_name: HashMap<_, Vec<usize>> = HashMap::new();
     for (index, table) in tables.iter().enumerate() {
         by_name.entry((&table.schema, &table.name)).or_default().push(index);
@@ -23,7 +24,7 @@ pub fn settle_mixed(tables: &[TableContents], found: &mut [Found]) -> Vec<String
             let Found::Rows(rows) = &found[*index] else { continue };
             let dump = tables[*index].fingerprint;
             let rows = rows.rows.saturating_sub(all - dump.rows);
-            let sum = if rows == dump.rows { dump.sum } else { 0 };
+            let sum = if rows == dump.rows { dump.sum } else { Fingerprint::default() };
             found[*index] = Found::Rows(TableFingerprint { rows, sum });
         }
     }
@@ -174,10 +175,10 @@ fn verdict(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dump::inserts::Columns;
+    use crate::model::contents::Columns;
 
     fn print(rows: u64, sum: u128) -> TableFingerprint {
-        TableFingerprint { rows, sum }
+        TableFingerprint { rows, sum: Fingerprint(sum) }
     }
 
     fn compared(
@@ -198,12 +199,13 @@ mod tests {
 
     #[test]
     fn partitions_with_other_orders_of_columns_are_compared_by_their_number_of_rows() {
-        let part = |columns: &[&str], rows| TableContents {
+        let part = |columns: &[&str], rows| Table {
             schema: "public".into(),
             name: "events".into(),
             columns: Columns::Named(columns.iter().map(|name| (*name).into()).collect()),
             fingerprint: print(rows, u128::from(rows)),
             bytes: 0,
+            spans: Vec::new(),
         };
         let tables = [part(&["a", "b"], 30), part(&["b", "a"], 10)];
         let all = |rows| vec![Found::Rows(print(rows, 5)), Found::Rows(print(rows, 6))];

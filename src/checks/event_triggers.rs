@@ -4,9 +4,9 @@
 //!
 //! Knows the rows that were there before by the transaction that made the first event trigger.
 
-use super::sequences::{Feed, State};
+use super::sequences::Feed;
 use super::{Answer, CheckError, ask};
-use crate::dump::fingerprint::TableFingerprint;
+use crate::model::contents::{Sequence, TableFingerprint};
 use crate::model::outcome::counted;
 use crate::pg::Session;
 
@@ -68,15 +68,18 @@ pub fn warning(added: u64, table: &str) -> String {
 /// Takes back the steps that sequences took for rows that were `added` to the tables that they feed,
 /// and gives their names. One that is behind the dump's state stays as it is.
 pub fn take_back(
-    restored: &mut [State],
-    in_dump: &[State],
+    restored: &mut [Sequence],
+    in_dump: &[Sequence],
     feeds: &[Feed],
     added: &[String],
 ) -> Vec<String> {
     let mut taken_back = Vec::new();
     for state in restored {
-        let feeding = |feed: &&Feed| feed.sequence == state.sequence && added.contains(&feed.table);
-        let dumped = in_dump.iter().find(|dumped| dumped.sequence == state.sequence);
+        let name = state.display_name();
+        let feeding = |feed: &&Feed| feed.sequence == name && added.contains(&feed.table);
+        let same =
+            |dumped: &&Sequence| (&dumped.schema, &dumped.name) == (&state.schema, &state.name);
+        let dumped = in_dump.iter().find(same);
         let (Some(feed), Some(dumped)) = (feeds.iter().find(feeding), dumped) else { continue };
         let is_ahead = if feed.increment < 0 {
             state.last_value < dumped.last_value
@@ -86,7 +89,7 @@ pub fn take_back(
         let was_called = state.last_value == dumped.last_value && !dumped.is_called;
         if state.is_called && (is_ahead || was_called) {
             *state = dumped.clone();
-            taken_back.push(state.sequence.clone());
+            taken_back.push(name);
         }
     }
     taken_back
@@ -97,7 +100,7 @@ mod tests {
     use super::*;
 
     fn rows(rows: u64) -> TableFingerprint {
-        TableFingerprint { rows, sum: 0 }
+        TableFingerprint { rows, ..TableFingerprint::default() }
     }
 
     #[test]
@@ -115,8 +118,9 @@ mod tests {
 
     #[test]
     fn only_a_sequence_that_fed_the_added_rows_may_be_ahead() {
-        let state = |last_value, is_called| State {
-            sequence: "public.log_id_seq".into(),
+        let state = |last_value, is_called| Sequence {
+            schema: "public".into(),
+            name: "log_id_seq".into(),
             last_value,
             is_called,
         };
@@ -131,7 +135,7 @@ mod tests {
             is_extensions: false,
             furthest: None,
         };
-        let taken = |found: State, dumped: State, increment, table: &str| {
+        let taken = |found: Sequence, dumped: Sequence, increment, table: &str| {
             let mut restored = [found];
             let feeds = [feed(increment)];
             let names =

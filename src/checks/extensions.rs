@@ -2,7 +2,7 @@
 //! its own; what is restored has both. Its own are those that it has when it has just been made.
 
 use super::{CheckError, rows};
-use crate::dump::contents::TableContents;
+use crate::model::contents::Table;
 use crate::pg::{self, Session};
 
 /// A table that belongs to an extension.
@@ -18,9 +18,8 @@ pub struct Member {
 
 impl Member {
     /// Whether it is that table.
-    pub fn is(&self, table: &TableContents) -> bool {
-        let (schema, name) = (table.schema.text(), table.name.text());
-        (&*schema, &*name) == (&self.table.0, &self.table.1)
+    pub fn is(&self, table: &Table) -> bool {
+        (&table.schema, &table.name) == (&self.table.0, &self.table.1)
     }
 
     /// Its extension, and the schema that this is in.

@@ -1,7 +1,8 @@
 //! The large objects that the dump has, with the contents that it writes into them.
 
 use super::{Answer, CheckError, ask, rows};
-use crate::dump::large_objects::{LargeObject, LargeObjects, Written};
+use crate::dump::large_objects::LargeObject;
+use crate::model::contents::{LargeObjects, ObjectContents};
 use crate::model::outcome::{CheckResult, Section, Status, grouped};
 use crate::pg::Session;
 
@@ -10,30 +11,21 @@ const PIECE: usize = 256 << 10;
 /// Objects of which the first piece is read at a time.
 const AT_ONCE: usize = 16;
 
-/// What a manifest has of large objects.
-#[derive(Debug, Clone, Copy)]
-pub struct Recorded {
-    /// How many there were.
-    pub count: u64,
-    /// Bytes in all of them, and the sum of their hashes, where they were read.
-    pub contents: Option<(u64, u128)>,
-}
-
 /// What the restored database is compared with.
 #[derive(Debug, Clone, Copy)]
-pub struct Expected<'a> {
+pub struct Expected {
     /// What the dump writes.
-    pub in_dump: &'a Written,
+    pub in_dump: LargeObjects,
     /// What the manifest has, where there is one.
-    pub recorded: Option<Recorded>,
+    pub recorded: Option<LargeObjects>,
     /// Whether contents are compared, or numbers alone.
     pub content: bool,
 }
 
-impl Expected<'_> {
+impl Expected {
     /// Whether there is anything to compare.
     pub fn any(&self) -> bool {
-        self.in_dump.count() > 0 || self.recorded.is_some_and(|recorded| recorded.count > 0)
+        self.in_dump.count > 0 || self.recorded.is_some_and(|recorded| recorded.count > 0)
     }
 }
 
@@ -44,7 +36,7 @@ impl Expected<'_> {
 /// When the server cannot be asked.
 pub async fn check(
     session: &Session,
-    expected: Expected<'_>,
+    expected: Expected,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<(CheckResult, Option<String>), CheckError> {
     let sql = "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata";
@@ -52,16 +44,16 @@ pub async fn check(
     let count = i64::unsigned_abs(count);
     let alone = |why: Option<String>| {
         let recorded = expected.recorded.map(|recorded| recorded.count);
-        Ok((judge_count(count, expected.in_dump.count(), recorded), why))
+        Ok((judge_count(count, expected.in_dump.count, recorded), why))
     };
     if !expected.content {
         return alone(None);
     }
-    let Some(in_dump) = expected.in_dump.contents() else {
+    if expected.in_dump.contents.is_none() {
         return alone(Some("pg_dump writes them otherwise".to_owned()));
-    };
+    }
     match read_back(session, count, progress).await? {
-        Ok(found) => Ok((judge(found, in_dump, expected.recorded), None)),
+        Ok(found) => Ok((judge(found, expected.in_dump, expected.recorded), None)),
         Err(refusal) => alone(Some(refusal)),
     }
 }
@@ -72,7 +64,7 @@ async fn read_back(
     count: u64,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Result<LargeObjects, String>, CheckError> {
-    let mut found = LargeObjects { count, ..LargeObjects::default() };
+    let mut found = ObjectContents::default();
     let mut after = 0;
     loop {
         // Holes come back as zeros, as pg_dump writes them.
@@ -100,30 +92,35 @@ async fn read_back(
                     Answer::Rows(rows) => rows.first().map_or_else(Vec::new, |row| row.get(0)),
                 };
             }
-            found.add(&object);
+            object.add_to(&mut found);
             after = number;
         }
         if rows.len() < AT_ONCE {
-            return Ok(Ok(found));
+            return Ok(Ok(LargeObjects { count, contents: Some(found) }));
         }
     }
 }
 
-fn judge(found: LargeObjects, in_dump: LargeObjects, recorded: Option<Recorded>) -> CheckResult {
+fn judge(
+    found: LargeObjects,
+    in_dump: LargeObjects,
+    recorded: Option<LargeObjects>,
+) -> CheckResult {
     let counted = judge_count(found.count, in_dump.count, recorded.map(|recorded| recorded.count));
     if counted.status != Status::Passed {
         return counted;
     }
     let recorded = recorded.and_then(|recorded| recorded.contents);
-    let as_recorded = recorded.is_none_or(|contents| contents == (in_dump.bytes, in_dump.sum));
+    let as_recorded = recorded.is_none_or(|contents| Some(contents) == in_dump.contents);
+    let bytes = |of: LargeObjects| grouped(of.contents.map_or(0, |contents| contents.bytes));
     let (status, title) = if found == in_dump && as_recorded {
-        let size = format!("{}, {} bytes", grouped(found.count), grouped(found.bytes));
+        let size = format!("{}, {} bytes", grouped(found.count), bytes(found));
         (Status::Passed, format!("Large objects match the backup ({size})"))
     } else {
         let title = format!(
             "Contents of large objects do not match the backup: {} bytes in the dump, found {}{}",
-            grouped(in_dump.bytes),
-            grouped(found.bytes),
+            bytes(in_dump),
+            bytes(found),
             if as_recorded { "" } else { ", others in the manifest" }
         );
         (Status::Failed, title)
@@ -151,6 +148,7 @@ fn judge_count(found: u64, in_dump: u64, in_manifest: Option<u64>) -> CheckResul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::fingerprint::Fingerprint;
 
     #[test]
     fn the_same_number_everywhere_passes_and_a_lost_object_fails() {
@@ -162,15 +160,18 @@ mod tests {
 
     #[test]
     fn other_contents_in_the_database_or_the_manifest_fail() {
-        let dump = LargeObjects { count: 2, bytes: 10, sum: 5 };
-        let recorded = |bytes, sum| Recorded { count: 2, contents: Some((bytes, sum)) };
-        let judged = |found, recorded| judge(found, dump, recorded).status;
-        assert_eq!(judged(dump, None), Status::Passed);
-        assert_eq!(judged(dump, Some(recorded(10, 5))), Status::Passed);
-        assert_eq!(judged(LargeObjects { sum: 6, ..dump }, None), Status::Failed);
-        assert_eq!(judged(LargeObjects { bytes: 9, ..dump }, None), Status::Failed);
-        assert_eq!(judged(dump, Some(recorded(10, 6))), Status::Failed);
-        assert_eq!(judged(dump, Some(recorded(11, 5))), Status::Failed);
-        assert_eq!(judged(dump, Some(Recorded { count: 2, contents: None })), Status::Passed);
+        let of = |bytes, sum| LargeObjects {
+            count: 2,
+            contents: Some(ObjectContents { bytes, fingerprint: Fingerprint(sum) }),
+        };
+        let judged = |found, recorded| judge(found, of(10, 5), recorded).status;
+        assert_eq!(judged(of(10, 5), None), Status::Passed);
+        assert_eq!(judged(of(10, 5), Some(of(10, 5))), Status::Passed);
+        assert_eq!(judged(of(10, 6), None), Status::Failed);
+        assert_eq!(judged(of(9, 5), None), Status::Failed);
+        assert_eq!(judged(of(10, 5), Some(of(10, 6))), Status::Failed);
+        assert_eq!(judged(of(10, 5), Some(of(11, 5))), Status::Failed);
+        let unread = LargeObjects { count: 2, contents: None };
+        assert_eq!(judged(of(10, 5), Some(unread)), Status::Passed);
     }
 }

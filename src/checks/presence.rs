@@ -7,14 +7,6 @@ use crate::model::outcome::{CheckResult, Section, Status};
 /// pg_dump's word for the statements that make a table.
 const TABLE: &str = "TABLE";
 
-/// Whether pg_dump was called for less than the rows of all tables.
-pub fn leaves_rows_out<'a>(pg_dump_args: impl IntoIterator<Item = &'a str>) -> bool {
-    pg_dump_args.into_iter().any(|arg| {
-        matches!(arg, "-s" | "--schema-only" | "--section=pre-data" | "--section=post-data")
-            || arg.starts_with("--exclude-table-data")
-    })
-}
-
 /// Whether the dump makes tables and fills none. One that is empty is filled with no rows; where rows are
 /// INSERT statements, only pg_dump's comment says so.
 pub fn is_schema_alone(contents: &Contents, facts: &Facts) -> bool {
@@ -77,12 +69,5 @@ mod tests {
         let announced = Facts { announces_rows: true, ..Facts::default() };
         assert!(!is_schema_alone(&contents(false), &announced));
         assert!(!is_schema_alone(&Contents::default(), &silent));
-    }
-
-    #[test]
-    fn what_pg_dump_was_asked_for_is_read_from_its_arguments() {
-        assert!(leaves_rows_out(["--format=plain", "--schema-only"]));
-        assert!(leaves_rows_out(["--exclude-table-data=big"]));
-        assert!(!leaves_rows_out(["--format=plain", "--section=data", "--clean"]));
     }
 }

@@ -10,9 +10,8 @@ use tokio_postgres::Row;
 use super::CheckError;
 use super::event_triggers::Mark;
 use super::rendering::Rendering;
-use crate::dump::contents::TableContents;
-use crate::dump::fingerprint::{Fingerprint, TableFingerprint};
-use crate::dump::inserts::Columns;
+use crate::dump::fingerprint::RowHasher;
+use crate::model::contents::{Columns, Table, TableFingerprint};
 use crate::pg::{self, ConnectInfo, ServerError, Session};
 
 /// What was found of a table in the restored database.
@@ -42,14 +41,14 @@ pub enum Found {
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// The table, as the dump has it.
-    pub table: TableContents,
+    pub table: Table,
     /// Its rows without those that were added since; all of them where there is nothing to tell.
     pub before: Option<Mark>,
 }
 
 impl Wanted {
     /// All rows of a table.
-    pub fn all(table: TableContents) -> Self {
+    pub fn all(table: Table) -> Self {
         Self { table, before: None }
     }
 
@@ -153,7 +152,7 @@ impl Places {
     }
 }
 
-async fn places(session: &Session, table: &TableContents) -> Result<Places, tokio_postgres::Error> {
+async fn places(session: &Session, table: &Table) -> Result<Places, tokio_postgres::Error> {
     let name = table.quoted();
     let sql = "SELECT relkind = 'p' FROM pg_catalog.pg_class WHERE oid = $1::text::regclass";
     if !session.query_opt(sql, &[&name]).await?.is_some_and(|row| row.get(0)) {
@@ -179,13 +178,13 @@ async fn count_rows(
     let from = places(session, table).await?.from("", before.as_ref());
     let sql = format!("SELECT count(*) FROM {from}");
     let rows: i64 = session.query_one(&sql, &[]).await?.get(0);
-    Ok(TableFingerprint { rows: rows.unsigned_abs(), sum: 0 })
+    Ok(TableFingerprint { rows: rows.unsigned_abs(), ..TableFingerprint::default() })
 }
 
 /// The columns of a table that are not generated, in its order. Servers before 12 know none that are.
 pub(super) async fn stored_columns(
     session: &Session,
-    table: &TableContents,
+    table: &Table,
 ) -> Result<Vec<String>, tokio_postgres::Error> {
     let sql = "SELECT attname::text FROM pg_catalog.pg_attribute a \
                WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped \
@@ -200,7 +199,7 @@ async fn copy_out(
     rendering: &Rendering,
 ) -> Result<TableFingerprint, tokio_postgres::Error> {
     let named: Vec<String> =
-        table.columns.named().iter().map(|column| pg::quote_ident(&column.text())).collect();
+        table.columns.named().iter().map(|column| pg::quote_ident(column)).collect();
     let what = match places(session, table).await? {
         // As pg_dump does, which a table without columns needs; all but the generated ones.
         Places::Itself(name) if before.is_none() && named.is_empty() => name,
@@ -221,9 +220,9 @@ async fn copy_out(
     let sql = format!("COPY {what} TO STDOUT WITH (ENCODING {encoding})");
     let rows = session.copy_out(&sql).await?;
     let mut rows = std::pin::pin!(rows);
-    let mut fingerprint = Fingerprint::for_encoding(Some(&rendering.encoding));
+    let mut hasher = RowHasher::for_encoding(Some(&rendering.encoding));
     while let Some(data) = rows.try_next().await? {
-        fingerprint.update(&data);
+        hasher.update(&data);
     }
-    Ok(fingerprint.finish())
+    Ok(hasher.finish())
 }

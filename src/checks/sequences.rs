@@ -3,32 +3,15 @@
 use std::collections::HashMap;
 
 use super::{CheckError, rows};
+use crate::model::contents::Sequence;
 use crate::model::outcome::{CheckResult, Section, Status};
 use crate::pg::{self, Session};
-
-/// The state of a sequence.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct State {
-    /// `schema.sequence`.
-    pub sequence: String,
-    /// The last value.
-    pub last_value: i64,
-    /// Whether the next value comes after the last one.
-    pub is_called: bool,
-}
-
-impl std::fmt::Display for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let called = if self.is_called { "called" } else { "not called" };
-        write!(f, "{} ({called})", self.last_value)
-    }
-}
 
 /// The states of all sequences of the restored database, sorted.
 ///
 /// # Errors
 /// When the server cannot be asked.
-pub async fn states(session: &Session) -> Result<Vec<State>, CheckError> {
+pub async fn states(session: &Session) -> Result<Vec<Sequence>, CheckError> {
     let sql = "SELECT n.nspname, s.relname FROM pg_catalog.pg_class s \
                JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace WHERE s.relkind = 'S'";
     let mut states = Vec::new();
@@ -36,8 +19,10 @@ pub async fn states(session: &Session) -> Result<Vec<State>, CheckError> {
         let (schema, name): (String, String) = (row.get(0), row.get(1));
         let sql =
             format!("SELECT last_value, is_called FROM {}", pg::quote_qualified(&schema, &name));
-        states.extend(rows(session, &sql).await?.first().map(|state| State {
-            sequence: format!("{schema}.{name}"),
+        let state = rows(session, &sql).await?;
+        states.extend(state.first().map(|state| Sequence {
+            schema,
+            name,
             last_value: state.get(0),
             is_called: state.get(1),
         }));
@@ -48,23 +33,23 @@ pub async fn states(session: &Session) -> Result<Vec<State>, CheckError> {
 
 /// Whether every sequence has the state that the dump sets, and the manifest's where there is one.
 pub fn judge_states(
-    restored: &[State],
-    in_dump: &[State],
-    in_manifest: Option<&[State]>,
+    restored: &[Sequence],
+    in_dump: &[Sequence],
+    in_manifest: Option<&[Sequence]>,
 ) -> CheckResult {
     let mut wrong = Vec::new();
-    let mut compare = |expected: &[State], found: &[State], by: &str| {
-        let found: HashMap<&str, &State> =
-            found.iter().map(|state| (&*state.sequence, state)).collect();
-        for state in expected {
-            match found.get(&*state.sequence) {
-                Some(found) if *found == state => {}
-                Some(found) => wrong.push(format!(
-                    "{}: expected {state} by the {by}, found {found}",
-                    state.sequence
-                )),
-                None => wrong
-                    .push(format!("{}: expected {state} by the {by}, found none", state.sequence)),
+    let mut compare = |expected: &[Sequence], found: &[Sequence], by: &str| {
+        let key = |of: &Sequence| (of.schema.clone(), of.name.clone());
+        let found: HashMap<_, &Sequence> = found.iter().map(|of| (key(of), of)).collect();
+        for sequence in expected {
+            let found = found.get(&key(sequence));
+            if found.is_none_or(|found| *found != sequence) {
+                wrong.push(format!(
+                    "{}: expected {} by the {by}, found {}",
+                    sequence.display_name(),
+                    sequence.state(),
+                    found.map_or("none".to_owned(), |found| found.state())
+                ));
             }
         }
     };
@@ -128,9 +113,9 @@ impl Feed {
     }
 
     /// Whether it is in one of these states.
-    pub fn is_in(&self, states: &[State]) -> bool {
+    pub fn is_in(&self, states: &[Sequence]) -> bool {
         states.iter().any(|state| {
-            state.sequence == self.sequence
+            state.display_name() == self.sequence
                 && state.last_value == self.last_value
                 && state.is_called == self.is_called
         })
@@ -272,8 +257,9 @@ mod tests {
 
     #[test]
     fn a_lost_or_altered_setval_fails_and_the_same_states_pass() {
-        let state = |last_value, is_called| State {
-            sequence: "public.a_id_seq".to_owned(),
+        let state = |last_value, is_called| Sequence {
+            schema: "public".to_owned(),
+            name: "a_id_seq".to_owned(),
             last_value,
             is_called,
         };

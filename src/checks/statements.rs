@@ -1,6 +1,7 @@
 //! The dump has the statements that were written, all of them, in their order.
 
-use crate::dump::statements::StatementsOfKind;
+use crate::model::contents::StatementsOfKind;
+use crate::model::fingerprint::Fingerprint;
 use crate::model::outcome::{CheckResult, Section, Status, grouped};
 
 /// Compares the statements of the dump with the manifest's, kind by kind; and, where the manifest has it
@@ -8,7 +9,7 @@ use crate::model::outcome::{CheckResult, Section, Status, grouped};
 pub fn judge(
     in_dump: &[StatementsOfKind],
     in_manifest: &[StatementsOfKind],
-    order: Option<(u128, u128)>,
+    order: Option<(Fingerprint, Fingerprint)>,
 ) -> CheckResult {
     let count = |all: &[StatementsOfKind], kind: &str| {
         all.iter().find(|of| of.kind == kind).map_or(0, |of| of.count)
@@ -46,7 +47,7 @@ mod tests {
     use super::*;
 
     fn of(kind: &str, count: u64, fingerprint: u128) -> StatementsOfKind {
-        StatementsOfKind { kind: kind.into(), count, fingerprint }
+        StatementsOfKind { kind: kind.into(), count, fingerprint: Fingerprint(fingerprint) }
     }
 
     #[test]
@@ -60,9 +61,10 @@ mod tests {
     #[test]
     fn the_same_statements_in_another_order_fail_where_the_order_is_known() {
         let all = [of("INDEX", 41, 7), of("SET", 1_000, 8)];
+        let order = |written, found| Some((Fingerprint(written), Fingerprint(found)));
         let status = |order| judge(&all, &all, order).status;
-        assert_eq!([status(None), status(Some((1, 1)))], [Status::Passed; 2]);
-        let moved = judge(&all, &all, Some((1, 2)));
+        assert_eq!([status(None), status(order(1, 1))], [Status::Passed; 2]);
+        let moved = judge(&all, &all, order(1, 2));
         assert_eq!(moved.status, Status::Failed);
         assert!(moved.title.ends_with(": they are not in the order in which they were written"));
     }
@@ -82,7 +84,7 @@ mod tests {
                 "DROP: expected none, found 1",
             ),
         ] {
-            let result = judge(in_dump, &written, Some((1, 2)));
+            let result = judge(in_dump, &written, Some((Fingerprint(1), Fingerprint(2))));
             assert_eq!(result.status, Status::Failed);
             assert!(result.title.ends_with(said), "{}", result.title);
         }

@@ -22,6 +22,7 @@ use crate::packing::codec::Codec;
 use crate::packing::compress::{CompressError, Compressor};
 use crate::settings::{CreateSettings, process_environment};
 use crate::source::client_tools::PgDump;
+use crate::source::coverage::{self, SourceHas};
 use crate::source::error::SourceError;
 use crate::source::facts::{self, Facts};
 use crate::source::pg_dump::DumpRequest;
@@ -110,18 +111,29 @@ async fn make(job: &Job<'_>) -> Result<Manifest, Failure> {
         return archive::make(job, pg_dump).await;
     }
     let partial = Partial::create(target, settings.force)?;
-    let (facts, tools) = ask_source(job, pg_dump).await?;
-    let made = plain(job, &tools.pg_dump, facts, partial).await;
+    let (asked, tools) = ask_source(job, pg_dump).await?;
+    let made = plain(job, &tools.pg_dump, asked, partial).await;
     tools.close().await;
     made
 }
 
+/// What the source says of itself.
+struct Asked {
+    facts: Facts,
+    has: SourceHas,
+}
+
 /// What the source is, and the tools that it takes.
-async fn ask_source(job: &Job<'_>, pg_dump: PgDump) -> Result<(Facts, Tools), Failure> {
+async fn ask_source(job: &Job<'_>, pg_dump: PgDump) -> Result<(Asked, Tools), Failure> {
     let asked = async {
-        let facts = facts::source_facts(&job.settings.source, &pg_dump).await?;
+        let source = &job.settings.source;
+        let facts = facts::source_facts(source, &pg_dump).await?;
+        let has = match &facts {
+            Facts::Known(_) => coverage::source_has(source, &pg_dump).await,
+            Facts::Unknown { .. } => SourceHas::default(),
+        };
         let tools = tools::fitting(job, pg_dump, &facts).await?;
-        Ok((facts, tools))
+        Ok((Asked { facts, has }, tools))
     };
     tokio::select! {
         biased;
@@ -134,10 +146,11 @@ async fn ask_source(job: &Job<'_>, pg_dump: PgDump) -> Result<(Facts, Tools), Fa
 async fn plain(
     job: &Job<'_>,
     pg_dump: &PgDump,
-    facts: Facts,
+    asked: Asked,
     partial: Partial,
 ) -> Result<Manifest, Failure> {
     let Job { settings, target, started_at, events, stop } = *job;
+    let Asked { facts, has } = asked;
     let globals = globals::dump(job, pg_dump, &facts).await?;
     let request = request(settings, pg_dump.clone());
     let size = match &facts {
@@ -149,7 +162,7 @@ async fn plain(
         events.emit(Event::Warning(line));
     }
     let file = globals.as_ref().map(|globals| globals.file.clone());
-    let made = Made { settings, request: &request, facts, target, globals: file, started_at };
+    let made = Made { settings, request: &request, facts, has, target, globals: file, started_at };
     publish(&made, streamed, globals, events)
 }
 
@@ -214,14 +227,18 @@ fn publish(
     events: &Events,
 ) -> Result<Manifest, Failure> {
     let Streamed { compressed, contents, facts, not_understood } = streamed;
-    let packed = Packed::from(&compressed);
-    let manifest = record::manifest(made, packed, &contents, &facts, not_understood.as_ref());
+    let (bytes, sha256) = (compressed.bytes_out, compressed.sha256_hex());
+    let packed = Packed::file(made.target, bytes, sha256, compressed.bytes_in);
+    let not_recorded = record::not_recorded(&made.facts, &contents, not_understood.as_ref());
+    let mut manifest = record::manifest(made, packed, &contents, &facts, not_recorded);
+    let is_packed = made.settings.codec != Codec::None;
+    record::place_rows(&mut manifest.contents.tables, is_packed, &compressed.members);
     finish(made, &manifest, globals, || compressed.sink.publish(), events)?;
     events.emit(Event::Created {
         file: made.target.to_owned(),
         dump_bytes: compressed.bytes_in,
         file_bytes: compressed.bytes_out,
-        compressed: made.settings.codec != Codec::None,
+        compressed: is_packed,
         contents: in_words(&manifest),
         globals: made.globals.as_ref().map(|_| globals_path(made.target)),
     });
@@ -245,7 +262,7 @@ fn finish(
     if let Some(globals) = &mut globals {
         globals.keep();
     }
-    for reason in &manifest.not_recorded {
+    for reason in &manifest.contents.not_recorded {
         events.emit(Event::Warning(format!("not recorded: {reason}")));
     }
     if globals.is_none()
@@ -266,8 +283,8 @@ fn finish(
 
 /// What was counted, in words.
 fn in_words(manifest: &Manifest) -> Option<String> {
-    let rows: u64 = manifest.tables.iter().map(|table| table.rows).sum();
-    let tables = manifest.tables.len();
+    let rows = manifest.rows();
+    let tables = manifest.contents.tables.len();
     (tables > 0).then(|| {
         let (tables, rows) = (counted(tables as u64, "table"), counted(rows, "row"));
         format!("{tables}, {rows}")

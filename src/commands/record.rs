@@ -1,24 +1,24 @@
 //! What is put on record: the manifest of a backup, and the lines of the history.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use crate::dump::contents::{Contents, TableContents};
-use crate::dump::inserts::Columns;
-use crate::dump::item::{Facts, Name};
+use crate::dump::contents::Contents;
+use crate::dump::item::Facts;
 use crate::dump::items::Unsound;
-use crate::dump::statements::StatementsOfKind;
+use crate::model::contents::{Columns, Table};
+use crate::model::files::FileFacts;
 use crate::model::outcome::{RunReport, Status, Verdict};
-use crate::packing::compress::Compressed;
+use crate::model::span::{RowsAt, Span};
+use crate::packing::compress::Member;
 use crate::settings::CreateSettings;
-use crate::source::facts::Facts as SourceFacts;
+use crate::source::coverage::{Held, SourceHas};
+use crate::source::facts::{Child, Facts as SourceFacts};
 use crate::source::pg_dump::DumpRequest;
 use crate::store::history::{Record, Work};
-use crate::store::manifest::{
-    BackupFile, FORMAT_VERSION, Fingerprint, GlobalsFile, LargeObjects, Manifest, PgDump, Sequence,
-    Source, Statements, Table,
-};
+use crate::store::manifest::{self, Manifest, New, Source};
 
 /// How a backup was made.
 #[derive(Debug)]
@@ -29,10 +29,12 @@ pub struct Made<'a> {
     pub request: &'a DumpRequest,
     /// What the source said of itself.
     pub facts: SourceFacts,
+    /// What the source has.
+    pub has: SourceHas,
     /// Into which file.
     pub target: &'a Path,
     /// The file of the server's roles and tablespaces, where one is made.
-    pub globals: Option<GlobalsFile>,
+    pub globals: Option<FileFacts>,
     /// When it began.
     pub started_at: DateTime<Utc>,
 }
@@ -40,21 +42,16 @@ pub struct Made<'a> {
 /// The file that was made, or the directory.
 #[derive(Debug)]
 pub struct Packed {
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// Its checksum.
-    pub sha256: String,
+    /// Its files.
+    pub files: Vec<FileFacts>,
     /// Bytes of its SQL; 0 where it was not read.
-    pub uncompressed_bytes: u64,
+    pub dump_bytes: u64,
 }
 
-impl<W> From<&Compressed<W>> for Packed {
-    fn from(compressed: &Compressed<W>) -> Self {
-        Self {
-            bytes: compressed.bytes_out,
-            sha256: compressed.sha256_hex(),
-            uncompressed_bytes: compressed.bytes_in,
-        }
+impl Packed {
+    /// One file.
+    pub fn file(target: &Path, bytes: u64, sha256: String, dump_bytes: u64) -> Self {
+        Self { files: vec![FileFacts { name: name_of(target), bytes, sha256 }], dump_bytes }
     }
 }
 
@@ -62,40 +59,68 @@ impl<W> From<&Compressed<W>> for Packed {
 pub fn manifest(
     made: &Made,
     packed: Packed,
-    contents: &Contents,
+    found: &Contents,
     facts: &Facts,
-    not_understood: Option<&Unsound>,
+    not_recorded: Vec<String>,
 ) -> Manifest {
-    Manifest {
-        format_version: FORMAT_VERSION,
-        tool: concat!("ccc-backup ", env!("CARGO_PKG_VERSION")).to_owned(),
+    let options = made.request.options();
+    let (tables, statements) = (tables(found, &made.facts), found.statements.by_kind());
+    // Where the dump was not read, it is not known what it has not.
+    let coverage = (!statements.is_empty()).then(|| {
+        let globals = made.globals.is_some();
+        let held = Held { options: &options, tables: &tables, statements: &statements, globals };
+        made.has.beside(held)
+    });
+    let contents = manifest::Contents {
+        tables,
+        sequences: found.database.sequences.clone(),
+        large_objects: found.database.large_objects.objects(),
+        statements,
+        statements_in_order: Some(found.statements.in_order()),
+        revision: found.alembic_revisions().map(|revisions| revisions.join(", ")),
+        not_recorded,
+        coverage: coverage.flatten(),
+    };
+    Manifest::of(New {
         created_at: made.started_at,
-        source: source(made, facts),
-        pg_dump: PgDump {
-            version: made.request.pg_dump.version.clone(),
-            args: made
-                .request
-                .arguments()
-                .iter()
-                .map(|arg| arg.to_string_lossy().into_owned())
-                .collect(),
-        },
-        file: BackupFile {
-            name: name_of(made.target),
-            bytes: packed.bytes,
-            sha256: packed.sha256,
-            uncompressed_bytes: packed.uncompressed_bytes,
-            compression: made.settings.codec.packing().name().to_owned(),
-        },
+        pg_dump: made.request.pg_dump.version.clone(),
+        name: name_of(made.target),
+        format: made.request.format,
+        packing: made.settings.codec.packing(),
+        files: packed.files,
+        dump_bytes: packed.dump_bytes,
         globals: made.globals.clone(),
-        tables: tables(contents, &made.facts),
-        sequences: sequences(contents),
-        large_objects: large_objects(contents),
-        statements: statements(contents),
-        statements_in_order: Some(Fingerprint(contents.statements.in_order())),
-        alembic_revision: contents.alembic_revisions().map(|revisions| revisions.join(", ")),
-        not_recorded: not_recorded(&made.facts, contents, not_understood),
-        index: None,
+        source: source(made, facts),
+        options,
+        contents,
+    })
+}
+
+/// Has the rows of a packed plain dump read from the last of these places before them: where a byte of the
+/// file, the first of each, is unpacked to a byte of the dump, the second.
+pub fn place_rows(tables: &mut [Table], packed: bool, members: &[Member]) {
+    for span in tables.iter_mut().flat_map(|table| &mut table.spans) {
+        let Some(rows) = span.rows else { continue };
+        if !packed {
+            span.begin_at(rows.offset, rows.offset);
+            continue;
+        }
+        let next = members.partition_point(|member| member.uncompressed_offset <= rows.offset);
+        if let Some(member) = next.checked_sub(1).and_then(|at| members.get(at)) {
+            span.begin_at(member.offset, member.uncompressed_offset);
+        }
+    }
+}
+
+/// Says where the rows are in an archive, in place of where they are in the SQL that it was read as.
+pub fn place_rows_of_archive(tables: &mut [Table], rows: Vec<RowsAt>) {
+    let mut places: HashMap<(String, String), Vec<Span>> = HashMap::new();
+    for RowsAt { schema, name, span } in rows {
+        places.entry((schema, name)).or_default().push(span);
+    }
+    for table in tables {
+        let places = places.remove(&(table.schema.clone(), table.name.clone()));
+        table.spans = places.unwrap_or_default();
     }
 }
 
@@ -130,63 +155,22 @@ fn source(made: &Made, facts: &Facts) -> Source {
     }
 }
 
+/// The tables of the dump. INSERT statements without columns mean the source's order of columns, and a
+/// restored table that inherits some may have another: of those, the source's columns.
 fn tables(contents: &Contents, facts: &SourceFacts) -> Vec<Table> {
-    let table = |table: &TableContents| Table {
-        schema: text(&table.schema),
-        name: text(&table.name),
-        columns: match &table.columns {
-            Columns::Named(columns) => columns.iter().map(text).collect(),
-            Columns::Stored => columns_of_child(table, facts),
-        },
-        rows: table.fingerprint.rows,
-        fingerprint: Fingerprint(table.fingerprint.sum),
-    };
-    contents.database.tables.iter().map(table).collect()
-}
-
-/// The columns of a table that inherits some, in the source's order: INSERT statements without columns
-/// mean that order, and a restored table may have another. Of other tables it is the dump's.
-fn columns_of_child(table: &TableContents, facts: &SourceFacts) -> Vec<String> {
-    let SourceFacts::Known(known) = facts else { return Vec::new() };
-    let (schema, name) = (text(&table.schema), text(&table.name));
-    let child = known.children.iter().find(|of| of.schema == schema && of.name == name);
-    child.map(|child| child.columns.clone()).unwrap_or_default()
-}
-
-fn sequences(contents: &Contents) -> Vec<Sequence> {
-    let sequence = |set: &crate::dump::contents::SequenceState| Sequence {
-        schema: text(&set.schema),
-        name: text(&set.name),
-        last_value: set.value,
-        is_called: set.is_called,
-    };
-    contents.database.sequences.iter().map(sequence).collect()
-}
-
-fn large_objects(contents: &Contents) -> LargeObjects {
-    let written = &contents.database.large_objects;
-    let known = written.contents();
-    LargeObjects {
-        count: written.count(),
-        bytes: known.map(|known| known.bytes),
-        fingerprint: known.map(|known| Fingerprint(known.sum)),
+    let mut tables = contents.database.tables.clone();
+    let SourceFacts::Known(known) = facts else { return tables };
+    for table in tables.iter_mut().filter(|table| table.columns == Columns::Stored) {
+        let same = |of: &&Child| (&of.schema, &of.name) == (&table.schema, &table.name);
+        if let Some(child) = known.children.iter().find(same) {
+            table.columns = Columns::Named(child.columns.clone());
+        }
     }
+    tables
 }
 
-fn statements(contents: &Contents) -> Vec<Statements> {
-    let statements = |found: StatementsOfKind| Statements {
-        kind: found.kind,
-        count: found.count,
-        fingerprint: Fingerprint(found.fingerprint),
-    };
-    contents.statements.by_kind().into_iter().map(statements).collect()
-}
-
-fn text(name: &Name) -> String {
-    name.text().into_owned()
-}
-
-fn not_recorded(
+/// What could not be recorded of a dump, one sentence each.
+pub fn not_recorded(
     facts: &SourceFacts,
     contents: &Contents,
     not_understood: Option<&Unsound>,
@@ -198,7 +182,7 @@ fn not_recorded(
     if contents.inserts > 0 {
         reasons.push("rows of INSERT statements that are not understood".to_owned());
     }
-    if contents.database.large_objects.contents().is_none() {
+    if contents.database.large_objects.objects().contents.is_none() {
         reasons.push("contents of large objects, which pg_dump writes otherwise".to_owned());
     }
     if let Some(unsound) = not_understood {
@@ -220,12 +204,12 @@ pub fn history(
     if let Some(manifest) = manifest {
         record.database.clone_from(&manifest.source.database);
         record.server_version.clone_from(&manifest.source.server_version);
-        record.pg_dump_version = Some(manifest.pg_dump.version.clone());
-        record.file_bytes = Some(manifest.file.bytes);
-        record.dump_bytes = Some(manifest.file.uncompressed_bytes);
-        record.sha256 = Some(manifest.file.sha256.clone());
-        record.tables = Some(manifest.tables.len() as u64);
-        record.rows = Some(manifest.tables.iter().map(|table| table.rows).sum());
+        record.pg_dump_version = Some(manifest.tools.pg_dump.clone());
+        record.file_bytes = Some(manifest.bytes());
+        record.dump_bytes = Some(manifest.dump_bytes);
+        record.sha256 = Some(manifest.sha256());
+        record.tables = Some(manifest.contents.tables.len() as u64);
+        record.rows = Some(manifest.rows());
     }
     record
 }

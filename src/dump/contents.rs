@@ -3,16 +3,18 @@
 //! is verified, so that both say the same.
 
 use crate::dump::changes;
+pub use crate::dump::database::DatabaseContents;
 use crate::dump::database::How;
-pub use crate::dump::database::{DatabaseContents, SequenceState, TableContents};
 use crate::dump::encoding;
-use crate::dump::fingerprint::Fingerprint;
-use crate::dump::inserts::{self, Columns, Inserted};
-use crate::dump::item::{CopyBlock, Item, Meta, Name, Statement};
+use crate::dump::fingerprint::RowHasher;
+use crate::dump::inserts::{self, Inserted};
+use crate::dump::item::{CopyBlock, Item, Meta, Statement};
 use crate::dump::statement::SetVal;
 use crate::dump::statements::Statements;
 use crate::dump::surroundings::{Surroundings, translated};
 use crate::dump::unsupported::Beyond;
+use crate::model::contents::{Columns, Sequence, Table};
+use crate::model::span::Span;
 
 /// Bytes of the `alembic_version` table that are kept to read the revision from.
 const ALEMBIC_BYTES: usize = 16 * 1024;
@@ -41,10 +43,12 @@ pub struct Contents {
 #[derive(Debug)]
 struct Open {
     statement: Statement,
-    schema: Name,
-    name: Name,
-    columns: Vec<Name>,
-    fingerprint: Fingerprint,
+    schema: String,
+    name: String,
+    columns: Vec<String>,
+    hasher: RowHasher,
+    /// First byte of the rows in the dump.
+    offset: u64,
     bytes: u64,
     is_alembic: bool,
 }
@@ -57,7 +61,7 @@ impl Contents {
             Item::CopyStart(block) => self.start(block, encoding),
             Item::CopyData(data) => {
                 if let Some(open) = &mut self.open {
-                    open.fingerprint.update(data);
+                    open.hasher.update(data);
                     self.database.times.look_at(data);
                     open.bytes += data.len() as u64;
                     if open.is_alembic {
@@ -91,10 +95,10 @@ impl Contents {
     /// Whether it connects to that one.
     pub fn connects_to(&self, name: &str) -> bool {
         let mut databases = self.earlier.iter().chain([&self.database]);
-        databases.any(|database| database.name.as_ref().is_some_and(|of| of.text() == name))
+        databases.any(|database| database.name.as_ref().is_some_and(|of| of == name))
     }
 
-    fn connect(&mut self, name: Name) {
+    fn connect(&mut self, name: String) {
         self.surroundings.connect();
         let same = |database: &DatabaseContents| database.name.as_ref() == Some(&name);
         if same(&self.database) {
@@ -126,7 +130,8 @@ impl Contents {
 
     /// Whether it makes a table, or has rows or large objects.
     pub fn holds_anything(&self) -> bool {
-        let objects = || self.databases().any(|database| database.large_objects.count() > 0);
+        let objects =
+            || self.databases().any(|database| database.large_objects.objects().count > 0);
         self.made + self.inserts > 0 || self.tables() > 0 || objects()
     }
 
@@ -140,7 +145,7 @@ impl Contents {
             statement.setval_under(standard_strings)
         {
             let (schema, name) = self.surroundings.key(schema.as_ref(), &sequence, encoding);
-            self.database.set(SequenceState { schema, name, value, is_called }, statement);
+            self.database.set(Sequence { schema, name, last_value: value, is_called }, statement);
         } else if self.surroundings.take(statement, encoding) {
         } else if statement.starts_with(&["INSERT"]) {
             self.insert(statement, encoding);
@@ -187,14 +192,14 @@ impl Contents {
             return;
         };
         let Inserted { schema, table, columns, fingerprint, rows, may_skip } = inserted;
-        if self.database.is_temporary(schema.as_ref(), &table) {
+        let key = self.surroundings.key(schema.as_ref(), &table, encoding);
+        if self.database.is_temporary(schema.as_ref(), &key.1) {
             return;
         }
-        let key = self.surroundings.key(schema.as_ref(), &table, encoding);
-        let columns = columns.translated(encoding);
+        let columns = inserts::columns(columns.as_deref(), encoding);
         let bytes = rows.len() as u64;
         let (schema, name) = key.clone();
-        let found = TableContents { schema, name, columns, fingerprint, bytes };
+        let found = Table { schema, name, columns, fingerprint, bytes, spans: Vec::new() };
         match self.database.how(&key) {
             None | Some(How::Inserted) => {}
             // What COPY wrote before it, by hand, is of one table with it.
@@ -234,16 +239,17 @@ impl Contents {
             self.beyond = Beyond::of(block, encoding, self.database.encoding_so_far());
         }
         self.is_in(encoding);
-        if self.database.is_temporary(block.schema.as_ref(), &block.table) {
+        let (schema, name) = self.surroundings.key(block.schema.as_ref(), &block.table, encoding);
+        if self.database.is_temporary(block.schema.as_ref(), &name) {
             return;
         }
-        let (schema, name) = self.surroundings.key(block.schema.as_ref(), &block.table, encoding);
         self.open = Some(Open {
             statement: block.statement.clone(),
             schema,
             name,
             columns: block.columns.iter().map(|column| translated(column, encoding)).collect(),
-            fingerprint: Fingerprint::for_encoding(encoding),
+            hasher: RowHasher::for_encoding(encoding),
+            offset: block.data_offset,
             bytes: 0,
             is_alembic: block.table == "alembic_version" && block.columns == ["version_num"],
         });
@@ -252,12 +258,13 @@ impl Contents {
     /// A table may have several blocks (`--load-via-partition-root`): they are one table's rows.
     fn end(&mut self) {
         let Some(open) = self.open.take() else { return };
-        let found = TableContents {
+        let found = Table {
             schema: open.schema,
             name: open.name,
             columns: Columns::Named(open.columns),
-            fingerprint: open.fingerprint.finish(),
+            fingerprint: open.hasher.finish(),
             bytes: open.bytes,
+            spans: vec![Span::of_dump(open.offset, open.bytes)],
         };
         self.database.add(found, How::Copied, &open.statement);
     }

@@ -17,10 +17,9 @@ fn names_without_schema_are_in_the_first_schema_of_the_search_path() {
           SELECT pg_catalog.setval('s', 1, true);\n\
           SET search_path = public, pg_catalog;\nCOPY a (b) FROM stdin;\n1\n\\.\n",
     );
-    let names: Vec<String> =
-        found.database.tables.iter().map(TableContents::display_name).collect();
+    let names: Vec<String> = found.database.tables.iter().map(Table::display_name).collect();
     assert_eq!(names, ["shop.a", "public.a"]);
-    let quoted: Vec<String> = found.database.tables.iter().map(TableContents::quoted).collect();
+    let quoted: Vec<String> = found.database.tables.iter().map(Table::quoted).collect();
     assert_eq!(quoted, [r#""shop"."a""#, r#""public"."a""#]);
     assert_eq!(found.database.sequences[0].schema, "shop");
 }
@@ -45,7 +44,7 @@ fn names_are_translated_from_the_encoding_of_the_dump() {
     );
     let table = &found.database.tables[0];
     assert_eq!(
-        (table.display_name().as_str(), &*table.columns.named()[0].text()),
+        (table.display_name().as_str(), table.columns.named()[0].as_str()),
         ("public.ł", "ą")
     );
     assert_eq!(found.database.sequences[0].name, "ł_ą_seq");
@@ -53,7 +52,7 @@ fn names_are_translated_from_the_encoding_of_the_dump() {
 
 #[test]
 fn names_of_sequences_are_read_under_the_strings_of_the_dump() {
-    let name = |dump: &[u8]| contents(dump).database.sequences[0].name.to_string();
+    let name = |dump: &[u8]| contents(dump).database.sequences[0].name.clone();
     let set = br#"SELECT pg_catalog.setval('public."a\\b"', 1, true);"#;
     assert_eq!(name(set), r"a\\b");
     let off = b"SET standard_conforming_strings = off;\n";
@@ -102,8 +101,28 @@ fn rows_are_the_same_whether_they_are_copied_or_inserted() {
         b"INSERT INTO public.a (b, c) VALUES (1, 'x\\');\n\
           INSERT INTO public.a (b, c) VALUES (NULL, 'y');\n",
     );
+    let without_spans = |mut found: Contents| {
+        found.database.tables.iter_mut().for_each(|table| table.spans.clear());
+        found
+    };
+    let copied = without_spans(copied);
     assert_eq!(inserted.database.tables, copied.database.tables);
     assert_eq!((inserted.inserts, inserted.rows()), (0, 2));
+}
+
+#[test]
+fn the_place_of_each_block_of_rows_is_known() {
+    let dump =
+        "COPY public.a (b) FROM stdin;\n1\n22\n\\.\nCOPY public.a (b) FROM stdin;\n333\n\\.\n";
+    let found = contents(dump.as_bytes());
+    let whole = format!("-- PostgreSQL database dump\n{dump}");
+    let rows = |span: &Span| {
+        let rows = span.rows.unwrap();
+        let from = usize::try_from(rows.offset).unwrap();
+        &whole[from..from + usize::try_from(rows.bytes).unwrap()]
+    };
+    let rows: Vec<_> = found.database.tables[0].spans.iter().map(rows).collect();
+    assert_eq!(rows, ["1\n22\n", "333\n"]);
 }
 
 #[test]
@@ -118,8 +137,7 @@ fn a_table_with_a_row_that_is_not_known_is_left_out_and_the_others_are_not() {
         b"INSERT INTO a VALUES (1);\nINSERT INTO b VALUES (1);\nINSERT INTO c VALUES (1);\n\
           INSERT INTO b VALUES (now());\nINSERT INTO b VALUES (2);\nINSERT INTO c VALUES (2);\n",
     );
-    let names: Vec<String> =
-        found.database.tables.iter().map(TableContents::display_name).collect();
+    let names: Vec<String> = found.database.tables.iter().map(Table::display_name).collect();
     assert_eq!(names, ["public.a", "public.c"]);
     assert_eq!((found.rows(), found.inserts), (3, 2));
 }
@@ -165,7 +183,7 @@ fn what_a_dump_holds_is_told_by_database() {
     let shown: Vec<String> = found
         .databases()
         .map(|of| {
-            let tables: Vec<String> = of.tables.iter().map(TableContents::display_name).collect();
+            let tables: Vec<String> = of.tables.iter().map(Table::display_name).collect();
             format!("{} {tables:?} {}", of.name.as_ref().unwrap(), of.sequences.len())
         })
         .collect();

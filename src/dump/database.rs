@@ -4,65 +4,23 @@
 use std::collections::{HashMap, HashSet};
 
 use super::changes::{Change, Changed};
-use super::fingerprint::TableFingerprint;
-use super::inserts::Columns;
 use super::item::{Name, Statement};
 use super::large_objects::Written;
 use super::times::Samples;
-use crate::model::quoting::quote_qualified;
+use crate::model::contents::{Columns, Sequence, Table};
 
 /// The kind of pg_dump's comment above a table's rows.
 const ROWS: &str = "TABLE DATA";
-
-/// The state of a sequence in the dump.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SequenceState {
-    /// Schema: the one that the dump says, else the one that it means.
-    pub schema: Name,
-    /// Name.
-    pub name: Name,
-    /// Its last value.
-    pub value: i64,
-    /// Whether the next value comes after it; if not, it is the next.
-    pub is_called: bool,
-}
-
-/// A table that has rows in the dump, or could have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableContents {
-    /// Schema: the one that the dump says, else the one that it means.
-    pub schema: Name,
-    /// Name.
-    pub name: Name,
-    /// Columns in the order of the values; none for a table without columns.
-    pub columns: Columns,
-    /// Rows and their fingerprint.
-    pub fingerprint: TableFingerprint,
-    /// Bytes of the rows as text.
-    pub bytes: u64,
-}
-
-impl TableContents {
-    /// `schema.table`, for people to read.
-    pub fn display_name(&self) -> String {
-        format!("{}.{}", self.schema, self.name)
-    }
-
-    /// The name as SQL.
-    pub fn quoted(&self) -> String {
-        quote_qualified(&self.schema.text(), &self.name.text())
-    }
-}
 
 /// What a dump holds of one database.
 #[derive(Debug, Default)]
 pub struct DatabaseContents {
     /// Its name where the dump connects to it; `None` where it is left to whoever restores it.
-    pub name: Option<Name>,
+    pub name: Option<String>,
     /// Tables in dump order.
-    pub tables: Vec<TableContents>,
+    pub tables: Vec<Table>,
     /// Sequence states in dump order.
-    pub sequences: Vec<SequenceState>,
+    pub sequences: Vec<Sequence>,
     /// Large objects.
     pub large_objects: Written,
     /// The client encoding that its rows are in, where the dump names one. In a dump of a cluster, each
@@ -72,9 +30,9 @@ pub struct DatabaseContents {
     /// may have a zone of its own.
     pub times: Samples,
     /// Tables that are gone when the restore is, whose rows are not held against anything.
-    pub temporary: HashSet<Name>,
+    pub temporary: HashSet<String>,
     /// Where the tables of a name are in the list.
-    places: HashMap<(Name, Name), Place>,
+    places: HashMap<(String, String), Place>,
     /// How many of the sequences were set before the last statement that may have moved them, and it.
     moved: Option<(usize, Changed)>,
 }
@@ -100,12 +58,12 @@ pub(super) enum How {
 }
 
 impl DatabaseContents {
-    pub(super) fn named(name: Name) -> Self {
+    pub(super) fn named(name: String) -> Self {
         Self { name: Some(name), ..Self::default() }
     }
 
     /// The statement that changed a table after its rows, where there is one.
-    pub fn changed(&self, table: &TableContents) -> Option<&Changed> {
+    pub fn changed(&self, table: &Table) -> Option<&Changed> {
         self.places.get(&(table.schema.clone(), table.name.clone()))?.changed.as_ref()
     }
 
@@ -120,29 +78,29 @@ impl DatabaseContents {
     }
 
     /// How the rows of a table are written that has some.
-    pub(super) fn how(&self, key: &(Name, Name)) -> Option<How> {
+    pub(super) fn how(&self, key: &(String, String)) -> Option<How> {
         self.places.get(key).map(|place| place.how)
     }
 
     /// Whether a table has rows with these columns.
-    pub(super) fn has(&self, key: &(Name, Name), columns: &Columns) -> bool {
+    pub(super) fn has(&self, key: &(String, String), columns: &Columns) -> bool {
         let mut at = self.places.get(key).into_iter().flat_map(|place| &place.at);
         at.any(|at| self.tables[*at].columns == *columns)
     }
 
     /// Whether a name is that of a table which the dump makes for itself alone.
-    pub(super) fn is_temporary(&self, schema: Option<&Name>, table: &Name) -> bool {
+    pub(super) fn is_temporary(&self, schema: Option<&Name>, table: &str) -> bool {
         schema.is_none_or(|schema| *schema == "pg_temp") && self.temporary.contains(table)
     }
 
     /// Whether a statement among what pg_dump wrote finds rows that pg_dump wrote: it is no part of a
     /// dump by hand, and what it changes is damage.
-    pub(super) fn is_damage(&self, key: &(Name, Name), statement: &Statement) -> bool {
+    pub(super) fn is_damage(&self, key: &(String, String), statement: &Statement) -> bool {
         statement.toc.is_some() && self.places.get(key).is_some_and(|place| place.announced)
     }
 
     /// Takes rows of a table that `statement` writes.
-    pub(super) fn add(&mut self, found: TableContents, how: How, statement: &Statement) {
+    pub(super) fn add(&mut self, found: Table, how: How, statement: &Statement) {
         let Self { tables, places, .. } = self;
         let key = (found.schema.clone(), found.name.clone());
         let place = places.entry(key).or_insert_with(|| Place {
@@ -155,6 +113,7 @@ impl DatabaseContents {
             Some(at) => {
                 tables[*at].fingerprint += found.fingerprint;
                 tables[*at].bytes += found.bytes;
+                tables[*at].spans.extend(found.spans);
             }
             None => {
                 place.at.push(tables.len());
@@ -164,7 +123,7 @@ impl DatabaseContents {
     }
 
     /// Leaves out a table of which a row is inserted that is not known.
-    pub(super) fn forget(&mut self, key: (Name, Name)) {
+    pub(super) fn forget(&mut self, key: (String, String)) {
         let unknown = Place { at: Vec::new(), how: How::Unknown, announced: false, changed: None };
         let place = self.places.entry(key).or_insert(unknown);
         if place.how != How::Inserted {
@@ -184,12 +143,12 @@ impl DatabaseContents {
         &mut self,
         change: &Change,
         statement: &Statement,
-        key: impl Fn(Option<&Name>, &Name) -> (Name, Name),
+        key: impl Fn(Option<&Name>, &Name) -> (String, String),
     ) {
         self.moves_sequences(statement);
         match change {
             Change::OfAny => {
-                let all: Vec<(Name, Name)> = self.places.keys().cloned().collect();
+                let all: Vec<(String, String)> = self.places.keys().cloned().collect();
                 all.iter().for_each(|key| self.changes_table(key, statement));
             }
             Change::Of(tables) => {
@@ -200,7 +159,7 @@ impl DatabaseContents {
         }
     }
 
-    pub(super) fn changes_table(&mut self, key: &(Name, Name), statement: &Statement) {
+    pub(super) fn changes_table(&mut self, key: &(String, String), statement: &Statement) {
         if !self.is_damage(key, statement)
             && let Some(place) = self.places.get_mut(key)
         {
@@ -216,8 +175,8 @@ impl DatabaseContents {
     }
 
     /// Takes the state of a sequence. One that is set once more by hand has its last state.
-    pub(super) fn set(&mut self, state: SequenceState, statement: &Statement) {
-        let same = |of: &&mut SequenceState| (&of.schema, &of.name) == (&state.schema, &state.name);
+    pub(super) fn set(&mut self, state: Sequence, statement: &Statement) {
+        let same = |of: &&mut Sequence| (&of.schema, &of.name) == (&state.schema, &state.name);
         match self.sequences.iter_mut().find(same).filter(|_| statement.toc.is_none()) {
             Some(before) => *before = state,
             None => self.sequences.push(state),
@@ -225,7 +184,9 @@ impl DatabaseContents {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.tables.is_empty() && self.sequences.is_empty() && self.large_objects.count() == 0
+        self.tables.is_empty()
+            && self.sequences.is_empty()
+            && self.large_objects.objects().count == 0
     }
 }
 

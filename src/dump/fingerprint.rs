@@ -5,17 +5,15 @@
 //! two tables collide.
 
 use std::fmt;
-use std::iter::Sum;
-use std::ops::{Add, AddAssign};
 
 use memchr::memchr_iter;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::encoding::Encoding;
+use crate::model::contents::TableFingerprint;
 
 /// Takes in the rows of a table in pieces cut anywhere.
-pub struct Fingerprint {
+pub struct RowHasher {
     total: TableFingerprint,
     /// The hash of a row that the last piece cut.
     open: Box<Xxh3>,
@@ -34,7 +32,7 @@ struct OpenRow {
     escaping: bool,
 }
 
-impl Fingerprint {
+impl RowHasher {
     /// Of no rows, for every client encoding but those of [`Self::with_raw_newlines`].
     #[must_use]
     pub fn new() -> Self {
@@ -128,15 +126,15 @@ impl Fingerprint {
     }
 }
 
-impl Default for Fingerprint {
+impl Default for RowHasher {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl fmt::Debug for Fingerprint {
+impl fmt::Debug for RowHasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fingerprint").field("total", &self.total).finish_non_exhaustive()
+        f.debug_struct("RowHasher").field("total", &self.total).finish_non_exhaustive()
     }
 }
 
@@ -146,75 +144,10 @@ fn backslashes_are_odd(row: &[u8], before: bool) -> bool {
     (count % 2 == 1) ^ (count == row.len() && before)
 }
 
-/// The fingerprint of a table's rows. Those of parts of a table add up to that of the table.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TableFingerprint {
-    /// Number of rows.
-    pub rows: u64,
-    /// Sum of the rows' hashes modulo 2^128; written as 32 hexadecimal digits.
-    #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
-    pub sum: u128,
-}
-
-impl TableFingerprint {
-    /// Takes in a whole row, with its line end, in an encoding whose characters hold no ASCII.
-    pub(super) fn take(&mut self, row: &[u8]) {
-        self.add_row(xxh3_128(row.strip_suffix(b"\n").unwrap_or(row)));
-    }
-
-    /// What is left without these rows; `None` where it holds fewer.
-    #[must_use]
-    pub fn without(self, others: Self) -> Option<Self> {
-        let rows = self.rows.checked_sub(others.rows)?;
-        // No rows have no hashes, whatever the others were.
-        let sum = if rows == 0 { 0 } else { self.sum.wrapping_sub(others.sum) };
-        Some(Self { rows, sum })
-    }
-
-    fn add_row(&mut self, hash: u128) {
-        self.rows += 1;
-        self.sum = self.sum.wrapping_add(hash);
-    }
-}
-
-impl fmt::Display for TableFingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.sum)
-    }
-}
-
-impl Add for TableFingerprint {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self { rows: self.rows + other.rows, sum: self.sum.wrapping_add(other.sum) }
-    }
-}
-
-impl AddAssign for TableFingerprint {
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
-impl Sum for TableFingerprint {
-    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
-        parts.fold(Self::default(), Add::add)
-    }
-}
-
-fn to_hex<S: Serializer>(sum: &u128, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{sum:032x}"))
-}
-
-fn from_hex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let digits = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    match u128::from_str_radix(&text, 16) {
-        Ok(sum) if digits => Ok(sum),
-        _ => Err(de::Error::custom("a fingerprint has 32 hexadecimal digits")),
-    }
+/// The fingerprint with one more row, whole and with its line end, in an encoding whose characters hold no
+/// ASCII.
+pub(super) fn add_line(to: &mut TableFingerprint, row: &[u8]) {
+    to.add_row(xxh3_128(row.strip_suffix(b"\n").unwrap_or(row)));
 }
 
 #[cfg(test)]
@@ -223,9 +156,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn of(data: &[u8]) -> TableFingerprint {
-        let mut fingerprint = Fingerprint::new();
-        fingerprint.update(data);
-        fingerprint.finish()
+        let mut hasher = RowHasher::new();
+        hasher.update(data);
+        hasher.finish()
     }
 
     #[test]
@@ -252,28 +185,18 @@ mod tests {
 
     #[test]
     fn every_newline_ends_a_row_where_a_backslash_can_be_half_a_character() {
-        let mut fingerprint = Fingerprint::for_encoding(Some("SJIS"));
-        fingerprint.update(b"\x95\\\n\x95\\\n");
-        assert_eq!(fingerprint.finish().rows, 2);
-        let mut fingerprint = Fingerprint::for_encoding(Some("UTF8"));
-        fingerprint.update(b"x\\\nx\n");
-        assert_eq!(fingerprint.finish().rows, 1);
+        let mut hasher = RowHasher::for_encoding(Some("SJIS"));
+        hasher.update(b"\x95\\\n\x95\\\n");
+        assert_eq!(hasher.finish().rows, 2);
+        let mut hasher = RowHasher::for_encoding(Some("UTF8"));
+        hasher.update(b"x\\\nx\n");
+        assert_eq!(hasher.finish().rows, 1);
     }
 
     #[test]
     fn the_carriage_returns_of_a_windows_dump_are_not_part_of_its_rows() {
         assert_eq!(of(b"1\ta\r\n\r\n"), of(b"1\ta\n\n"));
         assert_ne!(of(b"1\r2\n"), of(b"12\n"));
-    }
-
-    #[test]
-    fn it_is_written_as_hexadecimal_digits_and_read_back() {
-        let fingerprint = of(b"a\n");
-        let json = serde_json::to_string(&fingerprint).expect("JSON");
-        assert_eq!(json, format!(r#"{{"rows":1,"sum":"{fingerprint}"}}"#));
-        let back: TableFingerprint = serde_json::from_str(&json).expect("a fingerprint");
-        assert_eq!(back, fingerprint);
-        assert!(serde_json::from_str::<TableFingerprint>(r#"{"rows":1,"sum":"+1"}"#).is_err());
     }
 
     #[test]
@@ -288,15 +211,15 @@ mod tests {
             data in proptest::collection::vec(prop::sample::select(b"a\\\n\r\\\nbc".to_vec()), 0..400),
             cuts in proptest::collection::vec(1_usize..300, 1..20),
         ) {
-            let mut fingerprint = Fingerprint::new();
+            let mut hasher = RowHasher::new();
             let mut rest = &data[..];
             for cut in cuts.iter().cycle() {
                 if rest.is_empty() { break; }
                 let (piece, after) = rest.split_at(rest.len().min(*cut));
-                fingerprint.update(piece);
+                hasher.update(piece);
                 rest = after;
             }
-            prop_assert_eq!(fingerprint.finish(), of(&data));
+            prop_assert_eq!(hasher.finish(), of(&data));
         }
 
         #[test]
@@ -311,7 +234,7 @@ mod tests {
             let [one, two] = [one, two].map(|part| of(text(part).as_bytes()));
             prop_assert_eq!(parts.without(one), Some(two));
             let sum = rows.iter().fold(0_u128, |sum, row| sum.wrapping_add(xxh3_128(row.as_bytes())));
-            prop_assert_eq!(parts.sum, sum);
+            prop_assert_eq!(parts.sum.0, sum);
         }
     }
 }

@@ -5,46 +5,19 @@
 //! `true`, `false`, `NULL`, `B'…'`, a literal, or `DEFAULT` for a generated column. A statement with
 //! anything else is not understood.
 
-use super::fingerprint::TableFingerprint;
+use super::fingerprint::add_line;
 use super::item::Name;
 use super::surroundings::translated;
 use super::token::Tokens;
-
-/// The columns of which a table's rows have values.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Columns {
-    /// These.
-    Named(Vec<Name>),
-    /// All of the table but the generated ones, in its order: INSERT without a list of columns.
-    Stored,
-}
-
-impl Columns {
-    /// Those that the dump names.
-    pub fn named(&self) -> &[Name] {
-        match self {
-            Self::Named(columns) => columns,
-            Self::Stored => &[],
-        }
-    }
-
-    /// With names in UTF-8.
-    pub(super) fn translated(&self, encoding: Option<&str>) -> Self {
-        match self {
-            Self::Named(names) => {
-                Self::Named(names.iter().map(|name| translated(name, encoding)).collect())
-            }
-            Self::Stored => Self::Stored,
-        }
-    }
-}
+use crate::model::contents::{Columns, TableFingerprint};
 
 /// What an INSERT statement adds to a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Inserted {
     pub(super) schema: Option<Name>,
     pub(super) table: Name,
-    pub(super) columns: Columns,
+    /// Those that are named; all but the generated ones where none are.
+    pub(super) columns: Option<Vec<Name>>,
     pub(super) fingerprint: TableFingerprint,
     /// The rows in COPY's text format.
     pub(super) rows: Vec<u8>,
@@ -55,8 +28,14 @@ pub(super) struct Inserted {
 impl Inserted {
     /// The names of table and columns.
     pub(super) fn names(&self) -> impl Iterator<Item = &Name> {
-        self.schema.iter().chain([&self.table]).chain(self.columns.named())
+        self.schema.iter().chain([&self.table]).chain(self.columns.iter().flatten())
     }
+}
+
+/// The columns of a table of which a statement names these, or none.
+pub(super) fn columns(named: Option<&[Name]>, encoding: Option<&str>) -> Columns {
+    let translated = |name| translated(name, encoding);
+    named.map_or(Columns::Stored, |names| Columns::Named(names.iter().map(translated).collect()))
 }
 
 /// Schema and name of the table that a statement inserts into.
@@ -100,16 +79,19 @@ pub(super) fn read(text: &[u8], standard_strings: bool) -> Option<Inserted> {
         head.take_word("values").then(|| Values::read(head.rest(), !standard_strings))??
     };
     let columns = match named {
-        None => Columns::Stored,
+        None => None,
         Some(columns) if columns.len() == values.width => {
             let stored =
                 columns.into_iter().zip(0..).filter(|(_, at)| !values.generated.contains(at));
-            Columns::Named(stored.map(|(column, _)| column).collect())
+            Some(stored.map(|(column, _)| column).collect())
         }
         Some(_) => return None,
     };
     let mut fingerprint = TableFingerprint::default();
-    values.rows.split_inclusive(|byte| *byte == b'\n').for_each(|row| fingerprint.take(row));
+    values
+        .rows
+        .split_inclusive(|byte| *byte == b'\n')
+        .for_each(|row| add_line(&mut fingerprint, row));
     let Values { rows, may_skip, .. } = values;
     Some(Inserted { schema, table, columns, fingerprint, rows, may_skip })
 }
@@ -274,11 +256,11 @@ impl Scan<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dump::fingerprint::Fingerprint;
+    use crate::dump::fingerprint::RowHasher;
 
     fn rows(text: &str) -> Option<String> {
         let inserted = read(text.as_bytes(), true)?;
-        let mut fingerprint = Fingerprint::new();
+        let mut fingerprint = RowHasher::new();
         fingerprint.update(&inserted.rows);
         assert_eq!(inserted.fingerprint, fingerprint.finish());
         Some(String::from_utf8(inserted.rows).unwrap())
@@ -311,14 +293,14 @@ mod tests {
         }
         let inserted = read(b"INSERT INTO \"S\".\"t;\" VALUES (1);", true).unwrap();
         assert_eq!((inserted.schema, inserted.table), (Some("S".into()), "t;".into()));
-        assert_eq!(inserted.columns, Columns::Stored);
+        assert_eq!(inserted.columns, None);
     }
 
     #[test]
     fn generated_columns_have_no_values() {
         let text = b"INSERT INTO a (g, b, \"C\", d) VALUES (DEFAULT, 1, 2, DEFAULT);";
         let inserted = read(text, true).unwrap();
-        assert_eq!(inserted.columns, Columns::Named(vec!["b".into(), "C".into()]));
+        assert_eq!(inserted.columns, Some(vec!["b".into(), "C".into()]));
         assert_eq!(inserted.rows, b"1\t2\n");
         assert_eq!(rows("INSERT INTO a VALUES (DEFAULT);").unwrap(), "\n");
         assert_eq!(rows("INSERT INTO a DEFAULT VALUES;").unwrap(), "\n");

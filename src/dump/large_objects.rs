@@ -8,28 +8,8 @@ use std::fmt;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::token::{Token, Tokens};
-
-/// The large objects of a database: their number, their bytes, and the sum modulo 2^128 of a hash of
-/// each one that is not empty.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LargeObjects {
-    /// How many there are.
-    pub count: u64,
-    /// Bytes in all of them.
-    pub bytes: u64,
-    /// The sum of the xxh3-128 hashes of number (four bytes, the highest first) and contents.
-    pub sum: u128,
-}
-
-impl LargeObjects {
-    /// Takes in the contents of one.
-    pub fn add(&mut self, object: &LargeObject) {
-        if object.bytes > 0 {
-            self.bytes += object.bytes;
-            self.sum = self.sum.wrapping_add(object.hash.digest128());
-        }
-    }
-}
+use crate::model::contents::{LargeObjects, ObjectContents};
+use crate::model::fingerprint::Fingerprint;
 
 /// The contents of a large object, taken in piece by piece.
 #[derive(Clone)]
@@ -51,6 +31,14 @@ impl LargeObject {
         self.hash.update(data);
         self.bytes += data.len() as u64;
     }
+
+    /// Adds what is in it to what is in others.
+    pub fn add_to(&self, all: &mut ObjectContents) {
+        if self.bytes > 0 {
+            all.bytes += self.bytes;
+            all.fingerprint = all.fingerprint.plus(Fingerprint(self.hash.digest128()));
+        }
+    }
 }
 
 impl fmt::Debug for LargeObject {
@@ -62,7 +50,8 @@ impl fmt::Debug for LargeObject {
 /// Follows the statements of a dump.
 #[derive(Debug, Default)]
 pub struct Written {
-    found: LargeObjects,
+    count: u64,
+    found: ObjectContents,
     open: Option<LargeObject>,
     /// Something was written in a way that pg_dump does not write it.
     strange: bool,
@@ -73,25 +62,21 @@ impl Written {
     pub fn take(&mut self, text: &[u8], standard_strings: bool) {
         let Some(call) = Call::of(text, standard_strings) else { return };
         match (call, &mut self.open) {
-            (Call::Create, _) => self.found.count += 1,
+            (Call::Create, _) => self.count += 1,
             (Call::Open(number), None) => self.open = Some(LargeObject::new(number)),
             (Call::Write(data), Some(object)) => object.update(&data),
             (Call::Close, Some(object)) => {
-                self.found.add(object);
+                object.add_to(&mut self.found);
                 self.open = None;
             }
             _ => self.strange = true,
         }
     }
 
-    /// How many were made.
-    pub fn count(&self) -> u64 {
-        self.found.count
-    }
-
-    /// What was written; `None` where that is not known.
-    pub fn contents(&self) -> Option<LargeObjects> {
-        (!self.strange && self.open.is_none()).then_some(self.found)
+    /// What was written so far.
+    pub fn objects(&self) -> LargeObjects {
+        let known = !self.strange && self.open.is_none();
+        LargeObjects { count: self.count, contents: known.then_some(self.found) }
     }
 }
 
@@ -160,13 +145,13 @@ mod tests {
     }
 
     fn of(objects: &[(u32, &[u8])]) -> LargeObjects {
-        let mut found = LargeObjects { count: objects.len() as u64, ..LargeObjects::default() };
+        let mut found = ObjectContents::default();
         for (number, contents) in objects {
             let mut object = LargeObject::new(*number);
             object.update(contents);
-            found.add(&object);
+            object.add_to(&mut found);
         }
-        found
+        LargeObjects { count: objects.len() as u64, contents: Some(found) }
     }
 
     const MADE: &str = "SELECT pg_catalog.lo_create('7');SELECT pg_catalog.lo_create('8');";
@@ -178,8 +163,7 @@ mod tests {
              SELECT pg_catalog.lowrite(0, '\\x5c');SELECT pg_catalog.lo_close(0);\n\
              SELECT pg_catalog.lo_open('8', 131072);SELECT pg_catalog.lo_close(0);"
         ));
-        assert_eq!(found.contents(), Some(of(&[(7, b"\x00\xff\\"), (8, b"")])));
-        assert_eq!(found.count(), 2);
+        assert_eq!(found.objects(), of(&[(7, b"\x00\xff\\"), (8, b"")]));
     }
 
     #[test]
@@ -197,7 +181,7 @@ mod tests {
         {
             written.take(text.as_bytes(), false);
         }
-        assert_eq!(written.contents().unwrap().sum, of(&[(7, b"a")]).sum);
+        assert_eq!(written.objects().contents, of(&[(7, b"a")]).contents);
     }
 
     #[test]
@@ -216,7 +200,7 @@ mod tests {
             format!("{open}SELECT pg_catalog.lowrite(1, '\\x00');SELECT pg_catalog.lo_close(0);"),
             format!("{open}SELECT pg_catalog.lowrite(0, 0);SELECT pg_catalog.lo_close(0);"),
         ] {
-            assert_eq!(written(&strange).contents(), None, "{strange}");
+            assert_eq!(written(&strange).objects().contents, None, "{strange}");
         }
     }
 
@@ -224,6 +208,6 @@ mod tests {
     fn other_statements_change_nothing() {
         let other =
             "SELECT pg_catalog.setval('s', 1);SELECT lo_unlink(1);BEGIN;SELECT pg_catalog.x;";
-        assert_eq!(written(other).contents(), Some(LargeObjects::default()));
+        assert_eq!(written(other).objects(), of(&[]));
     }
 }

@@ -5,13 +5,14 @@ use std::io::Read;
 
 use bytes::Bytes;
 
-use super::contents::{DatabaseContents, TableContents};
-use super::inserts::{self, Columns};
+use super::contents::DatabaseContents;
+use super::inserts;
 use super::item::{CopyBlock, Item, Meta, Name, Statement};
 use super::items::{Items, ItemsError};
 use super::script::row_end;
 use super::subject::Subject;
 use super::surroundings::{Surroundings, translated};
+use crate::model::contents::{Columns, Table};
 
 /// Bytes of a table's rows that come before a cut, at the least.
 const PART_BYTES: usize = 64 << 20;
@@ -51,16 +52,14 @@ pub enum Piece {
 /// The tables whose rows are wanted.
 #[derive(Debug)]
 pub struct Wanted {
-    database: Option<Name>,
-    tables: HashMap<(Name, Name, Columns), usize>,
+    database: Option<String>,
+    tables: HashMap<(String, String, Columns), usize>,
 }
 
 impl Wanted {
     /// These of the tables of a database.
     pub fn of(database: &DatabaseContents, tables: &[usize]) -> Self {
-        let key = |table: &TableContents| {
-            (table.schema.clone(), table.name.clone(), table.columns.clone())
-        };
+        let key = |table: &Table| (table.schema.clone(), table.name.clone(), table.columns.clone());
         let tables = tables.iter().map(|index| (key(&database.tables[*index]), *index));
         Self { database: database.name.clone(), tables: tables.collect() }
     }
@@ -153,7 +152,7 @@ impl<F: FnMut(Piece) -> bool> Rows<'_, F> {
     fn inserted(&mut self, statement: &Statement, encoding: Option<&str>) {
         let read = inserts::read(&statement.text, self.surroundings.standard_strings());
         let Some(inserted) = read else { return };
-        let (schema, columns) = (inserted.schema.as_ref(), &inserted.columns);
+        let (schema, columns) = (inserted.schema.as_ref(), inserted.columns.as_deref());
         let found = self.find(schema, &inserted.table, columns, encoding);
         let Some(table) = found else { return self.cut() };
         if self.open != Some(table) {
@@ -164,8 +163,8 @@ impl<F: FnMut(Piece) -> bool> Rows<'_, F> {
     }
 
     fn table_of(&self, block: &CopyBlock, encoding: Option<&str>) -> Option<usize> {
-        let columns = Columns::Named(block.columns.clone());
-        let found = || self.find(block.schema.as_ref(), &block.table, &columns, encoding);
+        let (schema, columns) = (block.schema.as_ref(), Some(&block.columns[..]));
+        let found = || self.find(schema, &block.table, columns, encoding);
         self.here.then(found).flatten()
     }
 
@@ -173,11 +172,11 @@ impl<F: FnMut(Piece) -> bool> Rows<'_, F> {
         &self,
         schema: Option<&Name>,
         table: &Name,
-        columns: &Columns,
+        columns: Option<&[Name]>,
         encoding: Option<&str>,
     ) -> Option<usize> {
         let (schema, name) = self.surroundings.key(schema, table, encoding);
-        let columns = columns.translated(encoding);
+        let columns = inserts::columns(columns, encoding);
         self.wanted.tables.get(&(schema, name, columns)).copied()
     }
 

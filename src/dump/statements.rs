@@ -10,6 +10,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::item::Statement;
 use super::superuser::{self, Taken};
+use crate::model::contents::StatementsOfKind;
+use crate::model::fingerprint::Fingerprint;
 
 /// Kinds that are told apart; PostgreSQL has about a hundred.
 const MOST_KINDS: usize = 1000;
@@ -37,18 +39,6 @@ struct Kind {
     hash: Box<Xxh3>,
 }
 
-/// What was found of one kind of statements.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatementsOfKind {
-    /// pg_dump's own word for it, such as `FK CONSTRAINT`; for statements without a comment above
-    /// them, such as the DROP of `--clean`, their first word.
-    pub kind: String,
-    /// How many.
-    pub count: u64,
-    /// The xxh3-128 hash of their texts in the order of the dump, a NUL after each.
-    pub fingerprint: u128,
-}
-
 impl Statements {
     /// Takes in the next statement.
     pub fn take(&mut self, statement: &Statement) {
@@ -74,8 +64,8 @@ impl Statements {
     }
 
     /// The xxh3-128 hash of all texts in the order of the dump, whatever their kind, a NUL after each.
-    pub fn in_order(&self) -> u128 {
-        self.all.hash.digest128()
+    pub fn in_order(&self) -> Fingerprint {
+        self.all.fingerprint()
     }
 
     /// What the first of them takes from the superuser of every new server, and its line.
@@ -95,13 +85,17 @@ impl Statements {
         let found = |(name, kind): (&String, &Kind)| StatementsOfKind {
             kind: name.clone(),
             count: kind.count,
-            fingerprint: kind.hash.digest128(),
+            fingerprint: kind.fingerprint(),
         };
         self.by_kind.iter().map(found).collect()
     }
 }
 
 impl Kind {
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(self.hash.digest128())
+    }
+
     fn take(&mut self, text: &[u8]) {
         self.count += 1;
         self.hash.update(text);

@@ -8,7 +8,7 @@ use super::item::{Name, Statement};
 #[derive(Debug, Default)]
 pub(super) struct Surroundings {
     /// Where names without a schema are: the first schema of the search path.
-    path: Option<Name>,
+    path: Option<String>,
     /// Plain literals have escapes: `standard_conforming_strings` is off.
     escapes: bool,
 }
@@ -37,11 +37,11 @@ impl Surroundings {
 
     /// The schema that is written, else the one that is meant: pg_dump before version 10.3 wrote
     /// names without schema after a `SET search_path`, and a session has one before that is set.
-    pub(super) fn schema(&self, written: Option<&Name>, encoding: Option<&str>) -> Name {
+    pub(super) fn schema(&self, written: Option<&Name>, encoding: Option<&str>) -> String {
         match (written, &self.path) {
             (Some(schema), _) => translated(schema, encoding),
             (None, Some(schema)) => schema.clone(),
-            (None, None) => "public".into(),
+            (None, None) => "public".to_owned(),
         }
     }
 
@@ -51,12 +51,12 @@ impl Surroundings {
         schema: Option<&Name>,
         table: &Name,
         encoding: Option<&str>,
-    ) -> (Name, Name) {
+    ) -> (String, String) {
         (self.schema(schema, encoding), translated(table, encoding))
     }
 }
 
-/// The name in UTF-8.
-pub(super) fn translated(name: &Name, encoding: Option<&str>) -> Name {
-    Name::from(&*encoding::decode(name.as_bytes(), encoding))
+/// A name as text: the one place where names of what a dump holds are decoded.
+pub(super) fn translated(name: &Name, encoding: Option<&str>) -> String {
+    encoding::decode(name.as_bytes(), encoding).into_owned()
 }

@@ -1,9 +1,16 @@
 //! The plain nouns of the house, each once: they do nothing to the world outside.
 
+pub mod backup_id;
+pub mod contents;
+pub mod coverage;
 pub mod damage;
+pub mod dump_options;
+pub mod files;
+pub mod fingerprint;
 pub mod format;
 pub mod outcome;
 pub mod packing;
 pub mod quoting;
 pub mod secret;
+pub mod span;
 pub mod suffix;

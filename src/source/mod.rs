@@ -1,6 +1,7 @@
 //! The database that a backup is made of: how it is reached, PostgreSQL's client tools, and what they are asked.
 
 pub mod client_tools;
+pub mod coverage;
 pub mod error;
 pub mod facts;
 pub mod globals;

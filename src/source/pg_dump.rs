@@ -8,6 +8,7 @@ use super::client_tools::{PgDump, Tool};
 use super::error::SourceError;
 use super::pg_dump_args;
 use super::settings::SourceSettings;
+use crate::model::dump_options::DumpOptions;
 use crate::model::format::Format;
 use crate::model::secret::Secret;
 use crate::packing::codec::Codec;
@@ -23,7 +24,7 @@ pub struct DumpRequest {
     pub settings: SourceSettings,
     /// The pg_dump to run.
     pub pg_dump: PgDump,
-    /// More arguments, recorded in the manifest.
+    /// More arguments; the manifest records what they mean.
     pub extra_args: Vec<OsString>,
     /// Whether owners and grants are dumped.
     pub keep_owner: bool,
@@ -36,8 +37,12 @@ pub struct DumpRequest {
 }
 
 impl DumpRequest {
-    /// The arguments that shape the dump, without those of the connection and the place; for the
-    /// manifest.
+    /// What the arguments mean; for the manifest.
+    pub fn options(&self) -> DumpOptions {
+        options_of(&self.arguments(), self.pg_dump.major)
+    }
+
+    /// The arguments that shape the dump, without those of the connection and the place.
     pub fn arguments(&self) -> Vec<OsString> {
         let mut arguments = vec![format!("--format={}", self.format)];
         match self.format {
@@ -54,8 +59,8 @@ impl DumpRequest {
         }
         // pg_dump refuses --clean where there is nothing to create. An archive holds what drops
         // things whatever is said here; it is for pg_restore to say.
-        let data_only = self.extra_args.iter().any(|arg| arg == "-a" || arg == "--data-only");
-        if self.format == Format::Plain && !data_only {
+        let extra = options_of(&self.extra_args, self.pg_dump.major);
+        if self.format == Format::Plain && !extra.data_only {
             arguments.extend(["--clean", "--if-exists"].map(str::to_owned));
         }
         arguments.into_iter().map(OsString::from).chain(self.extra_args.iter().cloned()).collect()
@@ -74,7 +79,7 @@ impl DumpRequest {
     /// # Errors
     /// [`SourceError::Argument`].
     pub fn invocation(&self) -> Result<Invocation, SourceError> {
-        pg_dump_args::check(&self.extra_args)?;
+        pg_dump_args::check(&self.extra_args, self.pg_dump.major)?;
         let tool = self.settings.apply(self.pg_dump.tool.invocation());
         Ok(tool.args(self.arguments()))
     }
@@ -99,6 +104,10 @@ impl DumpRequest {
         let running = self.invocation()?.arg(file).start()?;
         Ok(DumpProcess { tool: "pg_dump", running })
     }
+}
+
+fn options_of(arguments: &[OsString], major: u32) -> DumpOptions {
+    DumpOptions::of(arguments.iter().map(|argument| argument.to_string_lossy()), major)
 }
 
 /// Starts a pg_restore that writes an archive as SQL. As with [`DumpRequest::start`].

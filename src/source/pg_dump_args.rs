@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 
 use super::error::SourceError;
+use crate::model::dump_options::{long_option, short_option};
 
 const WRITES: &str = "it changes what is written, or where";
 const CONNECTS: &str = "the connection has options of its own, and arguments are recorded";
@@ -25,26 +26,23 @@ const LONG: [(&str, &str); 12] = [
     ("version", NO_DUMP),
 ];
 
-/// Short options that take a value (pg_dump 13 to 18).
-const WITH_VALUE: &[u8] = b"dEefFhjnNpStTUZ";
-
-/// Checks every argument.
+/// Checks every argument, for a pg_dump of this major version.
 ///
 /// # Errors
 /// [`SourceError::Argument`] names the first that may not be passed on.
-pub fn check(arguments: &[OsString]) -> Result<(), SourceError> {
+pub fn check(arguments: &[OsString], major: u32) -> Result<(), SourceError> {
     let mut value_follows = false;
     for argument in arguments {
         if std::mem::take(&mut value_follows) {
             continue;
         }
-        value_follows = check_one(argument)?;
+        value_follows = check_one(argument, major)?;
     }
     Ok(())
 }
 
 /// Checks one argument; says whether the next is its value.
-fn check_one(argument: &OsStr) -> Result<bool, SourceError> {
+fn check_one(argument: &OsStr, major: u32) -> Result<bool, SourceError> {
     let bytes = argument.as_encoded_bytes();
     let refused = |name: String, why| SourceError::Argument { argument: name, why };
     if let Some(long) = bytes.strip_prefix(b"--") {
@@ -55,7 +53,11 @@ fn check_one(argument: &OsStr) -> Result<bool, SourceError> {
         return match forbidden {
             Some((full, why)) => Err(refused(format!("--{full}"), *why)),
             None if name.is_empty() => Err(refused("--".to_owned(), CONNECTS)),
-            None => Ok(whole && takes_value(name)),
+            None => {
+                let known =
+                    std::str::from_utf8(name).ok().and_then(|name| long_option(name, major));
+                Ok(whole && known.is_some_and(|known| known.takes_value))
+            }
         };
     }
     let Some(cluster) = bytes.strip_prefix(b"-").filter(|rest| !rest.is_empty()) else {
@@ -74,42 +76,11 @@ fn check_one(argument: &OsStr) -> Result<bool, SourceError> {
         if let Some(why) = why {
             return Err(refused(format!("-{}", char::from(*option)), why));
         }
-        if WITH_VALUE.contains(option) {
+        if short_option(char::from(*option)).is_some_and(|known| known.takes_value) {
             return Ok(at + 1 == cluster.len());
         }
     }
     Ok(false)
-}
-
-/// Whether a long option takes a value, which may stand in the next argument. Any unambiguous
-/// beginning counts; of a word that begins several, the value is then no bare word either.
-fn takes_value(name: &[u8]) -> bool {
-    const NAMES: [&str; 22] = [
-        "encoding",
-        "exclude-extension",
-        "exclude-schema",
-        "exclude-table",
-        "exclude-table-and-children",
-        "exclude-table-data",
-        "exclude-table-data-and-children",
-        "extension",
-        "extra-float-digits",
-        "filter",
-        "include-foreign-data",
-        "lock-wait-timeout",
-        "restrict-key",
-        "role",
-        "rows-per-insert",
-        "schema",
-        "section",
-        "snapshot",
-        "superuser",
-        "sync-method",
-        "table",
-        "table-and-children",
-    ];
-    NAMES.iter().any(|full| full.as_bytes() == name)
-        || NAMES.iter().any(|full| name.len() > 2 && full.as_bytes().starts_with(name))
 }
 
 #[cfg(test)]
@@ -118,7 +89,7 @@ mod tests {
 
     fn refused(arguments: &[&str]) -> Option<String> {
         let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
-        match check(&arguments) {
+        match check(&arguments, 15) {
             Err(SourceError::Argument { argument, .. }) => Some(argument),
             _ => None,
         }

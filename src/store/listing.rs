@@ -84,7 +84,7 @@ pub fn at_rest(dir: &Path) -> Result<(Vec<AtRest>, Vec<PathBuf>), StoreError> {
         let of_target = manifest.is_none().then(|| of(&path)).flatten();
         let known = manifest.as_ref().or(of_target.as_ref());
         let recorded = known.and_then(|known| known.as_ref().ok());
-        let recorded = recorded.map(|manifest| manifest.file.sha256.clone());
+        let recorded = recorded.map(Manifest::sha256);
         AtRest { found, bytes, manifest, recorded }
     };
     Ok((found.into_iter().map(look).collect(), not_searched))
@@ -108,9 +108,7 @@ fn listed(dir: &Path, backup: &AtRest, memory: &Memory) -> Listed {
         database: manifest
             .and_then(|manifest| manifest.source.database.clone())
             .or_else(|| known.last(|record| record.database.clone())),
-        rows: manifest
-            .map(|manifest| manifest.tables.iter().map(|table| table.rows).sum())
-            .or_else(|| known.last(|record| record.rows)),
+        rows: manifest.map(Manifest::rows).or_else(|| known.last(|record| record.rows)),
         manifest: match &backup.manifest {
             None => ManifestState::Absent,
             Some(Ok(_)) => ManifestState::Present,

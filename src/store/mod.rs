@@ -14,7 +14,6 @@ pub mod proof;
 pub mod publish;
 pub mod publish_directory;
 pub mod retention;
-mod seal;
 pub mod statistics;
 pub mod sweep;
 pub mod totals;

@@ -62,8 +62,8 @@ fn proven(path: &Path, bytes: u64, kind: Kind, memory: &Memory) -> Option<Proven
     }
     let manifest = Manifest::read(path).ok().flatten();
     let manifest = manifest.filter(|manifest| manifest.check_belongs(path, bytes).is_ok());
-    let recorded = manifest.as_ref().map(|manifest| manifest.file.sha256.as_str());
-    memory.of_backup(&Backup { path, bytes, recorded }).proven()
+    let recorded = manifest.as_ref().map(Manifest::sha256);
+    memory.of_backup(&Backup { path, bytes, recorded: recorded.as_deref() }).proven()
 }
 
 /// What an entry is; `None` for what is no backup.

@@ -9,11 +9,9 @@ use ccc_backup::checks::large_objects::{self, Expected};
 use ccc_backup::checks::read_back::{self, Found, Wanted};
 use ccc_backup::checks::rendering::Rendering;
 use ccc_backup::checks::{ccc_tables, schema};
-use ccc_backup::dump::contents::TableContents;
-use ccc_backup::dump::fingerprint::TableFingerprint;
-use ccc_backup::dump::inserts::Columns;
 use ccc_backup::dump::large_objects::Written;
 use ccc_backup::dump::times::Samples;
+use ccc_backup::model::contents::{Columns, Table, TableFingerprint};
 use ccc_backup::model::outcome::Status;
 use ccc_backup::model::secret::Secret;
 use ccc_backup::pg::{Address, ConnectInfo};
@@ -50,7 +48,7 @@ async fn large_objects_that_may_not_be_read_are_counted_and_their_contents_not_p
         in_dump.take(text.as_bytes(), true);
     }
     let session = server(&database).connect().await.unwrap();
-    let expected = Expected { in_dump: &in_dump, recorded: None, content: true };
+    let expected = Expected { in_dump: in_dump.objects(), recorded: None, content: true };
     let (check, why_not) = large_objects::check(&session, expected, &|_| {}).await.unwrap();
     assert_eq!((check.status, why_not), (Status::Passed, None));
     assert_eq!(check.title, "Large objects match the backup (1, 1 bytes)");
@@ -76,12 +74,13 @@ async fn a_table_that_the_server_refuses_to_look_for_is_not_there() {
 }
 
 fn table(name: &str) -> Wanted {
-    Wanted::all(TableContents {
+    Wanted::all(Table {
         schema: "public".into(),
         name: name.into(),
         columns: Columns::Stored,
         fingerprint: TableFingerprint::default(),
         bytes: 0,
+        spans: Vec::new(),
     })
 }
 

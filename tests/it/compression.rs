@@ -39,7 +39,7 @@ fn what_create_packs_other_programs_read_and_verify_passes() {
         assert_eq!(place.names(".")[..2], [file.to_owned(), format!("{file}.manifest.json")]);
         let manifest = std::fs::read(place.dir().join(format!("{file}.manifest.json"))).unwrap();
         let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
-        assert_eq!(manifest["file"]["compression"], method);
+        assert_eq!(manifest["packing"], method);
         if let Some(program) = program {
             said(&place, program, &["-t"], file);
             assert_eq!(lines(&said(&place, program, &["-dc"], file)), lines(&dump));

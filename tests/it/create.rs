@@ -115,7 +115,7 @@ fn the_output_is_named_as_asked_with_the_suffix_that_it_has() {
         let bytes = std::fs::read(place.dir().join(file)).unwrap();
         let gzip = bytes.starts_with(&[0x1f, 0x8b]);
         assert_eq!(gzip, file.ends_with(".gz"), "{file}");
-        assert_eq!(manifest(&place, file)["file"]["bytes"], bytes.len(), "{file}");
+        assert_eq!(manifest(&place, file)["files"][0]["bytes"], bytes.len(), "{file}");
         assert_eq!(outcome.stdout.contains("Compressing backup..."), gzip, "{outcome}");
     }
     let size = |name| std::fs::metadata(place.dir().join(name)).unwrap().len();
@@ -140,10 +140,10 @@ fn the_manifest_says_what_is_in_the_backup() {
     assert_eq!(manifest["source"]["database"], database.name.as_str());
     assert_eq!(manifest["source"]["encoding"], "UTF8");
     assert_eq!(
-        manifest["alembic_revision"],
+        manifest["contents"]["revision"],
         database.sql("SELECT version_num FROM alembic_version")
     );
-    let tables = manifest["tables"].as_array().unwrap();
+    let tables = manifest["contents"]["tables"].as_array().unwrap();
     for table in tables {
         let name = |field: &str| table[field].as_str().unwrap().replace('"', "\"\"");
         let sql = format!("SELECT count(*) FROM ONLY \"{}\".\"{}\"", name("schema"), name("name"));
@@ -160,10 +160,55 @@ fn what_follows_two_dashes_goes_to_pg_dump_and_into_the_manifest() {
     let (place, database) = (Place::without_docker(), unchanged_database());
     created(place.create(database).args(["a.sql", "--", "--table=public.users"]));
     let manifest = manifest(&place, "a.sql.gz");
-    let tables = manifest["tables"].as_array().unwrap();
+    let tables = manifest["contents"]["tables"].as_array().unwrap();
     assert_eq!(tables.iter().map(|table| &table["name"]).collect::<Vec<_>>(), ["users"]);
-    let arguments = manifest["pg_dump"]["args"].to_string();
-    assert!(arguments.contains("--table=public.users"), "{arguments}");
+    assert_eq!(manifest["options"]["tables"], serde_json::json!(["public.users"]));
+}
+
+#[test]
+fn the_manifest_says_what_the_source_has_and_the_backup_has_not() {
+    let (place, database) = (Place::without_docker(), database());
+    let (other, role) = (unchanged_database(), format!("beside_{}", database.name));
+    database.sql(&format!(
+        "CREATE UNLOGGED TABLE fast (id integer); CREATE PUBLICATION news FOR TABLE users;
+         CREATE ROLE {role}; ALTER ROLE {role} IN DATABASE {name} SET work_mem = '5MB';
+         ALTER DATABASE {name} SET TimeZone = 'UTC'",
+        name = database.name
+    ));
+    let args = ["--", "--exclude-table-d", "users", "-T", "comments", "--no-unlogged"];
+    created(place.create(&database).arg("a.sql").args(args));
+    let coverage = manifest(&place, "a.sql.gz")["contents"]["coverage"].clone();
+    created(place.create(&database).args(["b.sql", "--globals"]));
+    let of_whole = manifest(&place, "b.sql.gz")["contents"]["coverage"].clone();
+    database.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    let has = |of: &serde_json::Value, key: &str, name: &str| {
+        of[key].as_array().unwrap().iter().any(|of| of == name)
+    };
+    assert!(has(&coverage, "databases", &other.name), "{coverage}");
+    assert!(!has(&coverage, "databases", &database.name), "{coverage}");
+    assert!(has(&coverage, "roles", &role), "{coverage}");
+    assert_eq!(coverage["excluded_tables"].to_string(), r#"["public.comments","public.users"]"#);
+    assert_eq!(coverage["unlogged_tables"].to_string(), r#"["public.fast"]"#);
+    assert_eq!(coverage["publications"].to_string(), "[]");
+    for setting in ["database: TimeZone", &format!("role {role}: work_mem")] {
+        assert!(has(&coverage, "settings", setting), "{setting}: {coverage}");
+    }
+    for key in ["roles", "excluded_tables", "unlogged_tables", "unreadable_tables"] {
+        assert_eq!(of_whole[key].to_string(), "[]", "{key}");
+    }
+}
+
+#[test]
+fn options_of_pg_dump_mean_what_pg_dump_takes_them_for() {
+    let (place, database) = (Place::new(), unchanged_database());
+    for (name, option) in [("a", "-xs"), ("b", "--schema-o"), ("c", "--sect=pre-data")] {
+        let backup = format!("{name}.sql.gz");
+        created(place.create(database).args([name, "--", option]));
+        assert_eq!(manifest(&place, &backup)["contents"]["tables"].to_string(), "[]", "{option}");
+        let outcome = place.outcome(place.verify().arg(&backup));
+        outcome.passed();
+        assert!(outcome.stdout.contains("✓ No rows, as is meant"), "{option}: {outcome}");
+    }
 }
 
 #[test]
@@ -200,7 +245,7 @@ fn force_replaces_a_backup_and_its_manifest() {
     database.sql("DELETE FROM comments");
     created(place.create(&database).args(["a.sql", "--force"]));
     let second = manifest(&place, "a.sql.gz");
-    assert_ne!(first["file"]["sha256"], second["file"]["sha256"]);
+    assert_ne!(first["files"][0]["sha256"], second["files"][0]["sha256"]);
     place.outcome(place.verify().arg("a.sql.gz")).passed();
 }
 

@@ -42,6 +42,7 @@ mod monitoring;
 mod museum;
 mod newer_pg_dump;
 mod newer_server;
+mod old_manifests;
 mod oracle;
 mod order;
 mod pg_restore;
@@ -55,6 +56,7 @@ mod sandbox;
 mod second_opinion;
 mod secrets;
 
+mod spans;
 mod strategy;
 mod support;
 mod torture;

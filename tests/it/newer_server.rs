@@ -156,7 +156,7 @@ fn create_takes_pg_dump_from_a_container_and_verify_the_servers_version() {
         let manifest = place.dir().join(format!("{name}.manifest.json"));
         let manifest = std::fs::read_to_string(manifest).unwrap();
         let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-        let version = manifest["pg_dump"]["version"].as_str().unwrap();
+        let version = manifest["tools"]["pg_dump"].as_str().unwrap();
         assert!(version.starts_with("17."), "{version}");
         let outcome = place.outcome(place.verify_by_version().arg(name));
         outcome.passed().says(&format!("Starting PostgreSQL {MAJOR} container..."));

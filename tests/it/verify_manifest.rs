@@ -65,8 +65,9 @@ fn a_row_that_is_gone_fails() {
 fn a_manifest_that_counts_other_rows_fails() {
     let (place, _, _) = backed_up();
     change_manifest(&place, |manifest| {
-        let users = manifest.tables.iter_mut().find(|table| table.name == "users").unwrap();
-        users.rows += 1;
+        let users =
+            manifest.contents.tables.iter_mut().find(|table| table.name == "users").unwrap();
+        users.fingerprint.rows += 1;
     });
     let outcome = verified(&place);
     outcome.failed("public.users");
@@ -122,12 +123,12 @@ fn a_stream_that_is_not_read_here_and_is_not_the_one_of_its_manifest_fails() {
     let (place, path, bytes) = backed_up();
     let packed = piped(&bytes, "zstd", &["-q", "--long=31", "-c"]);
     std::fs::write(&path, &packed).unwrap();
-    change_manifest(&place, |manifest| manifest.file.bytes = packed.len() as u64);
+    change_manifest(&place, |manifest| manifest.files[0].bytes = packed.len() as u64);
     let outcome = verified(&place);
     outcome.failed("Checksum does not match the manifest");
     // The one that it was made for may be good.
     let sha256 = hex::encode(Sha256::digest(&packed));
-    change_manifest(&place, |manifest| manifest.file.sha256 = sha256.clone());
+    change_manifest(&place, |manifest| manifest.files[0].sha256 = sha256.clone());
     verified(&place).not_verified("needs more than 128 MiB of memory");
 }
 
@@ -142,16 +143,43 @@ fn a_statement_that_was_moved_among_others_of_another_kind_fails_though_it_resto
     assert_eq!(moved.len(), dump.len());
     std::fs::write(&path, &moved).unwrap();
     let fitted =
-        |manifest: &mut Manifest| manifest.file.sha256 = hex::encode(Sha256::digest(&moved));
+        |manifest: &mut Manifest| manifest.files[0].sha256 = hex::encode(Sha256::digest(&moved));
     change_manifest(&place, fitted);
     let outcome = verified(&place);
     outcome.failed("they are not in the order in which they were written");
     // A manifest of before the order was recorded proves the rest.
-    change_manifest(&place, |manifest| manifest.statements_in_order = None);
+    change_manifest(&place, |manifest| manifest.contents.statements_in_order = None);
     verified(&place).passed();
     std::fs::write(&path, &dump).unwrap();
     change_manifest(&place, |manifest| {
-        manifest.file.sha256 = hex::encode(Sha256::digest(&dump));
+        manifest.files[0].sha256 = hex::encode(Sha256::digest(&dump));
     });
     verified(&place).passed();
+}
+
+#[test]
+fn of_a_directory_the_file_that_is_not_what_was_written_is_named() {
+    let place = Place::new();
+    let mut create = place.create(unchanged_database());
+    let outcome = Outcome::of(&create.args(["a", "--format=directory"]).output().unwrap());
+    assert_eq!(outcome.code, 0, "{outcome}");
+    let manifest = Manifest::read(&place.dir().join("a.dir")).unwrap().unwrap();
+    let names: Vec<&str> = manifest.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, place.names("a.dir"));
+    let name = names.iter().find(|name| name.ends_with(".gz")).unwrap();
+    let path = place.dir().join("a.dir").join(name);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The time in the head of a gzip file, which nothing else covers.
+    bytes[4] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    place.outcome(place.verify().arg("a.dir")).failed(&format!("{name} is not what was written"));
+}
+
+#[test]
+fn a_manifest_that_requires_what_is_not_known_here_is_not_verified() {
+    let (place, _, _) = backed_up();
+    change_manifest(&place, |manifest| manifest.requires.push("age".to_owned()));
+    let outcome = verified(&place);
+    outcome.not_verified("requires what this version of ccc-backup does not understand: age");
+    outcome.hints("or a newer one");
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Job, ask_source, died, finish, globals, in_words, interrupted, request};
+use super::{Asked, Job, ask_source, died, finish, globals, in_words, interrupted, request};
 use crate::archive::directory::ArchiveDirectory;
 use crate::archive::{Examined, Fault, OpenBackup};
 use crate::commands::inspect::{self, Inspection};
@@ -96,8 +96,8 @@ pub(super) async fn make(job: &Job<'_>, pg_dump: PgDump) -> Result<Manifest, Fai
         });
     }
     let place = Place::create(job.target, job.settings)?;
-    let (facts, tools) = ask_source(job, pg_dump).await?;
-    let made = archive(job, &tools.pg_dump, facts, place).await;
+    let (asked, tools) = ask_source(job, pg_dump).await?;
+    let made = archive(job, &tools.pg_dump, asked, place).await;
     tools.close().await;
     made
 }
@@ -105,10 +105,11 @@ pub(super) async fn make(job: &Job<'_>, pg_dump: PgDump) -> Result<Manifest, Fai
 async fn archive(
     job: &Job<'_>,
     pg_dump: &PgDump,
-    facts: Facts,
+    asked: Asked,
     place: Place,
 ) -> Result<Manifest, Failure> {
     let Job { settings, target, started_at, events, stop } = *job;
+    let Asked { facts, has } = asked;
     let globals = globals::dump(job, pg_dump, &facts).await?;
     let request = request(settings, pg_dump.clone());
     dump(&request, &facts, place.path(), events, stop).await?;
@@ -126,21 +127,22 @@ async fn archive(
         Ok(decoded) => (decoded, None),
         Err(why) => (Inspection::default(), Some(why)),
     };
-    let packed = Packed {
-        bytes: archive.bytes(),
-        sha256: examined.sha256,
-        uncompressed_bytes: decoded.dump_bytes,
+    let packed = match settings.format {
+        Format::Directory => Packed { files: examined.files, dump_bytes: decoded.dump_bytes },
+        _ => Packed::file(target, archive.bytes(), examined.sha256, decoded.dump_bytes),
     };
     let file = globals.as_ref().map(|globals| globals.file.clone());
-    let made = Made { settings, request: &request, facts, target, globals: file, started_at };
+    let made = Made { settings, request: &request, facts, has, target, globals: file, started_at };
     let Inspection { unsound, facts, contents, .. } = decoded;
-    let mut manifest = record::manifest(&made, packed, &contents, &facts, unsound.as_ref());
-    manifest.not_recorded.extend(unread.map(|why| format!("rows, contents and statements: {why}")));
+    let mut not_recorded = record::not_recorded(&made.facts, &contents, unsound.as_ref());
+    not_recorded.extend(unread.map(|why| format!("rows, contents and statements: {why}")));
+    let mut manifest = record::manifest(&made, packed, &contents, &facts, not_recorded);
+    record::place_rows_of_archive(&mut manifest.contents.tables, examined.rows);
     finish(&made, &manifest, globals, || place.publish(), events)?;
     events.emit(Event::Created {
         file: target.to_owned(),
-        dump_bytes: manifest.file.bytes,
-        file_bytes: manifest.file.bytes,
+        dump_bytes: manifest.bytes(),
+        file_bytes: manifest.bytes(),
         compressed: false,
         contents: in_words(&manifest),
         globals: made.globals.as_ref().map(|_| globals_path(target)),
@@ -195,8 +197,8 @@ async fn read_back(
         let (archive, cancel) = (archive.clone(), stop.token().clone());
         tokio::task::spawn_blocking(move || archive.examine(&cancel, Arc::new(|_| {})))
     };
-    // As `verify` does it, which knows the arguments only.
-    let no_owner = request.arguments().iter().any(|arg| arg == "--no-owner");
+    // As `verify` does it.
+    let no_owner = !request.options().owners;
     let decoding = async {
         match pg_restore {
             Some(pg_restore) => decode(&pg_restore, archive, no_owner, events, stop).await,

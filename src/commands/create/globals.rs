@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use super::{Job, interrupted};
 use crate::commands::Failure;
 use crate::events::Event;
+use crate::model::files::FileFacts;
 use crate::source::client_tools::PgDump;
 use crate::source::error::{SourceError, ToolFailure};
 use crate::source::facts::Facts;
 use crate::source::globals;
 use crate::store::error::StoreError;
 use crate::store::globals::{globals_path, is_shared};
-use crate::store::manifest::GlobalsFile;
 use crate::store::publish::Partial;
 
 /// The file in the making.
@@ -22,7 +22,7 @@ pub(super) struct Globals {
     partial: Partial,
     overwrite: bool,
     /// What the manifest says of it.
-    pub(super) file: GlobalsFile,
+    pub(super) file: FileFacts,
 }
 
 /// Asks for them and writes the partial file, where that is wanted.
@@ -55,7 +55,7 @@ pub(super) async fn dump(
     partial.write_all(&globals.sql).map_err(|error| StoreError::io("write", &path, error))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let bytes = globals.sql.len() as u64;
-    let file = GlobalsFile { name, bytes, sha256: globals.sha256 };
+    let file = FileFacts { name, bytes, sha256: globals.sha256 };
     Ok(Some(Globals { partial, overwrite: settings.force, file }))
 }
 

@@ -104,7 +104,7 @@ async fn look_and_decode(
     let (examined, started) =
         reading::start_while(cx, &request, examining, is_sound, sandbox, notes).await?;
     let examined = examined.map_err(|error| unread(&error, cx.stop))?;
-    let checksum = reading::note_checksum(cx, &examined.sha256, notes);
+    let checksum = reading::note_checksum(cx, &examined.sha256, &examined.files, notes);
     if !judge_head(cx, &examined.head, started, checksum.as_ref(), notes)? {
         return Ok(None);
     }
@@ -303,7 +303,7 @@ fn decoding(cx: Context<'_>, sandbox: &Sandbox, stdout: mpsc::Sender<bytes::Byte
 /// between its major versions; the checksum holds for the archive itself.
 fn compare_statements(cx: Context<'_>, dump: &Inspection, here: &str, notes: &mut Notes<'_>) {
     let Some(manifest) = cx.recorded() else { return };
-    let there = manifest.pg_dump.version.as_str();
+    let there = manifest.tools.pg_dump.as_str();
     if archive::major_of(here) == archive::major_of(there) {
         notes.check(reading::statements(manifest, dump));
     } else {

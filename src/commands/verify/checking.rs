@@ -15,9 +15,9 @@ use super::watching::lost;
 use super::{large_objects, sequences};
 use crate::checks::{self, CheckError, migrations, presence, soundness};
 use crate::config::Migrations;
-use crate::dump::contents::{Contents, DatabaseContents, TableContents};
-use crate::dump::item::Name;
+use crate::dump::contents::{Contents, DatabaseContents};
 use crate::events::Event;
+use crate::model::contents::Table;
 use crate::model::outcome::{Obstacle, Section, Status};
 use crate::pg::Session;
 use crate::sandbox::Sandbox;
@@ -55,10 +55,8 @@ pub(super) async fn check(
 /// Of the databases that a dump makes by itself, the one with the application's tables, else the
 /// last one that holds anything.
 fn applications_database(cx: Context<'_>, contents: &Contents) -> Option<String> {
-    let is_apps =
-        |table: &TableContents| cx.settings.tables.iter().any(|of| of.name == table.name.text());
-    let name =
-        |database: &DatabaseContents| database.name.as_ref().map(|name| name.text().into_owned());
+    let is_apps = |table: &Table| cx.settings.tables.iter().any(|of| of.name == table.name);
+    let name = |database: &DatabaseContents| database.name.clone();
     let apps = contents.databases().find(|database| database.tables.iter().any(is_apps));
     apps.or(contents.databases().last()).and_then(name)
 }
@@ -76,9 +74,9 @@ async fn check_all(
     events.emit(Event::SectionStarted(Section::Contents));
     let several = contents.databases().count() > 1;
     for dump in contents.databases() {
-        let name = dump.name.as_ref().map_or(DATABASE.into(), Name::text);
-        notes.about = several.then(|| name.clone().into_owned());
-        let database = RestoredDatabase::open(checking, server.database(&name), dump).await?;
+        let name = dump.name.as_deref().unwrap_or(DATABASE);
+        notes.about = several.then(|| name.to_owned());
+        let database = RestoredDatabase::open(checking, server.database(name), dump).await?;
         against_the_backup(checking, &database, notes).await?;
     }
     notes.about = None;
@@ -137,7 +135,7 @@ async fn against_the_backup(
     let manifest = checking.cx.manifest;
     let known = manifest.and_then(|manifest| manifest.source.unsound.as_deref());
     notes.check(soundness::check(session, known, !checking.without_rows).await?);
-    if let Some(recorded) = manifest.and_then(|of| of.alembic_revision.as_deref()) {
+    if let Some(recorded) = manifest.and_then(|of| of.contents.revision.as_deref()) {
         let restored = migrations::revisions(session).await?.unwrap_or_default().join(", ");
         notes.check(migrations::judge_recorded(&restored, recorded));
     }

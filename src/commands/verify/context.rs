@@ -1,7 +1,6 @@
 //! What every step is given and none changes.
 
 use crate::archive::OpenBackup;
-use crate::checks::presence;
 use crate::commands::Stop;
 use crate::config::Data;
 use crate::events::Events;
@@ -43,16 +42,12 @@ impl<'a> Context<'a> {
     /// Whether the backup may be without rows, by its manifest or by the configuration.
     pub fn may_be_without_rows(self) -> bool {
         self.settings.data == Data::None
-            || presence::leaves_rows_out(self.pg_dump_args().map(String::as_str))
+            || self.manifest.is_some_and(|manifest| manifest.options.leaves_rows_out())
     }
 
     /// Whether `create` was told to leave owners out. An archive holds them all the same, and
     /// pg_restore is told.
     pub fn is_without_owners(self) -> bool {
-        self.pg_dump_args().any(|arg| arg == "--no-owner")
-    }
-
-    fn pg_dump_args(self) -> impl Iterator<Item = &'a String> {
-        self.manifest.into_iter().flat_map(|manifest| &manifest.pg_dump.args)
+        self.manifest.is_some_and(|manifest| !manifest.options.owners)
     }
 }

@@ -8,7 +8,7 @@ use crate::checks::CheckError;
 use crate::checks::extensions::{self, Member};
 use crate::checks::read_back::{self, Found, Wanted};
 use crate::dump::encoding::is_for_databases;
-use crate::dump::fingerprint::TableFingerprint;
+use crate::model::contents::TableFingerprint;
 use crate::sandbox::Locale;
 
 /// The database in which the extensions are made once more.

@@ -3,7 +3,7 @@
 use super::database::RestoredDatabase;
 use super::findings::Notes;
 use crate::checks::CheckError;
-use crate::checks::large_objects::{self, Expected, Recorded};
+use crate::checks::large_objects::{self, Expected};
 use crate::events::{Event, Progress, Work};
 
 /// Compares them, where the backup has any.
@@ -14,19 +14,14 @@ pub(super) async fn check(
     let RestoredDatabase { checking, session, dump, .. } = database;
     let cx = checking.cx;
     let objects = Expected {
-        in_dump: &dump.large_objects,
-        recorded: cx.recorded().map(|manifest| {
-            let recorded = &manifest.large_objects;
-            let fingerprint = recorded.fingerprint.map(|fingerprint| fingerprint.0);
-            let contents = recorded.bytes.zip(fingerprint);
-            Recorded { count: recorded.count, contents }
-        }),
+        in_dump: dump.large_objects.objects(),
+        recorded: cx.recorded().map(|manifest| manifest.contents.large_objects),
         content: cx.settings.content,
     };
     if !objects.any() {
         return Ok(());
     }
-    let total = dump.large_objects.contents().map(|total| total.bytes);
+    let total = objects.in_dump.contents.map(|total| total.bytes);
     let progress = |done| {
         let work = Work::ComparingObjects;
         cx.events.emit(Event::Progress(Progress { work, done, total, current: None }));

@@ -103,7 +103,7 @@ fn note_manifest(manifest: Option<&Manifest>, notes: &mut Notes<'_>) {
         notes.not_proven(missing);
         return;
     };
-    for reason in &manifest.not_recorded {
+    for reason in &manifest.contents.not_recorded {
         notes.not_proven(format!("not recorded by create: {reason}"));
     }
     notes.findings.facts.source_database.clone_from(&manifest.source.database);

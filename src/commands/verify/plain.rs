@@ -67,7 +67,7 @@ impl Plain {
             Ok(found) => judge(cx, found, started, notes),
             Err(error) => {
                 if let ReadError::Refused { sha256, .. } = &error {
-                    let checksum = reading::note_checksum(cx, sha256, notes);
+                    let checksum = reading::note_checksum(cx, sha256, &[], notes);
                     if reading::note_other_file(cx, checksum.as_ref(), notes)? {
                         return Ok(None);
                     }
@@ -148,7 +148,7 @@ fn judge(
     notes: &mut Notes<'_>,
 ) -> Result<Option<Examined<Places>>, Obstacle> {
     let FileInspection { mut dump, sha256, places } = found;
-    let checksum = reading::note_checksum(cx, &sha256, notes);
+    let checksum = reading::note_checksum(cx, &sha256, &[], notes);
     if dump.unsound.as_ref().is_some_and(|unsound| is_accepted(cx, unsound)) {
         notes.not_proven("that the file is whole: it has no header and trailer of pg_dump");
         dump.unsound = None;

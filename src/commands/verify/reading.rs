@@ -12,13 +12,13 @@ use super::rights;
 use crate::checks::{self, checksum};
 use crate::commands::DEFECT;
 use crate::commands::inspect::Inspection;
-use crate::dump::statements::StatementsOfKind;
 use crate::events::{Event, Progress, Work};
+use crate::model::files::FileFacts;
 use crate::model::outcome::{CheckResult, Defect, Obstacle, Status};
 use crate::model::packing::Packing;
 use crate::packing::read_error::ReadError;
 use crate::sandbox::{self, Limits, Sandbox, SandboxError};
-use crate::store::manifest::{Manifest, Statements};
+use crate::store::manifest::Manifest;
 
 /// How much larger than its backup file a dump is taken to be, before anything is known.
 const GROWTH: u64 = 16;
@@ -72,11 +72,16 @@ pub(super) fn progress_of(cx: Context<'_>) -> impl Fn(u64) + Send + Sync + 'stat
 /// Notes the checksum of the backup, and gives its comparison with the manifest's.
 pub(super) fn note_checksum(
     cx: Context<'_>,
-    found: &str,
+    sha256: &str,
+    files: &[FileFacts],
     notes: &mut Notes<'_>,
 ) -> Option<CheckResult> {
-    notes.findings.facts.sha256 = Some(found.to_owned());
-    cx.manifest.map(|manifest| checksum::judge(found, &manifest.file.sha256))
+    notes.findings.facts.sha256 = Some(sha256.to_owned());
+    let manifest = cx.manifest?;
+    let recorded = manifest.sha256();
+    let found = checksum::Bytes { sha256, files };
+    let recorded = checksum::Bytes { sha256: &recorded, files: &manifest.files };
+    Some(checksum::judge(found, recorded))
 }
 
 /// Notes that the backup itself is bad.
@@ -208,13 +213,7 @@ pub(super) fn dump_bytes(bytes: u64, compression: Packing) -> u64 {
 
 /// Whether the dump has the statements of the manifest.
 pub(super) fn statements(manifest: &Manifest, dump: &Inspection) -> CheckResult {
-    let recorded = |of: &Statements| StatementsOfKind {
-        kind: of.kind.clone(),
-        count: of.count,
-        fingerprint: of.fingerprint.0,
-    };
-    let recorded: Vec<_> = manifest.statements.iter().map(recorded).collect();
     let found = &dump.contents.statements;
-    let order = manifest.statements_in_order.map(|written| (written.0, found.in_order()));
-    checks::statements::judge(&found.by_kind(), &recorded, order)
+    let order = manifest.contents.statements_in_order.map(|written| (written, found.in_order()));
+    checks::statements::judge(&found.by_kind(), &manifest.contents.statements, order)
 }

@@ -2,8 +2,7 @@
 
 use super::database::RestoredDatabase;
 use super::findings::Notes;
-use crate::checks::sequences::{self, State};
-use crate::checks::{CheckError, event_triggers};
+use crate::checks::{CheckError, event_triggers, sequences};
 use crate::config::OnFinding;
 use crate::model::outcome::Status;
 
@@ -16,40 +15,26 @@ pub(super) async fn check(
 ) -> Result<(), CheckError> {
     let RestoredDatabase { checking, session, dump, .. } = database;
     let cx = checking.cx;
-    let in_dump: Vec<State> = dump
-        .sequences
-        .iter()
-        .map(|set| State {
-            sequence: format!("{}.{}", set.schema, set.name),
-            last_value: set.value,
-            is_called: set.is_called,
-        })
-        .collect();
-    let recorded: Option<Vec<State>> = cx.recorded().map(|manifest| {
-        let state = |sequence: &crate::store::manifest::Sequence| State {
-            sequence: format!("{}.{}", sequence.schema, sequence.name),
-            last_value: sequence.last_value,
-            is_called: sequence.is_called,
-        };
-        manifest.sequences.iter().map(state).collect()
-    });
+    let in_dump = &dump.sequences;
+    let recorded = cx.recorded().map(|manifest| manifest.contents.sequences.clone());
     let mut restored = sequences::states(session).await?;
     let wanted = cx.settings.sequences != OnFinding::Off;
     let feeds =
         if wanted || !added.is_empty() { sequences::feeds(session).await? } else { Vec::new() };
-    for sequence in event_triggers::take_back(&mut restored, &in_dump, &feeds, added) {
+    for sequence in event_triggers::take_back(&mut restored, in_dump, &feeds, added) {
         tracing::info!(sequence, "moved on by rows that event triggers added");
     }
     for (index, set) in in_dump.iter().enumerate() {
         if let Some(moved) = dump.moved(index)
-            && let Some(state) = restored.iter_mut().find(|of| of.sequence == set.sequence)
+            && let Some(state) =
+                restored.iter_mut().find(|of| (&of.schema, &of.name) == (&set.schema, &set.name))
             && state != set
         {
-            notes.not_proven(format!("state of {}: {moved}", set.sequence));
+            notes.not_proven(format!("state of {}: {moved}", set.display_name()));
             state.clone_from(set);
         }
     }
-    notes.check(sequences::judge_states(&restored, &in_dump, recorded.as_deref()));
+    notes.check(sequences::judge_states(&restored, in_dump, recorded.as_deref()));
     if !wanted {
         return Ok(());
     }
@@ -58,7 +43,7 @@ pub(super) async fn check(
     let was_so = |feed: &sequences::Feed| {
         feed.is_extensions
             || recorded.as_ref().is_some_and(|recorded| feed.is_in(recorded))
-            || feed.is_untouched && feed.is_in(&in_dump)
+            || feed.is_untouched && feed.is_in(in_dump)
     };
     let check = sequences::judge_feeds(&feeds, was_so);
     if cx.settings.sequences == OnFinding::Warn && check.status == Status::Failed {

@@ -10,11 +10,8 @@ use crate::checks::column_order;
 use crate::checks::contents::{self, Compared};
 use crate::checks::event_triggers;
 use crate::checks::read_back::{Found, Wanted};
-use crate::dump::contents::TableContents;
-use crate::dump::fingerprint::TableFingerprint;
-use crate::dump::inserts::Columns;
-use crate::dump::item::Name;
-use crate::store::manifest::{Manifest, Table};
+use crate::model::contents::{Columns, Table, TableFingerprint};
+use crate::store::manifest::Manifest;
 
 /// Compares every table. Gives the names of those that event triggers added rows to.
 pub(super) async fn check(
@@ -43,7 +40,7 @@ pub(super) async fn check(
     let manifest = checking.cx.recorded();
     let mut recorded = manifest.map(Records::of).unwrap_or_default();
     if content {
-        let columns = |table: &TableContents| recorded.columns(table);
+        let columns = |table: &Table| recorded.columns(table);
         column_order::settle(session, &dump.tables, columns, &mut found).await?;
     }
     let compared: Vec<Compared> = dump
@@ -130,21 +127,22 @@ async fn retry_renderings(
     Ok(())
 }
 
+fn key(table: &Table) -> (String, String, Vec<String>) {
+    (table.schema.clone(), table.name.clone(), table.columns.named().to_vec())
+}
+
 /// The manifest's records of tables, by schema, name and columns.
 #[derive(Default)]
 struct Records<'a>(BTreeMap<(String, String, Vec<String>), &'a Table>);
 
 impl<'a> Records<'a> {
     fn of(manifest: &'a Manifest) -> Self {
-        let key = |table: &Table| (table.schema.clone(), table.name.clone(), table.columns.clone());
-        Self(manifest.tables.iter().map(|table| (key(table), table)).collect())
+        Self(manifest.contents.tables.iter().map(|table| (key(table), table)).collect())
     }
 
     /// The key of a table of the dump. Of one whose columns the dump does not name, the record may.
-    fn key(&self, table: &TableContents) -> (String, String, Vec<String>) {
-        let text = |name: &Name| name.text().into_owned();
-        let columns = table.columns.named().iter().map(text).collect();
-        let key = (text(&table.schema), text(&table.name), columns);
+    fn key(&self, table: &Table) -> (String, String, Vec<String>) {
+        let key = key(table);
         if table.columns != Columns::Stored || self.0.contains_key(&key) {
             return key;
         }
@@ -153,21 +151,23 @@ impl<'a> Records<'a> {
     }
 
     /// The columns of the source in its order, where they are recorded.
-    fn columns(&self, table: &TableContents) -> Vec<String> {
-        self.0.get(&self.key(table)).map(|record| record.columns.clone()).unwrap_or_default()
+    fn columns(&self, table: &Table) -> Vec<String> {
+        self.0
+            .get(&self.key(table))
+            .map(|record| record.columns.named().to_vec())
+            .unwrap_or_default()
     }
 
     /// The record of a table of the dump.
-    fn take(&mut self, table: &TableContents) -> Option<TableFingerprint> {
-        let record = self.0.remove(&self.key(table))?;
-        Some(TableFingerprint { rows: record.rows, sum: record.fingerprint.0 })
+    fn take(&mut self, table: &Table) -> Option<TableFingerprint> {
+        Some(self.0.remove(&self.key(table))?.fingerprint)
     }
 
     /// Tables that the dump does not have, sorted.
     fn left(self) -> Vec<String> {
         let name = |table: &Table| match table.schema.as_str() {
             "" => table.name.clone(),
-            schema => format!("{schema}.{}", table.name),
+            _ => table.display_name(),
         };
         self.0.into_values().map(name).collect()
     }

@@ -74,7 +74,7 @@ fn assert_manifest_of(path: &Path) {
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     if path.is_file() {
         let digest = hex::encode(Sha256::digest(std::fs::read(path).unwrap()));
-        assert_eq!(manifest["file"]["sha256"], digest.as_str(), "{}", path.display());
+        assert_eq!(manifest["files"][0]["sha256"], digest.as_str(), "{}", path.display());
     }
 }
 

@@ -169,7 +169,7 @@ fn a_bad_backup_that_is_changed_while_it_is_read_is_not_verified() {
             assert_eq!(place.outcome(&mut create).code, 0);
             let manifest = std::fs::read(place.dir().join("other.sql.manifest.json")).unwrap();
             let mut manifest = Manifest::parse(&manifest).unwrap();
-            manifest.file.bytes = bytes.len() as u64;
+            manifest.files[0].bytes = bytes.len() as u64;
             place.file("behind/a.sql.manifest.json", &manifest.to_bytes().unwrap());
         }
         let disk = SlowDisk::mount(&place, 10 * SLOW, FAST);

@@ -65,7 +65,7 @@ fn what_no_pg_dump_writes_is_not_recorded_and_that_is_said() {
         assert_eq!(made.code, 0, "{made}");
         assert!(made.stderr.contains(said), "{written}: {made}");
         let manifest = manifest(&place, "a.sql.gz.manifest.json");
-        assert_eq!(manifest["not_recorded"].as_array().unwrap().len(), 1, "{manifest}");
+        assert_eq!(manifest["contents"]["not_recorded"].as_array().unwrap().len(), 1, "{manifest}");
     }
 }
 

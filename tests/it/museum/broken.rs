@@ -139,9 +139,9 @@ pub fn fit(manifest: &Manifest, file: &[u8]) -> Manifest {
     let mut manifest = manifest.clone();
     let mut dump = Vec::new();
     MultiGzDecoder::new(file).read_to_end(&mut dump).unwrap();
-    manifest.file.uncompressed_bytes = dump.len() as u64;
-    manifest.file.bytes = file.len() as u64;
-    manifest.file.sha256 = hex::encode(Sha256::digest(file));
+    manifest.dump_bytes = dump.len() as u64;
+    manifest.files[0].bytes = file.len() as u64;
+    manifest.files[0].sha256 = hex::encode(Sha256::digest(file));
     manifest
 }
 
@@ -158,7 +158,7 @@ pub fn hang(place: &Place, name: &str, file: &[u8], manifest: Option<&[u8]>) {
 impl Exhibit for Broken {
     /// First where no server can be had: what can be told without one must be.
     fn verify(&self, place: &Place) -> Found {
-        let name = good().manifest.file.name.as_str();
+        let name = good().manifest.name.as_str();
         let mut found = None;
         for file in &self.files {
             hang(place, name, file, self.manifest.as_deref());

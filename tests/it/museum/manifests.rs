@@ -1,6 +1,8 @@
 //! A good backup beside a manifest that is damaged, another backup's, or says something else.
 
-use ccc_backup::store::manifest::{Fingerprint, Manifest};
+use ccc_backup::model::contents::Table;
+use ccc_backup::model::fingerprint::Fingerprint;
+use ccc_backup::store::manifest::Manifest;
 
 use super::broken::{Broken, fit, manifest};
 use super::dump::good;
@@ -50,7 +52,7 @@ fn damaged(museum: &mut Vec<Broken>) {
         }),
         (
             "a manifest of a format that never was",
-            replaced("\"format_version\": 1", "\"format_version\": 0"),
+            replaced("\"format_version\": 2", "\"format_version\": 0"),
         ),
     ] {
         manifest(museum, breakage, bytes, said);
@@ -60,20 +62,24 @@ fn damaged(museum: &mut Vec<Broken>) {
 fn of_another_backup(museum: &mut Vec<Broken>) {
     let bytes = |manifest: &Manifest| manifest.to_bytes().unwrap();
     let mut other = fit(&good().manifest, &gzipped(b"another backup"));
-    other.file.name = "backup_20260113_020000.sql.gz".to_owned();
+    other.name = "backup_20260113_020000.sql.gz".to_owned();
     manifest(
         museum,
         "another backup's manifest",
         bytes(&other),
         "the manifest belongs to another file: it names backup_20260113_020000.sql.gz",
     );
-    other.file.bytes = good().manifest.file.bytes;
+    other.files[0].bytes = good().manifest.bytes();
     manifest(
         museum,
         "the manifest of another backup of the same size",
         bytes(&other),
         "Checksum does not match the manifest",
     );
+}
+
+fn users(manifest: &mut Manifest) -> &mut Table {
+    manifest.contents.tables.iter_mut().find(|it| it.name == "users").unwrap()
 }
 
 /// As if the dump had been made of another database than the manifest.
@@ -85,50 +91,54 @@ fn says_otherwise(museum: &mut Vec<Broken>) {
     };
     put(
         "a manifest that counts a row more",
-        |manifest| manifest.tables.iter_mut().find(|it| it.name == "users").unwrap().rows += 1,
+        |manifest| users(manifest).fingerprint.rows += 1,
         "public.users: expected 23 rows by the manifest, found 22 in the dump",
     );
     put(
         "a manifest with another fingerprint",
         |manifest| {
-            let users = manifest.tables.iter_mut().find(|it| it.name == "users").unwrap();
-            users.fingerprint = Fingerprint(users.fingerprint.0 ^ 1);
+            let users = users(manifest);
+            users.fingerprint.sum = Fingerprint(users.fingerprint.sum.0 ^ 1);
         },
         "public.users: the dump is not what was written",
     );
     put(
         "a manifest without a table",
-        |manifest| manifest.tables.retain(|table| table.name != "users"),
+        |manifest| manifest.contents.tables.retain(|table| table.name != "users"),
         "public.users: in the dump, not in the manifest",
     );
     put(
         "a manifest with a table more",
         |manifest| {
-            let mut more = manifest.tables[0].clone();
+            let mut more = manifest.contents.tables[0].clone();
             more.name = "more".to_owned();
-            manifest.tables.push(more);
+            manifest.contents.tables.push(more);
         },
         "analytics.more: in the manifest, not in the dump",
     );
     put(
         "a manifest with another state of a sequence",
-        |manifest| manifest.sequences[0].last_value += 1,
+        |manifest| manifest.contents.sequences[0].last_value += 1,
         "expected 41 (called) by the manifest, found 40 (called)",
     );
     put(
         "a manifest with a large object more",
-        |manifest| manifest.large_objects.count = 1,
+        |manifest| manifest.contents.large_objects.count = 1,
         "Large objects do not match the backup: expected 1, 0 in the dump, found 0",
     );
     put(
         "a manifest with another revision",
-        |manifest| manifest.alembic_revision = Some("e10b6a53d8f4".to_owned()),
+        |manifest| manifest.contents.revision = Some("e10b6a53d8f4".to_owned()),
         "Migration version does not match the manifest: expected e10b6a53d8f4",
     );
     put(
         "a manifest with a statement more",
         |manifest| {
-            manifest.statements.iter_mut().for_each(|of| of.count += u64::from(of.kind == "INDEX"))
+            manifest
+                .contents
+                .statements
+                .iter_mut()
+                .for_each(|of| of.count += u64::from(of.kind == "INDEX"))
         },
         "Statements do not match the manifest: INDEX: expected 42, found 41",
     );

@@ -4,7 +4,7 @@
 //! these files, and the rows that it then counted.
 
 use super::*;
-use crate::dump::fingerprint::Fingerprint;
+use crate::dump::fingerprint::RowHasher;
 
 const COPIES: &[u8] = include_bytes!("../../../../tests/fixtures/dumps/pg_dump_15.sql");
 const INSERTS: &[u8] = include_bytes!("../../../../tests/fixtures/dumps/pg_dump_15_inserts.sql");
@@ -72,7 +72,7 @@ fn pg_dump_with_windows_line_ends_has_the_same_rows() {
 /// Rows of each COPY block.
 fn rows(items: &[Item]) -> Vec<u64> {
     let mut rows = Vec::new();
-    let mut fingerprint = Fingerprint::new();
+    let mut fingerprint = RowHasher::new();
     for item in items {
         match item {
             Item::CopyData(data) => fingerprint.update(data),
