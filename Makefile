@@ -84,11 +84,22 @@ build: ## Build target/release/ccc-backup
 demo: setup .binary ## Show a backup made, verified, cut short and caught, on a throwaway database
 	@infra/demo.sh
 
+# A test mostly waits for its container: more at a time than there are cores.
+test test-long: export RUST_TEST_THREADS := $(or $(RUST_TEST_THREADS),8)
+
 .PHONY: test
 test: setup ## Check format and lints, run all tests, after installing what they need
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo test --locked
+
+# The tests that have a longer form (tests/it/support/long.rs), by the beginnings of their names.
+long_tests := faults::kills limits museum oracle torture
+
+.PHONY: test-long
+test-long: export CCC_TEST_LONG := 1
+test-long: setup ## Run the tests that repeat something or are large at their full length, as CI does every night
+	cargo test --locked --test it -- $(addsuffix ::,$(long_tests))
 
 .PHONY: fmt
 fmt: ## Format the code

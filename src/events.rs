@@ -107,6 +107,8 @@ pub enum Event {
         kind: SandboxKind,
         /// The database it goes to.
         database: String,
+        /// Whether the file was copied there, for pg_restore; else its rows are sent.
+        is_copied: bool,
     },
     /// The database is being created.
     DatabaseCreating {

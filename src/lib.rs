@@ -15,6 +15,7 @@ pub mod model;
 pub mod packing;
 pub mod pg;
 pub mod process;
+pub mod programs;
 pub mod report;
 pub mod restore;
 pub mod sandbox;

@@ -43,6 +43,16 @@ pub enum Address {
     },
 }
 
+/// As `host:port`, or the file of the socket.
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Socket { dir, port } => write!(f, "{}/.s.PGSQL.{port}", dir.display()),
+        }
+    }
+}
+
 /// Everything needed to connect.
 #[derive(Debug, Clone)]
 pub struct ConnectInfo {

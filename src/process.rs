@@ -1,50 +1,35 @@
-//! Child processes: started without a shell, their stderr kept, killed when dropped.
+//! Child processes, and programs that run [`elsewhere`](Elsewhere) in their stead: started without a
+//! shell, their stderr kept, killed when dropped.
 //!
-//! Knows nothing of what the children are for.
+//! Knows nothing of what they are for.
 
-use std::collections::VecDeque;
+mod elsewhere;
+mod end;
+mod stderr;
+
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use thiserror::Error;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
 use crate::model::secret::Secret;
+use elsewhere::Remote;
+use stderr::keep_ends;
 
-/// Lines of stderr kept from each end of what a child says; a child that says more loses the
-/// middle.
-const STDERR_LINES: usize = 200;
-/// Longest stderr line kept, in bytes.
-const STDERR_LINE_BYTES: u64 = 8 * 1024;
+pub use elsewhere::{Call, Elsewhere};
+pub use end::{Ended, ProcessError};
+pub use stderr::Ends;
 
-/// How long a child that was asked to end may take.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// Why a child could not be run.
-#[derive(Debug, Error)]
-pub enum ProcessError {
-    /// The program could not be started.
-    #[error("could not run {program}: {source}")]
-    Start {
-        /// The program as it was called.
-        program: String,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// Talking to it failed.
-    #[error("lost {program}: {source}")]
-    Lost {
-        /// The program as it was called.
-        program: String,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-}
+/// How long a program that was asked to end may take.
+pub const GRACE: Duration = Duration::from_secs(1);
 
 /// A program to run.
 #[derive(Debug, Clone)]
@@ -56,6 +41,7 @@ pub struct Invocation {
     bare: bool,
     user: Option<User>,
     directory: Option<PathBuf>,
+    host: Option<Arc<dyn Elsewhere>>,
 }
 
 /// A user of the system, by numbers.
@@ -78,7 +64,13 @@ impl Invocation {
             bare: false,
             user: None,
             directory: None,
+            host: None,
         }
+    }
+
+    /// A program of another machine or container, which `host` runs. User and directory are its own.
+    pub fn elsewhere(program: impl Into<PathBuf>, host: Arc<dyn Elsewhere>) -> Self {
+        Self { host: Some(host), ..Self::new(program) }
     }
 
     /// Adds an argument. Never a secret: arguments can be read by every user of the machine.
@@ -141,9 +133,28 @@ impl Invocation {
     /// # Errors
     /// [`ProcessError::Start`] when the program is missing or may not be run.
     pub fn start(&self) -> Result<Running, ProcessError> {
+        let program = self.program.display().to_string();
+        if let Some(host) = &self.host {
+            let call =
+                Call { program: program.clone(), args: self.args.clone(), env: self.environment() };
+            let program_elsewhere = Remote::start(host.as_ref(), call)?;
+            return Ok(Running { program, place: Place::Elsewhere(program_elsewhere) });
+        }
         let mut child = self.spawn([Stdio::null(), Stdio::piped(), Stdio::piped()], true)?;
         let stderr = child.stderr.take().map(|pipe| tokio::spawn(keep_ends(pipe)));
-        Ok(Running { program: self.program.display().to_string(), child, stderr })
+        Ok(Running { program, place: Place::Here { child, stderr } })
+    }
+
+    /// All the variables that it will have; such as are not text are left out.
+    fn environment(&self) -> BTreeMap<String, Secret> {
+        let ours = std::env::vars_os().filter(|_| !self.bare);
+        let ours = ours.filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, Secret::new(value.into_string().ok()?)))
+        });
+        let mut variables: BTreeMap<String, Secret> = ours.collect();
+        variables.retain(|name, _| !self.removed.contains(name));
+        variables.extend(self.env.iter().cloned());
+        variables
     }
 
     /// Starts it with these for stdin, stdout and stderr. `mortal` says whether the child is killed
@@ -186,11 +197,8 @@ impl Invocation {
     pub async fn capture(&self) -> Result<Captured, ProcessError> {
         let mut running = self.start()?;
         let mut stdout = Vec::new();
-        if let Some(mut pipe) = running.stdout() {
-            pipe.read_to_end(&mut stdout).await.map_err(|source| ProcessError::Lost {
-                program: running.program.clone(),
-                source,
-            })?;
+        if let Some(mut pipe) = running.take_stdout()? {
+            pipe.read_to_end(&mut stdout).await.map_err(|source| running.lost(source))?;
         }
         let ended = running.wait().await?;
         Ok(Captured { stdout, ended })
@@ -201,33 +209,57 @@ impl Invocation {
 #[derive(Debug)]
 pub struct Running {
     program: String,
-    child: Child,
-    stderr: Option<JoinHandle<Vec<String>>>,
+    place: Place,
+}
+
+/// Where it runs.
+#[derive(Debug)]
+enum Place {
+    Here { child: Child, stderr: Option<JoinHandle<Vec<String>>> },
+    Elsewhere(Remote),
 }
 
 impl Running {
-    /// Its stdout; the first call gets it, later ones `None`.
-    pub fn stdout(&mut self) -> Option<ChildStdout> {
-        self.child.stdout.take()
+    /// Takes its stdout; the first call gets it, later ones `None`.
+    ///
+    /// # Errors
+    /// [`ProcessError::Lost`] when the system does not let it be read.
+    pub fn take_stdout(&mut self) -> Result<Option<pipe::Receiver>, ProcessError> {
+        let child = match &mut self.place {
+            Place::Here { child, .. } => child,
+            Place::Elsewhere(remote) => return Ok(remote.stdout.take()),
+        };
+        let Some(stdout) = child.stdout.take() else { return Ok(None) };
+        let pipe = stdout.into_owned_fd().and_then(pipe::Receiver::from_owned_fd);
+        pipe.map(Some).map_err(|source| self.lost(source))
+    }
+
+    fn lost(&self, source: std::io::Error) -> ProcessError {
+        ProcessError::Lost { program: self.program.clone(), source }
     }
 
     /// Waits until it has ended, and no more: [`Running::wait`] then says how.
     pub async fn exited(&mut self) {
-        // An error comes again from `wait`.
-        let _ = self.child.wait().await;
+        match &mut self.place {
+            // An error comes again from `wait`.
+            Place::Here { child, .. } => drop(child.wait().await),
+            Place::Elsewhere(remote) => remote.exited().await,
+        }
     }
 
-    /// Waits for its end. Cancel safe until it returns; dropping it kills the child.
+    /// Waits for its end. Cancel safe until it returns; dropping it kills the program.
     ///
     /// # Errors
-    /// [`ProcessError::Lost`] when the system cannot say how it ended.
-    pub async fn wait(mut self) -> Result<Ended, ProcessError> {
-        let status = self
-            .child
-            .wait()
-            .await
-            .map_err(|source| ProcessError::Lost { program: self.program.clone(), source })?;
-        let stderr = match self.stderr.take() {
+    /// [`ProcessError::Lost`] when the system cannot say how it ended, [`ProcessError::Start`] when
+    /// it turns out that it cannot be run elsewhere.
+    pub async fn wait(self) -> Result<Ended, ProcessError> {
+        let (mut child, stderr) = match self.place {
+            Place::Here { child, stderr } => (child, stderr),
+            Place::Elsewhere(remote) => return remote.wait().await,
+        };
+        let program = self.program;
+        let status = child.wait().await.map_err(|source| ProcessError::Lost { program, source })?;
+        let stderr = match stderr {
             Some(task) => task.await.unwrap_or_default(),
             None => Vec::new(),
         };
@@ -238,27 +270,22 @@ impl Running {
     ///
     /// Asked, pg_dump cancels its query; killed, it would leave the server waiting, for a lock for
     /// example, on behalf of nobody.
-    pub async fn kill(mut self) {
-        let pid = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    pub async fn kill(self) {
+        let mut child = match self.place {
+            Place::Here { child, .. } => child,
+            Place::Elsewhere(remote) => return remote.kill().await,
+        };
+        let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         if let Some(pid) = pid
             && kill_process_group(pid, Signal::TERM).is_ok()
-            && tokio::time::timeout(GRACE, self.child.wait()).await.is_ok()
+            && tokio::time::timeout(GRACE, child.wait()).await.is_ok()
         {
             return;
         }
-        if let Err(error) = self.child.kill().await {
+        if let Err(error) = child.kill().await {
             tracing::debug!(program = self.program, %error, "kill failed");
         }
     }
-}
-
-/// How a child ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// Its exit status.
-    pub status: ExitStatus,
-    /// The first and last lines of its stderr.
-    pub stderr: Vec<String>,
 }
 
 /// What a child wrote, and how it ended.
@@ -268,37 +295,6 @@ pub struct Captured {
     pub stdout: Vec<u8>,
     /// How it ended.
     pub ended: Ended,
-}
-
-/// Reads stderr to its end and keeps its first and last lines.
-async fn keep_ends(pipe: ChildStderr) -> Vec<String> {
-    let mut reader = BufReader::new(pipe);
-    let (mut first, mut last) = (Vec::new(), VecDeque::new());
-    let mut dropped = 0usize;
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = (&mut reader).take(STDERR_LINE_BYTES).read_until(b'\n', &mut line).await;
-        if !matches!(read, Ok(1..)) {
-            break;
-        }
-        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        tracing::debug!(target: "child", "{text}");
-        if first.len() < STDERR_LINES {
-            first.push(text);
-        } else {
-            last.push_back(text);
-            if last.len() > STDERR_LINES {
-                last.pop_front();
-                dropped += 1;
-            }
-        }
-    }
-    if dropped > 0 {
-        first.push(format!("… {dropped} lines left out …"));
-    }
-    first.extend(last);
-    first
 }
 
 #[cfg(test)]
@@ -313,7 +309,7 @@ mod tests {
         let lines = captured.ended.stderr;
         assert_eq!(lines.first().map(String::as_str), Some("line 1"));
         assert_eq!(lines.last().map(String::as_str), Some("line 1000"));
-        assert_eq!(lines.len(), 2 * STDERR_LINES + 1);
+        assert_eq!(lines.len(), 2 * stderr::LINES + 1);
         assert!(lines.contains(&"… 600 lines left out …".to_owned()));
     }
 
@@ -327,7 +323,8 @@ mod tests {
     async fn asked_to_end(trap: &str, dir: &std::path::Path) {
         let script = format!("trap '{trap}' TERM; : >ready; while :; do sleep 0.05; done");
         let running = Invocation::new("sh").args(["-c", &script]).directory(dir).start().unwrap();
-        let process = Pid::from_raw(running.child.id().unwrap() as i32).unwrap();
+        let Place::Here { child, .. } = &running.place else { panic!("it runs elsewhere") };
+        let process = Pid::from_raw(child.id().unwrap() as i32).unwrap();
         while !dir.join("ready").exists() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

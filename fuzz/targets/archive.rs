@@ -6,9 +6,9 @@
 use std::io::{self, Read, Seek, Write};
 use std::sync::Arc;
 
-use ccc_backup::archive::{Archive, Fields, Head};
+use ccc_backup::archive::{Fields, Head};
+use ccc_backup::commands::open;
 use ccc_backup::model::format::Format;
-use ccc_backup::packing::file::BackupFile;
 use libfuzzer_sys::fuzz_target;
 use tokio_util::sync::CancellationToken;
 
@@ -31,13 +31,10 @@ fuzz_target!(|input: &[u8]| {
     let mut file = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
     file.write_all(input).unwrap();
     file.rewind().unwrap();
-    let file = BackupFile::open(file.path()).unwrap();
-    let Ok(Ok(compression)) = file.sniff() else { return };
-    let Ok(format) = Format::of(&file, compression) else { return };
-    if format == Format::Plain {
+    let Ok(Ok(archive)) = open::sniff(&open::open(file.path()).unwrap()) else { return };
+    if archive.format() == Format::Plain {
         return;
     }
-    let archive = Archive::File { file, compression, format };
     let examined = archive.examine(&CancellationToken::new(), Arc::new(|_| {}));
     if let Ok(examined) = examined
         && let Ok(head) = examined.head

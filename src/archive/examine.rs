@@ -58,7 +58,7 @@ pub(super) fn head_of_file(
     format: Format,
 ) -> Option<Head> {
     let stream = file.stream(compression);
-    if format == Format::Custom {
+    if format != Format::Tar {
         return Head::read(&mut Fields::new(stream)).ok();
     }
     let mut archive = ::tar::Archive::new(stream);

@@ -4,13 +4,13 @@
 //! Its rows and statements are pg_restore's to decode. Everything read here is bounded, whatever
 //! the bytes. Source: PostgreSQL 15 to 18, `pg_backup_archiver.c`, `ReadHead` and `ReadToc`.
 
-mod at_rest;
 mod blocks;
 pub mod directory;
 mod examine;
 mod fields;
 mod looks;
 mod members;
+mod open_backup;
 pub mod sniff;
 mod tar;
 mod toc;
@@ -22,9 +22,9 @@ use thiserror::Error;
 use crate::model::damage::{Damage, OLDER};
 use crate::model::outcome::grouped;
 
-pub use at_rest::Archive;
 pub use examine::{Examined, Fault};
 pub use fields::Fields;
+pub use open_backup::{OpenBackup, Storage};
 
 /// What an archive begins with; in the formats directory and tar its `toc.dat`.
 const MAGIC: &[u8] = b"PGDMP";

@@ -49,7 +49,7 @@ pub struct CreateArgs {
     /// Connection URL; better given as DATABASE_URL when it holds a password
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
-    /// The pg_dump to use [default: from PATH, else the newest in /usr/lib/postgresql]
+    /// The pg_dump to use [default: from PATH, else the newest of the packages]
     #[arg(long, value_name = "FILE", env = "CCC_BACKUP_PG_DUMP")]
     pub pg_dump: Option<PathBuf>,
     /// Keep owners and privileges (leaves out --no-owner --no-acl)

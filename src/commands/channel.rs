@@ -8,6 +8,9 @@ use tokio::sync::mpsc;
 /// Bytes gathered before they are sent.
 const PIECE_BYTES: usize = 256 * 1024;
 
+/// Pieces in flight between a thread and a task; with pieces of 256 KiB this bounds the memory.
+pub const IN_FLIGHT: usize = 16;
+
 /// Writes into a channel. Whoever writes flushes at the end.
 #[derive(Debug)]
 pub struct ChannelWriter {

@@ -260,7 +260,7 @@ fn finish(
     }
     let published = publish()?;
     if let Some(globals) = &mut globals {
-        globals.has_backup();
+        globals.keep();
     }
     for reason in &manifest.contents.not_recorded {
         events.emit(Event::Warning(format!("not recorded: {reason}")));

@@ -27,8 +27,8 @@ const PREAMBLE_BYTES: u64 = 64 * 1024;
 /// Threads that decompress: one that reads a dump keeps no more of them busy.
 const MOST_THREADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 
-/// What reading a backup found.
-#[derive(Debug)]
+/// What reading the SQL of a backup found.
+#[derive(Debug, Default)]
 pub struct Inspection {
     /// Why it is not whole; `None` when it is.
     pub unsound: Option<Unsound>,
@@ -36,31 +36,30 @@ pub struct Inspection {
     pub facts: Facts,
     /// What it contains, as far as it was read.
     pub contents: Contents,
-    /// SHA-256 of the file, in hex.
-    pub sha256: String,
-    /// Bytes of the dump when decompressed, as far as it was read.
-    pub dump_bytes: u64,
-    /// Its statements and the places of its rows.
-    pub script: Script,
     /// Roles and extensions that it needs.
     pub needs: Requirements,
-    /// Places to read it from.
-    pub marks: Vec<Mark>,
+    /// Bytes of the SQL, unpacked, as far as it was read.
+    pub dump_bytes: u64,
 }
 
-/// What reading an archive's SQL found, as pg_restore writes it.
-#[derive(Debug, Default)]
-pub struct Decoded {
-    /// Why it is not whole; `None` when it is.
-    pub unsound: Option<Unsound>,
-    /// Versions, encoding, header and trailer.
-    pub facts: Facts,
-    /// What it contains, as far as it was read.
-    pub contents: Contents,
-    /// Roles and extensions that it needs.
-    pub needs: Requirements,
-    /// Its bytes.
-    pub bytes: u64,
+/// What reading the file of a plain dump found.
+#[derive(Debug)]
+pub struct FileInspection {
+    /// What its SQL says.
+    pub dump: Inspection,
+    /// SHA-256 of the file, in hex.
+    pub sha256: String,
+    /// Where its rows are.
+    pub places: Places,
+}
+
+/// Where the statements and rows of a plain dump are.
+#[derive(Debug)]
+pub struct Places {
+    /// Its statements and the places of its rows.
+    pub script: Script,
+    /// Places to read the file from.
+    pub marks: Vec<Mark>,
 }
 
 /// Reads SQL that comes from elsewhere than a file of ours, to its end even where it is not
@@ -72,7 +71,7 @@ pub fn decode(
     stream: impl Read,
     cancel: &CancellationToken,
     progress: &dyn Fn(u64),
-) -> Result<Decoded, ReadError> {
+) -> Result<Inspection, ReadError> {
     let mut items = Items::new(stream);
     let (mut contents, mut needs) = (Contents::default(), Requirements::default());
     let unsound = loop {
@@ -90,11 +89,11 @@ pub fn decode(
         }
         progress(items.bytes());
     };
-    let (facts, mut bytes) = (items.facts().clone(), items.bytes());
+    let (facts, mut dump_bytes) = (items.facts().clone(), items.bytes());
     if unsound.is_some() {
-        bytes += drain(items.into_inner(), cancel)?;
+        dump_bytes += drain(items.into_inner(), cancel)?;
     }
-    Ok(Decoded { unsound, facts, contents, needs, bytes })
+    Ok(Inspection { unsound, facts, contents, needs, dump_bytes })
 }
 
 fn drain(mut stream: impl Read, cancel: &CancellationToken) -> Result<u64, ReadError> {
@@ -132,7 +131,7 @@ pub fn inspect(
     compression: Packing,
     cancel: &CancellationToken,
     progress: &dyn Fn(u64),
-) -> Result<Inspection, ReadError> {
+) -> Result<FileInspection, ReadError> {
     let hashing = Hashing::new(file.raw());
     let marks = Marks::default();
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -170,8 +169,9 @@ pub fn inspect(
     };
     let sha256 = hashing.finish(cancel)?.ok_or(ReadError::Interrupted)?;
     let facts = Facts { padded: facts.padded || marks.padded(), ..facts };
-    let marks = marks.list();
-    Ok(Inspection { unsound, facts, contents, sha256, dump_bytes, script, needs, marks })
+    let places = Places { script, marks: marks.list() };
+    let dump = Inspection { unsound, facts, contents, needs, dump_bytes };
+    Ok(FileInspection { dump, sha256, places })
 }
 
 /// What to say of damage where it is known what did it.
@@ -233,7 +233,7 @@ mod tests {
         COPY public.alembic_version (version_num) FROM stdin;\n0607bc5b8541\n\\.\n\n\n\
         --\n-- PostgreSQL database dump complete\n--\n\n";
 
-    fn inspected(bytes: &[u8], compression: Packing) -> Inspection {
+    fn inspected(bytes: &[u8], compression: Packing) -> FileInspection {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
         let file = BackupFile::open(file.path()).unwrap();
@@ -247,13 +247,13 @@ mod tests {
     #[test]
     fn a_whole_dump_is_counted_and_hashed() {
         let found = inspected(DUMP, Packing::None);
-        assert_eq!(found.unsound, None);
-        assert_eq!(found.contents.rows(), 3);
-        assert_eq!(found.contents.tables(), 2);
-        assert_eq!(found.contents.database.sequences.len(), 1);
-        assert_eq!(found.contents.alembic_revisions(), Some(vec!["0607bc5b8541".to_owned()]));
+        assert_eq!(found.dump.unsound, None);
+        assert_eq!(found.dump.contents.rows(), 3);
+        assert_eq!(found.dump.contents.tables(), 2);
+        assert_eq!(found.dump.contents.database.sequences.len(), 1);
+        assert_eq!(found.dump.contents.alembic_revisions(), Some(vec!["0607bc5b8541".to_owned()]));
         assert_eq!(found.sha256, sha256(DUMP));
-        assert_eq!(found.dump_bytes, DUMP.len() as u64);
+        assert_eq!(found.dump.dump_bytes, DUMP.len() as u64);
     }
 
     #[test]
@@ -263,7 +263,7 @@ mod tests {
         let mut bytes = encoder.finish().unwrap();
         bytes.extend_from_slice(&[7; 1_000_000]);
         let found = inspected(&bytes, Packing::Gzip);
-        assert!(matches!(found.unsound, Some(Unsound::Damaged { .. })));
+        assert!(matches!(found.dump.unsound, Some(Unsound::Damaged { .. })));
         assert_eq!(found.sha256, sha256(&bytes));
     }
 
@@ -274,18 +274,18 @@ mod tests {
         encoder.write_all(&garbled).unwrap();
         let mut bytes = encoder.finish().unwrap();
         let flawed = inspected(&bytes, Packing::Gzip);
-        assert!(matches!(flawed.unsound, Some(Unsound::Flawed(_))), "{flawed:?}");
+        assert!(matches!(flawed.dump.unsound, Some(Unsound::Flawed(_))), "{flawed:?}");
         let checksum = bytes.len() - 8;
         bytes[checksum] ^= 1;
         let damaged = inspected(&bytes, Packing::Gzip);
-        assert!(matches!(damaged.unsound, Some(Unsound::Damaged { .. })), "{damaged:?}");
+        assert!(matches!(damaged.dump.unsound, Some(Unsound::Damaged { .. })), "{damaged:?}");
     }
 
     #[test]
     fn a_dump_cut_at_any_byte_before_its_trailer_is_unsound() {
         let end = DUMP.len() - b"dump complete\n--\n\n".len();
         for cut in 1..end {
-            assert!(inspected(&DUMP[..cut], Packing::None).unsound.is_some(), "cut at {cut}");
+            assert!(inspected(&DUMP[..cut], Packing::None).dump.unsound.is_some(), "cut at {cut}");
         }
     }
 
@@ -294,7 +294,7 @@ mod tests {
         let sql = [&DUMP[..200], b"\\! echo\n", &[b'x'; 1_000_000]].concat();
         let decoded = decode(sql.as_slice(), &CancellationToken::new(), &|_| {}).unwrap();
         assert!(decoded.unsound.is_some());
-        assert_eq!(decoded.bytes, sql.len() as u64);
+        assert_eq!(decoded.dump_bytes, sql.len() as u64);
         let decoded = decode(DUMP, &CancellationToken::new(), &|_| {}).unwrap();
         assert_eq!((decoded.unsound, decoded.contents.rows()), (None, 3));
     }

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::archive::directory::ArchiveDirectory;
 use crate::archive::sniff::{self, Kind, NotADump};
+use crate::archive::{OpenBackup, Storage};
 use crate::model::damage::{damage, refusal};
 use crate::model::format::Format;
 use crate::model::packing::Packing;
 use crate::packing::file::{BackupFile, FileError};
 use crate::packing::unpack::packing_of;
+use crate::store::naming;
 
 /// Why a backup could not be opened. Each means "could not tell".
 #[derive(Debug, Error)]
@@ -70,24 +73,24 @@ impl OpenError {
     }
 }
 
-/// How the bytes of a dump are packed, beside what pg_dump did, and its format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Packed {
-    /// How.
-    pub compression: Packing,
-    /// What is packed.
-    pub format: Format,
-}
-
-/// Opens a file.
+/// Opens what is at a path.
 ///
 /// # Errors
-/// When it is not there, not a regular file, or may not be read.
-pub fn open(path: &Path) -> Result<BackupFile, OpenError> {
-    BackupFile::open(path).map_err(|error| match error {
-        FileError::Directory(path) => directory(&path),
-        other => other.into(),
-    })
+/// When it is not there, neither a backup's directory nor a regular file, or may not be read.
+pub fn open(path: &Path) -> Result<Storage, OpenError> {
+    if is_directory(path) {
+        return Ok(Storage::Directory(ArchiveDirectory::open_at(path)?));
+    }
+    match BackupFile::open(path) {
+        Ok(file) => Ok(Storage::File(file)),
+        Err(FileError::Directory(path)) => Err(directory(&path)),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Whether this is a directory that is, or was, a backup.
+fn is_directory(path: &Path) -> bool {
+    path.is_dir() && (naming::is_backup_directory(path) || naming::manifest_path(path).is_file())
 }
 
 /// Tells packing and format from the first bytes, unpacked where need be.
@@ -95,7 +98,14 @@ pub fn open(path: &Path) -> Result<BackupFile, OpenError> {
 /// # Errors
 /// The outer error when it cannot be read or is of a kind that is not restored here; the
 /// inner one when it is no dump at all, which is a verdict on the backup.
-pub fn sniff(file: &BackupFile) -> Result<Result<Packed, NotADump>, OpenError> {
+pub fn sniff(storage: &Storage) -> Result<Result<OpenBackup, NotADump>, OpenError> {
+    match storage {
+        Storage::Directory(directory) => Ok(Ok(OpenBackup::directory(directory.clone()))),
+        Storage::File(file) => sniff_file(file),
+    }
+}
+
+fn sniff_file(file: &BackupFile) -> Result<Result<OpenBackup, NotADump>, OpenError> {
     let path = || file.path().to_owned();
     let unreadable = |source| FileError::Unreadable { path: path(), source };
     let mut start = Vec::new();
@@ -123,9 +133,9 @@ pub fn sniff(file: &BackupFile) -> Result<Result<Packed, NotADump>, OpenError> {
     match sniff::sniff(&start) {
         // Of a stream that is damaged from its beginning, nothing is known yet.
         Kind::NotADump(NotADump::Empty) if compression != Packing::None => {
-            Ok(Ok(Packed { compression, format: Format::Plain }))
+            Ok(Ok(OpenBackup::file(file.clone(), compression, Format::Plain)))
         }
-        Kind::Dump(format) => Ok(Ok(Packed { compression, format })),
+        Kind::Dump(format) => Ok(Ok(OpenBackup::file(file.clone(), compression, format))),
         Kind::NotADump(what) => Ok(Err(what)),
         Kind::PartOfDirectory => Err(OpenError::PartOfDirectory(path())),
         Kind::Packed(format) => Err(OpenError::Unsupported { path: path(), format }),
@@ -159,15 +169,18 @@ mod tests {
     use super::*;
     use crate::packing::unpack::packed::{bzip2, gzip, lz4, xz, zstd};
 
-    fn sniffed(bytes: &[u8]) -> Result<Result<Packed, NotADump>, OpenError> {
+    type Sniffed = (Packing, Format);
+
+    fn sniffed(bytes: &[u8]) -> Result<Result<Sniffed, NotADump>, OpenError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
-        sniff(&BackupFile::open(file.path()).unwrap())
+        let sniffed = sniff(&open(file.path()).unwrap())?;
+        Ok(sniffed.map(|backup| (backup.compression(), backup.format())))
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be an error")]
-    fn packed(compression: Packing, format: Format) -> Result<Packed, NotADump> {
-        Ok(Packed { compression, format })
+    fn packed(compression: Packing, format: Format) -> Result<Sniffed, NotADump> {
+        Ok((compression, format))
     }
 
     #[test]

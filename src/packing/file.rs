@@ -66,7 +66,7 @@ pub struct BackupFile {
     path: PathBuf,
     at_rest: Arc<dyn RandomRead>,
     /// Of a file on a disk of this machine: to lock it.
-    local: Option<Arc<File>>,
+    local: Option<Arc<ClosedAside>>,
 }
 
 impl BackupFile {
@@ -92,7 +92,7 @@ impl BackupFile {
 
     /// The file itself, to lock it, where it is one of this machine.
     pub fn local(&self) -> Option<&File> {
-        self.local.as_deref()
+        self.local.as_ref()?.file()
     }
 
     /// Whether it was written to, replaced or removed since it was opened: what has its name now is
@@ -135,7 +135,7 @@ impl BackupFile {
 #[derive(Debug)]
 struct LocalFile {
     path: PathBuf,
-    file: Arc<File>,
+    file: Arc<ClosedAside>,
     as_opened: Identity,
 }
 
@@ -152,7 +152,7 @@ impl LocalFile {
         }
         let file = File::open(path).map_err(fail)?;
         let as_opened = Identity::of(&file.metadata().map_err(fail)?);
-        Ok(Self { path: path.to_owned(), file: Arc::new(file), as_opened })
+        Ok(Self { path: path.to_owned(), file: Arc::new(ClosedAside(Some(file))), as_opened })
     }
 }
 
@@ -162,12 +162,33 @@ impl RandomRead for LocalFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-        self.file.read_at(buffer, at)
+        let file = self.file.file().ok_or(io::ErrorKind::NotConnected)?;
+        file.read_at(buffer, at)
     }
 
     fn has_changed(&self) -> bool {
         let named = std::fs::metadata(&self.path);
         named.map_or(true, |now| Identity::of(&now) != self.as_opened)
+    }
+}
+
+/// A file that is closed on a thread of its own. Closing waits for a disk of the network or of FUSE, which may not
+/// answer, and whoever is the last to hold the file has other things to do: a sandbox to remove.
+#[derive(Debug)]
+struct ClosedAside(Option<File>);
+
+impl ClosedAside {
+    /// The file, until it is closed.
+    fn file(&self) -> Option<&File> {
+        self.0.as_ref()
+    }
+}
+
+impl Drop for ClosedAside {
+    fn drop(&mut self) {
+        let file = self.0.take();
+        // Where there is no thread to be had it is closed here.
+        let _ = std::thread::Builder::new().name("close".to_owned()).spawn(move || drop(file));
     }
 }
 

@@ -38,14 +38,17 @@ pub(super) fn transcript(event: &Event) -> String {
                 String::new(),
                 "✓ Backup created successfully".into(),
                 format!("  File: {}", file.display()),
-                format!("  Size: {dump_bytes} bytes"),
+                format!(
+                    "  Size: {dump_bytes} bytes{}",
+                    if *compressed { " of SQL, before compression" } else { "" }
+                ),
             ];
             lines.extend(contents.iter().map(|contents| format!("  Contents: {contents}")));
             lines.extend(globals.iter().map(|file| format!("  Globals: {}", file.display())));
             if *compressed {
                 lines.extend([
                     String::new(),
-                    "Compressing backup...".into(),
+                    "Compressing backup... as it was written".into(),
                     "✓ Backup compressed".into(),
                     format!("  File: {}", file.display()),
                     format!("  Size: {file_bytes} bytes"),
@@ -95,10 +98,13 @@ pub(super) fn transcript(event: &Event) -> String {
                 counted(*bytes, "byte")
             ),
         ],
-        Event::RestoreStarted { kind, database } => vec![
+        Event::RestoreStarted { kind, database, is_copied } => vec![
             String::new(),
             format!("Restoring backup into {database}..."),
-            format!("Copying backup file to {kind}..."),
+            match is_copied {
+                true => format!("Copying backup file to {kind}... done when it was read"),
+                false => format!("Copying backup file to {kind}... not needed, its rows are sent"),
+            },
         ],
         Event::DatabaseCreating { database } => vec![format!("Creating database: {database}")],
         Event::RolesCreated(roles) => {
@@ -354,11 +360,11 @@ mod tests {
 
         ✓ Backup created successfully
           File: ./backups/backup_20260114_143022.sql.gz
-          Size: 15234567 bytes
+          Size: 15234567 bytes of SQL, before compression
           Contents: 25 tables, 127,410 rows
           Globals: ./backups/backup_20260114_143022.globals.sql
 
-        Compressing backup...
+        Compressing backup... as it was written
         ✓ Backup compressed
           File: ./backups/backup_20260114_143022.sql.gz
           Size: 2345678 bytes

@@ -6,8 +6,9 @@
 mod messages;
 mod trouble;
 
-use super::judgement::Known;
-use super::{Failure, Ledger, Place, Restored, first_line};
+use super::failure::first_line;
+use super::known::Known;
+use super::{Failure, Ledger, Place, Restored};
 use crate::pg::ServerError;
 use messages::{Message, Messages};
 
@@ -164,10 +165,14 @@ impl Restoring {
         }
     }
 
-    /// By what the errors are judged.
+    /// By what the errors are judged. Those that several jobs meet may come of their own order.
     #[must_use]
     pub fn knowing(self, known: Known) -> Self {
-        Self { ledger: Ledger::of(known), ..self }
+        let ledger = Ledger::of(known);
+        if self.jobs > 1 {
+            ledger.leaves_order();
+        }
+        Self { ledger, ..self }
     }
 
     /// Takes the next line of its stderr.

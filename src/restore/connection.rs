@@ -156,7 +156,7 @@ impl Connection {
     /// When the server is in trouble; what it refuses is noted.
     pub async fn run(&mut self, statement: &Statement) -> Result<(), LoadError> {
         self.ledger.write(|restored| restored.statements += 1);
-        if self.keeps_encoding(statement) {
+        if self.take_encoding(statement) {
             return Ok(());
         }
         match statement.transaction() {
@@ -268,9 +268,9 @@ impl Connection {
         self.encoding = (!utf8).then_some(encoding);
     }
 
-    /// `SET client_encoding` is not sent but kept: our statements are UTF-8, whatever the dump's
-    /// encoding.
-    fn keeps_encoding(&mut self, statement: &Statement) -> bool {
+    /// Takes `SET client_encoding` over instead of having it sent, and tells whether it was one: our
+    /// statements are UTF-8, whatever the dump's encoding.
+    fn take_encoding(&mut self, statement: &Statement) -> bool {
         match statement.client_encoding() {
             Some(encoding) => {
                 self.set_encoding(encoding);

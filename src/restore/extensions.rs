@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::LoadError;
-use super::lacking::Server;
+use super::known::Server;
 use crate::pg::Session;
 
 const AVAILABLE: &str = "SELECT name::text FROM pg_catalog.pg_available_extensions";

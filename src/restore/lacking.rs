@@ -5,9 +5,10 @@
 
 use std::fmt;
 
-use super::judgement::Known;
+use super::extensions;
+use super::failure::Failure;
+use super::known::{Known, Server};
 use super::tolerate::{ABSENT, NOT_ALLOWED};
-use super::{Failure, extensions};
 use crate::dump::item::Statement;
 use crate::pg::ServerError;
 
@@ -52,15 +53,6 @@ pub enum Lack {
     Build,
     /// Tables with object identifiers, which versions up to 11 have.
     Oids,
-}
-
-/// Where a backup was restored, for a hint.
-#[derive(Debug, Clone, Copy)]
-pub struct Server {
-    /// Its major version.
-    pub major: u32,
-    /// It is of this machine's own PostgreSQL.
-    pub local: bool,
 }
 
 impl fmt::Display for Lack {

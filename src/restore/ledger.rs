@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::judgement::{Known, judge};
+use super::judgement::judge;
+use super::known::Known;
 use super::{Failure, LoadError, MOST_ERRORS, Place, Restored};
 use crate::dump::item::Statement;
 use crate::pg::ServerError;

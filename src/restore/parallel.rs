@@ -173,7 +173,7 @@ impl Worker {
         let entries = Arc::clone(&self.work.entries);
         let Entry::Statement(statement) = &entries[index] else { return Ok(()) };
         tracing::debug!(line = statement.line, "on its own connection");
-        self.work.begins(statement, of);
+        self.work.tell_begun(statement, of);
         self.connection.run(statement).await?;
         if matches!(statement.subject(), Subject::Session(_)) {
             self.connection.forget_settings();
@@ -235,16 +235,16 @@ impl Worker {
         match self.copy(block, name.as_deref(), read).await? {
             (Some(refusal), _) => {
                 self.connection.note(&block.statement, refusal)?;
-                schedule.has_read();
+                schedule.release_reader();
             }
             (None, reached) if reached < parts => {
                 let table = block.display_name();
                 tracing::debug!(table, reached, parts, "shared with other connections");
                 let together = if schedule.in_dump_order() { 1 } else { PARTS_TOGETHER };
                 schedule.share(job, reached..parts, together);
-                schedule.has_read();
+                schedule.release_reader();
             }
-            (None, _) => schedule.has_read(),
+            (None, _) => schedule.release_reader(),
         }
         Ok(())
     }
@@ -268,7 +268,7 @@ impl Worker {
                 reader.read(bytes, |rows| work.send(rows, &name, sender))?;
                 drop(reader);
                 if on.in_dump_order() {
-                    on.has_read();
+                    on.release_reader();
                 }
                 return Ok(());
             }
@@ -279,7 +279,7 @@ impl Worker {
                 true
             })?;
             drop(reader);
-            on.has_read();
+            on.release_reader();
             held.into_iter().all(|rows| work.send(rows, &name, sender));
             Ok(())
         };
@@ -331,7 +331,7 @@ fn read_result<T>(ended: Result<io::Result<T>, JoinError>) -> Result<T, LoadErro
 
 impl Shared {
     /// Names a statement that can take longer than its table's rows: an index, a constraint.
-    fn begins(&self, statement: &Statement, of: usize) {
+    fn tell_begun(&self, statement: &Statement, of: usize) {
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let object = statement.toc.as_ref().map_or("statement".to_owned(), ToString::to_string);
         let current = format!("{object} ({number} of {of})");

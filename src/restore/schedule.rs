@@ -106,7 +106,7 @@ impl Schedule {
     }
 
     /// Whether rows are taken in the dump's order, one reader at a time: who takes a task that
-    /// reads rows calls [`Schedule::has_read`] as soon as it has them.
+    /// reads rows calls [`Schedule::release_reader`] as soon as it has them.
     pub fn in_dump_order(&self) -> bool {
         self.order == Order::Dump
     }
@@ -152,8 +152,8 @@ impl Schedule {
         self.changed.notify_waiters();
     }
 
-    /// With [`Order::Dump`]: the rows of the task are read, and the next reader may begin.
-    pub fn has_read(&self) {
+    /// With [`Order::Dump`]: the rows of the task are read; lets the next reader begin.
+    pub fn release_reader(&self) {
         self.state().reading = false;
         self.changed.notify_waiters();
     }

@@ -31,7 +31,7 @@ fn the_heaviest_table_goes_first() {
 fn in_dump_order_one_table_is_read_at_a_time() {
     let schedule = schedule(loads(&[1, 3, 2]), Order::Dump);
     assert_eq!(takeable(&schedule), [Task::Job(0)]);
-    schedule.has_read();
+    schedule.release_reader();
     assert_eq!(takeable(&schedule), [Task::Job(1)]);
 }
 
@@ -52,12 +52,12 @@ fn what_follows_a_parted_table_waits_for_all_of_its_parts() {
         let schedule = schedule(jobs, order);
         assert_eq!(takeable(&schedule), [Task::Job(0)]);
         schedule.share(0, 3..8, 2);
-        schedule.has_read();
+        schedule.release_reader();
         schedule.done(Task::Job(0));
         for (from, to) in [(3, 5), (5, 7), (7, 8)] {
             let task = Task::Parts { job: 0, from, to };
             assert_eq!(schedule.state().take(false, &schedule.plan, order), Some(task));
-            schedule.has_read();
+            schedule.release_reader();
             schedule.done(task);
         }
         assert_eq!(takeable(&schedule), [Task::Job(1)]);

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::judgement::Known;
+use super::known::Known;
 use super::settings;
 use crate::dump::item::Statement;
 use crate::pg::ServerError;

@@ -2,7 +2,7 @@
 
 use super::error::SandboxError;
 use super::locale::Locale;
-use super::{Engine, Sandbox};
+use super::running::{Engine, Sandbox};
 use crate::pg::{self, ConnectInfo};
 
 impl Sandbox {

@@ -132,16 +132,6 @@ impl Owner {
     }
 }
 
-/// Labels (`name=value`) for containers that this run has made for it, by which a later run knows
-/// whether they may be removed.
-///
-/// # Errors
-/// As [`Owner::of_this_run`].
-pub fn labels_of_this_run() -> std::io::Result<Vec<String>> {
-    let labels = Owner::of_this_run(false)?.labels();
-    Ok(labels.into_iter().map(|(name, value)| format!("{name}={value}")).collect())
-}
-
 /// A password or id of `bytes` random bytes, as hexadecimal digits.
 ///
 /// # Errors

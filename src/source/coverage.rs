@@ -10,7 +10,6 @@ use crate::model::contents::{StatementsOfKind, Table};
 use crate::model::coverage::Coverage;
 use crate::model::dump_options::DumpOptions;
 use crate::model::secret::Secret;
-use crate::process::Invocation;
 
 /// What a source has. What it does not tell is absent: a role may not see it, or an older server not
 /// know it.
@@ -77,9 +76,9 @@ const QUERIES: [&str; 6] = [
 
 /// Asks the source. Whatever is in the way, a backup can be made without.
 pub async fn source_has(settings: &SourceSettings, pg_dump: &PgDump) -> SourceHas {
-    let Some(psql) = pg_dump.psql() else { return SourceHas::default() };
+    let Some(psql) = pg_dump.psql().await else { return SourceHas::default() };
     let mut invocation = settings
-        .apply(Invocation::new(psql))
+        .apply(psql.invocation())
         .args(["-X", "-A", "-t", "-q", "-c", "SET statement_timeout = 0"])
         .env("PGCLIENTENCODING", Secret::new("UTF8"));
     for query in QUERIES {

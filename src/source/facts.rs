@@ -6,7 +6,7 @@ use super::client_tools::PgDump;
 use super::error::{SourceError, ToolFailure};
 use super::settings::SourceSettings;
 use crate::pg::UNSOUND;
-use crate::process::{Captured, Invocation};
+use crate::process::Captured;
 
 /// What the source says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -113,11 +113,11 @@ pub async fn source_facts(
     pg_dump: &PgDump,
 ) -> Result<Facts, SourceError> {
     let unknown = |reason: String| Ok(Facts::Unknown { reason });
-    let Some(psql) = pg_dump.psql() else {
+    let Some(psql) = pg_dump.psql().await else {
         return unknown("psql was not found".to_owned());
     };
     let invocation = settings
-        .apply(Invocation::new(psql))
+        .apply(psql.invocation())
         .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1"])
         .args([
             "-c",

@@ -1,13 +1,12 @@
 //! The roles and tablespaces of the source's server, which no dump of one database has: asked of
 //! pg_dumpall, without passwords.
 
-use std::path::Path;
-
 use sha2::{Digest, Sha256};
 
+use super::client_tools::Tool;
 use super::error::SourceError;
 use super::settings::{SourceSettings, conninfo_item};
-use crate::process::{Captured, Invocation};
+use crate::process::Captured;
 
 /// What pg_dumpall is asked for. Without passwords any role may ask, and none gets into a file.
 const ARGUMENTS: [&str; 2] = ["--globals-only", "--no-role-passwords"];
@@ -29,10 +28,10 @@ pub struct Globals {
 /// [`SourceError`].
 pub async fn globals(
     settings: &SourceSettings,
-    pg_dumpall: &Path,
+    pg_dumpall: &Tool,
     database: Option<&str>,
 ) -> Result<Globals, SourceError> {
-    let mut tool = settings.apply(Invocation::new(pg_dumpall)).args(ARGUMENTS);
+    let mut tool = settings.apply(pg_dumpall.invocation()).args(ARGUMENTS);
     if let Some(database) = database {
         // Its own choice is "postgres", where not every role is let in. A name alone would be taken
         // for a connection string where it looks like one.

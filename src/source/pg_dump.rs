@@ -4,9 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::path::Path;
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-
-use super::client_tools::PgDump;
+use super::client_tools::{PgDump, Tool};
 use super::error::SourceError;
 use super::pg_dump_args;
 use super::settings::SourceSettings;
@@ -82,7 +80,7 @@ impl DumpRequest {
     /// [`SourceError::Argument`].
     pub fn invocation(&self) -> Result<Invocation, SourceError> {
         pg_dump_args::check(&self.extra_args, self.pg_dump.major)?;
-        let tool = self.settings.apply(Invocation::new(&self.pg_dump.path));
+        let tool = self.settings.apply(self.pg_dump.tool.invocation());
         Ok(tool.args(self.arguments()))
     }
 
@@ -102,7 +100,7 @@ impl DumpRequest {
     /// [`SourceError::Argument`], [`SourceError::Process`].
     pub fn start_into(&self, place: &Path) -> Result<DumpProcess, SourceError> {
         let mut file = OsString::from("--file=");
-        file.push(place);
+        file.push(std::path::absolute(place).map_err(SourceError::Pipe)?);
         let running = self.invocation()?.arg(file).start()?;
         Ok(DumpProcess { tool: "pg_dump", running })
     }
@@ -117,16 +115,17 @@ fn options_of(arguments: &[OsString], major: u32) -> DumpOptions {
 /// # Errors
 /// [`SourceError::Process`], [`SourceError::Pipe`].
 pub fn start_decoding(
-    pg_restore: &Path,
+    pg_restore: &Tool,
     no_owner: bool,
     archive: &Path,
 ) -> Result<(File, DumpProcess), SourceError> {
     let mut invocation =
-        Invocation::new(pg_restore).env("LC_ALL", Secret::new("C")).env_remove("LANGUAGE");
+        pg_restore.invocation().env("LC_ALL", Secret::new("C")).env_remove("LANGUAGE");
     invocation = invocation.arg("--file=-");
     if no_owner {
         invocation = invocation.arg("--no-owner");
     }
+    let archive = std::path::absolute(archive).map_err(SourceError::Pipe)?;
     streaming("pg_restore", invocation.arg("--").arg(archive))
 }
 
@@ -135,12 +134,9 @@ fn streaming(
     invocation: Invocation,
 ) -> Result<(File, DumpProcess), SourceError> {
     let mut running = invocation.start()?;
-    let pipe =
-        running.stdout().ok_or_else(|| SourceError::Pipe(std::io::ErrorKind::BrokenPipe.into()))?;
-    let pipe = pipe.into_owned_fd().map_err(SourceError::Pipe)?;
-    let flags = fcntl_getfl(&pipe).map_err(|error| SourceError::Pipe(error.into()))?;
-    fcntl_setfl(&pipe, flags - OFlags::NONBLOCK)
-        .map_err(|error| SourceError::Pipe(error.into()))?;
+    let pipe = running.take_stdout()?;
+    let pipe = pipe.ok_or_else(|| SourceError::Pipe(std::io::ErrorKind::BrokenPipe.into()))?;
+    let pipe = pipe.into_blocking_fd().map_err(SourceError::Pipe)?;
     // Where the system allows no larger one, the usual one does.
     let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE_BYTES);
     Ok((File::from(pipe), DumpProcess { tool, running }))

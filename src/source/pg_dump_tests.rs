@@ -17,7 +17,7 @@ fn request(dir: &Path, script: &str) -> DumpRequest {
             password: Some(Secret::new("p'a s%s@ü")),
             ..SourceSettings::default()
         },
-        pg_dump: PgDump { path, version: "15.18".into(), major: 15 },
+        pg_dump: PgDump { tool: Tool::Here(path), version: "15.18".into(), major: 15 },
         extra_args: Vec::new(),
         keep_owner: false,
         format: Format::Plain,

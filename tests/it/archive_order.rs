@@ -35,7 +35,7 @@ fn make(database: &Database, schema: &str, [large, small]: [&str; 2], column: &s
 }
 
 fn verified(place: &Place, name: &str, args: &[&str]) -> Outcome {
-    place.outcome(place.verify().args([name, "--jobs", "4"]).args(args))
+    place.outcome(place.verify_with(args).args([name, "--jobs", "4"]))
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn place() -> Place {
 
 fn verified(place: &Place, archive: &[u8], args: &[&str]) -> Outcome {
     place.file("a.dump", archive);
-    place.outcome(place.verify().arg("a.dump").args(args))
+    place.outcome(place.verify_with(args).arg("a.dump"))
 }
 
 const REFUSED: &str = "CREATE TABLE public.users ();";

@@ -2,7 +2,7 @@
 //! all. What psql restores passes, what is cut is bad wherever the cut is, and what cannot be told is not.
 
 use crate::support::dumps::{gzipped, piped};
-use crate::support::source::source;
+use crate::support::source::Source;
 use crate::support::torture::NO_APPLICATION;
 use crate::support::{Place, unchanged_database};
 
@@ -195,8 +195,11 @@ fn formats_that_are_not_looked_into_are_named_and_not_verified() {
 fn a_backup_with_nothing_in_it_fails_unless_that_is_meant() {
     let place = place();
     let empty = format!("{HEAD}{SETTINGS}{END}");
-    let archive = source().client("pg_dump", &["-d", "template1", "--format=custom"]);
-    let cluster = source().client("pg_dumpall", &["--globals-only"]);
+    // A server of its own: in the one that is shared, other tests make tablespaces that lie in its data directory,
+    // and pg_dumpall names a place for those that no server takes.
+    let server = Source::start();
+    let archive = server.client("pg_dump", &["-d", "template1", "--format=custom"]);
+    let cluster = server.client("pg_dumpall", &["--globals-only"]);
     place.file("meant.toml", &[NO_APPLICATION, b"data = \"none\"\n"].concat());
     for file in [empty.into_bytes(), archive, cluster] {
         place.verify_bytes("a", &file).failed("nothing is in it").hints("the right database");

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::OnceLock;
 
 use crate::support::source::{Database, source};
-use crate::support::{Place, database, good_dump, text, unchanged_database};
+use crate::support::{IMAGE_VARIABLE, Place, database, good_dump, text, unchanged_database};
 
 const NO_APPLICATION: &str = "[checks]\ntables = []\nmigrations = \"none\"\n";
 
@@ -135,9 +135,11 @@ fn an_image_of_the_configuration_is_taken_and_a_flag_is_stronger() {
     let place = Place::new();
     place.file("a.sql", good_dump());
     place.file("ccc-backup.toml", b"[verify]\nimage = \"localhost:1/no/such:15\"\n");
-    place.outcome(place.verify().arg("a.sql")).not_verified("localhost:1/no/such:15");
+    let named_by_nobody_else =
+        |command: &mut assert_cmd::Command| place.outcome(command.env(IMAGE_VARIABLE, ""));
+    named_by_nobody_else(place.verify().arg("a.sql")).not_verified("localhost:1/no/such:15");
     let image = crate::support::docker::image();
-    place.outcome(place.verify().args(["a.sql", "--image", image])).passed();
+    named_by_nobody_else(place.verify().args(["a.sql", "--image", image])).passed();
 }
 
 #[test]
@@ -186,8 +188,8 @@ fn what_reaches_this_machine_is_not_taken_of_a_configuration_that_nobody_named()
     place.file("a.sql", good_dump());
     let verify = |settings: &str, named: bool| {
         place.file("ccc-backup.toml", format!("[verify.settings]\n{settings}\n").as_bytes());
-        let mut command = place.verify();
-        command.args(["a.sql", "--engine", "local"]);
+        let mut command = place.verify_locally();
+        command.arg("a.sql");
         place.outcome(command.args(if named { &["--config", "ccc-backup.toml"][..] } else { &[] }))
     };
     let touched = place.dir().join("touched");

@@ -1,15 +1,10 @@
 //! A `create` that is under way: what other users of the machine can see of it, and what is left
 //! of it when it is interrupted or killed. The source is slow: a lock holds pg_dump up.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 
 use crate::support::source::source;
-use crate::support::{Outcome, Place, Running, database};
-
-/// How long a run may take to end.
-const SOON: Duration = Duration::from_secs(5);
+use crate::support::{Outcome, Place, Running, SOON, database};
 
 /// The arguments of every process, as every user of the machine can read them.
 fn arguments_of_all_processes() -> Vec<String> {

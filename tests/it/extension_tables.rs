@@ -93,7 +93,7 @@ fn the_common_extensions_pass_with_their_contents_in_every_format_and_on_either_
     for (name, engine) in
         [("a.sql", "docker"), ("a.dump", "docker"), ("a.sql", "local"), ("b.sql", "local")]
     {
-        let outcome = place.outcome(place.verify().args([name, "--engine", engine]));
+        let outcome = place.outcome(&mut place.verify_with(&[name, "--engine", engine]));
         outcome.passed().says("✓ Contents match the backup (1 table)");
     }
 }

@@ -1,16 +1,14 @@
 //! Signals: whatever the run is doing, it ends soon, says that nothing is proven, and leaves nothing.
 
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::support::docker::{docker_text, left};
 use crate::support::dumps::{AS_CREATE_DOES, trailer, with_sql_last};
-use crate::support::{BINARY, Outcome, Place, Running, clean_environment, database, good_dump};
-
-/// How long a run may take to end.
-pub const SOON: Duration = Duration::from_secs(5);
+use crate::support::{
+    BINARY, Outcome, Place, Running, SOON, clean_environment, database, good_dump,
+};
 
 /// A dump whose restore takes longer than anybody waits.
 pub fn endless_restore() -> Vec<u8> {

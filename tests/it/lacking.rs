@@ -29,7 +29,7 @@ fn place() -> Place {
 
 fn verified(place: &Place, sql: &str, args: &[&str]) -> Outcome {
     place.file("a.sql", dump(sql).as_bytes());
-    place.outcome(place.verify().arg("a.sql").args(args))
+    place.outcome(place.verify_with(args).arg("a.sql"))
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn place() -> Place {
 }
 
 fn verified(place: &Place, args: &[&str]) -> Outcome {
-    place.outcome(place.verify().args(args))
+    place.outcome(&mut place.verify_with(args))
 }
 
 /// What `create` proves without a manifest, and with one.

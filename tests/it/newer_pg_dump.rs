@@ -28,7 +28,7 @@ fn dump(place: &Place, args: &[&str]) {
 }
 
 fn verified(place: &Place, args: &[&str]) -> Outcome {
-    place.outcome(place.verify().arg("archive").args(args))
+    place.outcome(place.verify_by_version().arg("archive").args(args))
 }
 
 #[test]
@@ -92,7 +92,8 @@ fn an_archive_with_a_manifest_can_be_verified_in_another_version_which_proves_no
     for name in ["a.dump", "a.dir", "a.tar"] {
         let made = place.outcome(place.create(unchanged_database()).arg(name));
         assert_eq!(made.code, 0, "{made}");
-        let outcome = place.outcome(place.verify().args([name, "--postgres-version", "17"]));
+        let outcome =
+            place.outcome(place.verify_by_version().args([name, "--postgres-version", "17"]));
         outcome.passed().says("✓ Contents match the backup (25 tables)");
         let open = "Not proven: statements against the manifest: it was written by pg_restore 15";
         assert_eq!(outcome.stdout.matches(open).count(), 1, "{outcome}");

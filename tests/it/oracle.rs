@@ -17,7 +17,7 @@ use ccc_backup::pg::{Address, ConnectInfo};
 use ccc_backup::restore::{Ledger, Restored, load, parallel};
 
 use crate::support::source::{client, source};
-use crate::support::{Place, text};
+use crate::support::{Place, length, text};
 
 /// Bytes of a part of a table: small, so that a table of a few thousand rows has several.
 const PART_BYTES: u64 = 16 << 10;
@@ -305,7 +305,7 @@ fn number(variable: &str, default: u64) -> u64 {
 async fn one_connection_and_several_restore_what_psql_restores() {
     let place = Place::without_docker();
     target("postgres").connect().await.unwrap().batch_execute(ROLE).await.unwrap();
-    let (from, count) = (number("ORACLE_SEED", 1), number("ORACLE_DUMPS", 40));
+    let (from, count) = (number("ORACLE_SEED", 1), number("ORACLE_DUMPS", length(12, 60)));
     let (mut sound, mut wrong) = (0, Vec::new());
     for seed in from..from + count {
         let path = place.file("a.sql", dump(seed).as_bytes());
@@ -324,5 +324,5 @@ async fn one_connection_and_several_restore_what_psql_restores() {
     assert!(wrong.is_empty(), "seed and jobs of what was restored otherwise: {wrong:?}");
     // Both kinds were there.
     let count = usize::try_from(count).unwrap();
-    assert!(count < 40 || sound > count / 10 && sound < count, "{sound} of {count} are sound");
+    assert!(count < 12 || sound > count / 10 && sound < count, "{sound} of {count} are sound");
 }

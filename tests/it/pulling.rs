@@ -5,12 +5,11 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::interruption::SOON;
 use crate::support::docker::{docker, docker_text, image};
 use crate::support::engine::Engine;
 use crate::support::proxy::Proxy;
 use crate::support::registry::{INTO_A_LAYER, Registry};
-use crate::support::{Outcome, Place, Running, good_dump};
+use crate::support::{Outcome, Place, Running, SOON, good_dump};
 
 const NAME: &str = "some/postgres:15";
 

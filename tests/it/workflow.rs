@@ -2,7 +2,7 @@
 //! and a real engine. GitHub's own parts (checkout, cache, uploads, the service) are replaced.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use crate::support::source::source;
 use crate::support::{BINARY, Place, clean_environment, repository, text};
 
 const NIGHTLY: &str = ".github/workflows/backup-verification.yml";
+const NIGHTLY_TESTS: &str = ".github/workflows/nightly-tests.yml";
 
 #[derive(Deserialize)]
 struct Workflow {
@@ -193,7 +194,7 @@ fn conditional<'a>(job: &'a Job, condition: &str) -> &'a Step {
 #[test]
 fn every_step_of_the_workflows_is_a_target_of_the_makefile() {
     let makefile = std::fs::read_to_string(repository("Makefile")).unwrap();
-    for path in [NIGHTLY, ".github/workflows/ci.yml"] {
+    for path in [NIGHTLY, NIGHTLY_TESTS, ".github/workflows/ci.yml"] {
         let jobs = workflow(path).jobs.into_values();
         for run in jobs.flat_map(|job| job.steps).filter_map(|step| step.run) {
             let target = run.strip_prefix("make ").unwrap_or_else(|| panic!("{path}: {run}"));
@@ -201,6 +202,39 @@ fn every_step_of_the_workflows_is_a_target_of_the_makefile() {
             assert!(known, "{path}: {run}");
         }
     }
+}
+
+#[test]
+fn every_night_all_tests_run_and_the_long_ones_at_their_full_length() {
+    let jobs = workflow(NIGHTLY_TESTS).jobs.into_values();
+    let runs: Vec<_> = jobs.flat_map(|job| job.steps).filter_map(|step| step.run).collect();
+    for target in ["make test", "make test-long"] {
+        assert!(runs.iter().any(|run| run == target), "{target}: {runs:?}");
+    }
+    let makefile = std::fs::read_to_string(repository("Makefile")).unwrap();
+    let long = makefile.lines().find_map(|line| line.strip_prefix("long_tests := ")).unwrap();
+    let long: Vec<PathBuf> = long.split(' ').map(|name| name.split("::").collect()).collect();
+    let mut asking = 0;
+    for file in sources(&repository("tests/it")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let module = file.strip_prefix(repository("tests/it")).unwrap().with_extension("");
+        let used =
+            text.split("use crate::support::{").skip(1).filter_map(|rest| rest.split('}').next());
+        let mut names = used.flat_map(|names| names.split(',')).map(str::trim);
+        if names.any(|name| ["length", "is_long"].contains(&name)) {
+            asking += 1;
+            assert!(long.iter().any(|begin| module.starts_with(begin)), "{}", module.display());
+        }
+    }
+    assert!(asking >= long.len(), "{asking} files ask for a length");
+}
+
+/// The files of Rust in a directory and below.
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let (dirs, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let rust = files.into_iter().filter(|file| file.extension().is_some_and(|end| end == "rs"));
+    rust.chain(dirs.iter().flat_map(|dir| sources(dir))).collect()
 }
 
 #[test]

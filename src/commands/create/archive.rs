@@ -3,14 +3,14 @@
 //! be readable before it gets its name.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Asked, Job, ask_source, died, finish, globals, in_words, interrupted, request};
 use crate::archive::directory::ArchiveDirectory;
-use crate::archive::{Archive, Examined, Fault};
-use crate::commands::inspect::{self, Decoded};
+use crate::archive::{Examined, Fault, OpenBackup};
+use crate::commands::inspect::{self, Inspection};
 use crate::commands::record::{self, Made, Packed};
 use crate::commands::{Failure, Stop};
 use crate::events::{Event, Events, Progress, Work};
@@ -20,7 +20,7 @@ use crate::packing::codec::Codec;
 use crate::packing::file::{BackupFile, FileError};
 use crate::packing::read_error::ReadError;
 use crate::settings::CreateSettings;
-use crate::source::client_tools::PgDump;
+use crate::source::client_tools::{PgDump, Tool};
 use crate::source::facts::Facts;
 use crate::source::pg_dump::{self, DumpRequest};
 use crate::store::error::StoreError;
@@ -69,14 +69,14 @@ impl Place {
     }
 
     /// Opens what was written.
-    fn archive(&self, format: Format) -> Result<Archive, FileError> {
+    fn open(&self, format: Format) -> Result<OpenBackup, FileError> {
         match self {
             Self::File(partial) => {
                 let file = BackupFile::open(partial.path())?;
-                Ok(Archive::File { file, compression: Packing::None, format })
+                Ok(OpenBackup::file(file, Packing::None, format))
             }
             Self::Directory(partial) => {
-                ArchiveDirectory::open_at(partial.path()).map(Archive::Directory)
+                ArchiveDirectory::open_at(partial.path()).map(OpenBackup::directory)
             }
         }
     }
@@ -113,9 +113,9 @@ async fn archive(
     let globals = globals::dump(job, pg_dump, &facts).await?;
     let request = request(settings, pg_dump.clone());
     dump(&request, &facts, place.path(), events, stop).await?;
-    let archive = place.archive(settings.format).map_err(|error| unreadable(&error))?;
+    let archive = place.open(settings.format).map_err(|error| unreadable(&error))?;
     let (examined, read) =
-        read_back(&archive, pg_dump.pg_restore(), &request, events, stop).await?;
+        read_back(&archive, pg_dump.pg_restore().await, &request, events, stop).await?;
     if let Err(fault) = &examined.head {
         let fault = match fault {
             Fault::Flaw(flaw) => flaw.to_string(),
@@ -125,15 +125,15 @@ async fn archive(
     }
     let (decoded, unread) = match read {
         Ok(decoded) => (decoded, None),
-        Err(why) => (Decoded::default(), Some(why)),
+        Err(why) => (Inspection::default(), Some(why)),
     };
     let packed = match settings.format {
-        Format::Directory => Packed { files: examined.files, dump_bytes: decoded.bytes },
-        _ => Packed::file(target, archive.bytes(), examined.sha256, decoded.bytes),
+        Format::Directory => Packed { files: examined.files, dump_bytes: decoded.dump_bytes },
+        _ => Packed::file(target, archive.bytes(), examined.sha256, decoded.dump_bytes),
     };
     let file = globals.as_ref().map(|globals| globals.file.clone());
     let made = Made { settings, request: &request, facts, has, target, globals: file, started_at };
-    let Decoded { unsound, facts, contents, .. } = decoded;
+    let Inspection { unsound, facts, contents, .. } = decoded;
     let mut not_recorded = record::not_recorded(&made.facts, &contents, unsound.as_ref());
     not_recorded.extend(unread.map(|why| format!("rows, contents and statements: {why}")));
     let mut manifest = record::manifest(&made, packed, &contents, &facts, not_recorded);
@@ -187,12 +187,12 @@ async fn dump(
 /// Reads the archive as it lies there, and as pg_restore writes it; the inner error is why that
 /// could not be read here, which does not speak against the archive.
 async fn read_back(
-    archive: &Archive,
-    pg_restore: Option<PathBuf>,
+    archive: &OpenBackup,
+    pg_restore: Option<Tool>,
     request: &DumpRequest,
     events: &Events,
     stop: &Stop,
-) -> Result<(Examined, Result<Decoded, String>), Failure> {
+) -> Result<(Examined, Result<Inspection, String>), Failure> {
     let examining = {
         let (archive, cancel) = (archive.clone(), stop.token().clone());
         tokio::task::spawn_blocking(move || archive.examine(&cancel, Arc::new(|_| {})))
@@ -211,12 +211,12 @@ async fn read_back(
 }
 
 async fn decode(
-    pg_restore: &Path,
-    archive: &Archive,
+    pg_restore: &Tool,
+    archive: &OpenBackup,
     no_owner: bool,
     events: &Events,
     stop: &Stop,
-) -> Result<Result<Decoded, String>, Failure> {
+) -> Result<Result<Inspection, String>, Failure> {
     let (pipe, process) = pg_dump::start_decoding(pg_restore, no_owner, archive.path())?;
     let reading = {
         let (events, cancel) = (events.clone(), stop.token().clone());

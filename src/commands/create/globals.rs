@@ -35,7 +35,7 @@ pub(super) async fn dump(
     if !settings.globals {
         return Ok(None);
     }
-    let pg_dumpall = pg_dump.pg_dumpall().ok_or_else(missing)?;
+    let pg_dumpall = pg_dump.pg_dumpall().await.ok_or_else(missing)?;
     let path = globals_path(target);
     let mut partial = Partial::create(&path, settings.force)?;
     let database = match facts {
@@ -80,8 +80,8 @@ pub(super) struct Published {
 }
 
 impl Published {
-    /// Tells that the backup stands beside it.
-    pub(super) fn has_backup(&mut self) {
+    /// The backup stands beside it: it stays.
+    pub(super) fn keep(&mut self) {
         self.has_backup = true;
     }
 }

@@ -1,73 +1,170 @@
 //! The client tools for a server that is newer than those at hand: pg_dump refuses to dump it.
 
-use super::Job;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::net::unix::pipe;
+use tokio_util::sync::CancellationToken;
+
+use super::{Job, interrupted};
 use crate::commands::Failure;
 use crate::events::Event;
-use crate::sandbox;
+use crate::process::{Call, Elsewhere, Ended, ProcessError};
+use crate::sandbox::SandboxError;
+use crate::sandbox::tools::{ClientTools, ToolCall, ToolCaller};
 use crate::source::client_tools::PgDump;
-use crate::source::container_tools::{ContainerTools, News};
 use crate::source::error::SourceError;
 use crate::source::facts::Facts;
+use crate::source::libpq::Surroundings;
 use crate::store::naming;
 
-/// What is dumped with; in a container for as long as this lives.
+/// Where pg_dump makes files of its own for the tar format, whatever TMPDIR says (tmpfile(3)).
+const TEMPORARY: &str = "/tmp";
+
+/// What is dumped with; in containers for as long as this lives.
 pub(super) struct Tools {
     /// pg_dump, with the others beside it.
     pub(super) pg_dump: PgDump,
-    container: Option<ContainerTools>,
+    containers: Option<ClientTools>,
 }
 
 impl Tools {
     /// Ends what still runs of them.
     pub(super) async fn close(self) {
-        if let Some(container) = self.container {
-            container.close().await;
+        if let Some(containers) = self.containers {
+            containers.close().await;
         }
     }
 }
 
 /// The tools to take: `pg_dump`, where it is not older than the server or was asked for by name; else
-/// a newer one of this machine, else one in a container. Where there is none, pg_dump itself will say
+/// newer ones of this machine, else those of an image. Where there are none, pg_dump itself will say
 /// that it is too old.
 pub(super) async fn fitting(
     job: &Job<'_>,
     pg_dump: PgDump,
     facts: &Facts,
 ) -> Result<Tools, Failure> {
-    let as_it_is = |pg_dump| Tools { pg_dump, container: None };
+    let as_it_is = |pg_dump| Tools { pg_dump, containers: None };
     let Facts::Known(known) = facts else { return Ok(as_it_is(pg_dump)) };
     // 90624 is 9.6.24; no pg_dump of today is that old.
     let server = known.server_version_num / 10_000;
     if pg_dump.major >= server || job.settings.pg_dump.is_some() {
         return Ok(as_it_is(pg_dump));
     }
+    let warn = |text: String| job.events.emit(Event::Warning(text));
     let announce = |taken: &str| {
-        job.events.emit(Event::Warning(format!(
+        warn(format!(
             "pg_dump {} is older than the server, which is PostgreSQL {}: using {taken}",
             pg_dump.version, known.server_version
-        )));
+        ));
     };
-    if let Some(newer) = PgDump::of_version(server).await {
-        announce(&format!("pg_dump {} in {}", newer.version, newer.path.display()));
+    if let Some((newer, path)) = PgDump::of_version(server).await {
+        announce(&format!("pg_dump {} in {}", newer.version, path.display()));
         return Ok(as_it_is(newer));
     }
-    let labels = sandbox::labels_of_this_run().map_err(SourceError::Pipe)?;
-    let tell = |news: News<'_>| {
-        job.events.emit(match news {
-            News::Pulling(image) => Event::ImagePulling { image: image.to_owned() },
-            News::NotPulled(image, reason) => Event::Warning(format!(
-                "pg_dump {} is older than the server, and {image}, which has a newer one, cannot be \
-                 pulled: {reason}",
-                pg_dump.version
-            )),
-        });
-    };
-    match ContainerTools::of(server, naming::directory_of(job.target), labels, tell).await? {
-        None => Ok(as_it_is(pg_dump)),
-        Some(container) => {
-            let version = &container.pg_dump.version;
-            announce(&format!("pg_dump {version} in a container of {}", container.image));
-            Ok(Tools { pg_dump: container.pg_dump.clone(), container: Some(container) })
+    let containers = match ClientTools::of_version(server, job.events, job.stop.token()).await {
+        Ok(containers) => containers,
+        Err(SandboxError::Interrupted) => return Err(interrupted(job.stop)),
+        Err(error) => {
+            let older = format!("pg_dump {} is older than the server", pg_dump.version);
+            match error {
+                SandboxError::ImageMissing { image, reason, .. } => warn(format!(
+                    "{older}, and {image}, which has a newer one, cannot be pulled: {reason}"
+                )),
+                error => warn(format!("{older}, and none can be had from a container: {error}")),
+            }
+            return Ok(as_it_is(pg_dump));
         }
+    };
+    let writable =
+        std::path::absolute(naming::directory_of(job.target)).map_err(SourceError::Pipe)?;
+    let caller = InContainers { caller: containers.caller(), writable };
+    let newer = PgDump::elsewhere(Arc::new(caller)).await?;
+    announce(&format!("pg_dump {} in a container of {}", newer.version, containers.image()));
+    Ok(Tools { pg_dump: newer, containers: Some(containers) })
+}
+
+/// Runs client tools in containers, which get from this machine what libpq needs, and the directory
+/// that is written to.
+#[derive(Debug)]
+struct InContainers {
+    caller: ToolCaller,
+    writable: PathBuf,
+}
+
+impl Elsewhere for InContainers {
+    fn run(
+        &self,
+        call: Call,
+        stdout: pipe::Sender,
+        stop: CancellationToken,
+    ) -> BoxFuture<'static, Result<Ended, ProcessError>> {
+        let program = call.program.clone();
+        let failed = |source| ProcessError::Start { program, source };
+        let call = match tool_call(call, &self.writable) {
+            Ok(call) => call,
+            Err(error) => return std::future::ready(Err(failed(error))).boxed(),
+        };
+        let running = self.caller.clone().run(call, stdout, stop);
+        async move { running.await.map_err(|error| failed(std::io::Error::other(error))) }.boxed()
+    }
+}
+
+/// A call as a container takes it.
+fn tool_call(call: Call, writable: &Path) -> std::io::Result<ToolCall> {
+    let text = |arg: std::ffi::OsString| {
+        arg.into_string().map_err(|arg| {
+            let text = format!("{} cannot be given to a container", arg.display());
+            std::io::Error::new(std::io::ErrorKind::InvalidInput, text)
+        })
+    };
+    let directory = text(writable.as_os_str().to_owned())?.into();
+    let args = call.args.into_iter().map(text).collect::<Result<Vec<_>, _>>()?;
+    let Surroundings { variables, password, files } = Surroundings::of(call.env);
+    let variables = variables.into_iter().map(|(name, value)| format!("{name}={}", value.expose()));
+    let temporary = Path::new(TEMPORARY).is_dir().then(|| PathBuf::from(TEMPORARY));
+    let written: BTreeSet<PathBuf> = temporary.into_iter().chain([writable.to_owned()]).collect();
+    Ok(ToolCall {
+        argv: std::iter::once(call.program).chain(args).collect(),
+        env: variables.collect(),
+        password,
+        readable: files,
+        writable: written,
+        directory,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+    use crate::model::secret::Secret;
+
+    fn call(args: Vec<std::ffi::OsString>) -> Call {
+        let variables = [("PGPASSWORD", "hunter2"), ("PGUSER", "u"), ("OTHER", "x")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), Secret::new(value)));
+        Call { program: "pg_dump".into(), args, env: variables.into() }
+    }
+
+    #[test]
+    fn the_password_is_in_nothing_that_an_inspection_shows() {
+        let made = tool_call(call(vec!["--file=x".into()]), Path::new("/var/back:ups")).unwrap();
+        assert_eq!(made.argv, ["pg_dump", "--file=x"]);
+        assert_eq!(made.env, ["PGUSER=u"]);
+        assert_eq!(made.password.expose(), "hunter2");
+        assert!(made.writable.contains(Path::new("/var/back:ups")));
+    }
+
+    #[test]
+    fn what_is_no_text_cannot_be_given_to_a_container() {
+        let odd = OsStr::from_bytes(b"\xff").to_owned();
+        assert!(tool_call(call(vec![odd.clone()]), Path::new("/b")).is_err());
+        assert!(tool_call(call(Vec::new()), &Path::new("/b").join(odd)).is_err());
     }
 }

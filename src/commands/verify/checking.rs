@@ -1,237 +1,156 @@
-//! Checks the restored database: the application's tables, then everything against the backup.
+//! The last step: checks the restored databases, the application's tables first, then everything against
+//! the backup.
 
 use std::time::Instant;
 
-use super::by_value::Source;
+use super::context::Context;
+use super::database::{Checking, RestoredDatabase};
+use super::findings::{Notes, Step};
+use super::kind::Expectations;
+use super::obstacles::{cut_short, interrupted};
+use super::restoring::Restored;
+use super::tables;
+use super::target::DATABASE;
 use super::watching::lost;
-use super::{DATABASE, Run};
-use crate::checks::{
-    self, CheckError, event_triggers, large_objects, migrations, presence, sequences, soundness,
-};
-use crate::commands::inspect::Inspection;
-use crate::config::{Data, Migrations, OnFinding};
+use super::{large_objects, sequences};
+use crate::checks::{self, CheckError, migrations, presence, soundness};
+use crate::config::Migrations;
 use crate::dump::contents::{Contents, DatabaseContents};
-use crate::events::{Event, Progress, Work};
+use crate::events::Event;
 use crate::model::contents::Table;
-use crate::model::outcome::{CheckResult, Obstacle, Section, Status};
-use crate::pg::{ConnectInfo, Session};
-use crate::store::manifest::Manifest;
+use crate::model::outcome::{Obstacle, Section, Status};
+use crate::pg::Session;
+use crate::sandbox::Sandbox;
 
-impl Run<'_> {
-    /// Runs the checks on the restored databases.
-    pub(super) async fn check(
-        &mut self,
-        inspection: &Inspection,
-        source: Source<'_>,
-    ) -> Result<(), Obstacle> {
-        let Some(sandbox) = &self.sandbox else { return Ok(()) };
-        let clock = Instant::now();
-        let server = sandbox.connect_info().clone();
-        if let Some(name) = self.applications_database(&inspection.contents) {
-            self.database = name;
+/// Runs the checks on the restored databases.
+pub(super) async fn check(
+    cx: Context<'_>,
+    expected: &Expectations<'_>,
+    sandbox: &Sandbox,
+    restored: &Restored,
+) -> Step<()> {
+    let mut notes = Notes::new(cx.events);
+    let clock = Instant::now();
+    let database = applications_database(cx, expected.contents);
+    let database = database.unwrap_or_else(|| restored.database.to_owned());
+    notes.findings.facts.database = Some(database.clone());
+    let without_rows = expected.is_schema_alone && cx.may_be_without_rows();
+    let checking = Checking { cx, expected, sandbox, without_rows };
+    let checked = tokio::select! {
+        biased;
+        () = cx.stop.token().cancelled() => {
+            return notes.end(Err(interrupted(cx.stop)));
         }
-        let schema_alone = presence::is_schema_alone(&inspection.contents, &inspection.facts);
-        self.without_rows = schema_alone && self.may_be_without_rows();
-        let token = self.stop.token().clone();
-        let checking = async {
-            let target = server.database(&self.database);
-            let session = target.connect().await.map_err(|error| CheckError::of(&error))?;
-            self.application(&session).await?;
-            drop(session);
-            self.events.emit(Event::SectionStarted(Section::Contents));
-            let several = inspection.contents.databases().count() > 1;
-            for database in inspection.contents.databases() {
-                let name = database.name.as_deref().unwrap_or(DATABASE);
-                self.about = several.then(|| name.to_owned());
-                self.against_the_backup(&server.database(name), database, source).await?;
-            }
-            self.about = None;
-            if schema_alone {
-                self.note(presence::judge(self.without_rows));
-            }
-            self.not_proven(inspection);
-            Ok::<_, CheckError>(())
-        };
-        let checked = tokio::select! {
-            biased;
-            () = token.cancelled() => return Err(self.interrupted()),
-            checked = checking => checked,
-            why = lost(&server) => Err(CheckError::lost(why)),
-        };
-        self.report.phase("checks", clock.elapsed());
-        match checked {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.cut_short(&error).await),
-        }
+        checked = check_all(&checking, &database, &mut notes) => checked,
+        why = lost(sandbox.connect_info()) => Err(CheckError::lost(why)),
+    };
+    notes.phase("checks", clock.elapsed());
+    let outcome: Result<_, Obstacle> = match checked {
+        Ok(()) => Ok(Some(())),
+        Err(error) => Err(cut_short(sandbox, &error).await),
+    };
+    notes.end(outcome)
+}
+
+/// Of the databases that a dump makes by itself, the one with the application's tables, else the
+/// last one that holds anything.
+fn applications_database(cx: Context<'_>, contents: &Contents) -> Option<String> {
+    let is_apps = |table: &Table| cx.settings.tables.iter().any(|of| of.name == table.name);
+    let name = |database: &DatabaseContents| database.name.clone();
+    let apps = contents.databases().find(|database| database.tables.iter().any(is_apps));
+    apps.or(contents.databases().last()).and_then(name)
+}
+
+/// All checks, in the order of the report; those of the application in `database`.
+async fn check_all(
+    checking: &Checking<'_>,
+    database: &str,
+    notes: &mut Notes<'_>,
+) -> Result<(), CheckError> {
+    let (events, contents) = (checking.cx.events, checking.expected.contents);
+    let server = checking.sandbox.connect_info();
+    let session = server.database(database).connect().await;
+    application(checking, &session.map_err(|error| CheckError::of(&error))?, notes).await?;
+    events.emit(Event::SectionStarted(Section::Contents));
+    let several = contents.databases().count() > 1;
+    for dump in contents.databases() {
+        let name = dump.name.as_deref().unwrap_or(DATABASE);
+        notes.about = several.then(|| name.to_owned());
+        let database = RestoredDatabase::open(checking, server.database(name), dump).await?;
+        against_the_backup(checking, &database, notes).await?;
     }
-
-    /// Of the databases that a dump makes by itself, the one with the application's tables, else the
-    /// last one that holds anything.
-    fn applications_database(&self, contents: &Contents) -> Option<String> {
-        let is_apps = |table: &Table| self.settings.tables.iter().any(|of| of.name == table.name);
-        let name = |database: &DatabaseContents| database.name.clone();
-        let apps = contents.databases().find(|database| database.tables.iter().any(is_apps));
-        apps.or(contents.databases().last()).and_then(name)
+    notes.about = None;
+    if checking.expected.is_schema_alone {
+        notes.check(presence::judge(checking.without_rows));
     }
+    note_not_proven(checking, notes);
+    Ok(())
+}
 
-    /// The application's checks, section by section, in the order of the report.
-    async fn application(&mut self, session: &Session) -> Result<(), CheckError> {
-        let tables = &self.settings.tables;
-        if !tables.is_empty() {
-            self.events.emit(Event::SectionStarted(Section::Schema));
-        }
-        let mut found = Vec::new();
-        for table in tables {
-            found.push(checks::schema::check(session, table).await?);
-        }
-        let missing = found.iter().filter(|check| check.status == Status::Failed).count();
-        found.into_iter().for_each(|check| self.note(check));
-        if self.settings.tables_are_cccs && missing == tables.len() {
-            let other = "none of CCC's tables is there: for another database, name its tables in \
-                         ccc-backup.toml ([checks] tables)";
-            self.warn(other.to_owned());
-        }
-        if tables.iter().any(|table| table.counted) {
-            self.events.emit(Event::SectionStarted(Section::Data));
-        }
-        for table in tables.iter().filter(|table| table.counted) {
-            self.note(checks::data::check(session, table).await?);
-        }
-        if self.settings.migrations == Migrations::Alembic && !self.without_rows {
-            self.events.emit(Event::SectionStarted(Section::Migrations));
-            self.note(migrations::check(session).await?);
-        }
-        Ok(())
+/// The application's checks, section by section, in the order of the report.
+async fn application(
+    checking: &Checking<'_>,
+    session: &Session,
+    notes: &mut Notes<'_>,
+) -> Result<(), CheckError> {
+    let Context { settings, events, .. } = checking.cx;
+    let tables = &settings.tables;
+    if !tables.is_empty() {
+        events.emit(Event::SectionStarted(Section::Schema));
     }
-
-    /// What was restored against the dump, and against the manifest where there is one.
-    async fn against_the_backup(
-        &mut self,
-        target: &ConnectInfo,
-        dump: &DatabaseContents,
-        source: Source<'_>,
-    ) -> Result<(), CheckError> {
-        let session = target.connect().await.map_err(|error| CheckError::of(&error))?;
-        let added = self.tables(&session, target, dump, source).await?;
-        self.sequences(&session, dump, &added).await?;
-        let objects = large_objects::Expected {
-            in_dump: dump.large_objects.objects(),
-            recorded: self.recorded().map(|manifest| manifest.contents.large_objects),
-            content: self.settings.content,
-        };
-        if objects.any() {
-            let (events, total) = (&self.events, objects.in_dump.contents);
-            let progress = |done| {
-                let (work, total) = (Work::ComparingObjects, total.map(|total| total.bytes));
-                events.emit(Event::Progress(Progress { work, done, total, current: None }));
-            };
-            let (check, why_not) = large_objects::check(&session, objects, &progress).await?;
-            self.note(check);
-            let why_not = why_not.map(|why| format!("contents of large objects: {why}"));
-            self.report.not_proven.extend(why_not);
-        }
-        let known = self.manifest.as_ref().and_then(|manifest| manifest.source.unsound.as_deref());
-        let sound = soundness::check(&session, known, !self.without_rows).await?;
-        self.note(sound);
-        if let Some(manifest) = &self.manifest
-            && let Some(recorded) = manifest.contents.revision.as_deref()
-        {
-            let restored = migrations::revisions(&session).await?.unwrap_or_default().join(", ");
-            self.note(migrations::judge_recorded(&restored, recorded));
-        }
-        Ok(())
+    let mut found = Vec::new();
+    for table in tables {
+        found.push(checks::schema::check(session, table).await?);
     }
-
-    /// Whether the backup may be without rows, by its manifest or by the configuration.
-    pub(super) fn may_be_without_rows(&self) -> bool {
-        self.settings.data == Data::None
-            || self.manifest.as_ref().is_some_and(|manifest| manifest.options.leaves_rows_out())
+    let missing = found.iter().filter(|check| check.status == Status::Failed).count();
+    found.into_iter().for_each(|check| notes.check(check));
+    if settings.tables_are_cccs && missing == tables.len() {
+        let other = "none of CCC's tables is there: for another database, name its tables in \
+                     ccc-backup.toml ([checks] tables)";
+        notes.warn(other.to_owned());
     }
-
-    /// What the checks do not cover.
-    fn not_proven(&mut self, inspection: &Inspection) {
-        if !self.settings.content {
-            let text = "contents of the restored rows: left out by --no-content";
-            self.report.not_proven.push(text.to_owned());
-        }
-        if self.without_rows {
-            let text = "rows: the backup is meant to have none";
-            self.report.not_proven.push(text.to_owned());
-        }
-        if inspection.contents.inserts > 0 {
-            let text = "rows and contents in INSERT statements that are not understood";
-            self.report.not_proven.push(text.to_owned());
-        }
+    if tables.iter().any(|table| table.counted) {
+        events.emit(Event::SectionStarted(Section::Data));
     }
-
-    async fn sequences(
-        &mut self,
-        session: &Session,
-        dump: &DatabaseContents,
-        added: &[String],
-    ) -> Result<(), CheckError> {
-        let in_dump = &dump.sequences;
-        let recorded = self.recorded().map(|manifest| manifest.contents.sequences.clone());
-        let mut restored = sequences::states(session).await?;
-        let wanted = self.settings.sequences != OnFinding::Off;
-        let feeds =
-            if wanted || !added.is_empty() { sequences::feeds(session).await? } else { Vec::new() };
-        for sequence in event_triggers::take_back(&mut restored, in_dump, &feeds, added) {
-            tracing::info!(sequence, "moved on by rows that event triggers added");
-        }
-        for (index, set) in in_dump.iter().enumerate() {
-            if let Some(moved) = dump.moved(index)
-                && let Some(state) = restored
-                    .iter_mut()
-                    .find(|of| (&of.schema, &of.name) == (&set.schema, &set.name))
-                && state != set
-            {
-                self.report.not_proven.push(format!("state of {}: {moved}", set.display_name()));
-                state.clone_from(set);
-            }
-        }
-        self.note(sequences::judge_states(&restored, in_dump, recorded.as_deref()));
-        if !wanted {
-            return Ok(());
-        }
-        // A dump says itself of a sequence that nothing was ever taken of it: who filled its column did so
-        // without it. pg_dump writes no state of most of the extensions' sequences.
-        let was_so = |feed: &sequences::Feed| {
-            feed.is_extensions
-                || recorded.as_ref().is_some_and(|recorded| feed.is_in(recorded))
-                || feed.is_untouched && feed.is_in(in_dump)
-        };
-        let check = sequences::judge_feeds(&feeds, was_so);
-        if self.settings.sequences == OnFinding::Warn && check.status == Status::Failed {
-            self.warn(check.title);
-            return Ok(());
-        }
-        self.note(check);
-        Ok(())
+    for table in tables.iter().filter(|table| table.counted) {
+        notes.check(checks::data::check(session, table).await?);
     }
-
-    /// The manifest, where it says what the backup holds.
-    pub(super) fn recorded(&self) -> Option<&Manifest> {
-        self.manifest.as_ref().filter(|manifest| manifest.has_contents())
+    if settings.migrations == Migrations::Alembic && !checking.without_rows {
+        events.emit(Event::SectionStarted(Section::Migrations));
+        notes.check(migrations::check(session).await?);
     }
+    Ok(())
+}
 
-    /// Shows a warning and keeps it.
-    pub(super) fn warn(&mut self, text: String) {
-        let text = match &self.about {
-            Some(database) => format!("{database}: {text}"),
-            None => text,
-        };
-        self.report.warnings.push(text.clone());
-        self.events.emit(Event::Warning(text));
+/// What was restored against the dump, and against the manifest where there is one.
+async fn against_the_backup(
+    checking: &Checking<'_>,
+    database: &RestoredDatabase<'_>,
+    notes: &mut Notes<'_>,
+) -> Result<(), CheckError> {
+    let session = &database.session;
+    let added = tables::check(database, notes).await?;
+    sequences::check(database, &added, notes).await?;
+    large_objects::check(database, notes).await?;
+    let manifest = checking.cx.manifest;
+    let known = manifest.and_then(|manifest| manifest.source.unsound.as_deref());
+    notes.check(soundness::check(session, known, !checking.without_rows).await?);
+    if let Some(recorded) = manifest.and_then(|of| of.contents.revision.as_deref()) {
+        let restored = migrations::revisions(session).await?.unwrap_or_default().join(", ");
+        notes.check(migrations::judge_recorded(&restored, recorded));
     }
+    Ok(())
+}
 
-    /// Shows a check's result and keeps it.
-    pub(super) fn note(&mut self, mut check: CheckResult) {
-        if let Some(database) = &self.about {
-            check.id = format!("{}.{database}", check.id);
-            check.title = format!("{database}: {}", check.title);
-        }
-        self.events.emit(Event::Checked(check.clone()));
-        self.report.checks.push(check);
+/// What the checks do not cover.
+fn note_not_proven(checking: &Checking<'_>, notes: &mut Notes<'_>) {
+    if !checking.cx.settings.content {
+        notes.not_proven("contents of the restored rows: left out by --no-content");
+    }
+    if checking.without_rows {
+        notes.not_proven("rows: the backup is meant to have none");
+    }
+    if checking.expected.contents.inserts > 0 {
+        notes.not_proven("rows and contents in INSERT statements that are not understood");
     }
 }

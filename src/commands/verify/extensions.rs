@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Run;
+use super::database::RestoredDatabase;
 use crate::checks::CheckError;
 use crate::checks::extensions::{self, Member};
 use crate::checks::read_back::{self, Found, Wanted};
-use crate::checks::rendering::Rendering;
-use crate::dump::contents::DatabaseContents;
 use crate::dump::encoding::is_for_databases;
 use crate::model::contents::TableFingerprint;
-use crate::pg::Session;
-use crate::sandbox::{Locale, Sandbox};
+use crate::sandbox::Locale;
 
 /// The database in which the extensions are made once more.
 const BESIDE: &str = "restore_test_extensions";
@@ -21,107 +18,99 @@ const BESIDE: &str = "restore_test_extensions";
 /// not be told.
 pub(super) type Own = BTreeMap<usize, Result<TableFingerprint, String>>;
 
-impl Run<'_> {
-    /// Tables of extensions that do not hold what the dump says are read again without what the
-    /// extensions bring by themselves.
-    pub(super) async fn leave_out_extensions(
-        &self,
-        session: &Session,
-        dump: &DatabaseContents,
-        tables: &[Wanted],
-        rendering: &Rendering,
-        found: &mut [Found],
-    ) -> Result<Own, CheckError> {
-        let differs = |index: &usize| {
-            let expected = dump.tables[*index].fingerprint;
-            matches!(found[*index], Found::Rows(found) if found.rows != expected.rows
-                || self.settings.content && found != expected)
-        };
-        let open: Vec<usize> = (0..found.len()).filter(differs).collect();
-        if open.is_empty() {
-            return Ok(Own::new());
-        }
-        let members = extensions::members(session).await?;
-        let is_theirs =
-            |index: &usize| members.iter().any(|member| member.is(&dump.tables[*index]));
-        let open: Vec<usize> = open.into_iter().filter(is_theirs).collect();
-        if open.is_empty() {
-            return Ok(Own::new());
-        }
-        let own = self.own_rows(&members, dump, tables, rendering, &open).await;
-        for (index, own) in &own {
-            let Found::Rows(now) = found[*index] else { continue };
-            found[*index] = match own {
-                Ok(own) => Found::Rows(now.without(*own).unwrap_or(now)),
-                Err(why) => {
-                    let why = format!("what its extension brings by itself is not known: {why}");
-                    Found::Untold { counted: false, why }
-                }
-            };
-        }
-        Ok(own)
+/// Tables of extensions that do not hold what the dump says are read again without what the
+/// extensions bring by themselves.
+pub(super) async fn leave_out(
+    database: &RestoredDatabase<'_>,
+    tables: &[Wanted],
+    found: &mut [Found],
+) -> Result<Own, CheckError> {
+    let dump = database.dump;
+    let content = database.with_content();
+    let differs = |index: &usize| {
+        let expected = dump.tables[*index].fingerprint;
+        matches!(found[*index], Found::Rows(found) if found.rows != expected.rows
+            || content && found != expected)
+    };
+    let open: Vec<usize> = (0..found.len()).filter(differs).collect();
+    if open.is_empty() {
+        return Ok(Own::new());
     }
-
-    /// An extension that brings other rows each time cannot be told from the backup: what differs then
-    /// is no proof.
-    pub(super) async fn settle_changing_extensions(
-        &self,
-        session: &Session,
-        dump: &DatabaseContents,
-        tables: &[Wanted],
-        rendering: &Rendering,
-        own: &Own,
-        found: &mut [Found],
-    ) -> Result<(), CheckError> {
-        let differs = |index: &&usize| matches!(found[**index], Found::Rows(found) if found != dump.tables[**index].fingerprint);
-        let open: Vec<usize> = own.keys().filter(differs).copied().collect();
-        if open.is_empty() || !self.settings.content {
-            return Ok(());
-        }
-        let members = extensions::members(session).await?;
-        let again = self.own_rows(&members, dump, tables, rendering, &open).await;
-        for index in open {
-            if again.get(&index) != own.get(&index) {
-                let why = "its extension brings other rows each time it is made".to_owned();
-                found[index] = Found::Untold { counted: false, why };
+    let members = extensions::members(&database.session).await?;
+    let is_theirs = |index: &usize| members.iter().any(|member| member.is(&dump.tables[*index]));
+    let open: Vec<usize> = open.into_iter().filter(is_theirs).collect();
+    if open.is_empty() {
+        return Ok(Own::new());
+    }
+    let own = own_rows(database, &members, tables, &open).await;
+    for (index, own) in &own {
+        let Found::Rows(now) = found[*index] else { continue };
+        found[*index] = match own {
+            Ok(own) => Found::Rows(now.without(*own).unwrap_or(now)),
+            Err(why) => {
+                let why = format!("what its extension brings by itself is not known: {why}");
+                Found::Untold { counted: false, why }
             }
-        }
-        Ok(())
+        };
     }
+    Ok(own)
+}
 
-    /// Makes the extensions of these tables in a database of their own, and reads their tables there.
-    async fn own_rows(
-        &self,
-        members: &[Member],
-        dump: &DatabaseContents,
-        tables: &[Wanted],
-        rendering: &Rendering,
-        open: &[usize],
-    ) -> Own {
-        let Some(sandbox) = &self.sandbox else { return Own::new() };
-        let theirs: Vec<&Member> = members
-            .iter()
-            .filter(|member| open.iter().any(|index| member.is(&dump.tables[*index])))
-            .collect();
-        let read = read_own(sandbox, &theirs, dump, tables, rendering, open).await;
-        if let Err(error) = sandbox.drop_database(BESIDE).await {
-            tracing::debug!(%error, "{BESIDE} is left in the sandbox");
+/// An extension that brings other rows each time cannot be told from the backup: what differs then
+/// is no proof.
+pub(super) async fn settle_changing(
+    database: &RestoredDatabase<'_>,
+    tables: &[Wanted],
+    own: &Own,
+    found: &mut [Found],
+) -> Result<(), CheckError> {
+    let dump = database.dump;
+    let differs = |index: &&usize| matches!(found[**index], Found::Rows(found) if found != dump.tables[**index].fingerprint);
+    let open: Vec<usize> = own.keys().filter(differs).copied().collect();
+    if open.is_empty() || !database.with_content() {
+        return Ok(());
+    }
+    let members = extensions::members(&database.session).await?;
+    let again = own_rows(database, &members, tables, &open).await;
+    for index in open {
+        if again.get(&index) != own.get(&index) {
+            let why = "its extension brings other rows each time it is made".to_owned();
+            found[index] = Found::Untold { counted: false, why };
         }
-        match read {
-            Ok(own) => own,
-            Err(why) => open.iter().map(|index| (*index, Err(why.clone()))).collect(),
-        }
+    }
+    Ok(())
+}
+
+/// Makes the extensions of these tables in a database of their own, and reads their tables there.
+async fn own_rows(
+    database: &RestoredDatabase<'_>,
+    members: &[Member],
+    tables: &[Wanted],
+    open: &[usize],
+) -> Own {
+    let dump = database.dump;
+    let theirs: Vec<&Member> = members
+        .iter()
+        .filter(|member| open.iter().any(|index| member.is(&dump.tables[*index])))
+        .collect();
+    let read = read_own(database, &theirs, tables, open).await;
+    if let Err(error) = database.checking.sandbox.drop_database(BESIDE).await {
+        tracing::debug!(%error, "{BESIDE} is left in the sandbox");
+    }
+    match read {
+        Ok(own) => own,
+        Err(why) => open.iter().map(|index| (*index, Err(why.clone()))).collect(),
     }
 }
 
 async fn read_own(
-    sandbox: &Sandbox,
+    database: &RestoredDatabase<'_>,
     members: &[&Member],
-    dump: &DatabaseContents,
     tables: &[Wanted],
-    rendering: &Rendering,
     open: &[usize],
 ) -> Result<Own, String> {
+    let RestoredDatabase { checking, dump, rendering, .. } = database;
+    let sandbox = checking.sandbox;
     let encoding = dump.encoding.as_deref().filter(|name| is_for_databases(name));
     let made = sandbox.create_database(BESIDE, &Locale::of_encoding(encoding)).await;
     made.map_err(|error| error.to_string())?;

@@ -5,7 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Run, obstacle};
+use super::context::Surroundings;
+use super::obstacles::{interrupted, obstacle};
 use crate::events::Event;
 use crate::model::outcome::Obstacle;
 use crate::store::lock;
@@ -13,43 +14,45 @@ use crate::store::lock;
 /// How often it is looked whether the backup is free.
 const PERIOD: Duration = Duration::from_secs(1);
 
-impl Run<'_> {
-    /// Locks the backup as long as `file` is open. Where the operator wants to wait, whoever writes
-    /// it is waited for.
-    pub(super) async fn hold(&self, path: &Path, file: &File) -> Result<(), Obstacle> {
-        let limit = self.settings.wait.unwrap_or_default();
-        let (begun, mut waited) = (Instant::now(), false);
-        loop {
-            match lock::try_shared(file) {
-                Ok(true) => break,
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::debug!(%error, "the backup cannot be locked");
-                    break;
-                }
-            }
-            let left = limit.saturating_sub(begun.elapsed());
-            if left.is_zero() {
-                return Err(being_written(path));
-            }
-            if !waited {
-                waited = true;
-                self.events.emit(Event::Waiting { why: being_written(path).cause });
-            }
-            tokio::select! {
-                biased;
-                () = self.stop.token().cancelled() => return Err(self.interrupted()),
-                () = tokio::time::sleep(left.min(PERIOD)) => {}
+/// Locks the backup as long as `file` is open. Where the operator wants to wait, whoever writes
+/// it is waited for.
+pub(super) async fn hold(
+    around: Surroundings<'_>,
+    path: &Path,
+    file: &File,
+) -> Result<(), Obstacle> {
+    let Surroundings { settings, events, stop } = around;
+    let limit = settings.wait.unwrap_or_default();
+    let (begun, mut waited) = (Instant::now(), false);
+    loop {
+        match lock::try_shared(file) {
+            Ok(true) => break,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::debug!(%error, "the backup cannot be locked");
+                break;
             }
         }
-        if waited && !still_names(path, file) {
-            let cause = format!("{} was removed or replaced by another run", path.display());
-            return Err(obstacle(&cause, "verify the newest one: --latest"));
+        let left = limit.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            return Err(being_written(path));
         }
-        Ok(())
+        if !waited {
+            waited = true;
+            events.emit(Event::Waiting { why: being_written(path).cause });
+        }
+        tokio::select! {
+            biased;
+            () = stop.token().cancelled() => return Err(interrupted(stop)),
+            () = tokio::time::sleep(left.min(PERIOD)) => {}
+        }
     }
+    if waited && !still_names(path, file) {
+        let cause = format!("{} was removed or replaced by another run", path.display());
+        return Err(obstacle(&cause, "verify the newest one: --latest"));
+    }
+    Ok(())
 }
-
 /// Whether the path leads to the open file yet: who was waited for may have removed or replaced it.
 fn still_names(path: &Path, file: &File) -> bool {
     let place = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());

@@ -1,9 +1,10 @@
 //! What is said where the sandbox lacks something that the backup needs.
 
-use super::obstacle;
+use super::obstacles::obstacle;
 use crate::model::outcome::Obstacle;
 use crate::restore::Restored;
-use crate::restore::lacking::{Lack, Server};
+use crate::restore::known::Server;
+use crate::restore::lacking::Lack;
 
 /// Lacks that are named in one sentence.
 const MOST_NAMED: usize = 5;

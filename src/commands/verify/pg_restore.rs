@@ -1,236 +1,176 @@
 //! Restores an archive by the sandbox's own pg_restore.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::archive::COPY;
-use super::{DATABASE, Run, again};
-use crate::archive::Archive;
-use crate::commands::inspect::Inspection;
+use super::again::{self, First};
+use super::findings::Notes;
+use super::kind::Attempted;
+use super::obstacles::interrupted;
+use super::target::{DATABASE, Target};
 use crate::events::{Event, Progress, Work};
 use crate::model::format::Format;
-use crate::model::outcome::{Obstacle, RESTORE};
+use crate::model::outcome::Obstacle;
 use crate::pg::{self, Session};
-use crate::restore::archive::{self as pg_restore, Judged, Restoring};
+use crate::restore::archive::{self as messages, Judged, Restoring};
 use crate::restore::cluster::Cluster;
 use crate::restore::{Restored, catalog};
-use crate::sandbox::{Program, Sandbox};
+use crate::sandbox::Program;
 
+/// What the archive is called in the sandbox.
+pub(super) const COPY: &str = "backup";
 /// How often the server is asked how far a restore is.
 const PERIOD: Duration = Duration::from_secs(2);
 /// Connections that are left to others than pg_restore.
 const SPARE: i32 = 8;
 
-impl Run<'_> {
-    /// Restores the archive by pg_restore.
-    pub(super) async fn restore_archive(
-        &mut self,
-        archive: &Archive,
-        inspection: &Inspection,
-    ) -> Result<bool, Obstacle> {
-        if !self.make_database(inspection).await? {
-            return Ok(false);
-        }
-        let clock = Instant::now();
-        let (restored, outcome) = self.archive_surely_restored(archive, inspection).await;
-        self.report.phase(RESTORE, clock.elapsed());
-        let has_changed = || archive.has_changed();
-        let outcome = self.has_restored(restored, outcome, inspection, &has_changed).await;
-        self.judge_restore_time();
-        outcome.map(|()| true)
-    }
+/// Restores the archive, once more over one connection where several left a doubt: workers' messages
+/// run into each other, and workers can get in each other's way. So what several meet is no proof;
+/// what one connection meets is.
+pub(super) async fn surely(target: Target<'_>, notes: &mut Notes<'_>) -> Attempted {
+    let (jobs, before) = match how(target).await {
+        Ok((jobs, Some(before))) => (jobs, before),
+        Ok((_, None)) => return alone(target).await,
+        Err(cut) => return (Restored::default(), Err(cut)),
+    };
+    let (restored, ended) = run(target, jobs).await;
+    let adds_up = matches!(ended, Ok(None));
+    let doubt = match (ended, restored.doubt()) {
+        (Err(cut), _) => return (Restored::default(), Err(cut)),
+        (Ok(None), None) => return (restored, Ok(())),
+        (Ok(None), Some(error)) => error.to_string(),
+        (Ok(Some(unclear)), _) => unclear,
+    };
+    let several = format!("pg_restore --jobs={jobs}");
+    let first = First { restored, jobs, several, whole: true, doubt, adds_up };
+    again::second_opinion(target, &before, first, alone(target), notes).await
+}
 
-    /// Restores it, once more over one connection where several left a doubt: workers' messages
-    /// run into each other, and workers can get in each other's way. So what several meet is no proof;
-    /// what one connection meets is.
-    async fn archive_surely_restored(
-        &mut self,
-        archive: &Archive,
-        inspection: &Inspection,
-    ) -> (Restored, Result<(), Obstacle>) {
-        let jobs = match self.jobs(archive).await {
-            Ok(jobs) => jobs,
-            Err(obstacle) => return (Restored::default(), Err(obstacle)),
-        };
-        if jobs == 1 {
-            return self.pg_restore_alone(inspection).await;
-        }
-        let before = match self.cluster().await {
-            Ok(before) => before,
-            Err(obstacle) => return (Restored::default(), Err(obstacle)),
-        };
-        match self.order_matters(&before, inspection).await {
-            Ok(true) => {
-                tracing::info!(
-                    "rows may need those of other tables: over one connection, in its order"
-                );
-                return self.pg_restore_alone(inspection).await;
+/// Over how many connections; and what there is in the cluster before, where they are several.
+async fn how(target: Target<'_>) -> Result<(usize, Option<Cluster>), Obstacle> {
+    let jobs = jobs(target).await?;
+    if jobs == 1 {
+        return Ok((jobs, None));
+    }
+    let before = again::cluster(target).await?;
+    if order_matters(target, &before).await? {
+        tracing::info!("rows may need those of other tables: over one connection, in its order");
+        return Ok((1, None));
+    }
+    Ok((jobs, Some(before)))
+}
+
+/// Whether the archive's order of things matters, so that several connections would prove something
+/// else than one. Asked of the catalog, once all is made but the rows; then the database is made anew.
+/// Where it cannot be asked, it matters.
+async fn order_matters(target: Target<'_>, before: &Cluster) -> Result<bool, Obstacle> {
+    let Target { cx, sandbox, dump, .. } = target;
+    if !dump.contents.statements.bring_functions() {
+        return Ok(false);
+    }
+    let program = Program {
+        argv: messages::outlining(DATABASE, sandbox.version(), COPY),
+        env: messages::environment(sandbox.restores_as_superuser()),
+        connects: true,
+        ..Program::default()
+    };
+    let asking = async {
+        // Where not all of it is made, nothing can be told from what is.
+        let ended = sandbox.run(program, &mut |line| tracing::debug!("{line}")).await;
+        ended.ok().filter(|code| *code == 0)?;
+        let session = sandbox.connect_info().database(DATABASE).connect().await.ok()?;
+        catalog::order_matters(&session).await.ok()
+    };
+    let matters = tokio::select! {
+        biased;
+        () = cx.stop.token().cancelled() => return Err(interrupted(cx.stop)),
+        matters = asking => matters.unwrap_or(true),
+    };
+    again::start_again(target, before).await?;
+    Ok(matters)
+}
+
+/// Runs pg_restore into the database over one connection, whose word counts.
+async fn alone(target: Target<'_>) -> Attempted {
+    let (mut restored, ended) = run(target, 1).await;
+    let ended = match ended {
+        Ok(None) => Ok(()),
+        // What does not add up may be the server's end.
+        Ok(Some(why)) => match target.sandbox.connect_info().connect().await {
+            Ok(_) => {
+                restored.errors.push(messages::failed(&why));
+                Ok(())
             }
-            Ok(false) => {}
-            Err(cut) => return (Restored::default(), Err(cut)),
-        }
-        let (first, ended) = self.pg_restore(jobs, inspection).await;
-        let first_is_clear = matches!(ended, Ok(None));
-        let doubt = match (ended, first.errors.first()) {
-            (Err(cut), _) => return (Restored::default(), Err(cut)),
-            (Ok(None), None) => return (first, Ok(())),
-            (Ok(None), Some(error)) => error.to_string(),
-            (Ok(Some(unclear)), _) => unclear,
-        };
-        tracing::info!(doubt, "restoring once more, over one connection");
-        let several = format!("pg_restore --jobs={jobs}");
-        let mut description = again::described(&first, jobs, true);
-        let (second, ended) = match self.start_again(&before, inspection).await {
-            Ok(()) => self.pg_restore_alone(inspection).await,
-            Err(cut) => (Restored::default(), Err(cut)),
-        };
-        let counted = again::described(&second, 1, ended.is_ok());
-        // What did not add up is no other error than the one that the second attempt met.
-        if counted.errors == 0 {
-            description.first_error = Some(again::first_line(&doubt));
-        } else if !first_is_clear {
-            description.first_error.clone_from(&counted.first_error);
-        }
-        self.second_counts(&several, description, counted);
-        (second, ended.map_err(|cut| again::unconfirmed(cut, &several, &doubt)))
-    }
+            Err(error) => Err(target.cut_short(&format!("{why}; {}", pg::describe(&error))).await),
+        },
+        Err(cut) => Err(cut),
+    };
+    (restored, ended)
+}
 
-    /// Whether the archive's order of things matters, so that several connections would prove something
-    /// else than one. Asked of the catalog, once all is made but the rows; then the database is made anew.
-    /// Where it cannot be asked, it matters.
-    async fn order_matters(
-        &mut self,
-        before: &Cluster,
-        inspection: &Inspection,
-    ) -> Result<bool, Obstacle> {
-        if !inspection.contents.statements.bring_functions() {
-            return Ok(false);
-        }
-        let Some(sandbox) = &self.sandbox else { return Ok(true) };
-        let program = Program {
-            argv: pg_restore::outlining(DATABASE, sandbox.version(), COPY),
-            env: pg_restore::environment(sandbox.restores_as_superuser()),
-            connects: true,
-            ..Program::default()
-        };
-        let asking = async {
-            // Where not all of it is made, nothing can be told from what is.
-            let ended = sandbox.run(program, &mut |line| tracing::debug!("{line}")).await;
-            ended.ok().filter(|code| *code == 0)?;
-            let session = sandbox.connect_info().database(DATABASE).connect().await.ok()?;
-            catalog::order_matters(&session).await.ok()
-        };
-        let matters = tokio::select! {
-            biased;
-            () = self.stop.token().cancelled() => return Err(self.interrupted()),
-            matters = asking => matters.unwrap_or(true),
-        };
-        self.start_again(before, inspection).await?;
-        Ok(matters)
-    }
+/// Runs pg_restore into the database: what it did, and what it did not come to its end for. What it
+/// says that does not add up is given beside.
+async fn run(target: Target<'_>, jobs: usize) -> (Restored, Result<Option<String>, Obstacle>) {
+    let Target { cx, sandbox, .. } = target;
+    let program = Program {
+        argv: messages::restoring(DATABASE, jobs, cx.is_without_owners(), COPY),
+        env: messages::environment(sandbox.restores_as_superuser()),
+        connects: true,
+        ..Program::default()
+    };
+    let mut restoring = Restoring::by(jobs).knowing(target.known());
+    let mut said = |line: &str| {
+        tracing::debug!("{line}");
+        restoring.line(line);
+    };
+    let ended = tokio::select! {
+        biased;
+        () = cx.stop.token().cancelled() => None,
+        ended = sandbox.run(program, &mut said) => Some(ended),
+        never = watch(target) => match never {},
+    };
+    let (restored, trouble) = match ended {
+        None => return (restoring.so_far(), Err(interrupted(cx.stop))),
+        Some(Err(error)) => (restoring.so_far(), error.to_string()),
+        Some(Ok(code)) => match restoring.judge(code) {
+            (restored, Judged::Clear) => return (restored, Ok(None)),
+            (restored, Judged::Unclear(why)) => return (restored, Ok(Some(why))),
+            (restored, Judged::Trouble(trouble)) => (restored, trouble),
+        },
+    };
+    (restored, Err(target.cut_short(&trouble).await))
+}
 
-    /// Runs pg_restore into the database over one connection, whose word counts.
-    async fn pg_restore_alone(&self, inspection: &Inspection) -> (Restored, Result<(), Obstacle>) {
-        let (mut restored, ended) = self.pg_restore(1, inspection).await;
-        let ended = match ended {
-            Ok(None) => Ok(()),
-            // What does not add up may be the server's end.
-            Ok(Some(why)) => match self.is_answered().await {
-                Ok(()) => {
-                    restored.errors.push(pg_restore::failed(&why));
-                    Ok(())
-                }
-                Err(error) => Err(self.cut_short(&format!("{why}; {error}")).await),
-            },
-            Err(cut) => Err(cut),
-        };
-        (restored, ended)
-    }
-
-    /// Whether the server takes connections.
-    async fn is_answered(&self) -> Result<(), String> {
-        let Some(sandbox) = &self.sandbox else { return Ok(()) };
-        sandbox.connect_info().connect().await.map(drop).map_err(|error| pg::describe(&error))
-    }
-
-    /// Runs pg_restore into the database: what it did, and what it did not come to its end for. What it
-    /// says that does not add up is given beside.
-    async fn pg_restore(
-        &self,
-        jobs: usize,
-        inspection: &Inspection,
-    ) -> (Restored, Result<Option<String>, Obstacle>) {
-        let Some(sandbox) = &self.sandbox else { return (Restored::default(), Ok(None)) };
-        let program = Program {
-            argv: pg_restore::restoring(DATABASE, jobs, self.is_without_owners(), COPY),
-            env: pg_restore::environment(sandbox.restores_as_superuser()),
-            connects: true,
-            ..Program::default()
-        };
-        let mut restoring = Restoring::by(jobs).knowing(self.known(inspection));
-        let mut said = |line: &str| {
-            tracing::debug!("{line}");
-            restoring.line(line);
-        };
-        let ended = tokio::select! {
-            biased;
-            () = self.stop.token().cancelled() => None,
-            ended = sandbox.run(program, &mut said) => Some(ended),
-            never = self.watch(sandbox) => match never {},
-        };
-        let trouble = match ended {
-            None => return (restoring.so_far(), Err(self.interrupted())),
-            Some(Err(error)) => (restoring.so_far(), error.to_string()),
-            Some(Ok(code)) => match restoring.judge(code) {
-                (restored, Judged::Clear) => return (restored, Ok(None)),
-                (restored, Judged::Unclear(why)) => return (restored, Ok(Some(why))),
-                (restored, Judged::Trouble(trouble)) => (restored, trouble),
-            },
-        };
-        (trouble.0, Err(self.cut_short(&trouble.1).await))
-    }
-
-    /// Asks the server from time to time how far the restore is. Never ends.
-    async fn watch(&self, sandbox: &Sandbox) -> std::convert::Infallible {
-        tokio::time::sleep(PERIOD).await;
-        // The restore itself finds out, and says, why a server does not answer.
-        if let Ok(session) = sandbox.connect_info().connect().await {
-            while let Ok(progress) = how_far(&session).await {
-                self.events.emit(Event::Progress(progress));
-                tokio::time::sleep(PERIOD).await;
-            }
-        }
-        std::future::pending().await
-    }
-
-    /// As many connections as were asked for and the server has.
-    async fn jobs(&self, archive: &Archive) -> Result<usize, Obstacle> {
-        let Some(sandbox) = &self.sandbox else { return Ok(1) };
-        // pg_restore reads the tar format from its beginning to its end.
-        if archive.format() == Format::Tar {
-            return Ok(1);
-        }
-        let sql = "SELECT pg_catalog.current_setting('max_connections')::int";
-        let asking = async {
-            let session = sandbox.connect_info().connect().await?;
-            session.query_one(sql, &[]).await?.try_get::<_, i32>(0)
-        };
-        match asking.await {
-            Ok(most) => {
-                let most = usize::try_from(most - SPARE).unwrap_or(1).max(1);
-                Ok(self.settings.jobs.min(most))
-            }
-            Err(error) => Err(self.cut_short(&pg::describe(&error)).await),
+/// Asks the server from time to time how far the restore is. Never ends.
+async fn watch(target: Target<'_>) -> std::convert::Infallible {
+    tokio::time::sleep(PERIOD).await;
+    // The restore itself finds out, and says, why a server does not answer.
+    if let Ok(session) = target.sandbox.connect_info().connect().await {
+        while let Ok(progress) = how_far(&session).await {
+            target.cx.events.emit(Event::Progress(progress));
+            tokio::time::sleep(PERIOD).await;
         }
     }
+    std::future::pending().await
+}
 
-    /// Makes room in a sandbox that is kept.
-    pub(super) async fn remove_copy(&self) {
-        let Some(sandbox) = &self.sandbox else { return };
-        let argv = ["rm", "-rf", "--", COPY].map(str::to_owned).to_vec();
-        let program = Program { argv, ..Program::default() };
-        if let Err(error) = sandbox.run(program, &mut |_| {}).await {
-            tracing::debug!(%error, "the copy of the archive is left in the sandbox");
+/// As many connections as were asked for and the server has.
+async fn jobs(target: Target<'_>) -> Result<usize, Obstacle> {
+    let Target { cx, sandbox, .. } = target;
+    // pg_restore reads the tar format from its beginning to its end.
+    if cx.backup.format() == Format::Tar {
+        return Ok(1);
+    }
+    let sql = "SELECT pg_catalog.current_setting('max_connections')::int";
+    let asking = async {
+        let session = sandbox.connect_info().connect().await?;
+        session.query_one(sql, &[]).await?.try_get::<_, i32>(0)
+    };
+    match asking.await {
+        Ok(most) => {
+            let most = usize::try_from(most - SPARE).unwrap_or(1).max(1);
+            Ok(cx.settings.jobs.min(most))
         }
+        Err(error) => Err(target.cut_short(&pg::describe(&error)).await),
     }
 }
 

@@ -1,22 +1,23 @@
-//! Reads the backup to its end while the sandbox starts.
+//! What reading a backup to its end has in common, whatever its kind: the sandbox that starts meanwhile,
+//! and what is noted of the file.
 
 use std::time::Instant;
 
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-use super::{Run, changed, obstacle};
+use super::context::Context;
+use super::findings::Notes;
+use super::obstacles::{changed, obstacle};
+use super::rights;
 use crate::checks::{self, checksum};
 use crate::commands::DEFECT;
-use crate::commands::inspect::{self, Inspection};
-use crate::dump::items::Unsound;
-use crate::events::{Event, Events, Progress, Work};
+use crate::commands::inspect::Inspection;
+use crate::events::{Event, Progress, Work};
 use crate::model::files::FileFacts;
 use crate::model::outcome::{CheckResult, Defect, Obstacle, Status};
 use crate::model::packing::Packing;
-use crate::packing::file::BackupFile;
 use crate::packing::read_error::ReadError;
-use crate::sandbox::{self, Limits, SandboxError};
+use crate::sandbox::{self, Limits, Sandbox, SandboxError};
 use crate::store::manifest::Manifest;
 
 /// How much larger than its backup file a dump is taken to be, before anything is known.
@@ -27,226 +28,181 @@ const DEFAULT_VERSION: u32 = 15;
 /// everywhere, and 9 is none.
 const OLDEST_VERSION: u32 = 10;
 
-impl Run<'_> {
-    /// Reads the backup to its end while the sandbox starts. `None` when the backup is bad.
-    ///
-    /// What can be known without a server is found whether or not there is one: a backup that is
-    /// cut off is bad, also where no Docker answers.
-    pub(super) async fn read_and_start(
-        &mut self,
-        file: &BackupFile,
-        compression: Packing,
-    ) -> Result<Option<Inspection>, Obstacle> {
-        let facts = inspect::preamble(file, compression);
-        let version = self.version(facts.server_major());
-        let request = self.sandbox_request(version, dump_bytes(file.bytes(), compression));
-        let reading = {
-            let (file, cancel, events) =
-                (file.clone(), self.stop.token().clone(), self.events.clone());
-            tokio::task::spawn_blocking(move || read(&file, compression, &cancel, &events))
-        };
-        let accepted = self.settings.accept_foreign_sql;
-        let sound = |inspection: &Inspection| match &inspection.unsound {
-            None => true,
-            Some(unsound) => accepted && *unsound == Unsound::Foreign,
-        };
-        let (inspected, started) = self.start_while(&request, reading, sound).await?;
-        let mut inspection = match inspected {
-            Err(error) => {
-                if let ReadError::Refused { sha256, .. } = &error {
-                    let checksum = self.checksum(sha256, &[]);
-                    if !self.is_the_file(checksum.as_ref(), file.has_changed())? {
-                        return Ok(None);
-                    }
-                }
-                return Err(self.unread(&error));
+/// Starts the sandbox while the backup is read, and puts it into `place`. It is not waited for when the
+/// backup turns out not to be worth it.
+pub(super) async fn start_while<T>(
+    cx: Context<'_>,
+    request: &sandbox::Request,
+    reading: JoinHandle<Result<T, ReadError>>,
+    is_sound: impl Fn(&T) -> bool,
+    place: &mut Option<Sandbox>,
+    notes: &mut Notes<'_>,
+) -> Result<(Result<T, ReadError>, Result<(), SandboxError>), Obstacle> {
+    let clock = Instant::now();
+    let enough = cx.stop.token().child_token();
+    let starting = sandbox::start(request, cx.events, &enough);
+    tokio::pin!(reading, starting);
+    let (read, started) = tokio::select! {
+        read = cx.stop.wait_for(&mut reading) => {
+            if !matches!(&read, Some(Ok(Ok(found))) if is_sound(found)) {
+                enough.cancel();
             }
-            Ok(inspection) => inspection,
-        };
-        let checksum = self.checksum(&inspection.sha256, &[]);
-        if inspection.unsound.as_ref().is_some_and(|_| sound(&inspection)) {
-            let text = "that the file is whole: it has no header and trailer of pg_dump";
-            self.report.not_proven.push(text.to_owned());
-            inspection.unsound = None;
+            (read, starting.await)
         }
-        if let Some(unsound) = &inspection.unsound {
-            if let Some(hint) = unsound.our_limit() {
-                let is_the_file = self.is_the_file(checksum.as_ref(), file.has_changed())?;
-                return if is_the_file { Err(obstacle(unsound, hint)) } else { Ok(None) };
-            }
-            let (cause, hint) = (unsound.to_string(), unsound.hint());
-            self.is_bad(cause, hint, checksum, file.has_changed())?;
-            return Ok(None);
-        }
-        if !self.is_the_file(checksum.as_ref(), file.has_changed())? {
-            return Ok(None);
-        }
-        if self.is_empty(&inspection, file.has_changed())? {
-            return Ok(None);
-        }
-        started.map_err(|error| self.no_sandbox(&error))?;
-        self.is_read(&inspection, checksum);
-        if let Some(manifest) = &self.manifest {
-            self.note(statements(manifest, &inspection));
-        }
-        Ok(Some(inspection))
+        started = &mut starting => (cx.stop.wait_for(&mut reading).await, started),
+    };
+    notes.phase("read and start", clock.elapsed());
+    if let Ok(sandbox) = &started {
+        notes.findings.facts.sandbox = Some(sandbox.facts().clone());
     }
+    let started = started.map(|sandbox| *place = Some(sandbox));
+    let Some(read) = read else { return Ok((Err(ReadError::Interrupted), started)) };
+    let read = read.map_err(|error| obstacle(&error, DEFECT))?;
+    Ok((read, started))
+}
 
-    /// Starts the sandbox while the backup is read. It is not waited for when the backup turns out
-    /// not to be worth it.
-    pub(super) async fn start_while<T>(
-        &mut self,
-        request: &sandbox::Request,
-        reading: JoinHandle<Result<T, ReadError>>,
-        is_sound: impl Fn(&T) -> bool,
-    ) -> Result<(Result<T, ReadError>, Result<(), SandboxError>), Obstacle> {
-        let clock = Instant::now();
-        let enough = self.stop.token().child_token();
-        let starting = sandbox::start(request, self.events, &enough);
-        tokio::pin!(reading, starting);
-        let (read, started) = tokio::select! {
-            read = self.stop.wait_for(&mut reading) => {
-                if !matches!(&read, Some(Ok(Ok(found))) if is_sound(found)) {
-                    enough.cancel();
-                }
-                (read, starting.await)
-            }
-            started = &mut starting => (self.stop.wait_for(&mut reading).await, started),
-        };
-        self.report.phase("read and start", clock.elapsed());
-        if let Ok(sandbox) = &started {
-            self.report.sandbox = Some(sandbox.facts().clone());
-        }
-        let started = started.map(|sandbox| self.sandbox = Some(sandbox));
-        let Some(read) = read else { return Ok((Err(ReadError::Interrupted), started)) };
-        let read = read.map_err(|error| obstacle(&error, DEFECT))?;
-        Ok((read, started))
+/// Shows how much of the backup was read.
+pub(super) fn progress_of(cx: Context<'_>) -> impl Fn(u64) + Send + Sync + 'static {
+    let (events, total) = (cx.events.clone(), Some(cx.backup.bytes()));
+    move |done| {
+        events.emit(Event::Progress(Progress { work: Work::Reading, done, total, current: None }));
     }
+}
 
-    /// Notes the checksum of the backup, and gives its comparison with the manifest's; of a directory,
-    /// those of its files, too.
-    pub(super) fn checksum(&mut self, found: &str, files: &[FileFacts]) -> Option<CheckResult> {
-        self.report.sha256 = Some(found.to_owned());
-        let manifest = self.manifest.as_ref()?;
-        let (sha256, recorded) = (manifest.sha256(), manifest.files_of_directory());
-        let written = checksum::Bytes { sha256: &sha256, files: recorded };
-        Some(checksum::judge(checksum::Bytes { sha256: found, files }, written))
+/// Notes the checksum of the backup, and gives its comparison with the manifest's.
+pub(super) fn note_checksum(
+    cx: Context<'_>,
+    sha256: &str,
+    files: &[FileFacts],
+    notes: &mut Notes<'_>,
+) -> Option<CheckResult> {
+    notes.findings.facts.sha256 = Some(sha256.to_owned());
+    let manifest = cx.manifest?;
+    let recorded = manifest.sha256();
+    let found = checksum::Bytes { sha256, files };
+    let recorded = checksum::Bytes { sha256: &recorded, files: &manifest.files };
+    Some(checksum::judge(found, recorded))
+}
+
+/// Notes that the backup itself is bad.
+pub(super) fn note_bad(
+    cx: Context<'_>,
+    cause: String,
+    hint: &str,
+    checksum: Option<CheckResult>,
+    notes: &mut Notes<'_>,
+) -> Result<(), Obstacle> {
+    if cx.backup.has_changed() {
+        return Err(changed());
     }
+    // It tells whether the file was written so, or became so.
+    checksum.into_iter().for_each(|check| notes.check(check));
+    notes.defect(Defect::new(cause, hint));
+    Ok(())
+}
 
-    /// Notes that the backup itself is bad.
-    pub(super) fn is_bad(
-        &mut self,
-        cause: String,
-        hint: &str,
-        checksum: Option<CheckResult>,
-        has_changed: bool,
-    ) -> Result<(), Obstacle> {
-        if has_changed {
-            return Err(changed());
-        }
-        // It tells whether the file was written so, or became so.
-        checksum.into_iter().for_each(|check| self.note(check));
-        self.report.defects.push(Defect::new(cause, hint));
-        Ok(())
-    }
-
-    /// Whether it is the file that was written, as far as it is known; notes it where it is not.
-    pub(super) fn is_the_file(
-        &mut self,
-        checksum: Option<&CheckResult>,
-        has_changed: bool,
-    ) -> Result<bool, Obstacle> {
-        match checksum.filter(|check| check.status == Status::Failed) {
-            None => Ok(true),
-            Some(_) if has_changed => Err(changed()),
-            Some(check) => {
-                self.note(check.clone());
-                Ok(false)
-            }
+/// Notes where it is another file than was written, as far as that is known. Gives whether it is.
+pub(super) fn note_other_file(
+    cx: Context<'_>,
+    checksum: Option<&CheckResult>,
+    notes: &mut Notes<'_>,
+) -> Result<bool, Obstacle> {
+    match checksum.filter(|check| check.status == Status::Failed) {
+        None => Ok(false),
+        Some(_) if cx.backup.has_changed() => Err(changed()),
+        Some(check) => {
+            notes.check(check.clone());
+            Ok(true)
         }
     }
+}
 
-    /// Whether there is nothing in the backup where there should be; notes that.
-    pub(super) fn is_empty(
-        &mut self,
-        inspection: &Inspection,
-        has_changed: bool,
-    ) -> Result<bool, Obstacle> {
-        let empty = !inspection.contents.holds_anything() && !self.may_be_without_rows();
-        if empty {
-            let cause = "nothing is in it: the backup makes no table and has no row".to_owned();
-            let hint = "look whether the job dumps the right database; where that is meant: data = \
-                        \"none\" below [checks] in ccc-backup.toml";
-            self.is_bad(cause, hint, None, has_changed)?;
-        }
-        Ok(empty)
+/// Notes where there is nothing in the backup and should be. Gives whether it is so.
+pub(super) fn note_emptiness(
+    cx: Context<'_>,
+    dump: &Inspection,
+    notes: &mut Notes<'_>,
+) -> Result<bool, Obstacle> {
+    let is_empty = !dump.contents.holds_anything() && !cx.may_be_without_rows();
+    if is_empty {
+        let cause = "nothing is in it: the backup makes no table and has no row".to_owned();
+        let hint = "look whether the job dumps the right database; where that is meant: data = \
+                    \"none\" below [checks] in ccc-backup.toml";
+        note_bad(cx, cause, hint, None, notes)?;
     }
+    Ok(is_empty)
+}
 
-    /// Tells that the backup was read to its end.
-    pub(super) fn is_read(&mut self, inspection: &Inspection, checksum: Option<CheckResult>) {
-        self.report.rows = Some(inspection.contents.rows());
-        self.report.tables = Some(inspection.contents.tables() as u64);
-        self.events.emit(Event::BackupRead {
-            tables: inspection.contents.tables(),
-            rows: inspection.contents.rows(),
-            bytes: inspection.dump_bytes,
-        });
-        checksum.into_iter().for_each(|check| self.note(check));
-        let facts = &inspection.facts;
-        if let Some(first) = &facts.first_unmade {
-            self.report.not_proven.push(format!(
-                "that nothing was lost of {} objects which the dump announces and does not make, the \
-                 first: {first}",
-                facts.unmade
-            ));
-        }
-        if facts.padded {
-            self.warn(
-                "zeros follow the end of the dump, as a disk image or a tape fills it up".into(),
-            );
-        }
-        self.tell_taken_rights(inspection);
+/// Tells that the backup was read to its end.
+pub(super) fn note_whole(
+    cx: Context<'_>,
+    dump: &Inspection,
+    checksum: Option<CheckResult>,
+    notes: &mut Notes<'_>,
+) {
+    let Inspection { facts, contents, .. } = dump;
+    notes.findings.facts.rows = Some(contents.rows());
+    notes.findings.facts.tables = Some(contents.tables() as u64);
+    cx.events.emit(Event::BackupRead {
+        tables: contents.tables(),
+        rows: contents.rows(),
+        bytes: dump.dump_bytes,
+    });
+    checksum.into_iter().for_each(|check| notes.check(check));
+    if let Some(first) = &facts.first_unmade {
+        notes.not_proven(format!(
+            "that nothing was lost of {} objects which the dump announces and does not make, the \
+             first: {first}",
+            facts.unmade
+        ));
     }
-
-    /// The sandbox for a dump of this size.
-    pub(super) fn sandbox_request(&self, version: u32, dump_bytes: u64) -> sandbox::Request {
-        sandbox::Request {
-            choice: self.settings.engine,
-            version,
-            image: self.settings.image.clone(),
-            port: self.settings.port,
-            name: self.settings.container_name.clone(),
-            keep: self.settings.keep,
-            wait: self.settings.wait,
-            connections: self.settings.jobs,
-            data_bytes: Some(dump_bytes),
-            settings: self.settings.server_settings.clone(),
-            settings_are_trusted: self.settings.config_is_named,
-            limits: Limits { memory: self.settings.memory, nano_cpus: self.settings.nano_cpus },
-            programs: false,
-        }
+    if facts.padded {
+        notes
+            .warn("zeros follow the end of the dump, as a disk image or a tape fills it up".into());
     }
+    rights::note_taken(contents, notes);
+}
 
-    /// The major version to restore into: what was asked for, else what fits the dump.
-    pub(super) fn version(&self, of_dump: Option<u32>) -> u32 {
-        if let Some(version) = self.settings.version {
-            return version;
-        }
-        if of_dump.is_none() {
+/// The sandbox for a dump of this size.
+pub(super) fn sandbox_request(cx: Context<'_>, version: u32, dump_bytes: u64) -> sandbox::Request {
+    let settings = cx.settings;
+    sandbox::Request {
+        choice: settings.engine,
+        version,
+        image: settings.image.clone(),
+        port: settings.port,
+        name: settings.container_name.clone(),
+        keep: settings.keep,
+        wait: settings.wait,
+        connections: settings.jobs,
+        data_bytes: Some(dump_bytes),
+        settings: settings.server_settings.clone(),
+        settings_are_trusted: settings.config_is_named,
+        limits: Limits { memory: settings.memory, nano_cpus: settings.nano_cpus },
+        programs: false,
+    }
+}
+
+/// The major version to restore into: what was asked for, else what fits the dump.
+pub(super) fn choose_version(cx: Context<'_>, of_dump: Option<u32>) -> u32 {
+    if let Some(version) = cx.settings.version {
+        return version;
+    }
+    match of_dump {
+        None => {
             let text = format!("the dump does not say its version; taking {DEFAULT_VERSION}");
-            self.events.emit(Event::Warning(text));
+            cx.events.emit(Event::Warning(text));
+            DEFAULT_VERSION
         }
-        match of_dump {
-            Some(old) if old < OLDEST_VERSION => {
-                let text = format!(
-                    "the dump is of PostgreSQL {old}, which is no longer kept; taking \
-                     {DEFAULT_VERSION} (--postgres-version takes another)"
-                );
-                self.events.emit(Event::Warning(text));
-                DEFAULT_VERSION
-            }
-            other => other.unwrap_or(DEFAULT_VERSION),
+        Some(old) if old < OLDEST_VERSION => {
+            let text = format!(
+                "the dump is of PostgreSQL {old}, which is no longer kept; taking \
+                 {DEFAULT_VERSION} (--postgres-version takes another)"
+            );
+            cx.events.emit(Event::Warning(text));
+            DEFAULT_VERSION
         }
+        Some(version) => version,
     }
 }
 
@@ -256,21 +212,8 @@ pub(super) fn dump_bytes(bytes: u64, compression: Packing) -> u64 {
 }
 
 /// Whether the dump has the statements of the manifest.
-pub(super) fn statements(manifest: &Manifest, inspection: &Inspection) -> CheckResult {
-    let found = &inspection.contents.statements;
+pub(super) fn statements(manifest: &Manifest, dump: &Inspection) -> CheckResult {
+    let found = &dump.contents.statements;
     let order = manifest.contents.statements_in_order.map(|written| (written, found.in_order()));
     checks::statements::judge(&found.by_kind(), &manifest.contents.statements, order)
-}
-
-/// Reads the whole backup on a thread of its own.
-fn read(
-    file: &BackupFile,
-    compression: Packing,
-    cancel: &CancellationToken,
-    events: &Events,
-) -> Result<Inspection, ReadError> {
-    let total = Some(file.bytes());
-    inspect::inspect(file, compression, cancel, &|done| {
-        events.emit(Event::Progress(Progress { work: Work::Reading, done, total, current: None }));
-    })
 }

@@ -10,10 +10,10 @@ use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::ExecConfig;
 use futures_util::StreamExt;
 
-use crate::sandbox::Program;
 use crate::sandbox::error::SandboxError;
-use crate::sandbox::feed::feed;
 use crate::sandbox::lines::Lines;
+use crate::sandbox::program::Program;
+use crate::sandbox::stdin::write_stdin;
 
 use super::engine::refused;
 use super::guard::Guard;
@@ -53,7 +53,7 @@ pub async fn run(
         let reason = "it was started where it cannot be seen".to_owned();
         return Err(SandboxError::Engine { doing, reason });
     };
-    let feeding = feed(program.stdin, Some(input));
+    let writing = write_stdin(program.stdin, Some(input));
     let reading = async {
         let mut lines = Lines::new(said);
         let mut stdout = program.stdout;
@@ -74,11 +74,11 @@ pub async fn run(
         lines.finish();
         Ok::<(), SandboxError>(())
     };
-    tokio::pin!(feeding, reading);
+    tokio::pin!(writing, reading);
     // A program can end without having read everything; then nobody takes the rest.
     tokio::select! {
         ended = &mut reading => ended?,
-        () = &mut feeding => reading.await?,
+        () = &mut writing => reading.await?,
     }
     let code = tokio::time::timeout(END_TIMEOUT, exit_code(docker, &exec)).await;
     code.map_err(|_| SandboxError::Engine {

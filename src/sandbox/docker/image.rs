@@ -8,14 +8,13 @@ use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{Event, Events, Progress, Work};
-use crate::sandbox::Request;
 use crate::sandbox::error::SandboxError;
 
 use super::engine::{message_of, refused, status_of};
 
 /// How long a pull may say nothing when there is another image to take, and when there is none.
-const PATIENCE_WITH_ANOTHER: Duration = Duration::from_secs(5);
-const PATIENCE_WITHOUT: Duration = Duration::from_secs(60);
+const SILENCE_WITH_ANOTHER: Duration = Duration::from_secs(5);
+const SILENCE_WITHOUT: Duration = Duration::from_secs(60);
 
 /// An image that is here.
 #[derive(Debug, Clone)]
@@ -32,43 +31,53 @@ pub struct Image {
     pub why: String,
 }
 
-/// Finds the image for `request`, pulling it when it is not here.
+/// Which image is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Its name; without one, it is chosen by version.
+    pub name: Option<&'a str>,
+    /// Major version of PostgreSQL.
+    pub version: u32,
+}
+
+/// Finds the image that is wanted, pulling it when it is not here.
 ///
 /// # Errors
 /// [`SandboxError::ImageMissing`], [`SandboxError::Interrupted`], [`SandboxError::Engine`].
 pub async fn find(
     docker: &Docker,
-    request: &Request,
+    wanted: Wanted<'_>,
     events: &Events,
     cancel: &CancellationToken,
 ) -> Result<Image, SandboxError> {
-    let (wanted, here, pulled) = match &request.image {
-        Some(image) => (image.clone(), "as asked", "pulled, as asked"),
-        None => (format!("postgres:{}", request.version), "present", "pulled"),
+    let Wanted { name: asked, version } = wanted;
+    let (name, here, pulled) = match asked {
+        Some(image) => (image.to_owned(), "as asked", "pulled, as asked"),
+        None => (format!("postgres:{version}"), "present", "pulled"),
     };
-    if let Some(image) = inspect(docker, &wanted, here).await? {
+    if let Some(image) = inspect(docker, &name, here).await? {
         return Ok(image);
     }
-    let built = match request.image {
+    let built = match asked {
         Some(_) => None,
         None => {
-            let name = format!("ccc-backup/postgres:{}", request.version);
-            inspect(docker, &name, "built here").await?
+            let built = format!("ccc-backup/postgres:{version}");
+            inspect(docker, &built, "built here").await?
         }
     };
     // A pull that cannot work (no registry, no network) takes less than 0.1 s to say so.
-    let patience = match built {
-        Some(_) => PATIENCE_WITH_ANOTHER,
-        None => PATIENCE_WITHOUT,
+    let silence = match built {
+        Some(_) => SILENCE_WITH_ANOTHER,
+        None => SILENCE_WITHOUT,
     };
-    let pull = pull(docker, &wanted, events, patience);
+    let pull = pull(docker, &name, events, silence);
     let outcome = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(SandboxError::Interrupted),
         outcome = pull => outcome,
     };
     let reason = match outcome {
-        Ok(()) => match inspect(docker, &wanted, pulled).await? {
+        Ok(()) => match inspect(docker, &name, pulled).await? {
             Some(image) => return Ok(image),
             None => "it was pulled but is not there".to_owned(),
         },
@@ -76,12 +85,12 @@ pub async fn find(
     };
     match built {
         Some(image) => {
-            tracing::info!(image = wanted, reason, "not pulled; the image built here serves");
+            tracing::info!(image = name, reason, "not pulled; the image built here serves");
             Ok(image)
         }
         None => Err(SandboxError::ImageMissing {
-            version: request.image.is_none().then_some(request.version),
-            image: wanted,
+            version: asked.is_none().then_some(version),
+            image: name,
             reason,
         }),
     }
@@ -116,21 +125,21 @@ fn major(environment: &[String]) -> Option<u32> {
     environment.iter().find_map(|variable| variable.strip_prefix("PG_MAJOR=")?.parse().ok())
 }
 
-/// Pulls; gives up when the engine says nothing for `patience`.
+/// Pulls; gives up when the engine says nothing for `silence`.
 async fn pull(
     docker: &Docker,
     image: &str,
     events: &Events,
-    patience: Duration,
+    silence: Duration,
 ) -> Result<(), String> {
     let options =
         CreateImageOptions { from_image: Some(with_tag(image)), ..CreateImageOptions::default() };
     let mut news = docker.create_image(Some(options), None, None);
     let mut announced = false;
     loop {
-        let item = tokio::time::timeout(patience, news.next())
+        let item = tokio::time::timeout(silence, news.next())
             .await
-            .map_err(|_| format!("no answer from the registry for {} s", patience.as_secs()))?;
+            .map_err(|_| format!("no answer from the registry for {} s", silence.as_secs()))?;
         let info = match item {
             None => return Ok(()),
             Some(item) => item.map_err(|error| message_of(&error))?,
@@ -190,9 +199,9 @@ mod tests {
     async fn pulled(status: u16, answer: &str) -> SandboxError {
         let create = ("POST /images/create", status, answer.to_owned());
         let fake = Fake::start(vec![create]).await;
-        let request = Request { image: Some("some/postgres:15".into()), ..Request::default() };
+        let wanted = Wanted { name: Some("some/postgres:15"), version: 15 };
         let (events, cancel) = (Events::silent(), CancellationToken::new());
-        let outcome = find(&fake.engine.docker, &request, &events, &cancel).await;
+        let outcome = find(&fake.engine.docker, wanted, &events, &cancel).await;
         assert_eq!(fake.times_asked("POST /images/create?"), 1);
         outcome.unwrap_err()
     }
@@ -218,7 +227,8 @@ mod tests {
         let answers = vec![("GET /images/", 500, "{\"message\": \"broken\"}".to_owned())];
         let fake = Fake::start(answers).await;
         let (events, cancel) = (Events::silent(), CancellationToken::new());
-        let found = find(&fake.engine.docker, &Request::default(), &events, &cancel).await;
+        let found =
+            find(&fake.engine.docker, Wanted { name: None, version: 15 }, &events, &cancel).await;
         let said = "Docker could not look for the image postgres:15: broken";
         assert_eq!(found.unwrap_err().to_string(), said);
         assert_eq!(fake.times_asked("POST"), 0);

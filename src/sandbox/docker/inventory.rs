@@ -10,8 +10,8 @@ use bollard::query_parameters::{
 };
 
 use crate::sandbox::error::SandboxError;
+use crate::sandbox::leftovers::{Found, Kind};
 use crate::sandbox::owner::{Owner, RUN_LABEL};
-use crate::sandbox::sweep::{Found, Kind};
 
 use super::engine::{Engine, refused, status_of};
 
@@ -104,10 +104,7 @@ pub async fn remove(engine: &Engine, thing: &Found) -> Result<(), SandboxError> 
     for attempt in 1.. {
         let docker = &engine.docker;
         let outcome = match kind {
-            Kind::Container => {
-                let options = RemoveContainerOptions { force: true, v: true, link: false };
-                docker.remove_container(id, Some(options)).await
-            }
+            Kind::Container => docker.remove_container(id, Some(by_force())).await,
             Kind::Network => docker.remove_network(id).await,
             Kind::Volume => docker.remove_volume(id, None::<RemoveVolumeOptions>).await,
             // Not the engine's.
@@ -125,6 +122,23 @@ pub async fn remove(engine: &Engine, thing: &Found) -> Result<(), SandboxError> 
         }
     }
     Ok(())
+}
+
+/// Removes a container; that it is gone already is as good.
+///
+/// # Errors
+/// [`SandboxError::Engine`].
+pub async fn remove_container(engine: &Engine, id: &str) -> Result<(), SandboxError> {
+    match engine.docker.remove_container(id, Some(by_force())).await {
+        Err(error) if status_of(&error) != Some(404) => {
+            Err(refused(&format!("remove the container {id}"), &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn by_force() -> RemoveContainerOptions {
+    RemoveContainerOptions { force: true, v: true, link: false }
 }
 
 /// Removes everything of one run.

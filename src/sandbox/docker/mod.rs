@@ -1,15 +1,17 @@
 //! The sandbox as a container. These files alone know bollard.
 
 mod beside;
-mod claim;
 mod engine;
 mod exec;
+mod exit;
 mod guard;
 mod image;
 mod inventory;
+mod name_and_port;
 mod ready;
 mod seccomp;
 mod spec;
+pub mod tools;
 
 use std::time::Duration;
 
@@ -25,30 +27,26 @@ use crate::model::secret::Secret;
 use crate::pg::{Address, ConnectInfo};
 
 use super::error::SandboxError;
-use super::owner::{Owner, random_password};
-use super::patience::Patience;
-use super::{Limits, Program, READY_TIMEOUT, Request, tuning};
+use super::limits::Limits;
+use super::owner::random_password;
+use super::program::Program;
+use super::request::{READY_TIMEOUT, Request};
+use super::tuning;
+use super::waiting::Waiting;
 use beside::Beside;
-use claim::{claim, is_about_the_port, port_busy};
 use guard::{Guard, refusing};
-use image::Image;
+use image::{Image, Wanted};
+use name_and_port::{free_name_and_port, is_about_the_port, port_busy};
 use ready::{Awaited, Ready};
 use seccomp::Profile;
 use spec::{Plan, RUN_BESIDE_SCRIPT, RUN_SCRIPT, SERVER_PORT, SERVER_PORT_KEY, Storage};
 
-pub use engine::{Engine, message_of};
+pub use engine::Engine;
+pub use guard::this_run;
 pub use inventory::{inventory, remove};
 
 /// How long a container that lost its server may take to end.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// This process as an owner.
-pub fn this_run(keep: bool) -> Result<Owner, SandboxError> {
-    Owner::of_this_run(keep).map_err(|error| SandboxError::Engine {
-        doing: "be given a run id".into(),
-        reason: error.to_string(),
-    })
-}
 
 /// A container that runs, and its guard.
 #[derive(Debug)]
@@ -92,7 +90,7 @@ impl Container {
         let reason = tokio::select! {
             biased;
             ended = &mut running => return ended,
-            reason = ready::exit_of(&self.guard.engine.docker, &self.id) => reason,
+            reason = exit::in_words(&self.guard.engine.docker, &self.id) => reason,
         };
         let ended = tokio::time::timeout(END_TIMEOUT, running).await;
         ended.unwrap_or(Err(SandboxError::Engine { doing, reason }))
@@ -101,7 +99,7 @@ impl Container {
     /// How it ended, with its last lines; `None` when it runs.
     pub async fn diagnose(&self) -> Option<String> {
         let docker = &self.guard.engine.docker;
-        let end = ready::exit_of(docker, &self.id);
+        let end = exit::in_words(docker, &self.id);
         let end = tokio::time::timeout(END_TIMEOUT, end).await.ok()?;
         let lines = ready::last_lines(docker, &self.id).await;
         Some(std::iter::once(end).chain(lines).collect::<Vec<_>>().join("\n    "))
@@ -116,7 +114,7 @@ pub async fn start(
     cancel: &CancellationToken,
 ) -> Result<(Container, Ready, Image, bool), SandboxError> {
     let engine = Engine::connect().await?;
-    let mut patience = Patience::new(request.wait);
+    let mut waiting = Waiting::new(request.wait);
     loop {
         let guard = Guard::new(engine.clone(), this_run(request.keep)?);
         // An engine that does not answer is not waited for: what it was asked to make is a task of its
@@ -124,7 +122,7 @@ pub async fn start(
         let started = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(SandboxError::Interrupted),
-            started = start_guarded(&guard, request, &mut patience, events, cancel) => started,
+            started = start_guarded(&guard, request, &mut waiting, events, cancel) => started,
         };
         match started {
             Ok(Started { id, port, beside, ready, image, in_memory }) => {
@@ -136,7 +134,7 @@ pub async fn start(
                 if let Err(left) = guard.remove().await {
                     tracing::warn!(error = %left, "something of the sandbox is left");
                 }
-                patience.pause(error, events, cancel).await?;
+                waiting.pause(error, events, cancel).await?;
             }
         }
     }
@@ -155,22 +153,23 @@ struct Started {
 async fn start_guarded(
     guard: &Guard,
     request: &Request,
-    patience: &mut Patience,
+    waiting: &mut Waiting,
     events: &Events,
     cancel: &CancellationToken,
 ) -> Result<Started, SandboxError> {
     // Before anything is made, where it is waited for.
     while request.wait.is_some()
-        && let Err(error) = claim(guard, request, events).await
+        && let Err(error) = free_name_and_port(guard, request, events).await
     {
-        patience.pause(error, events, cancel).await?;
+        waiting.pause(error, events, cancel).await?;
     }
     let docker = &guard.engine.docker;
     let name = format!("{}-{}", request.name, guard.owner.run);
+    let wanted = Wanted { name: request.image.as_deref(), version: request.version };
     // The network takes as long as all the questions together.
     let (_, image, info, profile, _) = tokio::try_join!(
-        claim(guard, request, events),
-        image::find(docker, request, events, cancel),
+        free_name_and_port(guard, request, events),
+        image::find(docker, wanted, events, cancel),
         async { docker.info().await.map_err(refusing("describe itself")) },
         Profile::for_engine(docker),
         make_network(guard, &name),
@@ -278,7 +277,7 @@ async fn make_container(
     let mut made = create().await;
     // Someone took the name since we asked for it: say who, or if it is free again, take it.
     if made.as_ref().is_err_and(|error| engine::status_of(error) == Some(409)) {
-        claim(guard, request, &Events::silent()).await?;
+        free_name_and_port(guard, request, &Events::silent()).await?;
         made = create().await;
     }
     made.map(|made| made.id).map_err(refusing(&format!("create the container {name}")))

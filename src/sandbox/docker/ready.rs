@@ -4,15 +4,15 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::query_parameters::{LogsOptions, WaitContainerOptions};
+use bollard::query_parameters::LogsOptions;
 use futures_util::StreamExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::pg::{self, Address, ConnectInfo};
-use crate::sandbox::error::{OUT_OF_MEMORY, SandboxError};
-use crate::sandbox::shown;
+use crate::sandbox::error::SandboxError;
 
+use super::exit;
 use super::spec::RUN_SETTING;
 
 /// How long one attempt may take.
@@ -63,7 +63,7 @@ pub async fn wait(awaited: Awaited<'_>, cancel: &CancellationToken) -> Result<Re
     let reason = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(SandboxError::Interrupted),
-        reason = exit_of(docker, id) => reason,
+        reason = exit::in_words(docker, id) => reason,
         outcome = tokio::time::timeout(within, poll(awaited, &mut refusals)) => {
             match outcome {
                 Ok(ready) => return Ok(ready),
@@ -114,7 +114,7 @@ async fn passable(ways: Vec<ConnectInfo>) -> Vec<ConnectInfo> {
         if passes {
             passable.push(way.clone());
         } else {
-            tracing::debug!(way = shown(&way.address), "leads nowhere");
+            tracing::debug!(way = %way.address, "leads nowhere");
         }
     }
     if passable.is_empty() { ways } else { passable }
@@ -130,7 +130,7 @@ async fn first_that_answers(
     for (index, way) in ways.iter().enumerate() {
         match attempt(way, run).await {
             Ok(version) => return Some((index, version)),
-            Err(reason) => refused.push(format!("{}: {reason}", shown(&way.address))),
+            Err(reason) => refused.push(format!("{}: {reason}", way.address)),
         }
     }
     *refusals = refused.join("; ");
@@ -155,32 +155,6 @@ async fn attempt(way: &ConnectInfo, run: &str) -> Result<String, String> {
         Ok(version)
     } else {
         Err("another server answers there".into())
-    }
-}
-
-/// Waits for the container's end and says how it came.
-pub async fn exit_of(docker: &Docker, id: &str) -> String {
-    let options = WaitContainerOptions { condition: "not-running".into() };
-    let mut waiting = std::pin::pin!(docker.wait_container(id, Some(options)));
-    let code = match waiting.next().await {
-        Some(Ok(response)) => response.status_code,
-        Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => code,
-        Some(Err(error)) => {
-            return format!("the container is out of sight ({})", super::message_of(&error));
-        }
-        None => return "the container is out of sight".into(),
-    };
-    let killed_for_memory = docker
-        .inspect_container(id, None)
-        .await
-        .ok()
-        .and_then(|container| container.state)
-        .and_then(|state| state.oom_killed)
-        .unwrap_or(false);
-    match code {
-        _ if killed_for_memory => format!("{OUT_OF_MEMORY} and was killed (exit code {code})"),
-        137 => "it was killed (exit code 137)".into(),
-        code => format!("it exited with {code}"),
     }
 }
 

@@ -9,7 +9,7 @@ use bollard::models::{
 };
 
 use super::image::Image;
-use crate::sandbox::Limits;
+use crate::sandbox::limits::Limits;
 
 /// The server's port in the container.
 pub const SERVER_PORT: u16 = 5432;
@@ -200,7 +200,7 @@ fn host_config(plan: &Plan, data_mount: &str) -> HostConfig {
 
 /// Directories in memory that anyone may write to, here and where the image declares a volume: one that
 /// nothing is mounted on becomes an anonymous volume without our label.
-fn covered<const N: usize>(image: &Image, paths: [&str; N]) -> HashMap<String, String> {
+pub fn covered<const N: usize>(image: &Image, paths: [&str; N]) -> HashMap<String, String> {
     let paths = paths.into_iter().chain(image.volumes.iter().map(String::as_str));
     paths.map(|path| (path.to_owned(), "mode=1777".to_owned())).collect()
 }

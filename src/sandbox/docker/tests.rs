@@ -61,9 +61,8 @@ async fn a_containers_own_address_is_a_way_where_the_engine_is_here_and_there_al
     } });
     let answer = ("GET /containers/c/json", 200, inspected.to_string());
     let fake = Fake::start(vec![answer]).await;
-    let shown = |ways: &[ConnectInfo]| {
-        ways.iter().map(|way| crate::sandbox::shown(&way.address)).collect::<Vec<_>>()
-    };
+    let shown =
+        |ways: &[ConnectInfo]| ways.iter().map(|way| way.address.to_string()).collect::<Vec<_>>();
     let (ways, port) = ways_to(&fake.engine).await;
     assert_eq!((shown(&ways).last().unwrap().as_str(), port), ("127.0.0.1:7001", 7001));
     let own = if cfg!(target_os = "linux") { &["172.30.0.2:5432"][..] } else { &[] };

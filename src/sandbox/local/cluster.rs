@@ -4,13 +4,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use super::ADMIN;
-use super::binaries::Binaries;
 use super::directory::RunDirectory;
 use super::guard::how;
 use crate::model::secret::Secret;
 use crate::process::{Invocation, User};
+use crate::programs::Programs;
 use crate::sandbox::error::SandboxError;
-use crate::sandbox::{Request, tuning};
+use crate::sandbox::request::Request;
+use crate::sandbox::tuning;
 
 /// How long initdb may take.
 const MAKE_TIMEOUT: Duration = Duration::from_secs(120);
@@ -18,7 +19,7 @@ const MAKE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Makes the cluster. The password is read from a file that only its user can read.
 pub async fn make(
     directory: &RunDirectory,
-    binaries: &Binaries,
+    programs: &Programs,
     user: Option<User>,
     password: &Secret,
 ) -> Result<(), SandboxError> {
@@ -26,7 +27,7 @@ pub async fn make(
     // A pipe would be root's own, and not to be opened by the server's user.
     let file =
         directory.secret("password", password, user).map_err(|error| failed(error.to_string()))?;
-    let initdb = Invocation::new(binaries.dir.join("initdb"))
+    let initdb = Invocation::new(programs.dir.join("initdb"))
         .bare()
         .env("LC_ALL", Secret::new("C"))
         .env("TZ", Secret::new("UTC"))

@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::secret::Secret;
 use crate::process::User;
 use crate::sandbox::error::SandboxError;
+use crate::sandbox::leftovers::{Found, Kind};
 use crate::sandbox::owner::Owner;
-use crate::sandbox::sweep::{Found, Kind};
 
 /// What the name of every such directory begins with.
 const PREFIX: &str = "ccc-backup-";
@@ -149,13 +149,13 @@ impl RunDirectory {
     /// # Errors
     /// The system's. That it is not there is none.
     pub fn remove(&self) -> io::Result<()> {
-        let patience = Instant::now() + END_TIMEOUT;
+        let deadline = Instant::now() + END_TIMEOUT;
         loop {
             match fs::remove_dir_all(&self.path) {
                 // What was told to end may write its last file.
                 Err(error)
                     if error.kind() == io::ErrorKind::DirectoryNotEmpty
-                        && Instant::now() < patience =>
+                        && Instant::now() < deadline =>
                 {
                     std::thread::sleep(PAUSE);
                 }
@@ -230,8 +230,8 @@ pub fn remove_leftover(path: &str) -> Result<(), SandboxError> {
 fn end_server(directory: &RunDirectory, signal: Signal) {
     let Some(server) = server_of(directory) else { return };
     if kill_process(server, signal).is_ok() {
-        let patience = Instant::now() + END_TIMEOUT;
-        while server_of(directory).is_some() && Instant::now() < patience {
+        let deadline = Instant::now() + END_TIMEOUT;
+        while server_of(directory).is_some() && Instant::now() < deadline {
             std::thread::sleep(PAUSE);
         }
     }

@@ -10,11 +10,11 @@ use tokio::process::{Child, ChildStdin};
 use tokio_util::sync::CancellationToken;
 
 use super::PAUSE;
-use super::binaries::Binaries;
 use super::directory::RunDirectory;
 use crate::model::secret::Secret;
 use crate::pg::{self, ConnectInfo};
 use crate::process::{Invocation, User};
+use crate::programs::Programs;
 use crate::sandbox::error::SandboxError;
 
 const WATCH: &str = include_str!("watch.sh");
@@ -59,7 +59,7 @@ impl Guard {
     /// Starts the server.
     pub fn launch(
         &mut self,
-        binaries: &Binaries,
+        programs: &Programs,
         user: Option<User>,
         settings: &[(String, String)],
     ) -> Result<(), SandboxError> {
@@ -69,7 +69,7 @@ impl Guard {
         let [stdout, stderr] = logs().map_err(|error| failed(error.to_string()))?;
         let settings =
             settings.iter().flat_map(|(name, value)| ["-c".to_owned(), format!("{name}={value}")]);
-        let server = Invocation::new(binaries.dir.join("postgres"))
+        let server = Invocation::new(programs.dir.join("postgres"))
             .bare()
             .env("LC_ALL", Secret::new("C"))
             .env("TZ", Secret::new("UTC"))
@@ -85,14 +85,14 @@ impl Guard {
     }
 
     /// Waits so long until the server answers; how often it was asked, and its version.
-    pub async fn ready(
+    pub async fn wait_until_ready(
         &mut self,
         admin: &ConnectInfo,
         name: &str,
         within: Duration,
         cancel: &CancellationToken,
     ) -> Result<(u32, String), SandboxError> {
-        let patience = tokio::time::Instant::now() + within;
+        let deadline = tokio::time::Instant::now() + within;
         let mut attempts = 0;
         let reason = loop {
             attempts += 1;
@@ -103,10 +103,10 @@ impl Guard {
             if cancel.is_cancelled() {
                 return Err(SandboxError::Interrupted);
             }
-            if let Some(status) = self.exited() {
+            if let Some(status) = self.reap() {
                 break ended(status);
             }
-            if tokio::time::Instant::now() > patience {
+            if tokio::time::Instant::now() > deadline {
                 break format!("no answer within {} s ({refusal})", within.as_secs());
             }
             tokio::time::sleep(PAUSE).await;
@@ -129,7 +129,7 @@ impl Guard {
     }
 
     /// How the server ended, if it has.
-    pub fn exited(&mut self) -> Option<ExitStatus> {
+    pub fn reap(&mut self) -> Option<ExitStatus> {
         self.server.as_mut().and_then(|server| server.try_wait().ok().flatten())
     }
 
@@ -140,11 +140,11 @@ impl Guard {
             let Some(id) = id.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) else { break };
             // One that is gone by itself cannot be told.
             let _ = kill_process(id, signal);
-            let patience = std::time::Instant::now() + END_TIMEOUT;
-            while self.exited().is_none() && std::time::Instant::now() < patience {
+            let deadline = std::time::Instant::now() + END_TIMEOUT;
+            while self.reap().is_none() && std::time::Instant::now() < deadline {
                 std::thread::sleep(PAUSE);
             }
-            if self.exited().is_some() {
+            if self.reap().is_some() {
                 break;
             }
         }
@@ -234,8 +234,9 @@ mod tests {
     async fn a_server_that_cannot_be_run_is_named_and_leaves_nothing() {
         let base = tempfile::tempdir().unwrap();
         let mut guard = guard(base.path());
-        let binaries = Binaries { dir: PathBuf::from("/no/where"), major: 15 };
-        let error = guard.launch(&binaries, None, &[]).unwrap_err().to_string();
+        let dir = PathBuf::from("/no/where");
+        let programs = Programs { dir, version: "15.1".into(), major: 15 };
+        let error = guard.launch(&programs, None, &[]).unwrap_err().to_string();
         let said =
             "the local PostgreSQL could not start the server: could not run /no/where/postgres";
         assert!(error.starts_with(said), "{error}");
@@ -254,7 +255,7 @@ mod tests {
             database: "d".into(),
             event_triggers: true,
         };
-        guard.ready(&admin, "n", Duration::from_secs(1), cancel).await.unwrap_err()
+        guard.wait_until_ready(&admin, "n", Duration::from_secs(1), cancel).await.unwrap_err()
     }
 
     #[tokio::test]
@@ -283,7 +284,7 @@ mod tests {
         }
         std::fs::remove_file(base.path().join("ready")).unwrap();
         guard.remove().unwrap();
-        assert_eq!(guard.exited().and_then(|status| status.signal()), Some(9));
+        assert_eq!(guard.reap().and_then(|status| status.signal()), Some(9));
         assert!(is_empty(base.path()));
     }
 

@@ -4,7 +4,6 @@
 //! runs as a user without rights, and the backup is restored as a role that is no superuser
 //! ([`role`]): nothing in a dump can reach the machine's files, programs or network.
 
-mod binaries;
 mod cluster;
 mod directory;
 mod guard;
@@ -20,14 +19,16 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::error::SandboxError;
+use super::leftovers::{Which, removable};
 use super::owner::{Owner, random_password};
-use super::patience::Patience;
-use super::sweep::{Which, removable};
-use super::{Program, READY_TIMEOUT, Request, major_of, tuning};
+use super::program::Program;
+use super::request::{READY_TIMEOUT, Request};
+use super::tuning;
+use super::waiting::Waiting;
 use crate::events::{Event, Events, SandboxKind};
 use crate::pg::{Address, ConnectInfo};
 use crate::process::{Invocation, User};
-use binaries::Binaries;
+use crate::programs::{self, Programs, major_of};
 use directory::{RunDirectory, SOCKET_PORT};
 use guard::Guard;
 
@@ -56,14 +57,21 @@ pub struct Server {
     pub in_memory: bool,
     /// How often it was asked until it answered.
     pub attempts: u32,
-    binaries: Binaries,
+    programs: Programs,
     user: Option<User>,
     guard: Guard,
 }
 
 /// Whether this machine has a server's programs at all.
 pub async fn is_installed() -> bool {
-    !binaries::found().await.is_empty()
+    !installed().await.is_empty()
+}
+
+/// The servers of this machine. Packages of client programs alone have no initdb.
+async fn installed() -> Vec<Programs> {
+    let mut dirs = programs::directories().await;
+    dirs.retain(|dir| dir.join("initdb").is_file());
+    programs::with("postgres", &dirs).await
 }
 
 /// Starts a server; what it made is removed when that fails. `why` says why it is this engine.
@@ -77,9 +85,9 @@ pub async fn start(
         doing: doing.to_owned(),
         reason: error.to_string(),
     };
-    let found = binaries::found().await;
-    let Some(binaries) = binaries::choose(&found, request.version) else {
-        let others = found.iter().map(|binaries| binaries.major).collect();
+    let found = installed().await;
+    let Some(programs) = programs::choose(&found, request.version) else {
+        let others = found.iter().map(|programs| programs.major).collect();
         return Err(SandboxError::NoServer { version: request.version, others });
     };
     if !request.settings_are_trusted
@@ -94,14 +102,14 @@ pub async fn start(
     sweep(request, &owner, events)?;
     events.emit(Event::SandboxStarting {
         kind: SandboxKind::Server,
-        version: binaries.major.to_string(),
-        why: described(binaries, user.as_ref().map(|(_, name)| name.as_str()), why),
+        version: programs.major.to_string(),
+        why: described(programs, user.as_ref().map(|(_, name)| name.as_str()), why),
     });
-    let mut patience = Patience::new(request.wait);
+    let mut waiting = Waiting::new(request.wait);
     let port = loop {
         match if request.keep { free_port(request.port) } else { Ok(SOCKET_PORT) } {
             Ok(port) => break port,
-            Err(busy) => patience.pause(busy, events, cancel).await?,
+            Err(busy) => waiting.pause(busy, events, cancel).await?,
         }
     };
     let user = user.map(|(user, _)| user);
@@ -116,15 +124,15 @@ pub async fn start(
     let mut guard = Guard::over(directory).map_err(|error| failed("be watched over", &error))?;
     let password = || random_password().map_err(|error| failed("be given a password", &error));
     let (admin_password, password) = (password()?, password()?);
-    let making = cluster::make(&guard.directory, binaries, user, &admin_password);
+    let making = cluster::make(&guard.directory, programs, user, &admin_password);
     tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(SandboxError::Interrupted),
         made = making => made?,
     }
     let settings =
-        cluster::settings(request, binaries.major, memory, in_memory, port, &guard.directory);
-    guard.launch(binaries, user, &settings)?;
+        cluster::settings(request, programs.major, memory, in_memory, port, &guard.directory);
+    guard.launch(programs, user, &settings)?;
     events.emit(Event::SandboxStarted {
         kind: SandboxKind::Server,
         name: guard.directory.path().display().to_string(),
@@ -138,8 +146,8 @@ pub async fn start(
         event_triggers: true,
     };
     let (attempts, server_version) =
-        guard.ready(&admin, &request.name, READY_TIMEOUT, cancel).await?;
-    let major = major_of(&server_version).unwrap_or(binaries.major);
+        guard.wait_until_ready(&admin, &request.name, READY_TIMEOUT, cancel).await?;
+    let major = major_of(&server_version).unwrap_or(programs.major);
     role::make(&admin, &password, major).await?;
     languages::refuse(&admin).await?;
     Ok(Server {
@@ -150,7 +158,7 @@ pub async fn start(
         server_version,
         in_memory,
         attempts,
-        binaries: binaries.clone(),
+        programs: programs.clone(),
         user,
         guard,
     })
@@ -165,7 +173,7 @@ impl Server {
     ) -> Result<i64, SandboxError> {
         let place = self.guard.directory.work();
         let here = |file| Invocation::new(file).user(self.user).directory(&place);
-        run::run(here, &self.binaries.dir, &self.restorer, program, said).await
+        run::run(here, &self.programs.dir, &self.restorer, program, said).await
     }
 
     /// Gives the restoring role what it needs to own a database.
@@ -185,9 +193,9 @@ impl Server {
 
     /// How it ended, with its last lines; `None` when it runs.
     pub async fn diagnose(&self) -> Option<String> {
-        let patience = tokio::time::Instant::now() + END_TIMEOUT;
+        let deadline = tokio::time::Instant::now() + END_TIMEOUT;
         while self.guard.runs() {
-            if tokio::time::Instant::now() > patience {
+            if tokio::time::Instant::now() > deadline {
                 return None;
             }
             tokio::time::sleep(PAUSE).await;
@@ -225,9 +233,9 @@ fn sweep(request: &Request, owner: &Owner, events: &Events) -> Result<(), Sandbo
     Ok(())
 }
 
-fn described(binaries: &Binaries, user: Option<&str>, why: &str) -> String {
+fn described(programs: &Programs, user: Option<&str>, why: &str) -> String {
     let user = user.map_or_else(String::new, |user| format!(", as the user {user}"));
-    format!("local programs in {}{user}: {why}", binaries.dir.display())
+    format!("local programs in {}{user}: {why}", programs.dir.display())
 }
 
 /// The port for a server that will be kept.

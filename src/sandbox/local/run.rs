@@ -10,10 +10,10 @@ use tokio::io::AsyncReadExt;
 use crate::model::secret::Secret;
 use crate::pg::{Address, ConnectInfo};
 use crate::process::Invocation;
-use crate::sandbox::Program;
 use crate::sandbox::error::SandboxError;
-use crate::sandbox::feed::feed;
 use crate::sandbox::lines::Lines;
+use crate::sandbox::program::Program;
+use crate::sandbox::stdin::write_stdin;
 
 /// Bytes of the output that are read at once.
 const OUTPUT_BYTES: usize = 256 * 1024;
@@ -54,7 +54,7 @@ pub async fn run(
     let mut child = invocation
         .spawn([stdin, Stdio::piped(), Stdio::piped()], true)
         .map_err(|error| failed(&error))?;
-    let feeding = feed(program.stdin, child.stdin.take());
+    let writing = write_stdin(program.stdin, child.stdin.take());
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let handing_on = async {
         let Some(mut pipe) = stdout else { return Ok(()) };
@@ -85,11 +85,11 @@ pub async fn run(
         Ok::<(), std::io::Error>(())
     };
     let reading = async { tokio::try_join!(handing_on, listening) };
-    tokio::pin!(feeding, reading);
+    tokio::pin!(writing, reading);
     // A program can end without having read everything; then nobody takes the rest.
     let read = tokio::select! {
         read = &mut reading => read,
-        () = &mut feeding => reading.await,
+        () = &mut writing => reading.await,
     };
     read.map_err(|error| failed(&error))?;
     let status = child.wait().await.map_err(|error| failed(&error))?;

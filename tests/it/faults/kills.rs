@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{held_dump, release};
 use crate::support::docker::{docker_text, image, left};
 use crate::support::source::{Database, client, source};
-use crate::support::{Outcome, Place, Running, good_dump};
+use crate::support::{Outcome, Place, Running, good_dump, length};
 
 /// A database that is dumped quickly.
 fn small(name: &str) -> Database {
@@ -111,7 +111,7 @@ fn a_create_that_is_killed_at_any_instant_leaves_a_whole_backup_or_none() {
     };
     let takes = measured(|n| create(&format!("whole{n}")));
     killed(
-        100,
+        length(20, 100),
         takes,
         |n| create(&format!("killed{n}")),
         |n| {
@@ -133,7 +133,7 @@ fn a_create_in_pg_dumps_own_formats_that_is_killed_leaves_a_whole_backup_or_none
         };
         let takes = measured(|n| create(&format!("whole{n}")));
         killed(
-            25,
+            length(6, 25),
             takes,
             |n| create(&format!("killed{n}")),
             |n| {
@@ -159,7 +159,7 @@ fn a_manifest_that_names_the_servers_roles_has_them_whenever_create_is_killed() 
     };
     let takes = measured(|n| create(&format!("whole{n}")));
     killed(
-        40,
+        length(10, 40),
         takes,
         |n| create(&format!("killed{n}")),
         |n| {
@@ -183,7 +183,7 @@ fn a_backup_that_is_being_replaced_is_never_lost_to_a_kill() {
     let takes = measured(|_| create());
     let path = place.dir().join("backups/a.sql.gz");
     killed(
-        50,
+        length(12, 50),
         takes,
         |_| create(),
         |_| {
@@ -227,7 +227,7 @@ fn what_killed_verifications_leave_goes_with_the_next_run_and_nothing_else_does(
     let others = left(&place.container);
 
     let takes = measured(|_| verify("whole", "a.sql"));
-    killed(20, takes, |n| verify(&format!("killed{n}"), "a.sql"), |_| ());
+    killed(length(6, 20), takes, |n| verify(&format!("killed{n}"), "a.sql"), |_| ());
     verify("last", "a.sql").end().0.passed();
     let after = left(&place.container);
 

@@ -2,14 +2,10 @@
 //! then, and no half of one; pg_dump is not left behind either.
 
 use std::net::TcpListener;
-use std::time::Duration;
 
 use crate::create_fails::assert_no_backup;
 use crate::support::source::Database;
-use crate::support::{Outcome, Place, Running, database, unchanged_database};
-
-/// How long a run may take to end that was given a second or two.
-const SOON: Duration = Duration::from_secs(10);
+use crate::support::{Outcome, Place, Running, SOON, database, unchanged_database};
 
 /// The formats of `create`: plain is our own stream, the others are written by pg_dump itself.
 const FORMATS: [&str; 4] = ["plain", "custom", "directory", "tar"];

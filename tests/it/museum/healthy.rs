@@ -97,7 +97,7 @@ impl Healthy {
 impl Exhibit for Healthy {
     fn verify(&self, place: &Place) -> Found {
         hang(place, &self.name, &self.file, self.manifest.as_deref());
-        let output = place.verify().arg(&self.name).args(&self.args).output().unwrap();
+        let output = place.verify_with(&self.args).arg(&self.name).output().unwrap();
         Found { outcome: Outcome::of(&output), by_reading: false }
     }
 

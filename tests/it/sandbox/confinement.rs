@@ -8,8 +8,8 @@ use ccc_backup::pg::Address;
 use ccc_backup::pg::ConnectInfo;
 use ccc_backup::sandbox::Request;
 
-use super::{IMAGE, answer, docker, docker_text, inside, request, started};
-use crate::support::docker::{left, remove};
+use super::{answer, docker, docker_text, inside, request, started};
+use crate::support::docker::{image, left, remove};
 
 #[tokio::test]
 async fn the_published_port_leads_to_the_same_server_and_is_on_loopback_only() {
@@ -118,7 +118,7 @@ async fn no_service_of_the_host_is_reached_from_a_sandbox_and_neither_from_one_t
     assert!(listener.accept().is_err());
     // In the same network, but not held by the sandbox's profile, it is reached.
     let to = format!("host={gateway} port={port} connect_timeout=2");
-    docker(&["run", "--rm", "--network", &network, "--entrypoint", "psql", IMAGE, "-w", &to]);
+    docker(&["run", "--rm", "--network", &network, "--entrypoint", "psql", image(), "-w", &to]);
     assert!(listener.accept().is_ok());
     remove(&left(&request.name));
 }

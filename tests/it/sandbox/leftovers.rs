@@ -7,14 +7,15 @@ use std::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    IMAGE, SWEEPING, answer, docker_text, docker_with, labels_of_a_dead_run, labels_of_a_run, left,
+    SWEEPING, answer, docker_text, docker_with, labels_of_a_dead_run, labels_of_a_run, left,
     recorded, refused, request, started,
 };
+use crate::support::docker::image;
 
 #[tokio::test]
 async fn a_container_that_is_not_ours_is_not_touched() {
     let request = request("foreign");
-    docker_text(&["create", "--name", &request.name, IMAGE, "true"]);
+    docker_text(&["create", "--name", &request.name, image(), "true"]);
     let error = refused(&request).await;
     let there = left(&request.name);
     docker_text(&["rm", "-v", &request.name]);
@@ -42,7 +43,7 @@ async fn what_a_dead_run_left_is_removed_by_the_next() {
         &data,
         "--entrypoint",
         "sleep",
-        IMAGE,
+        image(),
         "600",
     ];
     docker_with(&["run"], &labels, &rest);
@@ -61,7 +62,7 @@ async fn what_a_dead_run_left_is_removed_by_the_next() {
 async fn a_container_of_a_run_on_another_host_is_not_touched() {
     let request = request("elsewhere");
     let labels = labels_of_a_run(&format!("0b{}", std::process::id()), "another-boot");
-    docker_with(&["create", "--name", &request.name], &labels, &[IMAGE]);
+    docker_with(&["create", "--name", &request.name], &labels, &[image()]);
     let error = refused(&request).await;
     let there = left(&request.name);
     docker_text(&["rm", "-v", &request.name]);
@@ -75,7 +76,7 @@ async fn the_operator_sweeps_what_was_kept_and_what_is_dead() {
     let name = request("swept").name;
     let labels = labels_of_a_dead_run(&format!("0c{}", std::process::id()));
     let _alone = SWEEPING.lock().await;
-    docker_with(&["create", "--name", &name], &labels, &[IMAGE]);
+    docker_with(&["create", "--name", &name], &labels, &[image()]);
     let swept = sandbox::sweep_leftovers(&Events::silent()).await.unwrap();
     assert!(swept.removed.contains(&format!("container {name}")), "{swept:?}");
     assert_eq!(left(&name), Vec::<String>::new());

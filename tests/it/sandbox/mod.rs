@@ -19,7 +19,8 @@ use ccc_backup::pg::ConnectInfo;
 use ccc_backup::sandbox::{self, Request, Sandbox, SandboxError};
 use tokio_util::sync::CancellationToken;
 
-const IMAGE: &str = "ccc-backup/postgres:15";
+use crate::support::docker::image;
+
 const MIB: u64 = 1024 * 1024;
 
 /// Held by tests that sweep everything, and by those that make something to be swept.
@@ -30,6 +31,7 @@ fn request(name: &str) -> Request {
         port: 0,
         name: format!("ccc-it-{}-{name}", std::process::id()),
         data_bytes: Some(MIB),
+        image: Some(image().to_owned()),
         ..Request::default()
     }
 }

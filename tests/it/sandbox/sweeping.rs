@@ -2,9 +2,8 @@
 
 use std::os::unix::net::UnixListener;
 
-use super::{
-    IMAGE, SWEEPING, docker_text, docker_with, labels_of_a_dead_run, labels_of_a_run, left,
-};
+use super::{SWEEPING, docker_text, docker_with, labels_of_a_dead_run, labels_of_a_run, left};
+use crate::support::docker::image;
 use crate::support::{Outcome, Place, good_dump, local};
 
 fn swept(place: &Place, engine: Option<&str>) -> Outcome {
@@ -19,8 +18,7 @@ fn swept(place: &Place, engine: Option<&str>) -> Outcome {
 /// Keeps a local server, which is a dead run's then.
 fn keep_a_local_server(place: &Place) {
     place.file("a.sql", good_dump());
-    let mut verify = place.verify();
-    let kept = verify.args(["a.sql", "--engine=local", "--no-cleanup"]).output().unwrap();
+    let kept = place.verify_locally().args(["a.sql", "--no-cleanup"]).output().unwrap();
     Outcome::of(&kept).passed();
 }
 
@@ -62,7 +60,7 @@ fn an_engine_that_does_not_answer_may_have_something_left() {
 fn what_a_run_on_another_host_made_is_left_and_named() {
     let (_alone, place) = (SWEEPING.blocking_lock(), Place::new());
     let labels = labels_of_a_run(&format!("0d{}", std::process::id()), "another-boot");
-    docker_with(&["create", "--name", &place.container], &labels, &[IMAGE]);
+    docker_with(&["create", "--name", &place.container], &labels, &[image()]);
     let outcome = swept(&place, None);
     let there = left(&place.container);
     docker_text(&["rm", "-v", &place.container]);
@@ -83,9 +81,9 @@ fn a_leftover_that_somebody_uses_stays_and_stops_neither_a_verification_nor_the_
     let used = format!("ccc-used-{}", std::process::id());
     let (network, volume) = (format!("{used}-network"), format!("{used}-volume"));
     let labels = labels_of_a_dead_run(&format!("0e{}", std::process::id()));
-    docker_with(&["create", "--name", &place.container], &labels, &[IMAGE]);
+    docker_with(&["create", "--name", &place.container], &labels, &[image()]);
     docker_with(&["network", "create"], &labels, &[&network]);
-    let sleep = ["--entrypoint=sleep", IMAGE, "600"];
+    let sleep = ["--entrypoint=sleep", image(), "600"];
     docker_text(&[&["run", "-d", "--name", &used, "--network", &network][..], &sleep].concat());
     let verified = Outcome::of(&place.verify().arg("a.sql").output().unwrap());
     docker_with(&["volume", "create"], &labels, &[&volume]);

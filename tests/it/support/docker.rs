@@ -5,10 +5,11 @@ use std::sync::OnceLock;
 
 use super::text;
 
-/// Images that `ccc-backup` takes by itself, in its own order.
-const IMAGES: [&str; 2] = ["postgres:15", "ccc-backup/postgres:15"];
+/// Images that the tests take: the one that infra/setup.sh builds, and the official one where it cannot. The
+/// other order is that of `ccc-backup`, but anything can go by the official name on a machine.
+const IMAGES: [&str; 2] = ["ccc-backup/postgres:15", "postgres:15"];
 
-const NEWER_IMAGES: [&str; 2] = ["postgres:17", "ccc-backup/postgres:17"];
+const NEWER_IMAGES: [&str; 2] = ["ccc-backup/postgres:17", "postgres:17"];
 
 /// Runs `docker`.
 pub fn docker(args: &[&str]) -> Output {
@@ -22,21 +23,33 @@ pub fn docker_text(args: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// The image for tests that name one: the first that is here. Fails where Docker or every image is
+/// The image for tests that name one: that of `CCC_TEST_IMAGE`, else the first that is here. Fails where Docker or every image is
 /// missing.
 pub fn image() -> &'static str {
-    static IMAGE: OnceLock<&str> = OnceLock::new();
-    IMAGE.get_or_init(|| {
-        let version = docker(&["version", "--format", "{{.Server.Version}}"]);
+    found_image().unwrap_or_else(|why| missing(&why))
+}
+
+/// The same where there is one.
+pub fn image_if_any() -> Option<&'static str> {
+    found_image().ok()
+}
+
+fn found_image() -> Result<&'static str, String> {
+    static IMAGE: OnceLock<Result<&str, String>> = OnceLock::new();
+    let found = IMAGE.get_or_init(|| {
+        let version = Command::new("docker").args(["version"]).output();
+        let version = version.map_err(|error| error.to_string())?;
         if !version.status.success() {
-            missing(text(&version.stderr).trim());
+            return Err(text(&version.stderr).trim().to_owned());
         }
         let here = |image: &&str| docker(&["image", "inspect", image]).status.success();
-        IMAGES
-            .into_iter()
-            .find(here)
-            .unwrap_or_else(|| missing("neither image of PostgreSQL 15 is here"))
-    })
+        if let Ok(named) = std::env::var("CCC_TEST_IMAGE") {
+            return Ok(named.leak());
+        }
+        let image = IMAGES.into_iter().find(here);
+        image.ok_or_else(|| "neither image of PostgreSQL 15 is here".to_owned())
+    });
+    found.clone()
 }
 
 /// An image of PostgreSQL 17, which is newer than this machine's programs need be. Fails where there is

@@ -7,6 +7,7 @@ pub mod docker;
 pub mod dumps;
 pub mod engine;
 pub mod local;
+pub mod long;
 pub mod mounts;
 pub mod place;
 pub mod proxy;
@@ -24,8 +25,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use assert_cmd::Command;
 
 pub use dumps::good_dump;
+pub use long::{is_long, length};
 pub use place::{Outcome, Place};
-pub use running::Running;
+pub use running::{Running, SOON};
 pub use source::{Database, database, unchanged_database};
 
 /// The binary under test.
@@ -43,10 +45,14 @@ const KEPT: [&str; 7] = [
     "LLVM_PROFILE_FILE",
 ];
 
-/// The environment of a run of the binary: nothing that names a database, a backup directory or an
-/// image, whatever the shell that runs the tests has set.
+/// Names the image to the binary, as `--image` does; nothing when it is empty.
+pub const IMAGE_VARIABLE: &str = "CCC_BACKUP_IMAGE";
+
+/// The environment of a run of the binary: nothing that names a database or a backup directory, whatever
+/// the shell that runs the tests has set, and the tests' own image where there is one.
 pub fn clean_environment() -> impl Iterator<Item = (&'static str, String)> {
-    KEPT.into_iter().filter_map(|name| Some((name, std::env::var(name).ok()?)))
+    let kept = KEPT.into_iter().filter_map(|name| Some((name, std::env::var(name).ok()?)));
+    kept.chain(docker::image_if_any().map(|image| (IMAGE_VARIABLE, image.to_owned())))
 }
 
 /// The binary with a clean environment.

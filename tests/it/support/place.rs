@@ -10,7 +10,7 @@ use assert_cmd::Command;
 use tempfile::TempDir;
 
 use super::source::{Database, connection};
-use super::{BINARY, ccc, clean_environment, docker, local, text};
+use super::{BINARY, IMAGE_VARIABLE, ccc, clean_environment, docker, local, text};
 
 /// See the module.
 pub struct Place {
@@ -106,6 +106,28 @@ impl Place {
         let mut command = self.ccc();
         command.args(["verify", "--port", "0", "--container-name", &self.container]);
         command
+    }
+
+    /// The same with these arguments. The machine's own PostgreSQL takes no image, and a version chooses one.
+    pub fn verify_with(&self, args: &[&str]) -> Command {
+        let mut command = self.verify();
+        command.args(args);
+        if args.contains(&"local") || args.contains(&"--postgres-version") {
+            command.env(IMAGE_VARIABLE, "");
+        }
+        command
+    }
+
+    /// The same with an image that is chosen by version, as for an operator who names none.
+    pub fn verify_by_version(&self) -> Command {
+        let mut command = self.verify();
+        command.env(IMAGE_VARIABLE, "");
+        command
+    }
+
+    /// The same with the machine's own PostgreSQL.
+    pub fn verify_locally(&self) -> Command {
+        self.verify_with(&["--engine", "local"])
     }
 
     /// `ccc-backup create` of a database of the source server.

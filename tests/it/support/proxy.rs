@@ -129,7 +129,7 @@ impl Proxy {
 
     /// Waits until it hangs, or holds something.
     pub fn wait_until_it_hangs(&self) {
-        let patience = Instant::now() + Duration::from_secs(30);
+        let patience = Instant::now() + Duration::from_secs(60);
         while !matches!(self.state.mode(), HANGING | HOLDING) {
             assert!(Instant::now() < patience, "what it was told to hang at did not come");
             std::thread::sleep(PAUSE);

@@ -15,7 +15,7 @@ use super::engine::Engine;
 use super::source::free_port;
 use super::{text, tool};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// More than passes before the layers of an image do, and less than [`NOISE`].
 pub const INTO_A_LAYER: usize = 1 << 20;
 /// Bytes of a layer that nobody else has.

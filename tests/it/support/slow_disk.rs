@@ -36,7 +36,7 @@ impl SlowDisk {
         let disk = Self { bindfs, path };
         let begun = Instant::now();
         while device(&disk.path) == other {
-            assert!(begun.elapsed() < Duration::from_secs(10), "bindfs could not mount");
+            assert!(begun.elapsed() < Duration::from_secs(60), "bindfs could not mount");
             std::thread::sleep(Duration::from_millis(10));
         }
         disk

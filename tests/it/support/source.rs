@@ -187,7 +187,7 @@ impl Database {
     pub fn wait_for(&self, query: &str) {
         let begun = Instant::now();
         while self.sql(query).is_empty() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "never seen: {query}");
+            assert!(begun.elapsed() < Duration::from_secs(60), "never seen: {query}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -27,13 +27,16 @@ fn redacted_word(word: &str) -> String {
     word.replace("attempts", "attempt")
 }
 
-/// Fails unless every line of `specified` is among the lines of `ours`, in the same order.
+/// Fails unless every line of `specified` is among the lines of `ours`, in the same order; words may follow,
+/// which make it true.
 #[track_caller]
 pub fn assert_has_every_line(ours: &str, specified: &str) {
     let ours = redacted(ours);
     let mut said = ours.iter();
     for line in redacted(specified) {
-        let found = said.any(|ours| *ours == line);
+        let found = said.any(|ours| {
+            ours.strip_prefix(&line).is_some_and(|more| more.is_empty() || more.starts_with(' '))
+        });
         assert!(found, "{line:?} is missing or misplaced:\n{}", ours.join("\n"));
     }
 }

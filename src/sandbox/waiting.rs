@@ -12,13 +12,13 @@ use crate::events::{Event, Events};
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// How long is waited yet, and who was named.
-pub struct Patience {
+pub struct Waiting {
     limit: Option<Duration>,
     since: Option<Instant>,
     named: Option<String>,
 }
 
-impl Patience {
+impl Waiting {
     /// For a start that may wait so long; not at all without a limit.
     pub fn new(limit: Option<Duration>) -> Self {
         Self { limit, since: None, named: None }
@@ -41,7 +41,7 @@ impl Patience {
             return Err(SandboxError::StillTaken { by: Box::new(error), waited: limit });
         }
         let holder = error.to_string();
-        if self.is_news(&holder) {
+        if self.name_anew(&holder) {
             events.emit(Event::Waiting { why: holder });
         }
         tokio::select! {
@@ -51,8 +51,8 @@ impl Patience {
         }
     }
 
-    /// Whether it was not this holder that was named last.
-    fn is_news(&mut self, holder: &str) -> bool {
+    /// Notes whom it is waited for; says whether that is another than the last one.
+    fn name_anew(&mut self, holder: &str) -> bool {
         self.named.replace(holder.to_owned()).as_deref() != Some(holder)
     }
 }
@@ -75,7 +75,7 @@ mod tests {
     }
 
     async fn paused(limit: Option<Duration>, error: SandboxError) -> Result<(), SandboxError> {
-        Patience::new(limit).pause(error, &Events::silent(), &CancellationToken::new()).await
+        Waiting::new(limit).pause(error, &Events::silent(), &CancellationToken::new()).await
     }
 
     #[tokio::test]
@@ -96,8 +96,8 @@ mod tests {
 
     #[test]
     fn each_holder_is_named_once() {
-        let mut patience = Patience::new(Some(Duration::MAX));
-        let named = ["one", "one", "two", "two", "one"].map(|holder| patience.is_news(holder));
+        let mut waiting = Waiting::new(Some(Duration::MAX));
+        let named = ["one", "one", "two", "two", "one"].map(|holder| waiting.name_anew(holder));
         assert_eq!(named, [true, false, true, false, true]);
     }
 
@@ -105,8 +105,8 @@ mod tests {
     async fn an_interruption_ends_the_wait() {
         let cancel = CancellationToken::new();
         cancel.cancel();
-        let mut patience = Patience::new(Some(Duration::MAX));
-        let error = patience.pause(busy(), &Events::silent(), &cancel).await.unwrap_err();
+        let mut waiting = Waiting::new(Some(Duration::MAX));
+        let error = waiting.pause(busy(), &Events::silent(), &cancel).await.unwrap_err();
         assert!(matches!(error, SandboxError::Interrupted), "{error}");
     }
 }

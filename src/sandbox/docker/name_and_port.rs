@@ -3,16 +3,20 @@
 use std::net::{Ipv4Addr, TcpListener};
 
 use crate::events::{Event, Events};
-use crate::sandbox::Request;
 use crate::sandbox::error::SandboxError;
+use crate::sandbox::leftovers::{Found, Kind, Which, described, liveness, removable};
 use crate::sandbox::owner::Liveness;
-use crate::sandbox::sweep::{Found, Kind, Which, described, liveness, removable};
+use crate::sandbox::request::Request;
 
 use super::guard::Guard;
 use super::inventory::{exists, inventory, remove};
 
 /// Makes sure that name and port can be had; what dead runs left in their way is removed.
-pub async fn claim(guard: &Guard, request: &Request, events: &Events) -> Result<(), SandboxError> {
+pub async fn free_name_and_port(
+    guard: &Guard,
+    request: &Request,
+    events: &Events,
+) -> Result<(), SandboxError> {
     let engine = &guard.engine;
     let name = &request.name;
     let (found, taken) = tokio::try_join!(inventory(engine), exists(engine, name))?;

@@ -1,5 +1,6 @@
-//! An archive as it lies on the disk, whatever its format: a file, also gzipped, or a directory.
+//! A backup that is open: what it is, and where its bytes are.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -16,66 +17,112 @@ use crate::packing::read_error::ReadError;
 /// Bytes copied at a time.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// An archive on the disk.
+/// Where the bytes of a backup are, whatever they say.
 #[derive(Debug, Clone)]
-pub enum Archive {
+pub enum Storage {
     /// In a file.
-    File {
-        /// The file.
-        file: BackupFile,
-        /// How its bytes are packed, beside what pg_dump did.
-        compression: Packing,
-        /// Custom or tar.
-        format: Format,
-    },
-    /// In a directory.
+    File(BackupFile),
+    /// In the files of a directory.
     Directory(ArchiveDirectory),
 }
 
-impl Archive {
+impl Storage {
     /// The path it was opened by.
     pub fn path(&self) -> &Path {
         match self {
-            Self::File { file, .. } => file.path(),
+            Self::File(file) => file.path(),
             Self::Directory(directory) => directory.path(),
         }
     }
 
-    /// Its size in bytes on the disk.
+    /// Its size in bytes, of a directory that of its files together.
     pub fn bytes(&self) -> u64 {
         match self {
-            Self::File { file, .. } => file.bytes(),
+            Self::File(file) => file.bytes(),
             Self::Directory(directory) => directory.bytes(),
         }
     }
 
+    /// Whether it was written to, replaced or removed since it was opened.
+    pub fn has_changed(&self) -> bool {
+        match self {
+            Self::File(file) => file.has_changed(),
+            Self::Directory(directory) => directory.has_changed(),
+        }
+    }
+
+    /// What is locked of it, where it is on this machine. The lock holds as long as it is open.
+    pub fn handle(&self) -> Option<&File> {
+        match self {
+            Self::File(file) => file.local(),
+            Self::Directory(directory) => Some(directory.file()),
+        }
+    }
+}
+
+/// A backup that is open, and of which it is known what it is.
+#[derive(Debug, Clone)]
+pub struct OpenBackup {
+    storage: Storage,
+    compression: Packing,
+    format: Format,
+}
+
+impl OpenBackup {
+    /// A backup in a file, packed in this way beside what pg_dump did.
+    pub fn file(file: BackupFile, compression: Packing, format: Format) -> Self {
+        Self { storage: Storage::File(file), compression, format }
+    }
+
+    /// An archive of the directory format.
+    pub fn directory(directory: ArchiveDirectory) -> Self {
+        Self {
+            storage: Storage::Directory(directory),
+            compression: Packing::None,
+            format: Format::Directory,
+        }
+    }
+
+    /// Where its bytes are.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        self.storage.path()
+    }
+
+    /// Its size in bytes, of a directory that of its files together.
+    pub fn bytes(&self) -> u64 {
+        self.storage.bytes()
+    }
+
+    /// Whether it was written to, replaced or removed since it was opened.
+    pub fn has_changed(&self) -> bool {
+        self.storage.has_changed()
+    }
+
     /// Its format.
     pub fn format(&self) -> Format {
-        match self {
-            Self::File { format, .. } => *format,
-            Self::Directory(_) => Format::Directory,
-        }
+        self.format
     }
 
     /// How its file is packed, beside what pg_dump did.
     pub fn compression(&self) -> Packing {
-        match self {
-            Self::File { compression, .. } => *compression,
-            Self::Directory(_) => Packing::None,
-        }
+        self.compression
     }
 
-    /// Its head; `None` where it has none that is understood. Why is found by [`Self::examine`].
+    /// The head of an archive; `None` where it has none that is understood. Why is found by
+    /// [`Self::examine`].
     pub fn head(&self) -> Option<Head> {
-        match self {
-            Self::File { file, compression, format } => {
-                examine::head_of_file(file, *compression, *format)
-            }
-            Self::Directory(directory) => examine::head_of_directory(directory),
+        match &self.storage {
+            Storage::File(file) => examine::head_of_file(file, self.compression, self.format),
+            Storage::Directory(directory) => examine::head_of_directory(directory),
         }
     }
 
-    /// Reads all of it: its checksum, and whether it has all its pieces.
+    /// Reads all of an archive: its checksum, and whether it has all its pieces. A plain dump has none.
     ///
     /// # Errors
     /// When the disk fails or `cancel` is set; a bad archive is a value.
@@ -84,33 +131,25 @@ impl Archive {
         cancel: &CancellationToken,
         progress: Progress,
     ) -> Result<Examined, ReadError> {
-        match self {
-            Self::File { file, compression, format } => {
-                examine::examine_file(file, *compression, *format, cancel, progress)
+        match &self.storage {
+            Storage::File(file) => {
+                examine::examine_file(file, self.compression, self.format, cancel, progress)
             }
-            Self::Directory(directory) => examine::examine_directory(directory, cancel, &progress),
+            Storage::Directory(directory) => {
+                examine::examine_directory(directory, cancel, &progress)
+            }
         }
     }
 
-    /// Whether it was written to since it was opened.
-    pub fn has_changed(&self) -> bool {
-        match self {
-            Self::File { file, .. } => file.has_changed(),
-            Self::Directory(directory) => directory.has_changed(),
-        }
-    }
-
-    /// Writes it to `sink` as pg_restore wants it: a file unpacked, a directory as a tar archive of
-    /// its files. `progress` is told the bytes so far. Gives their number.
+    /// Writes an archive to `sink` as pg_restore wants it: a file unpacked, a directory as a tar archive
+    /// of its files. `progress` is told the bytes so far. Gives their number.
     ///
     /// # Errors
     /// The disk's, or the sink's.
     pub fn send(&self, sink: &mut dyn Write, progress: &dyn Fn(u64)) -> io::Result<u64> {
-        let sent = match self {
-            Self::File { file, compression, .. } => {
-                copy(&mut file.stream(*compression), sink, 0, progress)?
-            }
-            Self::Directory(directory) => send_directory(directory, sink, progress)?,
+        let sent = match &self.storage {
+            Storage::File(file) => copy(&mut file.stream(self.compression), sink, 0, progress)?,
+            Storage::Directory(directory) => send_directory(directory, sink, progress)?,
         };
         sink.flush()?;
         Ok(sent)
@@ -182,7 +221,7 @@ mod tests {
         }
         // No header holds so long a name, and pg_dump writes none.
         std::fs::write(dir.path().join("x".repeat(200)), "not pg_dump's").unwrap();
-        let archive = Archive::Directory(ArchiveDirectory::open_at(dir.path()).unwrap());
+        let archive = OpenBackup::directory(ArchiveDirectory::open_at(dir.path()).unwrap());
         let mut sent = Vec::new();
         assert_eq!(archive.send(&mut sent, &|_| {}).unwrap(), 1005);
         let mut tar = ::tar::Archive::new(sent.as_slice());
@@ -204,7 +243,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("toc.dat");
         std::fs::write(&file, "PGDMP and more").unwrap();
-        let archive = Archive::Directory(ArchiveDirectory::open_at(dir.path()).unwrap());
+        let archive = OpenBackup::directory(ArchiveDirectory::open_at(dir.path()).unwrap());
         std::fs::write(&file, "PGDMP").unwrap();
         let error = archive.send(&mut Vec::new(), &|_| {}).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);

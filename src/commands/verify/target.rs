@@ -1,0 +1,189 @@
+//! The database that the backup is restored into, and what it needs beside it.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use super::context::Context;
+use super::findings::Notes;
+use super::obstacles::{self, no_sandbox, obstacle};
+use crate::commands::inspect::Inspection;
+use crate::dump::contents::Contents;
+use crate::dump::encoding::is_for_databases;
+use crate::dump::memberships;
+use crate::events::Event;
+use crate::model::format::Format;
+use crate::model::outcome::Obstacle;
+use crate::pg::ConnectInfo;
+use crate::restore::known::{Known, Server};
+use crate::restore::{LoadError, extensions};
+use crate::sandbox::{Locale, Sandbox, SandboxError};
+use crate::store::globals::globals_path;
+
+/// The database that the backup is restored into, unless it makes databases of its own.
+pub(super) const DATABASE: &str = "restore_test";
+/// The one that it begins in where it makes one of that name by itself.
+const OTHER_DATABASE: &str = "restore_test_begin";
+/// What to do about a backup that a local server cannot restore.
+const NEEDS_DOCKER: &str = "verify it in a container, where it may: --engine docker";
+
+/// Where a restore goes, and what it is of.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// What the steps are given.
+    pub cx: Context<'a>,
+    /// The server.
+    pub sandbox: &'a Sandbox,
+    /// What the backup says.
+    pub dump: &'a Inspection,
+    /// The database that the restore begins in.
+    pub database: &'static str,
+}
+
+/// The database for a backup of these contents.
+pub(super) fn database_for(contents: &Contents) -> &'static str {
+    if contents.connects_to(DATABASE) { OTHER_DATABASE } else { DATABASE }
+}
+
+impl Target<'_> {
+    /// Makes the database, with what the dump needs beside it. Gives whether the locale C had to take
+    /// the place of the source's.
+    pub async fn make(self, notes: &mut Notes<'_>) -> Result<bool, Obstacle> {
+        let Self { cx, sandbox, database, .. } = self;
+        let untold = |error: SandboxError| no_sandbox(&error, cx.stop);
+        let kind = sandbox.kind();
+        let is_copied = cx.backup.format() != Format::Plain;
+        cx.events.emit(Event::RestoreStarted { kind, database: database.to_owned(), is_copied });
+        cx.events.emit(Event::DatabaseCreating { database: database.to_owned() });
+        let replaced = sandbox.create_database(database, &self.locale()).await.map_err(untold)?;
+        let has_c_for_locale = replaced.is_some();
+        if let Some(announcement) = replaced {
+            notes.warn(announcement);
+        }
+        let needed = self.needed_roles();
+        let needed = needed.iter().map(|(role, superuser)| (role.as_str(), *superuser));
+        let roles = sandbox.create_roles(needed).await.map_err(untold)?;
+        // Of roles that were made here, and of no others that the server has.
+        let made = |name: &String| roles.contains(name);
+        let mut memberships = self.memberships();
+        memberships.retain(|(role, member)| made(role) && made(member));
+        sandbox.grant_roles(&memberships).await.map_err(untold)?;
+        if !roles.is_empty() {
+            cx.events.emit(Event::RolesCreated(roles.clone()));
+            notes.findings.facts.roles = roles;
+        }
+        self.bring_extensions().await?;
+        cx.events.emit(Event::Restoring);
+        Ok(has_c_for_locale)
+    }
+
+    /// Sees that the server has the extensions that the dump creates, and creates those that the
+    /// restoring role may not create. What it lacks would fail in every table that uses it, so it is
+    /// named alone.
+    pub async fn bring_extensions(self) -> Result<(), Obstacle> {
+        let needed = &self.dump.needs.extensions;
+        let database = self.connect_info();
+        let asked = async {
+            let session = database.connect().await.map_err(|error| LoadError::server(&error))?;
+            extensions::missing(&session, needed).await
+        };
+        let missing = match asked.await {
+            Ok(missing) => missing,
+            Err(error) => return Err(self.cut_short(&error).await),
+        };
+        if missing.is_empty() {
+            return self.lend_extensions().await;
+        }
+        let server = self.server();
+        let them = if missing.len() == 1 { "extension" } else { "extensions" };
+        let whose = if server.local { "this machine's PostgreSQL" } else { "the image" };
+        let cause =
+            format!("the backup needs the {them} {}, which {whose} lacks", missing.join(", "));
+        Err(obstacle(&cause, &extensions::remedy(&missing, server)))
+    }
+
+    /// Has the superuser create the extensions that the restoring role may not create, where it is no
+    /// superuser itself.
+    async fn lend_extensions(self) -> Result<(), Obstacle> {
+        let needed = self.dump.needs.extensions.iter();
+        let needed: Vec<_> = needed.map(|(name, at)| (name.as_str(), at.as_deref())).collect();
+        let refused = self.sandbox.create_extensions(self.database, &needed).await;
+        let refused = refused.map_err(|error| no_sandbox(&error, self.cx.stop))?;
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let cause = format!(
+            "the extension {} needs a superuser or brings a language, and a local server has \
+             neither for a backup",
+            refused.join(", ")
+        );
+        Err(obstacle(&cause, NEEDS_DOCKER))
+    }
+
+    /// The roles that are made before the restore, and whether they are superusers: those that the dump
+    /// names, those that it creates where the restoring role may not, and those that the memberships
+    /// beside it are of.
+    pub fn needed_roles(self) -> Vec<(String, bool)> {
+        let needs = &self.dump.needs;
+        let mut needed: BTreeMap<String, bool> = match self.sandbox.restores_as_superuser() {
+            true => needs.roles().map(|role| (role.to_owned(), needs.is_superuser(role))).collect(),
+            false => needs.all_roles().map(|role| (role.to_owned(), false)).collect(),
+        };
+        if !needed.is_empty() {
+            for (group, member) in self.memberships() {
+                needed.entry(group).or_default();
+                needed.entry(member).or_default();
+            }
+        }
+        needed.into_iter().collect()
+    }
+
+    /// Who is a member of which role, by the globals beside the backup. What cannot be read says nothing.
+    fn memberships(self) -> Vec<(String, String)> {
+        let path = globals_path(self.cx.backup.path());
+        std::fs::read(path).map(|sql| memberships::of(&sql)).unwrap_or_default()
+    }
+
+    /// The locale of the new database: the manifest's, else C in the dump's encoding.
+    pub fn locale(self) -> Locale {
+        let encoding = self.dump.facts.client_encoding.as_deref();
+        // Where only clients can have it, UTF-8 takes every character of it.
+        let of_dump = Locale::of_encoding(encoding.filter(|name| is_for_databases(name)));
+        let Some(source) = self.cx.manifest.map(|manifest| &manifest.source) else {
+            return of_dump;
+        };
+        Locale {
+            encoding: source.encoding.clone().unwrap_or(of_dump.encoding),
+            collate: source.collate.clone(),
+            ctype: source.ctype.clone(),
+            provider: source.locale_provider.clone(),
+            provider_locale: source.locale.clone(),
+        }
+    }
+
+    /// What the restore's errors are judged by.
+    pub fn known(self) -> Known {
+        let Inspection { facts, needs, .. } = self.dump;
+        Known {
+            cleaning: needs.cleaning.clone(),
+            superuser: self.sandbox.restores_as_superuser(),
+            cluster: facts.cluster,
+            bytes_for_letters: self.cx.manifest.is_none()
+                && facts.client_encoding.as_deref() == Some("SQL_ASCII"),
+        }
+    }
+
+    /// Where the backup is restored, for a hint.
+    pub fn server(self) -> Server {
+        Server { major: self.sandbox.version(), local: !self.sandbox.restores_as_superuser() }
+    }
+
+    /// How to connect to the database.
+    pub fn connect_info(self) -> ConnectInfo {
+        self.sandbox.connect_info().database(self.database)
+    }
+
+    /// What to say when the server went away.
+    pub async fn cut_short(self, error: &dyn Display) -> Obstacle {
+        obstacles::cut_short(self.sandbox, error).await
+    }
+}
