@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 fn code_of(work: std::thread::Result<u8>) -> u8 {
     work.unwrap_or_else(|_| {
         let hint = "this is a defect of ccc-backup: please report it, with the lines above";
-        console::error("the run ended before its time", &[], Some(hint));
+        console::error("internal error", &[], Some(hint));
         CANNOT_TELL
     })
 }

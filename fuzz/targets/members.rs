@@ -6,7 +6,7 @@
 use std::io::{Cursor, Read};
 use std::num::NonZeroUsize;
 
-use ccc_backup::packing::member_index::Marks;
+use ccc_backup::packing::member_index::MemberIndex;
 use ccc_backup::packing::unpack::{Compression, decompress, decompress_ahead, decompress_noting};
 use libfuzzer_sys::fuzz_target;
 
@@ -23,7 +23,7 @@ fn read(stream: Box<dyn Read + Send>) -> (Vec<u8>, Option<String>) {
 fuzz_target!(|input: &[u8]| {
     let compression = Compression::of(input);
     let threads = const { NonZeroUsize::new(2).unwrap() };
-    let (here, ahead) = (Marks::default(), Marks::default());
+    let (here, ahead) = (MemberIndex::default(), MemberIndex::default());
     let raw = || Cursor::new(input.to_vec());
     let (bytes, error) = read(decompress_noting(raw(), compression, &here));
     let (others, other_error) = read(decompress_ahead(raw(), compression, &ahead, threads));

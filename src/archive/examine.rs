@@ -18,7 +18,7 @@ use crate::model::packing::Packing;
 use crate::model::span::{RowsAt, Span};
 use crate::packing::file::BackupFile;
 use crate::packing::hashing::Hashing;
-use crate::packing::member_index::Marks;
+use crate::packing::member_index::MemberIndex;
 use crate::packing::read_error::ReadError;
 use crate::packing::unpack::decompress_noting;
 use crate::packing::unpack::gunzip;
@@ -52,12 +52,8 @@ pub enum Fault {
 
 /// The head of an archive in a file; `None` where it has none that is understood. Why is found, and
 /// said, by whoever reads it all.
-pub(super) fn head_of_file(
-    file: &BackupFile,
-    compression: Packing,
-    format: Format,
-) -> Option<Head> {
-    let stream = file.stream(compression);
+pub(super) fn head_of_file(file: &BackupFile, packing: Packing, format: Format) -> Option<Head> {
+    let stream = file.stream(packing);
     if format != Format::Tar {
         return Head::read(&mut Fields::new(stream)).ok();
     }
@@ -78,15 +74,15 @@ pub(super) fn head_of_directory(directory: &ArchiveDirectory) -> Option<Head> {
 /// When the disk fails or `cancel` is set; a bad archive is a value.
 pub(super) fn examine_file(
     file: &BackupFile,
-    compression: Packing,
+    packing: Packing,
     format: Format,
     cancel: &CancellationToken,
     progress: Progress,
 ) -> Result<Examined, ReadError> {
     let raw = Watched { raw: file.raw(), cancel: cancel.clone(), progress, before: 0, read: 0 };
     let hashing = Hashing::new(raw);
-    let (marks, mut padded, mut rows) = (Marks::default(), false, Vec::new());
-    let stream = Noting::new(decompress_noting(hashing.clone(), compression, &marks));
+    let (members, mut padded, mut rows) = (MemberIndex::default(), false, Vec::new());
+    let stream = Noting::new(decompress_noting(hashing.clone(), packing, &members));
     let read = match format {
         Format::Tar => tar::read(stream.clone(), &|| stream.position(), &mut rows),
         _ => custom(stream.clone(), &mut padded, &mut rows),
@@ -96,7 +92,7 @@ pub(super) fn examine_file(
         head = Err(Fault::Flaw(ArchiveFlaw::LineEnds));
     }
     let sha256 = hashing.finish(cancel).map_err(|error| of_disk(error, cancel))?;
-    let padded = padded || marks.padded();
+    let padded = padded || members.padded();
     let sha256 = sha256.ok_or(ReadError::Interrupted)?;
     Ok(Examined { head, padded, sha256, files: Vec::new(), rows })
 }

@@ -64,21 +64,21 @@ impl Storage {
 #[derive(Debug, Clone)]
 pub struct OpenBackup {
     storage: Storage,
-    compression: Packing,
+    packing: Packing,
     format: Format,
 }
 
 impl OpenBackup {
     /// A backup in a file, packed in this way beside what pg_dump did.
-    pub fn file(file: BackupFile, compression: Packing, format: Format) -> Self {
-        Self { storage: Storage::File(file), compression, format }
+    pub fn file(file: BackupFile, packing: Packing, format: Format) -> Self {
+        Self { storage: Storage::File(file), packing, format }
     }
 
     /// An archive of the directory format.
     pub fn directory(directory: ArchiveDirectory) -> Self {
         Self {
             storage: Storage::Directory(directory),
-            compression: Packing::None,
+            packing: Packing::None,
             format: Format::Directory,
         }
     }
@@ -109,15 +109,15 @@ impl OpenBackup {
     }
 
     /// How its file is packed, beside what pg_dump did.
-    pub fn compression(&self) -> Packing {
-        self.compression
+    pub fn packing(&self) -> Packing {
+        self.packing
     }
 
     /// The head of an archive; `None` where it has none that is understood. Why is found by
     /// [`Self::examine`].
     pub fn head(&self) -> Option<Head> {
         match &self.storage {
-            Storage::File(file) => examine::head_of_file(file, self.compression, self.format),
+            Storage::File(file) => examine::head_of_file(file, self.packing, self.format),
             Storage::Directory(directory) => examine::head_of_directory(directory),
         }
     }
@@ -133,7 +133,7 @@ impl OpenBackup {
     ) -> Result<Examined, ReadError> {
         match &self.storage {
             Storage::File(file) => {
-                examine::examine_file(file, self.compression, self.format, cancel, progress)
+                examine::examine_file(file, self.packing, self.format, cancel, progress)
             }
             Storage::Directory(directory) => {
                 examine::examine_directory(directory, cancel, &progress)
@@ -148,7 +148,7 @@ impl OpenBackup {
     /// The disk's, or the sink's.
     pub fn send(&self, sink: &mut dyn Write, progress: &dyn Fn(u64)) -> io::Result<u64> {
         let sent = match &self.storage {
-            Storage::File(file) => copy(&mut file.stream(self.compression), sink, 0, progress)?,
+            Storage::File(file) => copy(&mut file.stream(self.packing), sink, 0, progress)?,
             Storage::Directory(directory) => send_directory(directory, sink, progress)?,
         };
         sink.flush()?;

@@ -101,12 +101,12 @@ fn tar() -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
-fn examined(bytes: &[u8], compression: Packing, format: Format) -> Result<Head, Fault> {
+fn examined(bytes: &[u8], packing: Packing, format: Format) -> Result<Head, Fault> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     let file = BackupFile::open(file.path()).unwrap();
     let cancel = CancellationToken::new();
-    examine_file(&file, compression, format, &cancel, Arc::new(|_| {})).unwrap().head
+    examine_file(&file, packing, format, &cancel, Arc::new(|_| {})).unwrap().head
 }
 
 fn examined_directory(path: &Path) -> Examined {

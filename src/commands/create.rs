@@ -90,7 +90,11 @@ fn target(settings: &CreateSettings, now: DateTime<Utc>) -> PathBuf {
 async fn make(job: &Job<'_>) -> Result<Manifest, Failure> {
     let Job { settings, target, stop, .. } = *job;
     job.events.emit(Event::CreateStarted {
-        database: settings.source.dbname.clone().unwrap_or_else(|| "as libpq says".to_owned()),
+        database: settings
+            .source
+            .dbname
+            .clone()
+            .unwrap_or_else(|| "(from libpq's environment)".to_owned()),
         host: shown_host(settings),
         output: target.to_owned(),
     });
@@ -297,7 +301,7 @@ fn shown_host(settings: &CreateSettings) -> String {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         _ => match process_environment("PGSERVICE") {
             Some(service) => format!("service {service}"),
-            None => "as libpq says".to_owned(),
+            None => "(from libpq's environment)".to_owned(),
         },
     }
 }

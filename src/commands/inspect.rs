@@ -17,7 +17,7 @@ use crate::model::damage::{Damage, damage, refusal};
 use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
 use crate::packing::hashing::Hashing;
-use crate::packing::member_index::{Mark, Marks};
+use crate::packing::member_index::{MemberIndex, MemberStart};
 use crate::packing::read_error::ReadError;
 use crate::packing::unpack::decompress_ahead;
 
@@ -37,7 +37,7 @@ pub struct Inspection {
     /// What it contains, as far as it was read.
     pub contents: Contents,
     /// Roles and extensions that it needs.
-    pub needs: Requirements,
+    pub requirements: Requirements,
     /// Bytes of the SQL, unpacked, as far as it was read.
     pub dump_bytes: u64,
 }
@@ -59,7 +59,7 @@ pub struct Places {
     /// Its statements and the places of its rows.
     pub script: Script,
     /// Places to read the file from.
-    pub marks: Vec<Mark>,
+    pub members: Vec<MemberStart>,
 }
 
 /// Reads SQL that comes from elsewhere than a file of ours, to its end even where it is not
@@ -73,7 +73,7 @@ pub fn decode(
     progress: &dyn Fn(u64),
 ) -> Result<Inspection, ReadError> {
     let mut items = Items::new(stream);
-    let (mut contents, mut needs) = (Contents::default(), Requirements::default());
+    let (mut contents, mut requirements) = (Contents::default(), Requirements::default());
     let unsound = loop {
         if cancel.is_cancelled() {
             return Err(ReadError::Interrupted);
@@ -81,7 +81,7 @@ pub fn decode(
         match items.pull() {
             Ok(Some(item)) => {
                 contents.take(&item, items.encoding());
-                needs.take(&item, items.encoding());
+                requirements.take(&item, items.encoding());
             }
             Ok(None) => break foreign(items.facts()),
             Err(ItemsError::Unsound(unsound)) => break Some(unsound),
@@ -93,7 +93,7 @@ pub fn decode(
     if unsound.is_some() {
         dump_bytes += drain(items.into_inner(), cancel)?;
     }
-    Ok(Inspection { unsound, facts, contents, needs, dump_bytes })
+    Ok(Inspection { unsound, facts, contents, requirements, dump_bytes })
 }
 
 fn drain(mut stream: impl Read, cancel: &CancellationToken) -> Result<u64, ReadError> {
@@ -113,11 +113,11 @@ fn drain(mut stream: impl Read, cancel: &CancellationToken) -> Result<u64, ReadE
 }
 
 /// What pg_dump says of itself at the start of the dump; as much as is there.
-pub fn preamble(file: &BackupFile, compression: Packing) -> Facts {
+pub fn preamble(file: &BackupFile, packing: Packing) -> Facts {
     let mut start = Vec::new();
     let mut reader = Reader::new();
     // Damage this early is found, and named, by `inspect`.
-    let _ = file.stream(compression).take(PREAMBLE_BYTES).read_to_end(&mut start);
+    let _ = file.stream(packing).take(PREAMBLE_BYTES).read_to_end(&mut start);
     let _ = reader.feed(start.into(), &mut Vec::new());
     reader.facts().clone()
 }
@@ -128,17 +128,17 @@ pub fn preamble(file: &BackupFile, compression: Packing) -> Facts {
 /// When the disk fails or `cancel` is set; a bad backup is a value.
 pub fn inspect(
     file: &BackupFile,
-    compression: Packing,
+    packing: Packing,
     cancel: &CancellationToken,
     progress: &dyn Fn(u64),
 ) -> Result<FileInspection, ReadError> {
     let hashing = Hashing::new(file.raw());
-    let marks = Marks::default();
+    let members = MemberIndex::default();
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = cores.min(MOST_THREADS);
-    let mut items = Items::new(decompress_ahead(hashing.clone(), compression, &marks, threads));
+    let mut items = Items::new(decompress_ahead(hashing.clone(), packing, &members, threads));
     let (mut contents, mut script) = (Contents::default(), Script::default());
-    let mut needs = Requirements::default();
+    let mut requirements = Requirements::default();
     let unsound = loop {
         if cancel.is_cancelled() {
             return Err(ReadError::Interrupted);
@@ -146,7 +146,7 @@ pub fn inspect(
         match items.pull() {
             Ok(Some(item)) => {
                 contents.take(&item, items.encoding());
-                needs.take(&item, items.encoding());
+                requirements.take(&item, items.encoding());
                 script.take(&item);
             }
             Ok(None) => break foreign(items.facts()),
@@ -168,9 +168,9 @@ pub fn inspect(
         other => other.map(|unsound| sent_as_text(unsound, file)).transpose()?,
     };
     let sha256 = hashing.finish(cancel)?.ok_or(ReadError::Interrupted)?;
-    let facts = Facts { padded: facts.padded || marks.padded(), ..facts };
-    let places = Places { script, marks: marks.list() };
-    let dump = Inspection { unsound, facts, contents, needs, dump_bytes };
+    let facts = Facts { padded: facts.padded || members.padded(), ..facts };
+    let places = Places { script, members: members.list() };
+    let dump = Inspection { unsound, facts, contents, requirements, dump_bytes };
     Ok(FileInspection { dump, sha256, places })
 }
 
@@ -233,11 +233,11 @@ mod tests {
         COPY public.alembic_version (version_num) FROM stdin;\n0607bc5b8541\n\\.\n\n\n\
         --\n-- PostgreSQL database dump complete\n--\n\n";
 
-    fn inspected(bytes: &[u8], compression: Packing) -> FileInspection {
+    fn inspected(bytes: &[u8], packing: Packing) -> FileInspection {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
         let file = BackupFile::open(file.path()).unwrap();
-        inspect(&file, compression, &CancellationToken::new(), &|_| {}).unwrap()
+        inspect(&file, packing, &CancellationToken::new(), &|_| {}).unwrap()
     }
 
     fn sha256(bytes: &[u8]) -> String {

@@ -110,10 +110,10 @@ fn sniff_file(file: &BackupFile) -> Result<Result<OpenBackup, NotADump>, OpenErr
     let unreadable = |source| FileError::Unreadable { path: path(), source };
     let mut start = Vec::new();
     file.raw().take(sniff::ENOUGH as u64).read_to_end(&mut start).map_err(unreadable)?;
-    let compression = packing_of(&start);
-    if compression != Packing::None {
+    let packing = packing_of(&start);
+    if packing != Packing::None {
         start.clear();
-        let mut stream = file.stream(compression).take(sniff::ENOUGH as u64);
+        let mut stream = file.stream(packing).take(sniff::ENOUGH as u64);
         match stream.read_to_end(&mut start) {
             Err(error) if damage(&error).is_none() && refusal(&error).is_none() => {
                 return Err(unreadable(error).into());
@@ -121,7 +121,7 @@ fn sniff_file(file: &BackupFile) -> Result<Result<OpenBackup, NotADump>, OpenErr
             // Damage is found, and named, by whoever reads the whole stream.
             _ => {}
         }
-        let twice = match (compression, packing_of(&start)) {
+        let twice = match (packing, packing_of(&start)) {
             (_, Packing::None) => None,
             (Packing::Gzip, Packing::Gzip) => Some("gzipped twice"),
             _ => Some("compressed twice"),
@@ -132,10 +132,10 @@ fn sniff_file(file: &BackupFile) -> Result<Result<OpenBackup, NotADump>, OpenErr
     }
     match sniff::sniff(&start) {
         // Of a stream that is damaged from its beginning, nothing is known yet.
-        Kind::NotADump(NotADump::Empty) if compression != Packing::None => {
-            Ok(Ok(OpenBackup::file(file.clone(), compression, Format::Plain)))
+        Kind::NotADump(NotADump::Empty) if packing != Packing::None => {
+            Ok(Ok(OpenBackup::file(file.clone(), packing, Format::Plain)))
         }
-        Kind::Dump(format) => Ok(Ok(OpenBackup::file(file.clone(), compression, format))),
+        Kind::Dump(format) => Ok(Ok(OpenBackup::file(file.clone(), packing, format))),
         Kind::NotADump(what) => Ok(Err(what)),
         Kind::PartOfDirectory => Err(OpenError::PartOfDirectory(path())),
         Kind::Packed(format) => Err(OpenError::Unsupported { path: path(), format }),
@@ -175,12 +175,12 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
         let sniffed = sniff(&open(file.path()).unwrap())?;
-        Ok(sniffed.map(|backup| (backup.compression(), backup.format())))
+        Ok(sniffed.map(|backup| (backup.packing(), backup.format())))
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be an error")]
-    fn packed(compression: Packing, format: Format) -> Result<Sniffed, NotADump> {
-        Ok((compression, format))
+    fn packed(packing: Packing, format: Format) -> Result<Sniffed, NotADump> {
+        Ok((packing, format))
     }
 
     #[test]
@@ -191,14 +191,14 @@ mod tests {
         assert_eq!(sniffed(b"").unwrap(), Err(NotADump::Empty));
         let page = b"\n <!DOCTYPE html><html>";
         assert_eq!(sniffed(page).unwrap(), Err(NotADump::Looks("an HTML page")));
-        for (pack, compression) in [
+        for (pack, packing) in [
             (gzip as fn(&[u8]) -> Vec<u8>, Packing::Gzip),
             (zstd, Packing::Zstd),
             (xz, Packing::Xz),
             (bzip2, Packing::Bzip2),
             (lz4, Packing::Lz4),
         ] {
-            assert_eq!(sniffed(&pack(dump)).unwrap(), packed(compression, Format::Plain));
+            assert_eq!(sniffed(&pack(dump)).unwrap(), packed(packing, Format::Plain));
             assert_eq!(sniffed(&pack(page)).unwrap(), Err(NotADump::Looks("an HTML page")));
             assert!(matches!(sniffed(&gzip(&pack(dump))), Err(OpenError::Unsupported { .. })));
         }

@@ -12,7 +12,7 @@ use crate::dump::item::{CopyBlock, Item, Meta, Statement};
 use crate::dump::statement::SetVal;
 use crate::dump::statements::Statements;
 use crate::dump::surroundings::{Surroundings, translated};
-use crate::dump::unsupported::Beyond;
+use crate::dump::unsupported::Unsupported;
 use crate::model::contents::{Columns, Sequence, Table};
 use crate::model::span::Span;
 
@@ -33,7 +33,7 @@ pub struct Contents {
     /// Statements that make a table.
     made: u64,
     /// The first rows that can be neither restored nor compared here.
-    pub beyond: Option<Beyond>,
+    pub unsupported: Option<Unsupported>,
     alembic: Option<Vec<u8>>,
     open: Option<Open>,
     surroundings: Surroundings,
@@ -213,7 +213,7 @@ impl Contents {
                 return;
             }
         }
-        self.is_in(encoding);
+        self.note_encoding(encoding);
         self.database.times.look_at(&rows);
         if table == "alembic_version" && !rows.contains(&b'\t') {
             self.keep_alembic(&rows);
@@ -221,7 +221,7 @@ impl Contents {
         self.database.add(found, How::Inserted, statement);
     }
 
-    fn is_in(&mut self, encoding: Option<&str>) {
+    fn note_encoding(&mut self, encoding: Option<&str>) {
         if self.database.encoding.as_deref() != encoding {
             self.database.encoding = encoding.map(str::to_owned);
         }
@@ -235,10 +235,10 @@ impl Contents {
 
     fn start(&mut self, block: &CopyBlock, encoding: Option<&str>) {
         self.statements.take(&block.statement);
-        if self.beyond.is_none() {
-            self.beyond = Beyond::of(block, encoding, self.database.encoding_so_far());
+        if self.unsupported.is_none() {
+            self.unsupported = Unsupported::of(block, encoding, self.database.encoding_so_far());
         }
-        self.is_in(encoding);
+        self.note_encoding(encoding);
         let (schema, name) = self.surroundings.key(block.schema.as_ref(), &block.table, encoding);
         if self.database.is_temporary(block.schema.as_ref(), &name) {
             return;

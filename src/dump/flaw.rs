@@ -137,7 +137,7 @@ pub enum Flaw {
     /// A psql command that a person writes, and that decides what the rest means. It says nothing of the
     /// backup.
     #[error("line {line} has a psql command that this version does not carry out: {text}")]
-    Beyond {
+    Unsupported {
         /// Line of the backslash.
         line: u64,
         /// What is written.
@@ -233,7 +233,7 @@ impl Flaw {
             | Self::NoUnrestrict { line }
             | Self::MetaCommand { line, .. }
             | Self::CommandInStatement { line, .. }
-            | Self::Beyond { line, .. }
+            | Self::Unsupported { line, .. }
             | Self::Variable { line, .. }
             | Self::RowsElsewhere { line, .. }
             | Self::Restricted { line, .. }
@@ -253,7 +253,7 @@ impl Flaw {
             Self::StatementNotHeld { .. } => {
                 Some("dump the rows as COPY (without --inserts), or restore this one by psql")
             }
-            Self::Beyond { .. } | Self::Variable { .. } => {
+            Self::Unsupported { .. } | Self::Variable { .. } => {
                 Some("verify the dump as pg_dump wrote it, or restore this one by psql")
             }
             Self::RowsElsewhere { .. } => Some(

@@ -16,7 +16,7 @@ pub(super) enum Command<'a> {
     /// A variable of this name, which psql puts in where it is used.
     Set(&'a [u8]),
     /// One that decides what psql makes of the rest, and is not carried out here.
-    Beyond,
+    Unsupported,
 }
 
 /// What pg_dump writes where it forgot its key.
@@ -91,12 +91,12 @@ pub(super) fn command(line: &[u8]) -> Option<Command<'_>> {
         _ if !is_inert(rest) => None,
         b"\\set" => variable(rest),
         b"\\unset" if rest.split(u8::is_ascii_whitespace).any(|of| READING.contains(&of)) => {
-            Some(Command::Beyond)
+            Some(Command::Unsupported)
         }
         b"\\unset" => Some(Command::Shown),
         b"\\encoding" | b"\\o" if rest.is_empty() => Some(Command::Shown),
         _ if SHOWING.contains(&word) || is_description(word) => Some(Command::Shown),
-        _ if DECIDING.contains(&word) => Some(Command::Beyond),
+        _ if DECIDING.contains(&word) => Some(Command::Unsupported),
         _ => None,
     }
 }
@@ -134,7 +134,7 @@ fn variable(rest: &[u8]) -> Option<Command<'_>> {
         b"SINGLELINE" | b"SINGLESTEP" if matches!(&value[..], b"off" | b"false" | b"no" | b"0") => {
             Command::Shown
         }
-        _ if READING.contains(&name) => Command::Beyond,
+        _ if READING.contains(&name) => Command::Unsupported,
         _ if SHOWN.contains(&name) => Command::Shown,
         _ => Command::Set(name),
     })
@@ -253,7 +253,7 @@ mod tests {
         for line in
             [r"\set AUTOCOMMIT off", r"\set SINGLELINE", r"\unset AUTOCOMMIT", r"\if :x", r"\endif"]
         {
-            assert_eq!(command(line.as_bytes()), Some(Command::Beyond), "{line}");
+            assert_eq!(command(line.as_bytes()), Some(Command::Unsupported), "{line}");
         }
         assert_eq!(command(br"\set owner me"), Some(Command::Set(b"owner")));
         for line in [r"\g", r"\gexec", r"\gset prefix_"] {

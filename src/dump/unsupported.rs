@@ -8,7 +8,7 @@ use super::item::CopyBlock;
 
 /// Why.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Beyond {
+pub enum Unsupported {
     /// In `SQL_ASCII` a name can be any bytes; and some encodings are PostgreSQL's alone.
     #[error("line {line}: the names of table {table} and its columns cannot be told in UTF-8")]
     Name {
@@ -35,7 +35,7 @@ pub enum Beyond {
     },
 }
 
-impl Beyond {
+impl Unsupported {
     /// What is beyond us in a COPY block under a client encoding; `before` is that of the database's
     /// other blocks, where there are any.
     pub(super) fn of(

@@ -126,8 +126,8 @@ impl BackupFile {
     }
 
     /// The decompressed bytes, from the beginning.
-    pub fn stream(&self, compression: Packing) -> Box<dyn Read + Send> {
-        decompress(self.raw(), compression)
+    pub fn stream(&self, packing: Packing) -> Box<dyn Read + Send> {
+        decompress(self.raw(), packing)
     }
 }
 

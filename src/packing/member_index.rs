@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where a member of a compressed file begins: a gzip member, a zstd frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Mark {
+pub struct MemberStart {
     /// In the file.
     pub offset: u64,
     /// In the dump.
@@ -14,13 +14,13 @@ pub struct Mark {
 
 /// The beginnings of all members, in order, as far as the file was read.
 #[derive(Debug, Clone, Default)]
-pub struct Marks {
-    list: Arc<Mutex<Vec<Mark>>>,
+pub struct MemberIndex {
+    list: Arc<Mutex<Vec<MemberStart>>>,
     padded: Arc<AtomicBool>,
 }
 
-impl Marks {
-    pub(crate) fn note(&self, mark: Mark) {
+impl MemberIndex {
+    pub(crate) fn note(&self, mark: MemberStart) {
         self.list.lock().unwrap_or_else(PoisonError::into_inner).push(mark);
     }
 
@@ -33,8 +33,8 @@ impl Marks {
         self.padded.load(Ordering::Relaxed)
     }
 
-    /// The marks so far.
-    pub fn list(&self) -> Vec<Mark> {
+    /// The members so far.
+    pub fn list(&self) -> Vec<MemberStart> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

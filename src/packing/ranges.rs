@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
-use crate::packing::member_index::Mark;
+use crate::packing::member_index::MemberStart;
 use crate::packing::seek::Seekable;
 
 /// Bytes handed on at a time.
@@ -23,7 +23,7 @@ pub struct Ranges {
 #[derive(Clone)]
 enum Way {
     Seek(Seekable),
-    Forward { file: BackupFile, compression: Packing, cursor: Arc<Mutex<Option<Cursor>>> },
+    Forward { file: BackupFile, packing: Packing, cursor: Arc<Mutex<Option<Cursor>>> },
 }
 
 /// A stream and its place in the dump.
@@ -42,10 +42,15 @@ enum Held<'a> {
 
 impl Ranges {
     /// The ranges of a dump of `dump_bytes` bytes.
-    pub fn of(file: &BackupFile, compression: Packing, marks: Vec<Mark>, dump_bytes: u64) -> Self {
-        let way = match Seekable::new(file, compression, marks, dump_bytes) {
+    pub fn of(
+        file: &BackupFile,
+        packing: Packing,
+        members: Vec<MemberStart>,
+        dump_bytes: u64,
+    ) -> Self {
+        let way = match Seekable::new(file, packing, members, dump_bytes) {
             Some(seekable) => Way::Seek(seekable),
-            None => Way::Forward { file: file.clone(), compression, cursor: Arc::default() },
+            None => Way::Forward { file: file.clone(), packing, cursor: Arc::default() },
         };
         Self { way }
     }
@@ -66,11 +71,11 @@ impl Ranges {
                 let stream = seekable.stream_from(from)?;
                 Ok(RangeReader(Held::Own(Cursor { stream, at: from })))
             }
-            Way::Forward { file, compression, cursor } => {
+            Way::Forward { file, packing, cursor } => {
                 let mut held = cursor.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut cursor = match held.take().filter(|cursor| cursor.at <= from) {
                     Some(cursor) => cursor,
-                    None => Cursor { stream: file.stream(*compression), at: 0 },
+                    None => Cursor { stream: file.stream(*packing), at: 0 },
                 };
                 cursor.pass_over(from - cursor.at)?;
                 *held = Some(cursor);
@@ -134,7 +139,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&gzip(text)).unwrap();
         let file = BackupFile::open(file.path()).unwrap();
-        Ranges::of(&file, Packing::Gzip, vec![Mark::default()], 1 << 40)
+        Ranges::of(&file, Packing::Gzip, vec![MemberStart::default()], 1 << 40)
     }
 
     fn read(ranges: &Ranges, from: u64, bytes: u64) -> io::Result<Vec<u8>> {

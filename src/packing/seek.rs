@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
-use crate::packing::member_index::Mark;
+use crate::packing::member_index::MemberStart;
 use crate::packing::unpack::decompress;
 
 /// Bytes of the dump between two places to begin from, at the most; reading and passing over more
@@ -15,26 +15,23 @@ const MOST_BETWEEN: u64 = 8 << 20;
 #[derive(Debug, Clone)]
 pub struct Seekable {
     file: BackupFile,
-    compression: Packing,
-    marks: Vec<Mark>,
+    packing: Packing,
+    members: Vec<MemberStart>,
 }
 
 impl Seekable {
-    /// A backup whose `marks` are near enough to each other; `None` where they are not: a gzip file
+    /// A backup whose `members` are near enough to each other; `None` where they are not: a gzip file
     /// of one piece can only be read from its beginning.
     pub fn new(
         file: &BackupFile,
-        compression: Packing,
-        marks: Vec<Mark>,
+        packing: Packing,
+        members: Vec<MemberStart>,
         dump_bytes: u64,
     ) -> Option<Self> {
-        let ends = marks.iter().skip(1).map(|mark| mark.dump_offset).chain([dump_bytes]);
-        let near = marks.iter().zip(ends).all(|(mark, end)| end - mark.dump_offset <= MOST_BETWEEN);
-        (compression == Packing::None || near).then(|| Self {
-            file: file.clone(),
-            compression,
-            marks,
-        })
+        let ends = members.iter().skip(1).map(|mark| mark.dump_offset).chain([dump_bytes]);
+        let near =
+            members.iter().zip(ends).all(|(mark, end)| end - mark.dump_offset <= MOST_BETWEEN);
+        (packing == Packing::None || near).then(|| Self { file: file.clone(), packing, members })
     }
 
     /// The dump from `offset` on.
@@ -42,12 +39,12 @@ impl Seekable {
     /// # Errors
     /// When the file cannot be read, or ends before.
     pub fn stream_from(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
-        if self.compression == Packing::None {
+        if self.packing == Packing::None {
             return Ok(Box::new(self.file.raw_from(offset)));
         }
-        let next = self.marks.partition_point(|mark| mark.dump_offset <= offset);
-        let mark = next.checked_sub(1).map(|at| self.marks[at]).unwrap_or_default();
-        let mut stream = decompress(self.file.raw_from(mark.offset), self.compression);
+        let next = self.members.partition_point(|mark| mark.dump_offset <= offset);
+        let mark = next.checked_sub(1).map(|at| self.members[at]).unwrap_or_default();
+        let mut stream = decompress(self.file.raw_from(mark.offset), self.packing);
         let before = offset - mark.dump_offset;
         if io::copy(&mut stream.by_ref().take(before), &mut io::sink())? < before {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -61,18 +58,18 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::packing::member_index::Marks;
+    use crate::packing::member_index::MemberIndex;
     use crate::packing::unpack::decompress_noting;
     use crate::packing::unpack::packed::{gzip, own_zstd};
 
-    fn seekable(bytes: &[u8], compression: Packing, dump_bytes: u64) -> Option<Seekable> {
+    fn seekable(bytes: &[u8], packing: Packing, dump_bytes: u64) -> Option<Seekable> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
         let file = BackupFile::open(file.path()).unwrap();
-        let marks = Marks::default();
-        let mut whole = decompress_noting(file.raw(), compression, &marks);
+        let members = MemberIndex::default();
+        let mut whole = decompress_noting(file.raw(), packing, &members);
         io::copy(&mut whole, &mut io::sink()).unwrap();
-        Seekable::new(&file, compression, marks.list(), dump_bytes)
+        Seekable::new(&file, packing, members.list(), dump_bytes)
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn verified(now: DateTime<Utc>, backup: &Listed) -> String {
     match (&backup.verdict, &backup.last_attempt) {
         (Some(judged), _) if judged.verdict == Verdict::Passed => told(judged, "passed"),
         (Some(judged), _) => told(judged, "FAILED"),
-        (None, Some(tried)) => told(tried, "not told"),
+        (None, Some(tried)) => told(tried, "inconclusive"),
         (None, None) => "never".to_owned(),
     }
 }
@@ -138,7 +138,7 @@ fn result(record: &Record) -> &'static str {
         }
         (Work::Verify, Verdict::Passed) => "verify passed",
         (Work::Verify, Verdict::Failed) => "verify FAILED",
-        (Work::Verify, Verdict::NotVerified) => "verify not told",
+        (Work::Verify, Verdict::NotVerified) => "verify inconclusive",
     }
 }
 
@@ -152,7 +152,7 @@ fn database(now: DateTime<Utc>, statistics: &Statistics) -> String {
         line("Last verification failed:", last(now, Some(failed)));
     }
     line("Backups:", counts(&statistics.create, ["made", "failed", "not made"]));
-    line("Verifications:", counts(&statistics.verify, ["passed", "failed", "not told"]));
+    line("Verifications:", counts(&statistics.verify, ["passed", "failed", "inconclusive"]));
     if let Some(restore) = &statistics.restore {
         line("Restore time:", times(restore));
         if let Some(trend) = &restore.trend {

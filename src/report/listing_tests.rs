@@ -102,7 +102,7 @@ fn what_came_of_a_run_is_told_apart_by_its_work() {
     slow.soundness = Some(Verdict::Passed);
     assert_eq!(result(&slow), "verify too slow");
     assert_eq!(told[0], ["create made", "create FAILED", "create not made"]);
-    assert_eq!(told[1], ["verify passed", "verify FAILED", "verify not told"]);
+    assert_eq!(told[1], ["verify passed", "verify FAILED", "verify inconclusive"]);
 }
 
 #[test]

@@ -170,7 +170,7 @@ impl Restoring {
     pub fn knowing(self, known: Known) -> Self {
         let ledger = Ledger::of(known);
         if self.jobs > 1 {
-            ledger.leaves_order();
+            ledger.leave_order();
         }
         Self { ledger, ..self }
     }

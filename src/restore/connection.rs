@@ -253,12 +253,12 @@ impl Connection {
     }
 
     /// Notes that what follows is not done in the dump's order.
-    pub fn leaves_order(&self) {
-        self.ledger.leaves_order();
+    pub fn leave_order(&self) {
+        self.ledger.leave_order();
     }
 
     /// Counts a COPY block, whose rows may come in several parts.
-    pub fn counts_statement(&self) {
+    pub fn count_statement(&self) {
         self.ledger.write(|restored| restored.statements += 1);
     }
 

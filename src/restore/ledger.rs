@@ -36,7 +36,7 @@ impl Ledger {
     }
 
     /// From here on, the dump's order is not kept.
-    pub(super) fn leaves_order(&self) {
+    pub(super) fn leave_order(&self) {
         self.write(|restored| {
             restored.in_order.get_or_insert(restored.errors.len());
         });

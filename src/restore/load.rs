@@ -122,7 +122,7 @@ async fn copy(
         }
         drop(sender);
     };
-    connection.counts_statement();
+    connection.count_statement();
     let (refused, ()) = tokio::join!(connection.copy(block, None, rows), feeding);
     if let Some(refusal) = refused? {
         connection.note(&block.statement, refusal)?;

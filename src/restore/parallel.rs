@@ -125,7 +125,7 @@ impl Worker {
                 self.connection.set_for_a_while(setting).await?;
             }
             if !matches!(job.work, Work::Serial { .. }) {
-                self.connection.leaves_order();
+                self.connection.leave_order();
             }
             match (&job.work, task) {
                 (Work::Serial { from, to }, _) => self.in_order(*from, *to).await?,
@@ -205,7 +205,7 @@ impl Worker {
         let read = move |sender: &Sender| {
             work.source.open(from)?.read(bytes, |rows| work.send(rows, &name, sender))
         };
-        self.connection.counts_statement();
+        self.connection.count_statement();
         if let (Some(refusal), ()) = self.copy(block, None, read).await? {
             self.connection.note(&block.statement, refusal)?;
         }
@@ -223,7 +223,7 @@ impl Worker {
         let entries = Arc::clone(&self.work.entries);
         let Some(table) = Table::of(&entries[index]) else { return Ok(()) };
         let (block, parts) = (table.block, table.parts());
-        self.connection.counts_statement();
+        self.connection.count_statement();
         if parts == 1 {
             return self.load_parts(index, 0..1, schedule).await;
         }

@@ -308,7 +308,7 @@ fn a_url_may_name_a_service_and_what_libpq_does_not_know_in_it_is_said() {
     command.env("PGSERVICEFILE", services).env("PGPASSWORD", password);
     let made = place.outcome(&mut command);
     assert_eq!(made.code, 0, "{made}");
-    made.says("Host: as libpq says");
+    made.says("Host: (from libpq's environment)");
     let said = "warning: the URL's parameter charset is not one of libpq's and was left out";
     assert!(made.stderr.contains(said), "{made}");
 }

@@ -69,7 +69,7 @@ impl Globals {
     }
 }
 
-/// The file with its name. Dropped before [`Published::has_backup`], it is removed, unless it may
+/// The file with its name. Dropped before [`Published::keep`], it is removed, unless it may
 /// stand in the place of an older backup's.
 pub(super) struct Published {
     path: PathBuf,

@@ -154,10 +154,10 @@ fn judge_head(
 fn request(cx: Context<'_>, head: Option<&Head>, notes: &mut Notes<'_>) -> Request {
     let version = restoring_version(cx, head, notes);
     let packed = head.is_some_and(|head| head.compressed);
-    let compression = if packed { Packing::Gzip } else { cx.backup.compression() };
+    let packing = if packed { Packing::Gzip } else { cx.backup.packing() };
     let bytes = cx.backup.bytes();
     // The archive itself lies beside the data.
-    let bytes = bytes.saturating_add(reading::dump_bytes(bytes, compression));
+    let bytes = bytes.saturating_add(reading::dump_bytes(bytes, packing));
     Request { programs: true, ..reading::sandbox_request(cx, version, bytes) }
 }
 
@@ -187,7 +187,7 @@ async fn copy_into(
     let (sender, stdin) = mpsc::channel(IN_FLIGHT);
     let sending = {
         let (archive, events) = (cx.backup.clone(), cx.events.clone());
-        let total = Some(archive.bytes()).filter(|_| archive.compression() == Packing::None);
+        let total = Some(archive.bytes()).filter(|_| archive.packing() == Packing::None);
         tokio::task::spawn_blocking(move || {
             archive.send(&mut ChannelWriter::new(sender), &|done| {
                 let (work, current) = (Work::Copying, None);
@@ -323,7 +323,7 @@ fn keep(lines: &mut Vec<String>, line: &str) {
 
 /// What an archive is, in words.
 fn described(archive: &OpenBackup, head: Option<&Head>) -> String {
-    let packed = match archive.compression() {
+    let packed = match archive.packing() {
         Packing::None => "",
         _ => ", compressed again",
     };

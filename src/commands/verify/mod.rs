@@ -87,7 +87,7 @@ async fn verify(
     let cx = opened.context(around);
     match (cx.backup.format(), cx.backup.storage()) {
         (Format::Plain, Storage::File(file)) => {
-            let plain = Plain::new(file, cx.backup.compression());
+            let plain = Plain::new(file, cx.backup.packing());
             steps(&plain, cx, collector, sandbox).await
         }
         _ => steps(&Archived, cx, collector, sandbox).await,

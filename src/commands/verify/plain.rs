@@ -28,13 +28,13 @@ use crate::sandbox::{Sandbox, SandboxError};
 #[derive(Clone)]
 pub(super) struct Plain {
     file: BackupFile,
-    compression: Packing,
+    packing: Packing,
 }
 
 impl Plain {
     /// The dump in this file.
-    pub fn new(file: &BackupFile, compression: Packing) -> Self {
-        Self { file: file.clone(), compression }
+    pub fn new(file: &BackupFile, packing: Packing) -> Self {
+        Self { file: file.clone(), packing }
     }
 
     /// Reads the dump to its end while the sandbox starts.
@@ -47,15 +47,15 @@ impl Plain {
         sandbox: &mut Option<Sandbox>,
         notes: &mut Notes<'_>,
     ) -> Result<Option<Examined<Places>>, Obstacle> {
-        let facts = inspect::preamble(&self.file, self.compression);
+        let facts = inspect::preamble(&self.file, self.packing);
         let version = reading::choose_version(cx, facts.server_major());
-        let bytes = reading::dump_bytes(self.file.bytes(), self.compression);
+        let bytes = reading::dump_bytes(self.file.bytes(), self.packing);
         let request = reading::sandbox_request(cx, version, bytes);
         let inspecting = {
-            let (file, compression) = (self.file.clone(), self.compression);
+            let (file, packing) = (self.file.clone(), self.packing);
             let (cancel, progress) = (cx.stop.token().clone(), reading::progress_of(cx));
             tokio::task::spawn_blocking(move || {
-                inspect::inspect(&file, compression, &cancel, &progress)
+                inspect::inspect(&file, packing, &cancel, &progress)
             })
         };
         let is_sound = |found: &FileInspection| {
@@ -122,13 +122,13 @@ impl Plain {
         let database = target.connect_info();
         match entries {
             Some(entries) => {
-                let marks = places.marks.clone();
-                let source = Ranges::of(&self.file, self.compression, marks, bytes);
+                let members = places.members.clone();
+                let source = Ranges::of(&self.file, self.packing, members, bytes);
                 let (jobs, progress) = (target.cx.settings.jobs, Arc::new(progress));
                 parallel::load(source, entries, &database, jobs, ledger, progress).await
             }
             None => {
-                let stream = self.file.stream(self.compression);
+                let stream = self.file.stream(self.packing);
                 load::load(stream, &database, ledger, &progress).await
             }
         }
@@ -255,7 +255,7 @@ impl Kind for Plain {
 impl Reread for Plain {
     fn sql(&self) -> SqlAgain<'_> {
         SqlAgain {
-            stream: self.file.stream(self.compression),
+            stream: self.file.stream(self.packing),
             writing: Box::pin(std::future::ready(Ok(()))),
         }
     }

@@ -207,8 +207,8 @@ pub(super) fn choose_version(cx: Context<'_>, of_dump: Option<u32>) -> u32 {
 }
 
 /// How large the dump in a file of so many bytes is taken to be.
-pub(super) fn dump_bytes(bytes: u64, compression: Packing) -> u64 {
-    if compression == Packing::None { bytes } else { bytes.saturating_mul(GROWTH) }
+pub(super) fn dump_bytes(bytes: u64, packing: Packing) -> u64 {
+    if packing == Packing::None { bytes } else { bytes.saturating_mul(GROWTH) }
 }
 
 /// Whether the dump has the statements of the manifest.

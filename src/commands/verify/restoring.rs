@@ -44,8 +44,8 @@ async fn restored<K: Kind>(
 ) -> Result<Restored, Obstacle> {
     let dump = &examined.dump;
     let contents = &dump.contents;
-    if let Some(beyond) = &contents.beyond {
-        return Err(obstacle(beyond, beyond.hint()));
+    if let Some(unsupported) = &contents.unsupported {
+        return Err(obstacle(unsupported, unsupported.hint()));
     }
     // A dump of the globals alone connects to nothing, and changes roles all the same.
     if (contents.connects() || dump.facts.cluster)

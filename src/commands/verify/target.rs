@@ -80,7 +80,7 @@ impl Target<'_> {
     /// restoring role may not create. What it lacks would fail in every table that uses it, so it is
     /// named alone.
     pub async fn bring_extensions(self) -> Result<(), Obstacle> {
-        let needed = &self.dump.needs.extensions;
+        let needed = &self.dump.requirements.extensions;
         let database = self.connect_info();
         let asked = async {
             let session = database.connect().await.map_err(|error| LoadError::server(&error))?;
@@ -104,7 +104,7 @@ impl Target<'_> {
     /// Has the superuser create the extensions that the restoring role may not create, where it is no
     /// superuser itself.
     async fn lend_extensions(self) -> Result<(), Obstacle> {
-        let needed = self.dump.needs.extensions.iter();
+        let needed = self.dump.requirements.extensions.iter();
         let needed: Vec<_> = needed.map(|(name, at)| (name.as_str(), at.as_deref())).collect();
         let refused = self.sandbox.create_extensions(self.database, &needed).await;
         let refused = refused.map_err(|error| no_sandbox(&error, self.cx.stop))?;
@@ -123,10 +123,13 @@ impl Target<'_> {
     /// names, those that it creates where the restoring role may not, and those that the memberships
     /// beside it are of.
     pub fn needed_roles(self) -> Vec<(String, bool)> {
-        let needs = &self.dump.needs;
+        let requirements = &self.dump.requirements;
         let mut needed: BTreeMap<String, bool> = match self.sandbox.restores_as_superuser() {
-            true => needs.roles().map(|role| (role.to_owned(), needs.is_superuser(role))).collect(),
-            false => needs.all_roles().map(|role| (role.to_owned(), false)).collect(),
+            true => requirements
+                .roles()
+                .map(|role| (role.to_owned(), requirements.is_superuser(role)))
+                .collect(),
+            false => requirements.all_roles().map(|role| (role.to_owned(), false)).collect(),
         };
         if !needed.is_empty() {
             for (group, member) in self.memberships() {
@@ -162,9 +165,9 @@ impl Target<'_> {
 
     /// What the restore's errors are judged by.
     pub fn known(self) -> Known {
-        let Inspection { facts, needs, .. } = self.dump;
+        let Inspection { facts, requirements, .. } = self.dump;
         Known {
-            cleaning: needs.cleaning.clone(),
+            cleaning: requirements.cleaning.clone(),
             superuser: self.sandbox.restores_as_superuser(),
             cluster: facts.cluster,
             bytes_for_letters: self.cx.manifest.is_none()

@@ -27,17 +27,17 @@ impl Frames {
     /// A dump has no end, or an end no beginning.
     pub(super) fn take(&mut self, comment: &Comment, line: u64, items: u64) -> Result<(), Flaw> {
         match comment {
-            Comment::Header => self.begins(false, line)?,
-            Comment::ClusterHeader => self.begins(true, line)?,
-            Comment::Trailer => self.ends(false, line, items)?,
-            Comment::ClusterTrailer => self.ends(true, line, items)?,
+            Comment::Header => self.open(false, line)?,
+            Comment::ClusterHeader => self.open(true, line)?,
+            Comment::Trailer => self.close(false, line, items)?,
+            Comment::ClusterTrailer => self.close(true, line, items)?,
             _ => return Ok(()),
         }
         self.items = items;
         Ok(())
     }
 
-    fn begins(&mut self, cluster: bool, line: u64) -> Result<(), Flaw> {
+    fn open(&mut self, cluster: bool, line: u64) -> Result<(), Flaw> {
         let of_database = self.database.map(|header| (header, false));
         let open = of_database.or(self.cluster.filter(|_| cluster).map(|header| (header, true)));
         if let Some((header, cluster)) = open {
@@ -48,7 +48,7 @@ impl Frames {
         Ok(())
     }
 
-    fn ends(&mut self, cluster: bool, line: u64, items: u64) -> Result<(), Flaw> {
+    fn close(&mut self, cluster: bool, line: u64, items: u64) -> Result<(), Flaw> {
         if let (true, Some(header)) = (cluster, self.database) {
             return Err(Flaw::Unfinished { header, cluster: false, line });
         }

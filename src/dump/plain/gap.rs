@@ -122,7 +122,7 @@ impl Reader {
         let whole = self.alone && self.text.len() < LINE_LIMIT;
         let (line, text) = (self.line, Flaw::excerpt(&self.text));
         if !self.statement.is_empty() && meta::sends(&self.text) {
-            return Err(Flaw::Beyond { line, text });
+            return Err(Flaw::Unsupported { line, text });
         }
         if !self.statement.is_empty() {
             let (began, statement) = (self.began.0, Flaw::excerpt(&self.statement));
@@ -145,7 +145,7 @@ impl Reader {
             (Command::Unrestrict(key), None) if key == meta::NO_KEY => return Ok(()),
             (Command::Plain(meta), None) => meta,
             (Command::Shown, None) => return Ok(()),
-            (Command::Beyond, None) => return Err(Flaw::Beyond { line, text }),
+            (Command::Unsupported, None) => return Err(Flaw::Unsupported { line, text }),
             (Command::Set(name), None) => {
                 let name = name.to_vec();
                 self.variables.push(name);

@@ -38,13 +38,12 @@ fn a_wrong_size_changes_nothing_and_a_wrong_length_is_damage() {
 #[test]
 fn a_member_that_is_too_large_to_be_held_is_read_as_a_stream() {
     let text = b"0123456789\n".repeat(500_000);
-    for (pack, compression) in
-        [(own_gzip as fn(&[u8]) -> _, Packing::Gzip), (own_zstd, Packing::Zstd)]
+    for (pack, packing) in [(own_gzip as fn(&[u8]) -> _, Packing::Gzip), (own_zstd, Packing::Zstd)]
     {
         let file: Vec<u8> = pack(&text);
-        assert_eq!(read(compression, &file), (text.clone(), End::Whole));
+        assert_eq!(read(packing, &file), (text.clone(), End::Whole));
         let mut source = Source::new(Cursor::new(file));
-        let taken = match compression {
+        let taken = match packing {
             Packing::Gzip => Gzip::take(&mut source, &mut Vec::new()),
             _ => Zstd::take(&mut source, &mut Vec::new()),
         };
@@ -96,13 +95,13 @@ fn with_dictionary(code: u8) -> Vec<u8> {
 
 #[test]
 fn a_stream_that_asks_for_too_much_memory_is_refused_and_not_called_damaged() {
-    for (compression, most, more) in [
+    for (packing, most, more) in [
         (Packing::Zstd, with_window(27), [with_window(28), with_window(41)]),
         (Packing::Xz, with_dictionary(30), [with_dictionary(31), with_dictionary(40)]),
     ] {
-        assert_eq!(read(compression, &most), (b"x".to_vec(), End::Whole));
+        assert_eq!(read(packing, &most), (b"x".to_vec(), End::Whole));
         for file in more {
-            let (text, end) = read(compression, &file);
+            let (text, end) = read(packing, &file);
             assert!(matches!(end, End::Refused(Refusal::Memory { most_mib: 128, .. })), "{end:?}");
             assert!(text.is_empty());
         }

@@ -30,7 +30,7 @@ use std::num::NonZeroUsize;
 
 use crate::model::damage::{Damage, Refusal, damage, refusal};
 use crate::model::packing::Packing;
-use crate::packing::member_index::Marks;
+use crate::packing::member_index::MemberIndex;
 use ahead::Ahead;
 use bzip2::Bzip2;
 use gzip::Gzip;
@@ -107,72 +107,73 @@ trait Format: Sized + 'static {
 }
 
 /// Decompresses what `raw` gives.
-pub fn decompress(raw: impl Read + Send + 'static, compression: Packing) -> Box<dyn Read + Send> {
-    decompress_noting(raw, compression, &Marks::default())
+pub fn decompress(raw: impl Read + Send + 'static, packing: Packing) -> Box<dyn Read + Send> {
+    decompress_noting(raw, packing, &MemberIndex::default())
 }
 
 /// The same, and notes where each member begins.
 pub fn decompress_noting(
     raw: impl Read + Send + 'static,
-    compression: Packing,
-    marks: &Marks,
+    packing: Packing,
+    members: &MemberIndex,
 ) -> Box<dyn Read + Send> {
-    inline(raw, compression, marks.clone())
+    inline(raw, packing, members.clone())
 }
 
 /// The same on `threads` threads, ahead of whoever reads: for a stream that is read to its end.
 pub fn decompress_ahead(
     raw: impl Read + Send + 'static,
-    compression: Packing,
-    marks: &Marks,
+    packing: Packing,
+    members: &MemberIndex,
     threads: NonZeroUsize,
 ) -> Box<dyn Read + Send> {
     match threads.get() {
-        1 => decompress_noting(raw, compression, marks),
-        _ => ahead(raw, compression, marks.clone(), threads),
+        1 => decompress_noting(raw, packing, members),
+        _ => ahead(raw, packing, members.clone(), threads),
     }
 }
 
 /// What `raw` holds, unpacked on the thread that reads it.
 pub(crate) fn inline(
     raw: impl Read + Send + 'static,
-    compression: Packing,
-    marks: Marks,
+    packing: Packing,
+    members: MemberIndex,
 ) -> Box<dyn Read + Send> {
-    fn of<F: Format>(raw: impl Read + Send + 'static, marks: Marks) -> Box<dyn Read + Send> {
-        Box::new(Sequential::<F, _>::new(Source::new(raw), marks))
+    fn of<F: Format>(
+        raw: impl Read + Send + 'static,
+        members: MemberIndex,
+    ) -> Box<dyn Read + Send> {
+        Box::new(Sequential::<F, _>::new(Source::new(raw), members))
     }
-    match compression {
+    match packing {
         Packing::None => Box::new(raw),
-        Packing::Gzip => of::<Gzip>(raw, marks),
-        Packing::Zstd => of::<Zstd>(raw, marks),
-        Packing::Xz => of::<Xz>(raw, marks),
-        Packing::Bzip2 => of::<Bzip2>(raw, marks),
-        Packing::Lz4 => of::<Lz4>(raw, marks),
+        Packing::Gzip => of::<Gzip>(raw, members),
+        Packing::Zstd => of::<Zstd>(raw, members),
+        Packing::Xz => of::<Xz>(raw, members),
+        Packing::Bzip2 => of::<Bzip2>(raw, members),
+        Packing::Lz4 => of::<Lz4>(raw, members),
     }
 }
 
 /// What a gzip file holds, unpacked on the thread that reads it.
 pub(crate) fn gunzip(raw: impl Read + Send) -> impl Read {
-    Sequential::<Gzip, _>::new(Source::new(raw), Marks::default())
+    Sequential::<Gzip, _>::new(Source::new(raw), MemberIndex::default())
 }
 
 /// The same on `threads` threads, ahead of whoever reads.
 pub(crate) fn ahead(
     raw: impl Read + Send + 'static,
-    compression: Packing,
-    marks: Marks,
+    packing: Packing,
+    members: MemberIndex,
     threads: NonZeroUsize,
 ) -> Box<dyn Read + Send> {
-    match compression {
+    match packing {
         // Reading costs time, too, where the raw bytes are hashed on the way.
         Packing::None => Ahead::begin(Box::new(raw)),
-        Packing::Gzip => Box::new(Parallel::<Gzip, _>::new(Source::new(raw), marks, threads)),
-        Packing::Zstd => Box::new(Parallel::<Zstd, _>::new(Source::new(raw), marks, threads)),
+        Packing::Gzip => Box::new(Parallel::<Gzip, _>::new(Source::new(raw), members, threads)),
+        Packing::Zstd => Box::new(Parallel::<Zstd, _>::new(Source::new(raw), members, threads)),
         // Their members do not tell their sizes.
-        Packing::Xz | Packing::Bzip2 | Packing::Lz4 => {
-            Ahead::begin(inline(raw, compression, marks))
-        }
+        Packing::Xz | Packing::Bzip2 | Packing::Lz4 => Ahead::begin(inline(raw, packing, members)),
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use super::{Ahead, Contents, Format, Sequential, Source};
-use crate::packing::member_index::{Mark, Marks};
+use crate::packing::member_index::{MemberIndex, MemberStart};
 
 /// Members in flight beside those that the workers have.
 const WAITING: usize = 2;
@@ -32,7 +32,7 @@ pub(super) struct Parallel<F, R> {
     member: Vec<u8>,
     begun: bool,
     read: u64,
-    marks: Marks,
+    members: MemberIndex,
 }
 
 enum State<R> {
@@ -43,7 +43,7 @@ enum State<R> {
 }
 
 impl<F: Format, R: Read + Send + 'static> Parallel<F, R> {
-    pub(super) fn new(source: Source<R>, marks: Marks, threads: NonZeroUsize) -> Self {
+    pub(super) fn new(source: Source<R>, members: MemberIndex, threads: NonZeroUsize) -> Self {
         Self {
             state: State::New(source),
             format: PhantomData,
@@ -52,7 +52,7 @@ impl<F: Format, R: Read + Send + 'static> Parallel<F, R> {
             member: Vec::new(),
             begun: false,
             read: 0,
-            marks,
+            members,
         }
     }
 
@@ -65,7 +65,7 @@ impl<F: Format, R: Read + Send + 'static> Parallel<F, R> {
         match pipeline.next(spare)? {
             Next::Unpacked(offset, buffers) => {
                 self.begun = true;
-                self.marks.note(Mark { offset, dump_offset: self.read });
+                self.members.note(MemberStart { offset, dump_offset: self.read });
                 (self.member, self.contents) = (buffers.member, buffers.contents);
                 self.state = State::Parallel(pipeline);
             }
@@ -76,7 +76,7 @@ impl<F: Format, R: Read + Send + 'static> Parallel<F, R> {
 
     /// Goes on without the workers; one thread decompresses, and another one reads.
     fn go_on(&mut self, source: Source<R>) {
-        let rest = Sequential::<F, R>::after(source, self.begun, self.read, self.marks.clone());
+        let rest = Sequential::<F, R>::after(source, self.begun, self.read, self.members.clone());
         self.state = State::Stream(Ahead::begin(Box::new(rest)));
     }
 }

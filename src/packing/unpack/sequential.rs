@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use super::{Contents, Format, Source, translate};
 use crate::model::damage::Damage;
-use crate::packing::member_index::{Mark, Marks};
+use crate::packing::member_index::{MemberIndex, MemberStart};
 
 /// All members of a file, one after the other. Unlike `gunzip` and its like, what follows the last
 /// one is an error: a backup is what was written and nothing else. Zeros are noted: disk images and tapes
@@ -18,7 +18,7 @@ pub(super) struct Sequential<F: Format, R: Read + Send> {
     begun: bool,
     /// Bytes unpacked so far.
     read: u64,
-    marks: Marks,
+    members: MemberIndex,
 }
 
 enum State<F: Format, R: Read + Send> {
@@ -30,12 +30,12 @@ enum State<F: Format, R: Read + Send> {
 }
 
 impl<F: Format, R: Read + Send> Sequential<F, R> {
-    pub(super) fn new(source: Source<R>, marks: Marks) -> Self {
-        Self::after(source, false, 0, marks)
+    pub(super) fn new(source: Source<R>, members: MemberIndex) -> Self {
+        Self::after(source, false, 0, members)
     }
 
     /// Goes on where members with `read` bytes of contents have been read, if any have (`begun`).
-    pub(super) fn after(source: Source<R>, begun: bool, read: u64, marks: Marks) -> Self {
+    pub(super) fn after(source: Source<R>, begun: bool, read: u64, members: MemberIndex) -> Self {
         Self {
             state: State::Between(source),
             unpacker: F::Unpacker::default(),
@@ -43,7 +43,7 @@ impl<F: Format, R: Read + Send> Sequential<F, R> {
             contents: Contents::default(),
             begun,
             read,
-            marks,
+            members,
         }
     }
 
@@ -56,15 +56,15 @@ impl<F: Format, R: Read + Send> Sequential<F, R> {
             }
             if !F::begins(&mut source)? {
                 let (format, at) = (F::NAME, source.position());
-                if source.ends_in_zeros()? {
-                    self.marks.note_padding();
+                if source.take_zeros()? {
+                    self.members.note_padding();
                     return Ok(());
                 }
                 return Err(Damage::TrailingGarbage { format, at }.into());
             }
         }
         self.begun = true;
-        self.marks.note(Mark { offset: source.position(), dump_offset: self.read });
+        self.members.note(MemberStart { offset: source.position(), dump_offset: self.read });
         if let Some(bytes) = F::take(&mut source, &mut self.member)? {
             if F::unpack(&mut self.unpacker, &self.member, self.contents.room(bytes)) {
                 self.state = State::Between(source);

@@ -70,7 +70,7 @@ impl<R: Read> Source<R> {
     }
 
     /// Whether there are only zeros left; takes them.
-    pub(super) fn ends_in_zeros(&mut self) -> io::Result<bool> {
+    pub(super) fn take_zeros(&mut self) -> io::Result<bool> {
         loop {
             let bytes = self.fill_buf()?;
             let length = bytes.len();

@@ -10,13 +10,13 @@ use super::packed::{
     bzip2 as bz, gzip as gz, lz4 as lz, own_gzip, own_zstd, xz as lzma, zstd as zst,
 };
 use super::*;
-use crate::packing::member_index::Mark;
+use crate::packing::member_index::MemberStart;
 
 /// A way to make a member.
 #[derive(Clone, Copy)]
 pub(super) struct Kind {
     pub(super) name: &'static str,
-    pub(super) compression: Packing,
+    pub(super) packing: Packing,
     pub(super) pack: fn(&[u8]) -> Vec<u8>,
     /// Bits that say nothing of the contents: times, systems, window sizes, padding.
     harmless: usize,
@@ -24,11 +24,11 @@ pub(super) struct Kind {
 
 const fn kind(
     name: &'static str,
-    compression: Packing,
+    packing: Packing,
     pack: fn(&[u8]) -> Vec<u8>,
     harmless: usize,
 ) -> Kind {
-    Kind { name, compression, pack, harmless }
+    Kind { name, packing, pack, harmless }
 }
 
 pub(super) const KINDS: [Kind; 7] = [
@@ -71,28 +71,28 @@ impl<F: Format> Format for Streamed<F> {
 }
 
 pub(super) type Raw = Box<dyn Read + Send>;
-pub(super) type Way = fn(Raw, Packing, Marks) -> Raw;
+pub(super) type Way = fn(Raw, Packing, MemberIndex) -> Raw;
 
-fn as_a_stream(raw: Raw, compression: Packing, marks: Marks) -> Raw {
-    fn of<F: Format>(raw: Raw, marks: Marks) -> Raw {
-        Box::new(Sequential::<Streamed<F>, _>::new(Source::new(raw), marks))
+fn as_a_stream(raw: Raw, packing: Packing, members: MemberIndex) -> Raw {
+    fn of<F: Format>(raw: Raw, members: MemberIndex) -> Raw {
+        Box::new(Sequential::<Streamed<F>, _>::new(Source::new(raw), members))
     }
-    match compression {
+    match packing {
         Packing::None => raw,
-        Packing::Gzip => of::<Gzip>(raw, marks),
-        Packing::Zstd => of::<Zstd>(raw, marks),
-        Packing::Xz => of::<Xz>(raw, marks),
-        Packing::Bzip2 => of::<Bzip2>(raw, marks),
-        Packing::Lz4 => of::<Lz4>(raw, marks),
+        Packing::Gzip => of::<Gzip>(raw, members),
+        Packing::Zstd => of::<Zstd>(raw, members),
+        Packing::Xz => of::<Xz>(raw, members),
+        Packing::Bzip2 => of::<Bzip2>(raw, members),
+        Packing::Lz4 => of::<Lz4>(raw, members),
     }
 }
 
-fn one_thread(raw: Raw, compression: Packing, marks: Marks) -> Raw {
-    inline(raw, compression, marks)
+fn one_thread(raw: Raw, packing: Packing, members: MemberIndex) -> Raw {
+    inline(raw, packing, members)
 }
 
-pub(super) fn three_threads(raw: Raw, compression: Packing, marks: Marks) -> Raw {
-    ahead(raw, compression, marks, NonZeroUsize::new(3).unwrap())
+pub(super) fn three_threads(raw: Raw, packing: Packing, members: MemberIndex) -> Raw {
+    ahead(raw, packing, members, NonZeroUsize::new(3).unwrap())
 }
 
 pub(super) const WAYS: [Way; 3] = [as_a_stream, one_thread, three_threads];
@@ -106,8 +106,8 @@ pub(super) enum End {
 }
 
 /// What can be read, and how it ends.
-fn read_by(way: Way, compression: Packing, bytes: &[u8]) -> (Vec<u8>, End) {
-    let mut stream = way(Box::new(Cursor::new(bytes.to_vec())), compression, Marks::default());
+fn read_by(way: Way, packing: Packing, bytes: &[u8]) -> (Vec<u8>, End) {
+    let mut stream = way(Box::new(Cursor::new(bytes.to_vec())), packing, MemberIndex::default());
     let mut out = Vec::new();
     let end = match stream.read_to_end(&mut out) {
         Ok(_) => End::Whole,
@@ -126,10 +126,10 @@ fn read_by(way: Way, compression: Packing, bytes: &[u8]) -> (Vec<u8>, End) {
 
 /// The same, which must be the same in every way; only how much of a damaged member comes before
 /// the error depends on the size of the buffers.
-pub(super) fn read(compression: Packing, bytes: &[u8]) -> (Vec<u8>, End) {
-    let (expected, end) = read_by(as_a_stream, compression, bytes);
+pub(super) fn read(packing: Packing, bytes: &[u8]) -> (Vec<u8>, End) {
+    let (expected, end) = read_by(as_a_stream, packing, bytes);
     for way in [one_thread as Way, three_threads] {
-        let found = read_by(way, compression, bytes);
+        let found = read_by(way, packing, bytes);
         assert_eq!(found.1, end);
         let same = found.0 == expected
             || end != End::Whole
@@ -150,23 +150,23 @@ fn format_of(kind: Kind) -> &'static str {
 #[test]
 fn one_member_and_several_are_read_whole() {
     let text = b"hello ".repeat(300_000);
-    for Kind { pack, compression, .. } in KINDS {
-        assert_eq!(read(compression, &pack(&text)), (text.clone(), End::Whole));
+    for Kind { pack, packing, .. } in KINDS {
+        assert_eq!(read(packing, &pack(&text)), (text.clone(), End::Whole));
         let two = [pack(b"one "), pack(b""), pack(b"two")].concat();
-        assert_eq!(read(compression, &two), (b"one two".to_vec(), End::Whole));
+        assert_eq!(read(packing, &two), (b"one two".to_vec(), End::Whole));
     }
 }
 
 #[test]
 fn members_of_our_own_and_others_may_be_mixed() {
-    for (foreign, own, compression) in [
+    for (foreign, own, packing) in [
         (gz as fn(&[u8]) -> _, own_gzip as fn(&[u8]) -> _, Packing::Gzip),
         (zst, own_zstd, Packing::Zstd),
     ] {
         for order in 0..16 {
             let pack = |number: usize| if order >> number & 1 == 0 { foreign } else { own };
             let parts: Vec<Vec<u8>> = (0..4).map(|number| pack(number)(b"some words\n")).collect();
-            let found = read(compression, &parts.concat());
+            let found = read(packing, &parts.concat());
             assert_eq!(found, (b"some words\n".repeat(4), End::Whole), "{order}");
         }
     }
@@ -196,13 +196,13 @@ fn a_member_that_tells_its_size_is_unpacked_whole_and_another_one_is_not() {
 #[test]
 fn a_cut_stream_is_damaged_wherever_it_is_cut() {
     for kind in KINDS {
-        let Kind { name, compression, pack, .. } = kind;
+        let Kind { name, packing, pack, .. } = kind;
         let first = pack(b"a member that stays whole ");
         let last = pack(b"some text that is long enough to be cut");
         for cut in 0..last.len() {
-            let end = read(compression, &last[..cut]).1;
+            let end = read(packing, &last[..cut]).1;
             assert_eq!(end, cut_off(format_of(kind)), "{name} cut at {cut}");
-            let (text, end) = read(compression, &[&first, &last[..cut]].concat());
+            let (text, end) = read(packing, &[&first, &last[..cut]].concat());
             assert!(text.starts_with(b"a member that stays whole "), "{name} cut at {cut}");
             let expected = if cut == 0 { End::Whole } else { cut_off(format_of(kind)) };
             assert_eq!(end, expected, "{name} cut at {cut}");
@@ -213,13 +213,13 @@ fn a_cut_stream_is_damaged_wherever_it_is_cut() {
 #[test]
 fn a_flipped_bit_never_changes_what_is_read() {
     let text = b"some text that is long enough to be flipped";
-    for Kind { name, compression, pack, harmless } in KINDS {
+    for Kind { name, packing, pack, harmless } in KINDS {
         let whole = pack(text);
         let mut unnoticed = Vec::new();
         for bit in 0..whole.len() * 8 {
             let mut flipped = whole.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let (found, end) = read(compression, &[&whole[..], &flipped, &whole].concat());
+            let (found, end) = read(packing, &[&whole[..], &flipped, &whole].concat());
             if end == End::Whole {
                 assert!(found == text.repeat(3), "{name}, flipped bit {bit}");
                 unnoticed.push(bit);
@@ -232,31 +232,31 @@ fn a_flipped_bit_never_changes_what_is_read() {
 #[test]
 fn garbage_after_the_stream_is_damage_with_its_place() {
     for kind in KINDS {
-        let Kind { name, compression, pack, .. } = kind;
+        let Kind { name, packing, pack, .. } = kind;
         let (whole, format) = (pack(b"text"), format_of(kind));
         let at = whole.len() as u64;
         for garbage in [&b"\0x"[..], b"garbage", b"\x1fx", b"\n"] {
-            let found = read(compression, &[&whole[..], garbage].concat());
+            let found = read(packing, &[&whole[..], garbage].concat());
             let end = End::Damaged(Damage::TrailingGarbage { format, at });
             assert_eq!(found, (b"text".to_vec(), end), "{name}");
         }
-        let found = read(compression, &[&whole[..], &whole[..1]].concat());
+        let found = read(packing, &[&whole[..], &whole[..1]].concat());
         assert_eq!(found, (b"text".to_vec(), cut_off(format)), "{name}");
     }
 }
 
 #[test]
 fn zeros_after_the_stream_are_passed_over_and_noted() {
-    for Kind { name, compression, pack, .. } in KINDS {
+    for Kind { name, packing, pack, .. } in KINDS {
         let whole = [pack(b"one "), pack(b"two")].concat();
         for zeros in [0, 1, 4, 512, 1 << 20] {
             let file = [&whole[..], &vec![0; zeros]].concat();
-            assert_eq!(read(compression, &file), (b"one two".to_vec(), End::Whole), "{name}");
-            let marks = Marks::default();
-            let mut stream = three_threads(Box::new(Cursor::new(file)), compression, marks.clone());
+            assert_eq!(read(packing, &file), (b"one two".to_vec(), End::Whole), "{name}");
+            let members = MemberIndex::default();
+            let mut stream = three_threads(Box::new(Cursor::new(file)), packing, members.clone());
             stream.read_to_end(&mut Vec::new()).unwrap();
             let standard = name == "xz" && zeros % 4 == 0;
-            assert_eq!(marks.padded(), zeros > 0 && !standard, "{name}, {zeros}");
+            assert_eq!(members.padded(), zeros > 0 && !standard, "{name}, {zeros}");
         }
     }
 }
@@ -264,17 +264,17 @@ fn zeros_after_the_stream_are_passed_over_and_noted() {
 #[test]
 fn the_beginnings_of_members_are_noted() {
     for (one, two) in KINDS.iter().flat_map(|one| KINDS.iter().map(move |two| (one, two))) {
-        if one.compression != two.compression {
+        if one.packing != two.packing {
             continue;
         }
         let (first, second) = ((one.pack)(b"one "), (two.pack)(b"two"));
         for way in WAYS {
-            let marks = Marks::default();
+            let members = MemberIndex::default();
             let file = Cursor::new([first.as_slice(), &second].concat());
-            let mut stream = way(Box::new(file), one.compression, marks.clone());
+            let mut stream = way(Box::new(file), one.packing, members.clone());
             stream.read_to_end(&mut Vec::new()).unwrap();
-            let second = Mark { offset: first.len() as u64, dump_offset: 4 };
-            assert_eq!(marks.list(), [Mark::default(), second]);
+            let second = MemberStart { offset: first.len() as u64, dump_offset: 4 };
+            assert_eq!(members.list(), [MemberStart::default(), second]);
         }
     }
 }
@@ -325,7 +325,7 @@ proptest! {
                 drop(file.drain(at % length..(at % length + count).min(length)));
             }
         }
-        let (found, end) = read(KINDS[own].compression, &file);
+        let (found, end) = read(KINDS[own].packing, &file);
         if matches!(harm, Harm::None) {
             prop_assert_eq!(&end, &End::Whole);
         }

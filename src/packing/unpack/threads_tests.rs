@@ -25,13 +25,13 @@ impl Read for Breaking {
 
 #[test]
 fn an_error_of_the_disk_is_no_damage() {
-    for Kind { name, compression, pack, .. } in KINDS {
+    for Kind { name, packing, pack, .. } in KINDS {
         let file = [pack(b"one"), pack(b"two")].concat();
         for way in WAYS {
             for cut in 0..=file.len() {
                 let disk = Breaking(Cursor::new(file[..cut].to_vec()));
                 let mut text = Vec::new();
-                let mut stream = way(Box::new(disk), compression, Marks::default());
+                let mut stream = way(Box::new(disk), packing, MemberIndex::default());
                 let error = stream.read_to_end(&mut text).unwrap_err();
                 assert!(damage(&error).is_none(), "{name} broken at {cut}: {error:?}");
                 assert!(refusal(&error).is_none(), "{name} broken at {cut}: {error:?}");
@@ -67,12 +67,12 @@ fn noise(bytes: usize) -> Vec<u8> {
 
 #[test]
 fn a_dropped_stream_stops_its_threads_and_drops_the_file() {
-    for Kind { compression, pack, .. } in LARGE {
+    for Kind { packing, pack, .. } in LARGE {
         let member = pack(&noise(1 << 20));
         for bytes in [0, 1, 3_000_000] {
             let given = Arc::new(AtomicUsize::new(0));
             let file = Endless(member.clone(), Arc::clone(&given));
-            let mut stream = three_threads(Box::new(file), compression, Marks::default());
+            let mut stream = three_threads(Box::new(file), packing, MemberIndex::default());
             stream.read_exact(&mut vec![0; bytes]).unwrap();
             let begun = Instant::now();
             drop(stream);
@@ -84,10 +84,10 @@ fn a_dropped_stream_stops_its_threads_and_drops_the_file() {
 
 #[test]
 fn what_nobody_reads_is_not_read_much_further() {
-    for Kind { compression, pack, .. } in LARGE {
+    for Kind { packing, pack, .. } in LARGE {
         let given = Arc::new(AtomicUsize::new(0));
         let file = Endless(pack(&noise(1 << 20)), Arc::clone(&given));
-        let mut stream = three_threads(Box::new(file), compression, Marks::default());
+        let mut stream = three_threads(Box::new(file), packing, MemberIndex::default());
         stream.read_exact(&mut [0]).unwrap();
         std::thread::sleep(Duration::from_millis(200));
         assert!(given.load(Ordering::Relaxed) < 16 << 20);
@@ -141,7 +141,7 @@ impl Read for Deadly {
 fn a_thread_that_died_is_neither_an_end_nor_damage() {
     let threads = NonZeroUsize::new(2).unwrap();
     let parallel = |file: Raw| -> Raw {
-        Box::new(Parallel::<Dying, _>::new(Source::new(file), Marks::default(), threads))
+        Box::new(Parallel::<Dying, _>::new(Source::new(file), MemberIndex::default(), threads))
     };
     let streams: [Raw; 3] = [
         parallel(Box::new(Cursor::new(b"wwwp"))),
@@ -164,12 +164,12 @@ fn a_thread_that_died_is_neither_an_end_nor_damage() {
 fn on_one_thread_a_file_is_unpacked_as_on_several() {
     let file = [packed::gzip(b"one "), packed::gzip(b"two")].concat();
     let unpacked = |threads| {
-        let (marks, mut text) = (Marks::default(), String::new());
+        let (members, mut text) = (MemberIndex::default(), String::new());
         let raw = io::Cursor::new(file.clone());
         let threads = NonZeroUsize::new(threads).unwrap();
-        let mut stream = decompress_ahead(raw, Packing::Gzip, &marks, threads);
+        let mut stream = decompress_ahead(raw, Packing::Gzip, &members, threads);
         stream.read_to_string(&mut text).unwrap();
-        (text, marks.list())
+        (text, members.list())
     };
     assert_eq!(unpacked(1).0, "one two");
     assert_eq!(unpacked(1), unpacked(3));

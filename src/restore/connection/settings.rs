@@ -73,7 +73,7 @@ impl Connection {
         self.encoding.clone_from(&settings.encoding);
         if let Err(error) = self.session.batch_execute(&settings.sql(&self.target.user)).await {
             // psql has one session, and asks for nothing of the kind.
-            self.leaves_order();
+            self.leave_order();
             self.note(statement, refusal(&error)?)?;
         }
         self.adopted = Some(settings);

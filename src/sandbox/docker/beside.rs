@@ -34,11 +34,11 @@ impl Beside {
         Self { name, body, pgdata, id: OnceCell::new() }
     }
 
-    /// Its id, once it runs.
+    /// Starts it, unless it runs; gives its id.
     ///
     /// # Errors
     /// [`SandboxError::Engine`].
-    pub async fn id(&self, guard: &Guard) -> Result<&str, SandboxError> {
+    pub async fn start_once(&self, guard: &Guard) -> Result<&str, SandboxError> {
         let id = self.id.get_or_try_init(|| self.start(guard)).await?;
         Ok(id)
     }

@@ -81,7 +81,8 @@ impl Container {
         if !program.connects {
             return exec::run(&self.guard, (&self.id, RUN_SCRIPT), program, said).await;
         }
-        let (beside, program) = (self.beside.id(&self.guard).await?, self.beside.of(program));
+        let (beside, program) =
+            (self.beside.start_once(&self.guard).await?, self.beside.of(program));
         let doing = format!("run {} beside the server", program.argv.join(" "));
         let running = exec::run(&self.guard, (beside, RUN_BESIDE_SCRIPT), program, said);
         tokio::pin!(running);
@@ -236,7 +237,7 @@ async fn start_guarded(
     let programs = async {
         // Made again, and its refusal told, by whoever runs a program.
         if request.programs
-            && let Err(error) = beside.id(guard).await
+            && let Err(error) = beside.start_once(guard).await
         {
             tracing::debug!(%error, "there is no container for programs");
         }

@@ -299,3 +299,37 @@ fn status(exit: Exit) -> ExitStatus {
         _ => ExitStatus::from_raw(255 << 8),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_path_is_mounted_once_and_what_may_be_written_to_is_so() {
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect();
+        let call = ToolCall {
+            argv: vec!["pg_dump".into()],
+            env: Vec::new(),
+            password: Secret::default(),
+            readable: paths(&["/tmp", "/home/u/.pgpass"]),
+            writable: paths(&["/tmp", "/back:ups"]),
+            directory: "/back:ups".into(),
+        };
+        let mounted = mounts(&call).into_iter().map(|mount| {
+            assert_eq!(mount.source, mount.target);
+            (mount.target.unwrap(), mount.read_only.unwrap())
+        });
+        let expected = [("/back:ups", false), ("/tmp", false), ("/home/u/.pgpass", true)];
+        let expected = expected.map(|(path, read_only)| (path.to_owned(), read_only));
+        assert_eq!(mounted.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_end_of_a_tool_is_told_as_that_of_a_child() {
+        let of = |code| status(Exit { code, out_of_memory: false });
+        assert!(of(0).success());
+        assert_eq!((of(1).code(), of(127).code(), of(255).code()), (Some(1), Some(127), Some(255)));
+        assert_eq!((of(137).signal(), of(143).signal()), (Some(9), Some(15)));
+        assert_eq!((of(-1).code(), of(1 << 40).code()), (Some(255), Some(255)));
+    }
+}
