@@ -188,7 +188,7 @@ fn a_database_of_any_provider_of_locales_comes_back_with_it() {
         assert_eq!(newer.create_of(name, &place, &["a.sql.gz"]).code, 0);
         let ask = "SELECT datlocprovider::text || ' ' || datlocale, (SELECT string_agg(id::text, '' \
                    ORDER BY thing) FROM things) FROM pg_database WHERE datname = current_database()";
-        let answer = answer_of_restored(&place, &["a.sql.gz"], ask);
+        let answer = answer_of_restored(&place, &["a.sql.gz", "--image", newer_image()], ask);
         assert_eq!(answer, format!("{provider}|{order}"));
         // PostgreSQL 15 has no builtin provider, and sorts by code points all the same.
         let older =

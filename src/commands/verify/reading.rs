@@ -78,9 +78,9 @@ pub(super) fn note_checksum(
 ) -> Option<CheckResult> {
     notes.findings.facts.sha256 = Some(sha256.to_owned());
     let manifest = cx.manifest?;
-    let recorded = manifest.sha256();
+    let (written, recorded) = (manifest.sha256(), manifest.files_of_directory());
     let found = checksum::Bytes { sha256, files };
-    let recorded = checksum::Bytes { sha256: &recorded, files: &manifest.files };
+    let recorded = checksum::Bytes { sha256: &written, files: recorded };
     Some(checksum::judge(found, recorded))
 }
 
