@@ -4,6 +4,7 @@
 
 use super::findings::Notes;
 use super::kind::Attempted;
+use super::obstacles::unless_stopped;
 use super::target::Target;
 use crate::model::outcome::{Attempt, Obstacle};
 use crate::restore::cluster::{self, Cluster};
@@ -89,7 +90,8 @@ pub(super) async fn second_opinion(
 
 /// What there is in the cluster before an attempt.
 pub(super) async fn cluster(target: Target<'_>) -> Result<Cluster, Obstacle> {
-    match Cluster::of(target.sandbox.connect_info()).await {
+    let asking = Cluster::of(target.sandbox.connect_info());
+    match unless_stopped(target.cx.stop, asking).await? {
         Ok(before) => Ok(before),
         Err(error) => Err(target.cut_short(&error).await),
     }
@@ -97,11 +99,11 @@ pub(super) async fn cluster(target: Target<'_>) -> Result<Cluster, Obstacle> {
 
 /// Makes the database anew, and leaves nothing of an attempt in the cluster.
 pub(super) async fn start_again(target: Target<'_>, before: &Cluster) -> Result<(), Obstacle> {
-    if let Err(error) = clear(target, before).await {
+    if let Err(error) = unless_stopped(target.cx.stop, clear(target, before)).await? {
         let error = format!("what a first attempt made could not be removed: {error}");
         return Err(target.cut_short(&error).await);
     }
-    target.bring_extensions().await
+    unless_stopped(target.cx.stop, target.bring_extensions()).await?
 }
 
 async fn clear(target: Target<'_>, before: &Cluster) -> Result<(), String> {

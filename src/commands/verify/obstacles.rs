@@ -30,6 +30,18 @@ pub(super) fn interrupted(stop: &Stop) -> Obstacle {
     Obstacle { cause: stop.reason(), hint: Some(stop.hint().into()) }
 }
 
+/// What comes of `work`, unless the run is asked to stop before: a server that is frozen never answers.
+pub(super) async fn unless_stopped<T>(
+    stop: &Stop,
+    work: impl Future<Output = T>,
+) -> Result<T, Obstacle> {
+    tokio::select! {
+        biased;
+        () = stop.token().cancelled() => Err(interrupted(stop)),
+        done = work => Ok(done),
+    }
+}
+
 /// The backup could not be read.
 pub(super) fn unread(error: &ReadError, stop: &Stop) -> Obstacle {
     match error {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::again::{self, First};
 use super::findings::Notes;
 use super::kind::Attempted;
-use super::obstacles::interrupted;
+use super::obstacles::{interrupted, unless_stopped};
 use super::target::{DATABASE, Target};
 use crate::events::{Event, Progress, Work};
 use crate::model::format::Format;
@@ -165,7 +165,7 @@ async fn jobs(target: Target<'_>) -> Result<usize, Obstacle> {
         let session = sandbox.connect_info().connect().await?;
         session.query_one(sql, &[]).await?.try_get::<_, i32>(0)
     };
-    match asking.await {
+    match unless_stopped(cx.stop, asking).await? {
         Ok(most) => {
             let most = usize::try_from(most - SPARE).unwrap_or(1).max(1);
             Ok(cx.settings.jobs.min(most))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::context::Context;
 use super::findings::{Notes, Step};
 use super::kind::{Attempted, Examined, Kind};
-use super::obstacles::{changed, no_sandbox, obstacle};
+use super::obstacles::{changed, no_sandbox, obstacle, unless_stopped};
 use super::target::{Target, database_for};
 use super::{again, collation, lacking};
 use crate::checks::restore_time;
@@ -49,14 +49,14 @@ async fn restored<K: Kind>(
     }
     // A dump of the globals alone connects to nothing, and changes roles all the same.
     if (contents.connects() || dump.facts.cluster)
-        && let Err(error) = sandbox.leave_postgres_alone().await
+        && let Err(error) = unless_stopped(cx.stop, sandbox.leave_postgres_alone()).await?
     {
         return Err(no_sandbox(&error, cx.stop));
     }
     let database = database_for(contents);
     notes.findings.facts.database = Some(database.to_owned());
     let target = Target { cx, sandbox, dump, database };
-    let has_c_for_locale = target.make(notes).await?;
+    let has_c_for_locale = unless_stopped(cx.stop, target.make(notes)).await??;
     let clock = Instant::now();
     let attempted = kind.restore(target, &examined.places, notes).await;
     let took = clock.elapsed();

@@ -76,13 +76,16 @@ fn a_server_that_is_shut_down_is_no_verdict() {
 
 #[test]
 fn a_server_that_is_frozen_is_given_up_when_the_time_is_up() {
-    let place = Place::new();
-    place.file("a.sql", &endless_restore());
-    let mut run = Running::verify_with(&place, "a.sql", &["--timeout", "20s"]);
-    run.wait_for("Restoring backup (");
-    docker_text(&["pause", &place.container]);
-    run.end().0.not_verified("timed out after 20 s (--timeout)");
-    place.assert_nothing_left();
+    // Before it is asked for anything of the restore, and while it restores.
+    for reached in ["Creating database:", "Restoring backup ("] {
+        let place = Place::new();
+        place.file("a.sql", &endless_restore());
+        let mut run = Running::verify_with(&place, "a.sql", &["--timeout", "20s"]);
+        run.wait_for(reached);
+        docker_text(&["pause", &place.container]);
+        run.end().0.not_verified("timed out after 20 s (--timeout)");
+        place.assert_nothing_left();
+    }
 }
 
 #[test]
