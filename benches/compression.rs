@@ -14,7 +14,8 @@ use std::num::NonZeroUsize;
 use bytes::Bytes;
 use ccc_backup::model::packing::Packing;
 use ccc_backup::packing::codec::Codec;
-use ccc_backup::packing::compress::{Compressed, Compressor, Member};
+use ccc_backup::packing::compress::{Compressed, Compressor};
+use ccc_backup::packing::member_index::MemberStart;
 use ccc_backup::packing::unpack::decompress;
 use divan::Bencher;
 use divan::counter::BytesCount;
@@ -174,9 +175,9 @@ fn unpack(file: &Bytes, compression: Packing) -> usize {
 }
 
 /// Member by member, by libdeflate, which takes whole members only.
-fn unpack_members(file: &[u8], members: &[Member], dump_bytes: usize) -> usize {
+fn unpack_members(file: &[u8], members: &[MemberStart], dump_bytes: usize) -> usize {
     let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
-    let begin = |member: &Member| (at(member.offset), at(member.uncompressed_offset));
+    let begin = |member: &MemberStart| (at(member.offset), at(member.dump_offset));
     let ends = members.iter().skip(1).map(begin).chain([(file.len(), dump_bytes)]);
     let mut decompressor = libdeflater::Decompressor::new();
     let (mut buffer, mut bytes) = (Vec::new(), 0);

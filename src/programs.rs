@@ -6,6 +6,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::model::version::major_of;
 use crate::process::Invocation;
 
 /// Where packages put each major version; `*` is its number.
@@ -169,19 +170,14 @@ pub fn parse_version(said: &str, tool: &str) -> Option<(String, u32)> {
     Some((version.to_owned(), major_of(version)?))
 }
 
-/// The major version in any version, such as 15 in `15.18 (Debian 15.18-0+deb12u1)`.
-pub fn major_of(version: &str) -> Option<u32> {
-    let digits = version.split(|c: char| !c.is_ascii_digit()).next()?;
-    digits.parse().ok()
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
-    fn program(path: &Path, text: &str) {
+    /// A program of this text, and the directories to it.
+    pub(crate) fn program(path: &Path, text: &str) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
@@ -299,7 +295,5 @@ mod tests {
         assert_eq!(read("pg_dump (PostgreSQL) 19devel"), of("19devel", 19));
         assert_eq!(read("psql (PostgreSQL) 15.18"), None);
         assert_eq!(read("pg_dump (PostgreSQL) x"), None);
-        assert_eq!(major_of("15.18 (Debian 15.18-0+deb12u1)"), Some(15));
-        assert_eq!(major_of("devel"), None);
     }
 }

@@ -21,6 +21,7 @@ use thiserror::Error;
 
 use crate::model::damage::{Damage, OLDER};
 use crate::model::outcome::grouped;
+use crate::model::version::major_of;
 
 pub use examine::{Examined, Fault};
 pub use fields::Fields;
@@ -242,11 +243,6 @@ impl Head {
         }
         Err(corrupt("its head names another format", MAGIC.len() as u64 + 5))
     }
-}
-
-/// The major version in a version such as `15.18 (Debian 15.18-0+deb12u1)`.
-pub fn major_of(version: &str) -> Option<u32> {
-    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn corrupt(what: &'static str, at: u64) -> ArchiveError {

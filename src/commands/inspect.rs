@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dump::contents::Contents;
 use crate::dump::flaw::Flaw;
-use crate::dump::item::Facts;
+use crate::dump::item::{Facts, Item};
 use crate::dump::items::{Items, ItemsError, Unsound, foreign};
 use crate::dump::plain::Reader;
 use crate::dump::requirements::Requirements;
@@ -73,6 +73,20 @@ pub fn decode(
     progress: &dyn Fn(u64),
 ) -> Result<Inspection, ReadError> {
     let mut items = Items::new(stream);
+    let mut dump = read(&mut items, cancel, |_, bytes| progress(bytes))?;
+    if dump.unsound.is_some() {
+        dump.dump_bytes += drain(items.into_inner(), cancel)?;
+    }
+    Ok(dump)
+}
+
+/// Reads SQL up to where it ends or is not understood. `note` is told each item, and the bytes read so
+/// far.
+fn read<R: Read>(
+    items: &mut Items<R>,
+    cancel: &CancellationToken,
+    mut note: impl FnMut(&Item, u64),
+) -> Result<Inspection, ReadError> {
     let (mut contents, mut requirements) = (Contents::default(), Requirements::default());
     let unsound = loop {
         if cancel.is_cancelled() {
@@ -82,17 +96,14 @@ pub fn decode(
             Ok(Some(item)) => {
                 contents.take(&item, items.encoding());
                 requirements.take(&item, items.encoding());
+                note(&item, items.bytes());
             }
             Ok(None) => break foreign(items.facts()),
             Err(ItemsError::Unsound(unsound)) => break Some(unsound),
             Err(ItemsError::Disk(error)) => return Err(error.into()),
         }
-        progress(items.bytes());
     };
-    let (facts, mut dump_bytes) = (items.facts().clone(), items.bytes());
-    if unsound.is_some() {
-        dump_bytes += drain(items.into_inner(), cancel)?;
-    }
+    let (facts, dump_bytes) = (items.facts().clone(), items.bytes());
     Ok(Inspection { unsound, facts, contents, requirements, dump_bytes })
 }
 
@@ -137,40 +148,29 @@ pub fn inspect(
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = cores.min(MOST_THREADS);
     let mut items = Items::new(decompress_ahead(hashing.clone(), packing, &members, threads));
-    let (mut contents, mut script) = (Contents::default(), Script::default());
-    let mut requirements = Requirements::default();
-    let unsound = loop {
-        if cancel.is_cancelled() {
-            return Err(ReadError::Interrupted);
-        }
-        match items.pull() {
-            Ok(Some(item)) => {
-                contents.take(&item, items.encoding());
-                requirements.take(&item, items.encoding());
-                script.take(&item);
-            }
-            Ok(None) => break foreign(items.facts()),
-            Err(ItemsError::Unsound(unsound)) => break Some(unsound),
-            Err(ItemsError::Disk(error)) => {
-                let Some(refusal) = refusal(&error).cloned() else { return Err(error.into()) };
-                drop(items);
-                let sha256 = hashing.finish(cancel)?.ok_or(ReadError::Interrupted)?;
-                return Err(ReadError::Refused { refusal, sha256 });
-            }
-        }
+    let mut script = Script::default();
+    let noted = read(&mut items, cancel, |item, _| {
+        script.take(item);
         progress(hashing.position());
+    });
+    let mut dump = match noted {
+        Err(ReadError::Disk(error)) => {
+            let Some(refusal) = refusal(&error).cloned() else { return Err(error.into()) };
+            drop(items);
+            let sha256 = hashing.finish(cancel)?.ok_or(ReadError::Interrupted)?;
+            return Err(ReadError::Refused { refusal, sha256 });
+        }
+        noted => noted?,
     };
-    let (facts, dump_bytes) = (items.facts().clone(), items.bytes());
-    let unsound = match unsound {
+    dump.unsound = match dump.unsound.take() {
         Some(Unsound::Flawed(flaw)) => {
-            Some(root_cause(flaw, items.into_inner(), dump_bytes, cancel)?)
+            Some(root_cause(flaw, items.into_inner(), dump.dump_bytes, cancel)?)
         }
         other => other.map(|unsound| sent_as_text(unsound, file)).transpose()?,
     };
     let sha256 = hashing.finish(cancel)?.ok_or(ReadError::Interrupted)?;
-    let facts = Facts { padded: facts.padded || members.padded(), ..facts };
+    dump.facts.padded |= members.padded();
     let places = Places { script, members: members.list() };
-    let dump = Inspection { unsound, facts, contents, requirements, dump_bytes };
     Ok(FileInspection { dump, sha256, places })
 }
 

@@ -12,7 +12,7 @@ use crate::model::contents::{Columns, Table};
 use crate::model::files::FileFacts;
 use crate::model::outcome::{RunReport, Status, Verdict};
 use crate::model::span::{RowsAt, Span};
-use crate::packing::compress::Member;
+use crate::packing::member_index::MemberStart;
 use crate::settings::CreateSettings;
 use crate::source::coverage::{Held, SourceHas};
 use crate::source::facts::{Child, Facts as SourceFacts};
@@ -98,16 +98,15 @@ pub fn manifest(
 
 /// Has the rows of a packed plain dump read from the last of these places before them: where a byte of the
 /// file, the first of each, is unpacked to a byte of the dump, the second.
-pub fn place_rows(tables: &mut [Table], packed: bool, members: &[Member]) {
+pub fn place_rows(tables: &mut [Table], packed: bool, members: &[MemberStart]) {
     for span in tables.iter_mut().flat_map(|table| &mut table.spans) {
         let Some(rows) = span.rows else { continue };
         if !packed {
             span.begin_at(rows.offset, rows.offset);
             continue;
         }
-        let next = members.partition_point(|member| member.uncompressed_offset <= rows.offset);
-        if let Some(member) = next.checked_sub(1).and_then(|at| members.get(at)) {
-            span.begin_at(member.offset, member.uncompressed_offset);
+        if let Some(member) = MemberStart::last_before(members, rows.offset) {
+            span.begin_at(member.offset, member.dump_offset);
         }
     }
 }

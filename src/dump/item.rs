@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::model::version::major_of;
+
 /// A piece of a dump, in the order of the dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
@@ -183,7 +185,7 @@ impl Facts {
     #[must_use]
     pub fn server_major(&self) -> Option<u32> {
         let version = self.server_version.as_deref().or(self.pg_dump_version.as_deref())?;
-        version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+        major_of(version)
     }
 }
 

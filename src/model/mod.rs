@@ -14,3 +14,4 @@ pub mod quoting;
 pub mod secret;
 pub mod span;
 pub mod suffix;
+pub mod version;

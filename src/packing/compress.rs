@@ -25,6 +25,7 @@ use thiserror::Error;
 
 use super::codec::{Codec, CodecError, Encoder};
 use super::member::MOST_CONTENT;
+use super::member_index::MemberStart;
 
 /// Bytes of input that are packed as one member; one ends at the end of a line where it can.
 pub const PIECE_BYTES: usize = 1 << 20;
@@ -69,15 +70,6 @@ impl CompressError {
     }
 }
 
-/// Where a member begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Member {
-    /// Its first byte in what was written.
-    pub offset: u64,
-    /// The first byte of its contents in what was packed.
-    pub uncompressed_offset: u64,
-}
-
 /// What became of a stream.
 #[derive(Debug)]
 pub struct Compressed<W> {
@@ -90,7 +82,7 @@ pub struct Compressed<W> {
     /// SHA-256 of what was written.
     pub sha256: [u8; 32],
     /// The members in order; with [`Codec::None`] the pieces that were written.
-    pub members: Vec<Member>,
+    pub members: Vec<MemberStart>,
 }
 
 impl<W> Compressed<W> {
@@ -295,7 +287,7 @@ fn write_in_order<W: Write>(
         if stop.load(Ordering::Relaxed) {
             return Err(CompressError::Stopped);
         }
-        members.push(Member { offset: bytes_out, uncompressed_offset: bytes_in });
+        members.push(MemberStart { offset: bytes_out, dump_offset: bytes_in });
         hash.update(&piece.buffer);
         sink.write_all(&piece.buffer).map_err(CompressError::Sink)?;
         bytes_in += piece.bytes_in as u64;

@@ -78,8 +78,8 @@ fn every_member_can_be_read_by_itself_and_ends_with_a_line() {
     for pair in packed.members.windows(2) {
         let mut plain = Vec::new();
         GzDecoder::new(&packed.sink[pair[0].offset as usize..]).read_to_end(&mut plain).unwrap();
-        let from = pair[0].uncompressed_offset as usize;
-        let to = pair[1].uncompressed_offset as usize;
+        let from = pair[0].dump_offset as usize;
+        let to = pair[1].dump_offset as usize;
         assert!(plain == data[from..to]);
         assert_eq!(plain.last(), Some(&b'\n'));
     }
@@ -144,11 +144,11 @@ fn zstd_frames_hold_their_size_and_a_checksum_and_are_read_by_zstd() {
     let packed = pack(&data, zstd(3), 3);
     assert!(unpack_zstd(&packed.sink) == data);
     assert_eq!(packed.sha256, pack(&data, zstd(3), 1).sha256);
-    let ends = packed.members.iter().skip(1).map(|member| member.uncompressed_offset);
+    let ends = packed.members.iter().skip(1).map(|member| member.dump_offset);
     for (member, end) in packed.members.iter().zip(ends.chain([packed.bytes_in])) {
         let frame = &packed.sink[member.offset as usize..];
         let size = zstd::zstd_safe::get_frame_content_size(frame).unwrap();
-        assert_eq!(size, Some(end - member.uncompressed_offset));
+        assert_eq!(size, Some(end - member.dump_offset));
         assert_eq!(frame[4] & 4, 4, "the checksum's bit");
     }
     let dir = tempfile::tempdir().unwrap();

@@ -12,6 +12,14 @@ pub struct MemberStart {
     pub dump_offset: u64,
 }
 
+impl MemberStart {
+    /// Of `members`, which are in order, the one that holds byte `dump_offset` of the dump.
+    pub fn last_before(members: &[Self], dump_offset: u64) -> Option<Self> {
+        let next = members.partition_point(|member| member.dump_offset <= dump_offset);
+        next.checked_sub(1).and_then(|at| members.get(at)).copied()
+    }
+}
+
 /// The beginnings of all members, in order, as far as the file was read.
 #[derive(Debug, Clone, Default)]
 pub struct MemberIndex {

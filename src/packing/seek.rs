@@ -42,10 +42,9 @@ impl Seekable {
         if self.packing == Packing::None {
             return Ok(Box::new(self.file.raw_from(offset)));
         }
-        let next = self.members.partition_point(|mark| mark.dump_offset <= offset);
-        let mark = next.checked_sub(1).map(|at| self.members[at]).unwrap_or_default();
-        let mut stream = decompress(self.file.raw_from(mark.offset), self.packing);
-        let before = offset - mark.dump_offset;
+        let member = MemberStart::last_before(&self.members, offset).unwrap_or_default();
+        let mut stream = decompress(self.file.raw_from(member.offset), self.packing);
+        let before = offset - member.dump_offset;
         if io::copy(&mut stream.by_ref().take(before), &mut io::sink())? < before {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

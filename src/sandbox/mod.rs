@@ -25,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::events::{Event, Events};
 use crate::model::outcome::SandboxFacts;
+use crate::model::version::major_of;
 use crate::pg::ConnectInfo;
-use crate::programs::major_of;
 use running::Engine;
 
 pub use docker::tools;

@@ -120,15 +120,8 @@ impl PgDump {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
-
-    fn program(path: &Path, text: &str) {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
-    }
+    use crate::programs::tests::program;
 
     #[tokio::test]
     async fn a_missing_pg_dump_is_named_with_the_way_to_get_one() {

@@ -163,22 +163,21 @@ fn parse(stdout: &[u8]) -> Option<SourceFacts> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
     use super::*;
+    use crate::programs::tests::program;
 
-    fn program(path: &Path, script: &str) {
-        std::fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    fn script(path: &Path, text: &str) {
+        program(path, &format!("#!/bin/sh\n{text}\n"));
     }
 
     /// What is known of a source, by a psql that does this.
     async fn facts(psql: &str) -> Result<Facts, SourceError> {
         let dir = tempfile::tempdir().unwrap();
         let pg_dump = dir.path().join("pg_dump");
-        program(&pg_dump, "echo 'pg_dump (PostgreSQL) 15.18'");
-        program(&dir.path().join("psql"), psql);
+        script(&pg_dump, "echo 'pg_dump (PostgreSQL) 15.18'");
+        script(&dir.path().join("psql"), psql);
         let pg_dump = PgDump::find(Some(&pg_dump)).await.unwrap();
         source_facts(&SourceSettings::default(), &pg_dump).await
     }
@@ -195,8 +194,8 @@ mod tests {
         }
         let dir = tempfile::tempdir().unwrap();
         let (pg_dump, psql) = (dir.path().join("pg_dump"), dir.path().join("psql"));
-        program(&pg_dump, "echo 'pg_dump (PostgreSQL) 15.18'");
-        program(&psql, "");
+        script(&pg_dump, "echo 'pg_dump (PostgreSQL) 15.18'");
+        script(&psql, "");
         std::fs::write(&psql, "#!/no/such/shell\n").unwrap();
         let pg_dump = PgDump::find(Some(&pg_dump)).await.unwrap();
         let found = source_facts(&SourceSettings::default(), &pg_dump).await;

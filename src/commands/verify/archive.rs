@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::context::Context;
 use super::findings::{Notes, Step};
 use super::kind::{Attempted, Examined, Expectations, Kind, Reread, SqlAgain};
-use super::obstacles::{changed, cut_short, interrupted, no_sandbox, obstacle, unread};
+use super::obstacles::{changed, cut_short, no_sandbox, obstacle, unless_stopped, unread};
 use super::pg_restore::{self, COPY};
 use super::reading;
 use super::target::Target;
@@ -22,6 +22,7 @@ use crate::events::{Event, Progress, Work};
 use crate::model::damage::OLDER;
 use crate::model::outcome::{CheckResult, Obstacle};
 use crate::model::packing::Packing;
+use crate::model::version::major_of;
 use crate::restore::archive::{self as messages, Undecoded};
 use crate::sandbox::{Program, Request, Sandbox, SandboxError};
 
@@ -206,11 +207,7 @@ async fn copy_into(
     };
     let mut lines = Vec::new();
     let mut said = |line: &str| keep(&mut lines, line);
-    let copied = tokio::select! {
-        biased;
-        () = cx.stop.token().cancelled() => return Err(interrupted(cx.stop)),
-        copied = sandbox.run(program, &mut said) => copied,
-    };
+    let copied = unless_stopped(cx.stop, sandbox.run(program, &mut said)).await?;
     let sent = sending.await;
     notes.phase("copy", clock.elapsed());
     match (copied, sent) {
@@ -248,11 +245,8 @@ async fn decode(
     };
     let mut lines = Vec::new();
     let mut said = |line: &str| keep(&mut lines, line);
-    let ended = tokio::select! {
-        biased;
-        () = cx.stop.token().cancelled() => return Err(interrupted(cx.stop)),
-        ended = sandbox.run(decoding(cx, sandbox, sender), &mut said) => ended,
-    };
+    let running = sandbox.run(decoding(cx, sandbox, sender), &mut said);
+    let ended = unless_stopped(cx.stop, running).await?;
     let decoded = inspecting.await;
     notes.phase("decode", clock.elapsed());
     let ended = match ended {
@@ -304,7 +298,7 @@ fn decoding(cx: Context<'_>, sandbox: &Sandbox, stdout: mpsc::Sender<bytes::Byte
 fn compare_statements(cx: Context<'_>, dump: &Inspection, here: &str, notes: &mut Notes<'_>) {
     let Some(manifest) = cx.recorded() else { return };
     let there = manifest.tools.pg_dump.as_str();
-    if archive::major_of(here) == archive::major_of(there) {
+    if major_of(here) == major_of(there) {
         notes.check(reading::statements(manifest, dump));
     } else {
         notes.not_proven(format!(

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::context::Surroundings;
-use super::obstacles::{interrupted, obstacle};
+use super::obstacles::{obstacle, unless_stopped};
 use crate::events::Event;
 use crate::model::outcome::Obstacle;
 use crate::store::lock;
@@ -41,11 +41,7 @@ pub(super) async fn hold(
             waited = true;
             events.emit(Event::Waiting { why: being_written(path).cause });
         }
-        tokio::select! {
-            biased;
-            () = stop.token().cancelled() => return Err(interrupted(stop)),
-            () = tokio::time::sleep(left.min(PERIOD)) => {}
-        }
+        unless_stopped(stop, tokio::time::sleep(left.min(PERIOD))).await?;
     }
     if waited && !still_names(path, file) {
         let cause = format!("{} was removed or replaced by another run", path.display());

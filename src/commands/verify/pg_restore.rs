@@ -80,11 +80,7 @@ async fn order_matters(target: Target<'_>, before: &Cluster) -> Result<bool, Obs
         let session = sandbox.connect_info().database(DATABASE).connect().await.ok()?;
         catalog::order_matters(&session).await.ok()
     };
-    let matters = tokio::select! {
-        biased;
-        () = cx.stop.token().cancelled() => return Err(interrupted(cx.stop)),
-        matters = asking => matters.unwrap_or(true),
-    };
+    let matters = unless_stopped(cx.stop, asking).await?.unwrap_or(true);
     again::start_again(target, before).await?;
     Ok(matters)
 }

@@ -49,7 +49,7 @@ impl Beside {
             name: Some(self.name.clone()),
             ..CreateContainerOptions::default()
         };
-        let made = guard.make("start the container of programs", async move {
+        let made = guard.requests().run("start the container of programs", async move {
             let id = docker.create_container(Some(options), body).await?.id;
             docker.start_container(&id, None::<StartContainerOptions>).await.map(|()| id)
         });

@@ -40,22 +40,6 @@ impl Guard {
         Self { engine, owner, requests: Requests::default(), armed: true }
     }
 
-    /// Runs a request that makes something, to its end even when the caller goes away.
-    ///
-    /// # Errors
-    /// The engine's refusal.
-    pub async fn make<T, F>(
-        &self,
-        doing: &'static str,
-        request: F,
-    ) -> Result<T, bollard::errors::Error>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, bollard::errors::Error>> + Send + 'static,
-    {
-        self.requests.run(doing, request).await
-    }
-
     /// The requests that are under way, for whoever makes something without owning it.
     pub fn requests(&self) -> &Requests {
         &self.requests

@@ -249,13 +249,16 @@ async fn start_guarded(
 
 async fn make_network(guard: &Guard, name: &str) -> Result<(), SandboxError> {
     let (docker, body) = (guard.engine.docker.clone(), spec::network(name, &guard.owner.labels()));
-    let made = guard.make("create the network", async move { docker.create_network(body).await });
+    let made = guard
+        .requests()
+        .run("create the network", async move { docker.create_network(body).await });
     made.await.map(drop).map_err(refusing(&format!("create the network {name}")))
 }
 
 async fn make_volume(guard: &Guard, name: &str) -> Result<(), SandboxError> {
     let (docker, body) = (guard.engine.docker.clone(), spec::volume(name, &guard.owner.labels()));
-    let made = guard.make("create the volume", async move { docker.create_volume(body).await });
+    let made =
+        guard.requests().run("create the volume", async move { docker.create_volume(body).await });
     made.await.map(drop).map_err(refusing(&format!("create the volume {name}")))
 }
 
@@ -271,7 +274,7 @@ async fn make_container(
             name: Some(name.clone()),
             ..CreateContainerOptions::default()
         };
-        guard.make("create the container", async move {
+        guard.requests().run("create the container", async move {
             docker.create_container(Some(options), body).await
         })
     };
@@ -300,7 +303,7 @@ async fn start_container(
         .map_err(refusing("attach to the container"))?;
     let started = {
         let id = id.to_owned();
-        guard.make("start the container", async move {
+        guard.requests().run("start the container", async move {
             docker.start_container(&id, None::<StartContainerOptions>).await
         })
     };

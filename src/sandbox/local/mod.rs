@@ -26,9 +26,10 @@ use super::request::{READY_TIMEOUT, Request};
 use super::tuning;
 use super::waiting::Waiting;
 use crate::events::{Event, Events, SandboxKind};
+use crate::model::version::major_of;
 use crate::pg::{Address, ConnectInfo};
 use crate::process::{Invocation, User};
-use crate::programs::{self, Programs, major_of};
+use crate::programs::{self, Programs};
 use directory::{RunDirectory, SOCKET_PORT};
 use guard::Guard;
 

@@ -15,6 +15,7 @@ use crate::model::files::FileFacts;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::format::Format;
 use crate::model::packing::Packing;
+use crate::model::version::major_of;
 
 /// The oldest major version of pg_dump that wrote such a backup.
 const OLDEST_MAJOR: u32 = 13;
@@ -94,7 +95,10 @@ pub(super) fn read(value: Value) -> Result<Manifest, serde_json::Error> {
         dump_bytes: uncompressed_bytes,
         globals: written.globals,
         source: written.source,
-        options: DumpOptions::of(&written.pg_dump.args, major_of(&written.pg_dump.version)),
+        options: DumpOptions::of(
+            &written.pg_dump.args,
+            major_of(&written.pg_dump.version).unwrap_or(OLDEST_MAJOR),
+        ),
         contents: Contents {
             tables: written.tables,
             sequences: written.sequences,
@@ -115,13 +119,7 @@ pub(super) fn read(value: Value) -> Result<Manifest, serde_json::Error> {
 /// The format by the argument that was always the first.
 fn format_of(args: &[String]) -> Format {
     let named = args.iter().find_map(|arg| arg.strip_prefix("--format="));
-    let all = [Format::Plain, Format::Custom, Format::Directory, Format::Tar];
-    all.into_iter().find(|format| Some(format.name()) == named).unwrap_or_default()
-}
-
-fn major_of(version: &str) -> u32 {
-    let major = version.split(|c: char| !c.is_ascii_digit()).next();
-    major.and_then(|major| major.parse().ok()).unwrap_or(OLDEST_MAJOR)
+    named.and_then(Format::named).unwrap_or_default()
 }
 
 impl From<LargeObjects> for crate::model::contents::LargeObjects {
