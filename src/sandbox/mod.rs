@@ -16,6 +16,7 @@ mod owner;
 mod program;
 mod request;
 mod running;
+mod server_log;
 mod stdin;
 pub mod sweep;
 pub mod tuning;

@@ -46,7 +46,7 @@ pub use guard::this_run;
 pub use inventory::{inventory, remove};
 
 /// How long a container that lost its server may take to end.
-const END_TIMEOUT: Duration = Duration::from_secs(10);
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A container that runs, and its guard.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::pg::{self, Address, ConnectInfo};
 use crate::sandbox::error::SandboxError;
+use crate::sandbox::server_log::{self, LOOKED_AT};
 
 use super::exit;
 use super::spec::RUN_SETTING;
@@ -21,8 +22,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LAST_PAUSE: Duration = Duration::from_millis(25);
-/// Lines of a dead server that are shown.
-const LOG_LINES: &str = "15";
 
 /// A server that answers.
 #[derive(Debug)]
@@ -163,12 +162,12 @@ pub async fn last_lines(docker: &Docker, id: &str) -> Vec<String> {
     let options = LogsOptions {
         stdout: true,
         stderr: true,
-        tail: LOG_LINES.into(),
+        tail: LOOKED_AT.to_string(),
         ..LogsOptions::default()
     };
     let logs = docker.logs(id, Some(options));
     let read = logs.filter_map(|item| async move { item.ok() });
     let read = read.map(|output| output.to_string()).collect::<String>();
     let text = tokio::time::timeout(ATTEMPT_TIMEOUT, read).await.unwrap_or_default();
-    text.lines().map(|line| line.trim_end().to_owned()).collect()
+    server_log::last_lines(&text)
 }

@@ -16,12 +16,11 @@ use crate::pg::{self, ConnectInfo};
 use crate::process::{Invocation, User};
 use crate::programs::Programs;
 use crate::sandbox::error::SandboxError;
+use crate::sandbox::server_log;
 
 const WATCH: &str = include_str!("watch.sh");
 /// How long a server may take to end.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
-/// Lines of a dead server that are shown.
-const LOG_LINES: usize = 15;
 
 /// Removes the directory and ends the server in it, unless it is told to keep them. A small program
 /// beside it does the same when this process is killed.
@@ -117,10 +116,7 @@ impl Guard {
 
     /// The last lines that the server wrote.
     pub fn last_lines(&self) -> Vec<String> {
-        let Ok(text) = read_end(&self.directory.log()) else { return Vec::new() };
-        let lines: Vec<&str> = text.lines().collect();
-        let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
-        last.iter().map(|line| (*line).to_owned()).collect()
+        read_end(&self.directory.log()).map_or(Vec::new(), |text| server_log::last_lines(&text))
     }
 
     /// Whether the server runs.

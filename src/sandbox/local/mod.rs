@@ -38,7 +38,7 @@ pub use directory::{inventory, remove_leftover};
 /// The superuser, who has no name that a dump may know.
 const ADMIN: &str = "ccc_backup_admin";
 /// How long a server that was lost may take to end.
-const END_TIMEOUT: Duration = Duration::from_secs(10);
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A server that runs, and the guard of its directory.
