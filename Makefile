@@ -32,6 +32,14 @@ backup-verify-file: export FILE := $(FILE)
 backup-verify-file: .file-given .binary ## The same for one backup: FILE=backups/backup_20260114_020000.sql.gz
 	@"$(CCC_BACKUP)" verify "$$FILE" $(ARGS)
 
+.PHONY: backup-db
+backup-db: backup ## The same as backup
+
+.PHONY: restore-db
+restore-db: export FILE := $(FILE)
+restore-db: .file-given .binary ## Bring a backup back beside the database in use, prove it, switch after a question: FILE=…
+	@"$(CCC_BACKUP)" restore "$$FILE" --swap $(ARGS)
+
 .PHONY: backup-restore-test
 backup-restore-test: .binary ## Restore and check the latest backup, and keep the database to look into
 	@"$(CCC_BACKUP)" verify --latest --backup-dir "$$BACKUP_DIR" --no-cleanup $(ARGS)
@@ -84,6 +92,10 @@ build: ## Build target/release/ccc-backup
 demo: setup .binary ## Show a backup made, verified, cut short and caught, on a throwaway database
 	@infra/demo.sh
 
+.PHONY: demo-disaster
+demo-disaster: setup .binary ## Play a disaster: rows and a table are lost, and restored while a client goes on writing
+	@infra/demo-disaster.sh
+
 # A test mostly waits for its container: more at a time than there are cores.
 test test-long: export RUST_TEST_THREADS := $(or $(RUST_TEST_THREADS),8)
 
@@ -93,13 +105,10 @@ test: setup ## Check format and lints, run all tests, after installing what they
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo test --locked
 
-# The tests that have a longer form (tests/it/support/long.rs), by the beginnings of their names.
-long_tests := faults::kills limits museum oracle torture
-
 .PHONY: test-long
 test-long: export CCC_TEST_LONG := 1
-test-long: setup ## Run the tests that repeat something or are large at their full length, as CI does every night
-	cargo test --locked --test it -- $(addsuffix ::,$(long_tests))
+test-long: setup ## Run the integration tests at their full length, each with a container of its own, as CI does every night
+	cargo test --locked --test it
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -138,6 +147,16 @@ bench: setup .binary ## Compare with other ways to do the same, into docs/benchm
 	@infra/setup.sh bench
 	@python3 -B benches/end_to_end
 
+.PHONY: bench-restore
+bench-restore: export CCC_BACKUP := $(CCC_BACKUP)
+bench-restore: setup .binary ## Compare restores into an ordinary server, into docs/benchmarks-restore.md
+	@infra/setup.sh bench
+	@python3 -B benches/end_to_end/into_server.py
+
+.PHONY: bench-costs
+bench-costs: setup ## Measure what the jobs of a restore cost, into docs/benchmarks-costs.md
+	@CCC_BACKUP=$(shell command -v true) python3 -B benches/end_to_end/costs.py
+
 .PHONY: bench-instructions
 bench-instructions: ## Count the instructions that the reader takes for a byte, into docs/instructions.md
 	@infra/setup.sh valgrind
@@ -171,4 +190,4 @@ endif
 
 .PHONY: .file-given
 .file-given:
-	$(if $(FILE),,$(error backup-verify-file needs a FILE, for example: make backup-verify-file FILE=backups/backup_20260114_020000.sql.gz))
+	$(if $(FILE),,$(error $(firstword $(MAKECMDGOALS)) needs a FILE, for example: make $(firstword $(MAKECMDGOALS)) FILE=backups/backup_20260114_020000.sql.gz))

@@ -13,10 +13,10 @@ binary=$(realpath -m -- "${CCC_BACKUP_BIN:-$root/target/release/ccc-backup}")
 
 work=$(mktemp -d)
 chmod 711 "$work" # the server runs as another user, who has to pass through
-stop=''
+# shellcheck source=/dev/null
+source "$root/infra/source.sh"
 clean_up() {
-    # The server ends with its standard input.
-    [[ -z $stop ]] || { exec {stop}>&- && wait "$server"; } || true
+    stop_source
     cd / && rm -rf -- "$work"
 }
 trap clean_up EXIT
@@ -24,29 +24,11 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Below the ports that the kernel hands out by itself.
-free_port() {
-    local port
-    for port in $(shuf -i 20000-29999 -n 20); do
-        (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || {
-            echo "$port"
-            return
-        }
-    done
-}
-
-DB_HOST=127.0.0.1 DB_PORT=$(free_port) DB_NAME=content_creation_crew DB_USER=postgres
-DB_PASSWORD=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-export DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD
+choose_source content_creation_crew
 
 echo "Starting a throwaway PostgreSQL on $DB_HOST:$DB_PORT, with migrations and test data…"
-export SOURCE_PASSWORD=$DB_PASSWORD
-coproc source { exec "$root/tests/fixtures/source-server.sh" "$work/source" "$DB_PORT"; }
-# shellcheck disable=SC2154 # coproc sets it
-server=$source_PID stop=${source[1]}
-read -r _ <&"${source[0]}" || exit 1 # it has said why
-PGHOST=$DB_HOST PGPORT=$DB_PORT PGUSER=$DB_USER PGPASSWORD=$DB_PASSWORD \
-    "$root/tests/fixtures/make-database.sh" "$DB_NAME" 0.1
+start_source
+fill_source 0.1
 
 ccc-backup() { "$binary" "$@"; }
 

@@ -4,6 +4,7 @@
 #
 #   infra/setup.sh          all of it
 #   infra/setup.sh venv     .venv only, for the migrations and the seeder
+#   infra/setup.sh s3       .venv with servers that speak S3, and rclone
 #   infra/setup.sh lint     cargo-deny, and .venv with what `make lint` needs
 #   infra/setup.sh bench    pigz, with which `make bench` compares; without it that row is left out
 #   infra/setup.sh valgrind for `make bench-instructions`
@@ -14,6 +15,7 @@ pg_major=15
 newer_major=17
 requirements=tests/fixtures/requirements.txt
 lint_requirements=infra/lint-requirements.txt
+s3_requirements=infra/s3-requirements.txt
 cargo_deny=0.20.2
 
 say() { echo "setup: $*"; }
@@ -38,6 +40,10 @@ lint_is_current() {
     [[ -x .venv/bin/zizmor ]] && cmp --silent $lint_requirements .venv/lint-requirements.txt
 }
 
+s3_is_current() {
+    [[ -x .venv/bin/weed && -x .venv/bin/rclone ]] && cmp --silent $s3_requirements .venv/s3-requirements.txt
+}
+
 missing_packages() {
     local bin=/usr/lib/postgresql/$pg_major/bin
     [[ -x $bin/postgres && -x $bin/initdb && -x $bin/pg_dump && -x $bin/psql ]] || echo "postgresql-$pg_major"
@@ -48,8 +54,16 @@ missing_packages() {
     have xz || echo xz-utils
     have ip || echo iproute2
     have bindfs || echo bindfs
+    have openssl || echo openssl
+    have age || echo age
+    have gpg || echo gpg
+    have gpg-agent || echo gpg-agent
+    have jq || echo jq
     have bzip2 || echo bzip2
     have pgrep || echo procps
+    # For the tests of signatures: ssh-keygen and ssh-agent; script makes the terminal of one.
+    { have ssh-keygen && have ssh-agent; } || echo openssh-client
+    have script || echo bsdutils
     # For a source server that has locales which images lack.
     [[ -e /usr/share/i18n/locales/de_DE && -e /usr/share/i18n/locales/tr_TR ]] || echo locales
     venv_is_current || python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
@@ -102,6 +116,12 @@ make_venv() {
     pip_install $requirements
 }
 
+add_s3() {
+    s3_is_current && return
+    say "adding $s3_requirements to .venv"
+    pip_install $s3_requirements
+}
+
 # The tests take the image that is built here, whatever else goes by the official name on this machine. Of Ubuntu's
 # packages only one version could be had: there the official image serves.
 make_image() {
@@ -117,16 +137,17 @@ make_image() {
 
 case ${1:-all} in
     all) ;;
-    venv | lint)
+    venv | s3 | lint)
         venv_is_current || {
             python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
             make_venv
         }
-        [[ $1 == venv ]] || lint_is_current || {
+        [[ $1 != s3 ]] || add_s3
+        [[ $1 != lint ]] || lint_is_current || {
             say "adding $lint_requirements to .venv"
             pip_install $lint_requirements
         }
-        [[ $1 == venv ]] || cargo deny --version >/dev/null 2>&1 || {
+        [[ $1 != lint ]] || cargo deny --version >/dev/null 2>&1 || {
             say "installing cargo-deny $cargo_deny"
             cargo install --quiet --locked "cargo-deny@$cargo_deny"
         }
@@ -141,7 +162,7 @@ case ${1:-all} in
         have valgrind || install_packages valgrind
         exit
         ;;
-    *) die "unknown part: $1" 'venv, lint, bench, valgrind, or none for everything' ;;
+    *) die "unknown part: $1" 'venv, s3, lint, bench, valgrind, or none for everything' ;;
 esac
 
 if ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
@@ -151,6 +172,7 @@ fi
 mapfile -t packages < <(missing_packages | tr ' ' '\n')
 [[ ${#packages[@]} == 0 ]] || install_packages "${packages[@]}"
 venv_is_current || make_venv
+add_s3
 infra/get-tools.sh
 if docker version >/dev/null 2>&1; then
     make_image "$pg_major"

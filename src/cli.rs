@@ -2,7 +2,15 @@
 //! page and the completions.
 
 mod cleanup;
+mod copy;
 mod create;
+mod diff;
+mod extract;
+mod keys;
+mod piped;
+mod restore;
+mod sealing;
+mod signing;
 mod verify;
 
 use std::path::PathBuf;
@@ -12,7 +20,15 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use cleanup::CleanupArgs;
+pub use copy::CopyArgs;
 pub use create::CreateArgs;
+pub use diff::DiffArgs;
+pub use extract::{ExtractArgs, RowFormat};
+pub use keys::{KeysArgs, KeysCommand};
+pub use piped::{FromArgs, ToArgs};
+pub use restore::RestoreArgs;
+pub use sealing::{DecryptArgs, EncryptArgs};
+pub use signing::{AllowedSignersArgs, ConfigArgs, SignArgs, SignReportArgs};
 pub use verify::{Engine, PostgresVersion, VerifyArgs};
 
 const EXAMPLES: &str = "\
@@ -21,9 +37,12 @@ Examples:
   ccc-backup create backups/manual.sql       back up to backups/manual.sql.gz
   ccc-backup verify --latest                 restore and check the newest backup
   ccc-backup verify backups/manual.sql.gz    restore and check this one
+  ccc-backup restore --latest --swap         bring it back: beside, proven, then switched
   ccc-backup cleanup --older-than 30d        remove old backups, never the last good one
   ccc-backup list                            the backups, and whether they were verified
   ccc-backup history                         the runs, and how long restores take
+  ccc-backup extract --latest --table users  the rows of a table in the newest backup
+  ccc-backup diff A.sql.gz B.sql.gz          in what two backups differ
 
 Exit codes of verify:
   0  PASSED        the backup was restored and every check passed
@@ -102,12 +121,22 @@ pub enum Command {
     Create(Box<CreateArgs>),
     /// Restore a backup into a throwaway PostgreSQL and check it
     Verify(Box<VerifyArgs>),
+    /// Restore a backup into a server that matters: proven before it takes the name
+    Restore(Box<RestoreArgs>),
+    /// Bring backups to another place, each held to its checksum on the way
+    Copy(CopyArgs),
     /// Remove old backups, or what dead runs left behind
     Cleanup(CleanupArgs),
     /// Show the backups: age, size, rows, last verdict
     List(ListArgs),
     /// Show the runs, how long restores take, and the last success
     History(HistoryArgs),
+    /// Write the rows of a table in a backup to stdout
+    Extract(ExtractArgs),
+    /// Say in what two backups differ
+    Diff(DiffArgs),
+    /// Keys of encrypted backups: make one, prove that it opens them, print what belongs in the safe
+    Keys(KeysArgs),
     /// Another spelling: `ccc-backup backup create` is `ccc-backup create`
     Backup {
         /// What to do.
@@ -138,6 +167,10 @@ pub enum BackupCommand {
     List(ListArgs),
     /// Show the runs, how long restores take, and the last success
     History(HistoryArgs),
+    /// Write the rows of a table in a backup to stdout
+    Extract(ExtractArgs),
+    /// Say in what two backups differ
+    Diff(DiffArgs),
 }
 
 impl From<BackupCommand> for Command {
@@ -148,6 +181,8 @@ impl From<BackupCommand> for Command {
             BackupCommand::Cleanup(args) => Self::Cleanup(args),
             BackupCommand::List(args) => Self::List(args),
             BackupCommand::History(args) => Self::History(args),
+            BackupCommand::Extract(args) => Self::Extract(args),
+            BackupCommand::Diff(args) => Self::Diff(args),
         }
     }
 }
@@ -168,6 +203,13 @@ pub struct ListArgs {
     /// Directory of the backups
     #[arg(long, value_name = "DIR", default_value = "./backups", env = "CCC_BACKUP_DIR")]
     pub backup_dir: PathBuf,
+    /// Look for copies in this place, too; may be given more than once
+    /// [default: the [[copies]] of the configuration]
+    #[arg(long, value_name = "PLACE")]
+    pub copy_to: Vec<PathBuf>,
+    /// Configuration: where copies are [default: ./ccc-backup.toml, if any]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// How to answer: text, or json for programs
     #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
     pub format: Format,

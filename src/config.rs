@@ -23,6 +23,36 @@ pub struct Config {
     pub checks: Checks,
     /// The throwaway server.
     pub verify: Verify,
+    /// To whom new backups are sealed.
+    pub encryption: Encryption,
+    /// Signatures.
+    pub signing: Signing,
+    /// Where each new backup is copied to.
+    pub copies: Vec<CopyPlace>,
+}
+
+/// `[[copies]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CopyPlace {
+    /// A directory, or a place such as `s3://bucket/prefix`.
+    pub place: PathBuf,
+}
+
+impl CopyPlace {
+    /// With a path that leads from the directory of the configuration; a URL leads by itself.
+    fn below(self, directory: &Path) -> Self {
+        let is_url = self.place.to_string_lossy().contains("://");
+        if is_url { self } else { Self { place: directory.join(self.place) } }
+    }
+}
+
+/// `[encryption]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Encryption {
+    /// Public keys of age, and files of them (`@FILE`); `--encrypt-to` is stronger.
+    pub recipients: Vec<String>,
 }
 
 /// `[checks]`.
@@ -105,6 +135,30 @@ pub struct Verify {
     pub accept_foreign_sql: bool,
     /// Settings of the server, such as `shared_preload_libraries`.
     pub settings: BTreeMap<String, Value>,
+}
+
+/// `[signing]`. Paths are relative to the directory of the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Signing {
+    /// The key that signs; `--sign-key` is stronger.
+    pub key: Option<PathBuf>,
+    /// A file with its passphrase; `--sign-passphrase-file` is stronger.
+    pub passphrase_file: Option<PathBuf>,
+    /// Who may have signed a backup; `--allowed-signers` is stronger.
+    pub allowed_signers: Option<PathBuf>,
+}
+
+impl Signing {
+    /// With paths that lead from the directory of the configuration.
+    fn below(self, directory: &Path) -> Self {
+        let from = |path: Option<PathBuf>| path.map(|path| directory.join(path));
+        Self {
+            key: from(self.key),
+            passphrase_file: from(self.passphrase_file),
+            allowed_signers: from(self.allowed_signers),
+        }
+    }
 }
 
 /// A value of a setting of PostgreSQL.
@@ -206,7 +260,10 @@ impl Config {
         }
         let mut text = String::new();
         file.take(MOST_BYTES).read_to_string(&mut text).map_err(unreadable)?;
-        Self::parse(path, &text)
+        let config = Self::parse(path, &text)?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let copies = config.copies.into_iter().map(|copy| copy.below(directory)).collect();
+        Ok(Self { signing: config.signing.below(directory), copies, ..config })
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
@@ -334,6 +391,17 @@ mod tests {
             assert!(distrusted(owner, mode, 7).unwrap().contains(why), "{owner} {mode:o}");
         }
         assert!(distrusted(7, 0o644, 0).is_some(), "root does not run what another user writes");
+    }
+
+    #[test]
+    fn files_of_signatures_lie_beside_the_configuration_unless_they_are_named_otherwise() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "[signing]\nkey = \"keys/sign\"\nallowed_signers = \"/etc/allowed\"\n";
+        std::fs::write(file.path(), text).unwrap();
+        let signing = Config::read(Some(file.path())).unwrap().signing;
+        assert_eq!(signing.key, Some(file.path().parent().unwrap().join("keys/sign")));
+        assert_eq!(signing.allowed_signers.as_deref(), Some(Path::new("/etc/allowed")));
+        assert_eq!(signing.passphrase_file, None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::outcome::{CheckResult, RunReport, Section};
 
@@ -34,11 +35,20 @@ pub enum Event {
         /// The file of the server's roles and tablespaces, where one was made.
         globals: Option<PathBuf>,
     },
+    /// The backup's manifest is signed.
+    Signed {
+        /// The signature.
+        file: PathBuf,
+        /// The key, as `SHA256:…`.
+        key: String,
+    },
     /// A verification begins.
     VerifyStarted {
         /// The backup, as it was named.
         backup: PathBuf,
     },
+    /// What a restore into a server that others use does.
+    Restore(RestoreEvent),
     /// The backup file is there.
     BackupFound {
         /// Its size.
@@ -128,6 +138,8 @@ pub enum Event {
     },
     /// How far a long piece of work is.
     Progress(Progress),
+    /// How long a piece of work takes as a rule, from its beginning, which is now.
+    Expected(Work, Duration),
     /// A section of checks begins.
     SectionStarted(Section),
     /// A check ended.
@@ -145,6 +157,8 @@ pub enum Event {
     VerifyFinished(Arc<RunReport>),
     /// What a clean-up does.
     Cleanup(CleanupLine),
+    /// What a copy does.
+    Copy(CopyLine),
     /// The sandbox is being removed.
     SandboxClosing(SandboxKind),
     /// It is gone.
@@ -160,6 +174,79 @@ pub enum Event {
         /// How to remove it.
         remove: String,
     },
+}
+
+/// What a restore into a server that others use does, beside what a verification does, too.
+#[derive(Debug, Clone)]
+pub enum RestoreEvent {
+    /// It begins.
+    Started {
+        /// The backup.
+        backup: PathBuf,
+        /// The server.
+        server: String,
+        /// The database that it is to become.
+        database: String,
+    },
+    /// What it is going to do.
+    Planned(RestorePlan),
+    /// Whoever sits at the terminal is asked this.
+    Asked(String),
+    /// It ended.
+    Finished {
+        /// Everything that it found.
+        report: Arc<RunReport>,
+        /// What there is now, where it was restored.
+        restored: Option<Restored>,
+    },
+    /// A database took its name, in a run that restored nothing.
+    Switched {
+        /// The one that took it.
+        from: String,
+        /// What there is now.
+        restored: Restored,
+    },
+    /// Single tables are there.
+    TablesRestored {
+        /// In this database.
+        database: String,
+        /// In this schema.
+        schema: String,
+        /// Their names in the backup, and how many rows each has.
+        tables: Vec<(String, u64)>,
+        /// Bytes of the backup that were read.
+        bytes_read: u64,
+        /// Bytes that it has.
+        bytes_there: u64,
+    },
+    /// What a restore had left in a database was removed.
+    Emptied {
+        /// Which.
+        database: String,
+    },
+    /// A database was removed that never got its name.
+    Dropped {
+        /// Which.
+        database: String,
+    },
+}
+
+/// What a restore is going to do.
+#[derive(Debug, Clone)]
+pub struct RestorePlan {
+    /// What about it, each with its label.
+    pub lines: Vec<(&'static str, String)>,
+    /// Nothing else is done.
+    pub is_all: bool,
+}
+
+/// A database that was restored and has its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// The name.
+    pub database: String,
+    /// The name of the one that had it before, where there was one.
+    pub before: Option<String>,
 }
 
 /// What a throwaway PostgreSQL runs in.
@@ -201,6 +288,25 @@ pub enum CleanupLine {
     },
     /// No sandbox was left behind.
     NothingLeft,
+    /// The sum of it.
+    Sum(String),
+}
+
+/// A line of a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CopyLine {
+    /// A backup was brought.
+    Copied {
+        /// Its name.
+        name: String,
+        /// Its size.
+        bytes: u64,
+    },
+    /// It was there.
+    There {
+        /// Its name.
+        name: String,
+    },
     /// The sum of it.
     Sum(String),
 }

@@ -24,6 +24,8 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 const CANNOT_TELL: u8 = 2;
 /// How long a run may take to end that was asked to: longer than an engine that hangs is waited for.
 const PATIENCE: Duration = Duration::from_secs(45);
+/// What a run may put on its stack: its steps are one in the other, each with all that it waits for.
+const STACK_BYTES: usize = 16 << 20;
 /// Signals within this time of the first are its echo.
 const ECHO: Duration = Duration::from_millis(300);
 
@@ -39,8 +41,13 @@ fn main() -> ExitCode {
     };
     // The system hands signals to the first thread. One that waits for a disk cannot take them, so
     // the work is done on another.
-    let work = std::thread::spawn(|| run(cli).unwrap_or_else(|error| report(&error)));
-    ExitCode::from(code_of(work.join()))
+    let work = std::thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(|| run(cli).unwrap_or_else(|error| report(&error)));
+    match work {
+        Ok(work) => ExitCode::from(code_of(work.join())),
+        Err(error) => ExitCode::from(report(&error.into())),
+    }
 }
 
 /// The exit code of the work. A defect of ours, which was told where it happened, says nothing of a
@@ -66,11 +73,11 @@ fn report(error: &anyhow::Error) -> u8 {
 
 fn run(cli: Cli) -> anyhow::Result<u8> {
     start_log(&cli.global)?;
-    let console = Arc::new(Console::new(style(&cli.global)));
     let command = match cli.command {
         Command::Backup { command } => command.into(),
         command => command,
     };
+    let console = Arc::new(Console::new(style(&cli.global, &command)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(async {
         let stop = Stop::default();
@@ -81,6 +88,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
     });
     // Threads that still read a backup end when nobody listens; they are not waited for.
     runtime.shutdown_background();
+    commands::end_children();
     console.finish();
     code
 }
@@ -99,22 +107,46 @@ async fn dispatch(
             Ok(0)
         }
         Command::Verify(args) => {
-            let settings = settings::verify(&args)?;
+            let settings = settings::verify(&args, &settings::process_environment)?;
             commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
-            let reports = settings::reports(&args, &settings::process_environment);
-            let events = Reports::open(&reports)?.after(events);
+            let reports = settings::reports(&args, &settings::process_environment)?;
+            let signer = commands::signer::have(reports.sign.as_ref(), events, stop).await?;
+            let events = Reports::open(&reports, signer)?.after(events);
             Ok(commands::verify::run(&settings, &events, stop).await.verdict().exit_code())
         }
+        Command::Restore(args) => {
+            let settings = settings::restore(&args, &settings::process_environment)?;
+            commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
+            Ok(commands::restore::run(&settings, events, stop).await?)
+        }
         Command::Cleanup(args) => {
-            let settings = settings::cleanup(&args);
+            let settings = settings::cleanup(&args)?;
             Ok(commands::cleanup::run(&settings, events).await?)
         }
+        Command::Copy(args) => {
+            let settings = settings::copy(&args)?;
+            Ok(commands::copy::run(&settings, events, stop).await?)
+        }
         Command::List(args) => {
-            console.answer(&commands::list::run(&settings::list(&args), events)?);
+            console.answer(&commands::list::run(&settings::list(&args)?, events)?);
             Ok(0)
         }
         Command::History(args) => {
-            console.answer(&commands::history::run(&settings::history(&args), events)?);
+            console.answer(&commands::history::run(&settings::history(&args)?, events)?);
+            Ok(0)
+        }
+        Command::Diff(args) => {
+            let settings = settings::diff(&args, &settings::process_environment)?;
+            Ok(commands::diff::run(&settings, console.data(), events, stop).await?)
+        }
+        Command::Extract(args) => {
+            let settings = settings::extract(&args, &settings::process_environment)?;
+            commands::extract::run(&settings, console.data(), events, stop).await?;
+            Ok(0)
+        }
+        Command::Keys(args) => {
+            let settings = settings::keys(&args, &settings::process_environment)?;
+            console.answer(&commands::keys::run(&settings, events, stop).await?);
             Ok(0)
         }
         Command::Backup { command } => {
@@ -154,6 +186,7 @@ fn left_by(command: &Command) -> &'static str {
         Command::Verify(_) => {
             "the throwaway server is left: the next run removes it, or `ccc-backup cleanup --sandbox`"
         }
+        Command::Extract(_) => "what was written is not whole",
         _ => "run it again: what was not removed is still there",
     }
 }
@@ -192,11 +225,12 @@ async fn watch_end(stop: Stop, left: &'static str) {
 /// Ends the process as it is, and says what is `left`.
 fn leave(why: &str, left: &str) -> ! {
     console::error(&format!("{why}: leaving without cleaning up"), &[], Some(left));
+    commands::end_children();
     std::process::exit(i32::from(CANNOT_TELL));
 }
 
 /// How to print. Bars and diagnostics would get into each other's way.
-fn style(global: &GlobalArgs) -> Style {
+fn style(global: &GlobalArgs, command: &Command) -> Style {
     let progress = match global.progress {
         _ if global.quiet => Show::Nothing,
         ProgressArg::Auto if global.verbose || std::env::var_os("RUST_LOG").is_some() => {
@@ -207,7 +241,13 @@ fn style(global: &GlobalArgs) -> Style {
         ProgressArg::None => Show::Nothing,
     };
     let on_github = settings::process_environment("GITHUB_ACTIONS");
-    Style { quiet: global.quiet, annotate: on_github.as_deref() == Some("true"), progress }
+    let on_stderr = matches!(command, Command::Create(args) if args.is_to_stdout());
+    Style {
+        quiet: global.quiet,
+        annotate: on_github.as_deref() == Some("true"),
+        progress,
+        on_stderr,
+    }
 }
 
 /// Diagnostics: to stderr with `--verbose` or `RUST_LOG`, and to `--log-file`.

@@ -4,11 +4,13 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-const DESCRIPTION: [&str; 2] = [
+const DESCRIPTION: [&str; 4] = [
     "create runs pg_dump and writes what it says, compressed, into a file that appears whole or not \
      at all, with a manifest beside it: rows and fingerprint of every table, and a checksum.",
     "verify restores a backup into a throwaway PostgreSQL in a container, checks what came back \
      against the dump and the manifest, and removes the container.",
+    "extract writes the rows of a table in a backup to stdout, and reads only what holds them.",
+    "diff says in what two backups differ, from their manifests alone, and of a table by its rows.",
 ];
 
 const ENVIRONMENT: [(&str, &str); 11] = [

@@ -1,7 +1,15 @@
-//! A connection to a PostgreSQL server of ours: facts, connecting, quoting, errors in words.
+//! Our own connections to PostgreSQL servers: facts, connecting, quoting, errors in words.
 //!
-//! Only the sandbox is reached this way; the source is reached by PostgreSQL's own client tools,
-//! so that every libpq setting keeps working.
+//! The sandbox is reached by a plain [`ConnectInfo`], a server that others use by a [`Target`], which
+//! comes to one. The source is reached by PostgreSQL's own client tools, so that every libpq setting keeps
+//! working.
+
+mod creating;
+mod hosts;
+mod refusal;
+mod target;
+mod terms;
+mod tls;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,20 +17,18 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 use tokio_postgres::error::ErrorPosition;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 
 pub use crate::model::quoting::{quote_ident, quote_literal, quote_qualified};
 use crate::model::secret::Secret;
+pub use creating::first_that_works;
+pub use refusal::{ConnectError, Refusal};
+pub use target::{Reached, Target};
+pub use terms::{Keepalive, Terms};
+use tls::Connector;
 
 /// How long an address may take to answer at all.
 const REACH_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long a server may take to accept a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// After so much silence a machine is asked whether it is there, and again as often.
-const KEEPALIVE: Duration = Duration::from_secs(5);
-/// So many questions without an answer end the connection. Machines answer them, not servers: a
-/// server may be as busy as it likes.
-const KEEPALIVES: u32 = 6;
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,13 +66,15 @@ pub struct ConnectInfo {
     pub address: Address,
     /// As whom.
     pub user: String,
-    /// The password of this run.
+    /// The password; empty is none.
     pub password: Secret,
     /// To which database.
     pub database: String,
     /// Whether event triggers fire for its sessions. That they do not is for superusers to say, from
     /// PostgreSQL 17 on, where one can keep everybody from connecting.
     pub event_triggers: bool,
+    /// On which terms.
+    pub terms: Terms,
 }
 
 impl ConnectInfo {
@@ -82,19 +90,14 @@ impl ConnectInfo {
             Address::Tcp { host, port } => config.host(host).port(*port),
             Address::Socket { dir, port } => config.host_path(dir).port(*port),
         };
-        config
-            .user(&self.user)
-            .password(self.password.expose())
-            .dbname(&self.database)
-            .application_name("ccc-backup")
-            .connect_timeout(CONNECT_TIMEOUT)
-            // A network that is gone says nothing: without these, a statement that takes long would
-            // be waited for, for hours.
-            .keepalives_idle(KEEPALIVE)
-            .keepalives_interval(KEEPALIVE)
-            .keepalives_retries(KEEPALIVES);
+        config.user(&self.user).dbname(&self.database);
+        if !self.password.expose().is_empty() {
+            config.password(self.password.expose());
+        }
+        self.terms.apply(&mut config);
         if !self.event_triggers {
-            config.options("-c event_triggers=off");
+            let options = self.terms.options.as_deref().unwrap_or_default();
+            config.options(format!("{options} -c event_triggers=off").trim_start());
         }
         config
     }
@@ -106,9 +109,10 @@ impl ConnectInfo {
     pub async fn reach(&self) -> std::io::Result<()> {
         let reached = async {
             match &self.address {
-                Address::Tcp { host, port } => {
-                    TcpStream::connect((host.as_str(), *port)).await.map(drop)
-                }
+                Address::Tcp { host, port } => match self.terms.hostaddr {
+                    Some(address) => TcpStream::connect((address, *port)).await.map(drop),
+                    None => TcpStream::connect((host.as_str(), *port)).await.map(drop),
+                },
                 Address::Socket { dir, port } => {
                     UnixStream::connect(dir.join(format!(".s.PGSQL.{port}"))).await.map(drop)
                 }
@@ -125,13 +129,14 @@ impl ConnectInfo {
     /// # Errors
     /// The driver's error; [`describe`] puts it in words.
     pub async fn connect(&self) -> Result<Session, tokio_postgres::Error> {
-        let (client, connection) = self.config().connect(NoTls).await?;
+        let connector = Connector(self.terms.tls.clone());
+        let (client, connection) = self.config().connect(connector.clone()).await?;
         let task = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(error = describe(&error), "connection ended");
             }
         });
-        Ok(Session { client, task })
+        Ok(Session { client, task, connector })
     }
 }
 
@@ -140,6 +145,18 @@ impl ConnectInfo {
 pub struct Session {
     client: Client,
     task: JoinHandle<()>,
+    connector: Connector,
+}
+
+impl Session {
+    /// Ends the statement that the server is busy with, if there is one: over a connection of its own, to the
+    /// same address and with the same TLS.
+    ///
+    /// # Errors
+    /// When the server cannot be reached. What becomes of the statement is told where it is waited for.
+    pub async fn cancel(&self) -> Result<(), tokio_postgres::Error> {
+        self.client.cancel_token().cancel_query(self.connector.clone()).await
+    }
 }
 
 impl std::ops::Deref for Session {
@@ -215,6 +232,15 @@ impl ServerError {
         })
     }
 
+    /// Whether a locale is meant that the server lacks or that does not fit: `invalid locale name` (42809, or
+    /// 22023 since 17), an encoding that does not go with it (42P17, 22023), a provider that was not compiled
+    /// in (0A000).
+    pub fn is_about_a_locale(error: &tokio_postgres::Error) -> bool {
+        Self::of(error).is_some_and(|error| {
+            matches!(error.code.as_str(), "42809" | "22023" | "42P17" | "0A000")
+        })
+    }
+
     /// Whether the error says that the server is in trouble and nothing of the statement: out of
     /// disk, memory or connections (class 53), shut down or crashed (57P), an I/O error (58).
     /// Source: PostgreSQL 15 documentation, appendix A.
@@ -252,6 +278,7 @@ mod tests {
             password: Secret::new("hunter2"),
             database: "restore_test".into(),
             event_triggers: true,
+            terms: Terms::default(),
         };
         assert!(!format!("{info:?}").contains("hunter2"));
     }
@@ -269,6 +296,7 @@ mod tests {
             password: Secret::new("x"),
             database: "x".into(),
             event_triggers: true,
+            terms: Terms::default(),
         };
         let servers = [
             at(Address::Tcp { host: "127.0.0.1".into(), port }),

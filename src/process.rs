@@ -5,10 +5,15 @@
 
 mod elsewhere;
 mod end;
+mod lines;
+mod program;
+pub mod shell;
 mod stderr;
+mod stdin;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -26,7 +31,10 @@ use stderr::keep_ends;
 
 pub use elsewhere::{Call, Elsewhere};
 pub use end::{Ended, ProcessError};
+pub use lines::Lines;
+pub use program::Program;
 pub use stderr::Ends;
+pub use stdin::write_stdin;
 
 /// How long a program that was asked to end may take.
 pub const GRACE: Duration = Duration::from_secs(1);
@@ -140,7 +148,26 @@ impl Invocation {
             let program_elsewhere = Remote::start(host.as_ref(), call)?;
             return Ok(Running { program, place: Place::Elsewhere(program_elsewhere) });
         }
-        let mut child = self.spawn([Stdio::null(), Stdio::piped(), Stdio::piped()], true)?;
+        self.start_here(Stdio::null())
+    }
+
+    /// The same of a program of this machine that is fed: with what writes to its stdin.
+    ///
+    /// # Errors
+    /// As [`Invocation::start`], and where the program runs elsewhere.
+    pub fn start_fed(&self) -> Result<(Running, OwnedFd), ProcessError> {
+        let program = self.program.display().to_string();
+        let failed = |source| ProcessError::Start { program: program.clone(), source };
+        if self.host.is_some() {
+            return Err(failed(std::io::ErrorKind::Unsupported.into()));
+        }
+        let (stdin, feed) = std::io::pipe().map_err(failed)?;
+        Ok((self.start_here(stdin.into())?, feed.into()))
+    }
+
+    fn start_here(&self, stdin: Stdio) -> Result<Running, ProcessError> {
+        let program = self.program.display().to_string();
+        let mut child = self.spawn([stdin, Stdio::piped(), Stdio::piped()], true)?;
         let stderr = child.stderr.take().map(|pipe| tokio::spawn(keep_ends(pipe)));
         Ok(Running { program, place: Place::Here { child, stderr } })
     }

@@ -56,6 +56,12 @@ def goals(summary):
         summary.ratio("create", "pg-dump-gzip"),
         0.55,
     )
+    for work in ("verify", "create"):
+        yield Goal(
+            f"`{work}` of a sealed backup, part of the time of an open one",
+            summary.ratio(f"{work}-sealed", work),
+            1.10,
+        )
     yield Goal("`create`, part of `pg_dump \\| gzip`'s file size", size_ratio(summary), 1.0)
     yield Goal(
         "peak memory of our process, in any run", peak(summary), 96, unit=" MiB", below=True

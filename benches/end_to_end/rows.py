@@ -56,6 +56,10 @@ class Work:
         }
         return sample
 
+    def verify_sealed(self):
+        """The same, of the backup that was sealed."""
+        return self.verify(self.dumps.sealed, "--identity", self.source.identity())
+
     def verify_ours(self):
         """The same, of the backup that we made."""
         return self.verify(self.dumps.ours)
@@ -84,14 +88,15 @@ class Work:
 
     # Making
 
-    def create(self, cores=None):
+    def create(self, cores=None, sealed=False):
         """Measures `ccc-backup create`."""
         output = self.source.work / "created/backup.sql.gz"
         output.parent.mkdir(exist_ok=True)
         try:
-            return self.source.create(self.database, output, cores)
+            return self.source.create(self.database, output, cores, sealed)
         finally:
             output.unlink(missing_ok=True)
+            output.with_name(f"{output.name}.age").unlink(missing_ok=True)
 
     def pg_dump(self, command):
         """Measures a shell command that writes a dump to the file $OUTPUT."""
@@ -112,6 +117,11 @@ def verifying(work, image, drill):
         "verify-no-content",
         "`ccc-backup verify --no-content`, our .sql.gz",
         lambda: work.verify(dumps.ours, "--no-content"),
+    )
+    yield Row(
+        "verify-sealed",
+        "`ccc-backup verify --identity`, our .sql.gz.age",
+        work.verify_sealed,
     )
     yield Row(
         "verify-one-member",
@@ -160,6 +170,9 @@ def creating(work, pigz):
     }
     titles = ("`pg_dump >file`", "`pg_dump \\| gzip`", "`pg_dump \\| pigz`", "`pg_dump -Z6`")
     yield Row("create", "`ccc-backup create`", work.create)
+    yield Row(
+        "create-sealed", "`ccc-backup create --encrypt-to`", lambda: work.create(sealed=True)
+    )
     for (key, command), title in zip(commands.items(), titles):
         if key != "pg-dump-pigz" or pigz:
             yield Row(key, title, lambda command=command: work.pg_dump(command))

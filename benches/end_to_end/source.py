@@ -38,6 +38,7 @@ class Dumps:
     """One database's dumps, all of the same contents."""
 
     ours: Path
+    sealed: Path = None
     one_member: Path = None
     plain: Path = None
     custom: Path = None
@@ -47,7 +48,7 @@ class Dumps:
         return json.loads(Path(f"{self.ours}.manifest.json").read_text(encoding="utf-8"))
 
     def files(self):
-        for path in (self.ours, self.one_member, self.plain, self.custom):
+        for path in (self.ours, self.sealed, self.one_member, self.plain, self.custom):
             yield path
         yield from self.directory.iterdir()
 
@@ -130,12 +131,14 @@ class Source:
             (place / name).mkdir(parents=True)
         dumps = Dumps(
             ours=place / "ours/backup.sql.gz",
+            sealed=place / "ours/sealed.sql.gz.age",
             one_member=place / "foreign/one_member.sql.gz",
             plain=place / "foreign/plain.sql",
             custom=place / "custom.dump",
             directory=place / "directory.dump",
         )
         self.create(database, dumps.ours)
+        self.create(database, dumps.sealed.with_suffix(""), sealed=True)
         archive = ["pg_dump", "--no-owner", "--no-acl", "-f"]
         for command in (
             ["pg_dump", *PLAIN, "-f", dumps.plain, database],
@@ -148,10 +151,26 @@ class Source:
         measure.run(["cat", *dumps.files()], self.env, "/dev/null")
         return dumps
 
-    def create(self, database, output, cores=None):
-        """Measures `ccc-backup create`."""
+    def create(self, database, output, cores=None, sealed=False):
+        """Measures `ccc-backup create`, which adds an ending of its own to what is sealed."""
         command = [self.settings.binary, "create", output, "--dbname", database, "--force"]
+        if sealed:
+            command += ["--encrypt-to", self.recipient()]
+            output = output.with_name(f"{output.name}.age")
         return self.measured(command, output, cores)
+
+    def recipient(self):
+        """The recipient of sealed dumps, whose identity is made when it is first asked for."""
+        if not self.identity().exists():
+            measure.run(
+                [self.settings.binary, "keys", "new", self.identity()], self.env, self.log("keys")
+            )
+        lines = self.identity().read_text(encoding="utf-8").splitlines()
+        return next(line.split()[-1] for line in lines if "public key" in line)
+
+    def identity(self):
+        """The file that opens sealed dumps."""
+        return self.work / "bench.key"
 
     def measured(self, command, output, cores=None):
         """Measures a dump of this server to the file `output`."""

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ccc_backup::archive::{Fields, Head};
 use ccc_backup::commands::open;
 use ccc_backup::model::format::Format;
+use ccc_backup::sealing::Unsealing;
 use libfuzzer_sys::fuzz_target;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +32,10 @@ fuzz_target!(|input: &[u8]| {
     let mut file = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
     file.write_all(input).unwrap();
     file.rewind().unwrap();
-    let Ok(Ok(archive)) = open::sniff(&open::open(file.path()).unwrap()) else { return };
+    let Ok(Ok(archive)) = open::sniff(&open::open(file.path()).unwrap(), &Unsealing::default())
+    else {
+        return;
+    };
     if archive.format() == Format::Plain {
         return;
     }

@@ -5,9 +5,9 @@
 
 use bytes::Bytes;
 use ccc_backup::dump::fingerprint::RowHasher;
-use ccc_backup::model::contents::TableFingerprint;
 use ccc_backup::dump::item::Item;
 use ccc_backup::dump::plain::Reader;
+use ccc_backup::model::contents::TableFingerprint;
 use libfuzzer_sys::fuzz_target;
 
 const HEAD: &[u8] = b"-- PostgreSQL database dump\nCOPY public.t (a) FROM stdin;\n";

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use ccc_backup::config::Config;
+use ccc_backup::sealing::Identities;
 use ccc_backup::store::history;
 use ccc_backup::store::manifest::{FORMAT_VERSION, Manifest};
 use ccc_backup::store::proof::{Backup, Memory};
@@ -29,7 +30,7 @@ fn without_fractions(mut value: Value) -> Value {
 }
 
 fn digests(manifest: &Manifest) -> impl Iterator<Item = &str> {
-    manifest.files.iter().chain(&manifest.globals).map(|file| file.sha256.as_str())
+    manifest.outline.files.iter().chain(&manifest.outline.globals).map(|file| file.sha256.as_str())
 }
 
 fn is_digest(text: &str) -> bool {
@@ -37,18 +38,18 @@ fn is_digest(text: &str) -> bool {
 }
 
 fn manifest(input: &[u8]) {
-    let parsed = Manifest::parse(input);
+    let parsed = Manifest::parse(input, &Identities::default());
     // Without its checksum, which no fuzzer finds.
     let bare = serde_json::from_slice::<Manifest>(input);
     for manifest in parsed.into_iter().chain(bare) {
-        let bytes = manifest.to_bytes().unwrap();
-        match Manifest::parse(&bytes) {
+        let bytes = manifest.to_bytes(None).unwrap();
+        match Manifest::parse(&bytes, &Identities::default()) {
             Ok(again) => assert_eq!(again, manifest),
             Err(error) => assert!(
-                manifest.format_version != FORMAT_VERSION
-                    || !manifest.requires.is_empty()
-                    || manifest.files.len() != 1
-                    || !is_digest(&manifest.sha256())
+                manifest.outline.format_version != FORMAT_VERSION
+                    || !manifest.outline.requires.is_empty()
+                    || manifest.outline.files.len() != 1
+                    || !is_digest(&manifest.outline.sha256())
                     || !digests(&manifest).all(is_digest),
                 "{error}"
             ),

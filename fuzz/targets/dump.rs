@@ -7,8 +7,8 @@ use bytes::Bytes;
 use ccc_backup::dump::contents::Contents;
 use ccc_backup::dump::flaw::Flaw;
 use ccc_backup::dump::item::{Facts, Item};
-use ccc_backup::dump::requirements::Requirements;
 use ccc_backup::dump::plain::Reader;
+use ccc_backup::dump::requirements::Requirements;
 use ccc_backup::dump::script::Script;
 use libfuzzer_sys::fuzz_target;
 

@@ -7,7 +7,7 @@ use std::io::{Cursor, Read};
 use std::num::NonZeroUsize;
 
 use ccc_backup::packing::member_index::MemberIndex;
-use ccc_backup::packing::unpack::{Compression, decompress, decompress_ahead, decompress_noting};
+use ccc_backup::packing::unpack::{decompress, decompress_ahead, decompress_noting, packing_of};
 use libfuzzer_sys::fuzz_target;
 
 /// A few bytes can be many.
@@ -21,7 +21,7 @@ fn read(stream: Box<dyn Read + Send>) -> (Vec<u8>, Option<String>) {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let compression = Compression::of(input);
+    let compression = packing_of(input);
     let threads = const { NonZeroUsize::new(2).unwrap() };
     let (here, ahead) = (MemberIndex::default(), MemberIndex::default());
     let raw = || Cursor::new(input.to_vec());

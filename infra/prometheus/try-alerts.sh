@@ -19,12 +19,13 @@ PATH=$root/target/tools:$PATH
 
 work=$(mktemp -d)
 chmod 711 "$work" # the source server runs as another user, who has to pass through
-children=() stop=''
+# shellcheck source=/dev/null
+source "$root/infra/source.sh"
+children=()
 clean_up() {
     trap '' EXIT HUP INT TERM
     [[ ${#children[@]} == 0 ]] || { kill "${children[@]}" && wait "${children[@]}"; } 2>/dev/null || true
-    # The source server ends with its standard input.
-    [[ -z $stop ]] || { exec {stop}>&- && wait "$server"; } || true
+    stop_source
     cd / && rm -rf -- "$work"
 }
 trap clean_up EXIT
@@ -38,17 +39,6 @@ die() {
     exit 1
 }
 
-# Below the ports that the kernel hands out by itself.
-free_port() {
-    local port
-    for port in $(shuf -i 20000-29999 -n 20); do
-        (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || {
-            echo "$port"
-            return
-        }
-    done
-}
-
 now=$(date +%s)
 mkdir "$work"/{backups,textfile,data}
 cd "$work"
@@ -56,15 +46,9 @@ export CCC_BACKUP_DIR=$work/backups CCC_BACKUP_METRICS_FILE=$work/textfile/ccc-b
 
 # --- The database ---
 
-DB_HOST=127.0.0.1 DB_PORT=$(free_port) DB_NAME=ccc DB_USER=postgres
-DB_PASSWORD=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-export DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD SOURCE_PASSWORD=$DB_PASSWORD
-coproc source { exec "$root/tests/fixtures/source-server.sh" "$work/source" "$DB_PORT"; }
-# shellcheck disable=SC2154 # coproc sets it
-server=$source_PID stop=${source[1]}
-read -r _ <&"${source[0]}" || exit 1 # it has said why
-PGHOST=$DB_HOST PGPORT=$DB_PORT PGUSER=$DB_USER PGPASSWORD=$DB_PASSWORD \
-    "$root/tests/fixtures/make-database.sh" "$DB_NAME" >make-database.log 2>&1 || die 'no database' make-database.log
+choose_source ccc
+start_source
+fill_source >make-database.log 2>&1 || die 'no database' make-database.log
 
 # --- Prometheus and node_exporter ---
 

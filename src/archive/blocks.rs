@@ -10,9 +10,9 @@ use super::toc::Toc;
 use super::{ArchiveError, ArchiveFlaw, corrupt};
 
 /// A block of rows.
-const DATA: u8 = 1;
+pub(super) const DATA: u8 = 1;
 /// A block of large objects.
-const LARGE_OBJECTS: u8 = 3;
+pub(super) const LARGE_OBJECTS: u8 = 3;
 
 /// Passes over all blocks to the end of the archive. Every entry that has data has a block. Tells whether
 /// zeros follow.
@@ -52,7 +52,7 @@ pub(super) fn walk<R: Read>(fields: &mut Fields<R>, toc: &Toc) -> Result<bool, A
 }
 
 /// The pieces of a block: each its length and its bytes, up to one of no length.
-fn pass_over<R: Read>(fields: &mut Fields<R>) -> Result<(), ArchiveError> {
+pub(super) fn pass_over<R: Read>(fields: &mut Fields<R>) -> Result<(), ArchiveError> {
     loop {
         match u64::try_from(fields.int()?) {
             Ok(0) => return Ok(()),

@@ -1,4 +1,4 @@
-//! An archive of the directory format as it lies on the disk: a flat directory of files.
+//! An archive of the directory format as it lies there, on the disk or elsewhere: a flat directory of files.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -7,24 +7,51 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::packing::file::FileError;
+use crate::model::damage::Damage;
+use crate::model::suffix::{SEALED, without_seal};
+use crate::packing::file::{BackupFile, FileError};
+use crate::packing::folder::{Entry, Folder};
+use crate::sealing::{self, Identities, UnsealError, Unsealing};
 
 /// A file of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Its name.
+    /// Its name as pg_dump gives it.
     pub name: OsString,
-    /// Its size in bytes.
+    /// Whether it is sealed, and has a name that says so.
+    pub is_sealed: bool,
+    /// Its size in bytes, as it lies there.
     pub bytes: u64,
     modified: Option<SystemTime>,
+    /// What stands for that elsewhere than on a disk.
+    tag: Option<String>,
+}
+
+/// Where it is.
+#[derive(Debug, Clone)]
+enum At {
+    Disk(Arc<File>),
+    Elsewhere(Arc<dyn Folder>),
 }
 
 /// An open directory.
 #[derive(Debug, Clone)]
 pub struct ArchiveDirectory {
     path: PathBuf,
-    directory: Arc<File>,
+    at: At,
     members: Vec<Member>,
+    identities: Identities,
+}
+
+impl Member {
+    /// Its name as it lies there.
+    pub fn file_name(&self) -> OsString {
+        let mut name = self.name.clone();
+        if self.is_sealed {
+            name.push(SEALED);
+        }
+        name
+    }
 }
 
 impl ArchiveDirectory {
@@ -35,8 +62,41 @@ impl ArchiveDirectory {
     /// When it is not there, no directory, or may not be read.
     pub fn open_at(path: &Path) -> Result<Self, FileError> {
         let fail = |source: io::Error| FileError::of(path, source);
-        let directory = Arc::new(File::open(path).map_err(fail)?);
-        Ok(Self { path: path.to_owned(), directory, members: list(path).map_err(fail)? })
+        let at = At::Disk(Arc::new(File::open(path).map_err(fail)?));
+        let (members, identities) = (list(path).map_err(fail)?, Identities::default());
+        Ok(Self { path: path.to_owned(), at, members, identities })
+    }
+
+    /// Opens a directory that lies elsewhere, by its name.
+    ///
+    /// # Errors
+    /// The network's.
+    pub fn elsewhere(path: &Path, folder: Arc<dyn Folder>) -> io::Result<Self> {
+        let (members, identities) = (list_folder(&*folder)?, Identities::default());
+        Ok(Self { path: path.to_owned(), at: At::Elsewhere(folder), members, identities })
+    }
+
+    /// Whether it is a directory of this machine, which other programs can read by its path.
+    pub fn is_local(&self) -> bool {
+        matches!(self.at, At::Disk(_))
+    }
+
+    /// The same directory, of whose sealed files is read what is in them.
+    ///
+    /// # Errors
+    /// [`UnsealError`], of its table of contents.
+    pub fn unsealed_with(self, unsealing: &Unsealing) -> Result<Self, UnsealError> {
+        let opened = Self { identities: unsealing.identities.clone(), ..self };
+        let toc = opened.members.iter().find(|member| member.name == "toc.dat");
+        if let Some(toc) = toc.filter(|toc| toc.is_sealed) {
+            sealing::open(opened.at_rest(toc)?, &opened.identities)?;
+        }
+        Ok(opened)
+    }
+
+    /// Whether files of it are sealed.
+    pub fn is_sealed(&self) -> bool {
+        self.members.iter().any(|member| member.is_sealed)
     }
 
     /// The path it was opened by.
@@ -44,9 +104,12 @@ impl ArchiveDirectory {
         &self.path
     }
 
-    /// The directory itself, to lock it.
-    pub fn file(&self) -> &File {
-        &self.directory
+    /// The directory itself, to lock it, where it is one of this machine.
+    pub fn file(&self) -> Option<&File> {
+        match &self.at {
+            At::Disk(directory) => Some(directory),
+            At::Elsewhere(_) => None,
+        }
     }
 
     /// Its members, ordered by their names.
@@ -59,18 +122,68 @@ impl ArchiveDirectory {
         self.members.iter().map(|member| member.bytes).sum()
     }
 
-    /// Opens a member.
+    /// Opens a member as it lies there.
     ///
     /// # Errors
     /// The system's.
-    pub fn open(&self, member: &Member) -> io::Result<File> {
-        File::open(self.path.join(&member.name))
+    pub fn at_rest(&self, member: &Member) -> io::Result<BackupFile> {
+        if let At::Elsewhere(folder) = &self.at {
+            return folder.open(&member.file_name());
+        }
+        BackupFile::open(&self.path.join(member.file_name())).map_err(|error| match error {
+            FileError::Unreadable { source, .. } => source,
+            other => io::Error::other(other.to_string()),
+        })
+    }
+
+    /// Opens a member, of which is read what is sealed in it.
+    ///
+    /// # Errors
+    /// The system's; [`crate::model::damage::Damage`] in it, where the member does not open.
+    pub fn open(&self, member: &Member) -> io::Result<BackupFile> {
+        let file = self.at_rest(member)?;
+        if !member.is_sealed {
+            return Ok(file);
+        }
+        sealing::open(file, &self.identities).map_err(|error| match error {
+            UnsealError::Damaged(damage) => damage.into(),
+            UnsealError::Disk(error) => error,
+            // The table of contents was opened by these keys.
+            UnsealError::NoKey { .. } => {
+                let cause = "it is not sealed for those that its directory is sealed for";
+                Damage::Corrupt { format: "age", cause: cause.to_owned() }.into()
+            }
+            other => io::Error::other(other.to_string()),
+        })
     }
 
     /// Whether anything in it was written to since it was opened.
     pub fn has_changed(&self) -> bool {
-        list(&self.path).map_or(true, |now| now != self.members)
+        match &self.at {
+            At::Disk(_) => list(&self.path).map_or(true, |now| now != self.members),
+            // What cannot be asked is not said to have changed: whoever could not read says why.
+            At::Elsewhere(folder) => list_folder(&**folder).is_ok_and(|now| now != self.members),
+        }
     }
+}
+
+fn list_folder(folder: &dyn Folder) -> io::Result<Vec<Member>> {
+    let shown = |entry: &Entry| !entry.name.as_encoded_bytes().starts_with(b".");
+    let entries = folder.list()?.into_iter().filter(shown);
+    let mut members: Vec<Member> = entries
+        .map(|entry| {
+            let open = without_seal(&entry.name).map(OsString::from);
+            Member {
+                is_sealed: open.is_some(),
+                name: open.unwrap_or(entry.name),
+                bytes: entry.bytes,
+                modified: None,
+                tag: Some(entry.tag),
+            }
+        })
+        .collect();
+    members.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(members)
 }
 
 fn list(path: &Path) -> io::Result<Vec<Member>> {
@@ -88,10 +201,13 @@ fn list(path: &Path) -> io::Result<Vec<Member>> {
             Err(error) => return Err(error),
         };
         if metadata.is_file() {
+            let open = without_seal(&name).map(OsString::from);
             members.push(Member {
-                name,
+                is_sealed: open.is_some(),
+                name: open.unwrap_or(name),
                 bytes: metadata.len(),
                 modified: metadata.modified().ok(),
+                tag: None,
             });
         }
     }

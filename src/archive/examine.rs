@@ -11,7 +11,7 @@ use super::members::{Members, TOC, drain, read_toc};
 use super::toc::{self, Extra};
 use super::{ArchiveError, ArchiveFlaw, CUSTOM, Head, UnknownVersion, blocks, tar};
 use crate::archive::directory::{ArchiveDirectory, Member};
-use crate::model::damage::damage;
+use crate::model::damage::{damage, refusal};
 use crate::model::files::{FileFacts, sha256_of_directory};
 use crate::model::format::Format;
 use crate::model::packing::Packing;
@@ -65,7 +65,7 @@ pub(super) fn head_of_file(file: &BackupFile, packing: Packing, format: Format) 
 /// The same for a directory.
 pub(super) fn head_of_directory(directory: &ArchiveDirectory) -> Option<Head> {
     let toc = directory.members().iter().find(|member| member.name == TOC)?;
-    Head::read(&mut Fields::new(directory.open(toc).ok()?)).ok()
+    Head::read(&mut Fields::new(directory.open(toc).ok()?.raw())).ok()
 }
 
 /// Reads an archive of the formats custom or tar.
@@ -79,10 +79,12 @@ pub(super) fn examine_file(
     cancel: &CancellationToken,
     progress: Progress,
 ) -> Result<Examined, ReadError> {
-    let raw = Watched { raw: file.raw(), cancel: cancel.clone(), progress, before: 0, read: 0 };
+    let raw = file.at_rest();
+    let raw = Watched { raw, cancel: cancel.clone(), progress, before: 0, read: 0 };
     let hashing = Hashing::new(raw);
     let (members, mut padded, mut rows) = (MemberIndex::default(), false, Vec::new());
-    let stream = Noting::new(decompress_noting(hashing.clone(), packing, &members));
+    let packed = file.unsealing(hashing.clone());
+    let stream = Noting::new(decompress_noting(packed, packing, &members));
     let read = match format {
         Format::Tar => tar::read(stream.clone(), &|| stream.position(), &mut rows),
         _ => custom(stream.clone(), &mut padded, &mut rows),
@@ -91,10 +93,29 @@ pub(super) fn examine_file(
     if matches!(head, Err(Fault::Flaw(_))) && file.has_changed_line_ends()? {
         head = Err(Fault::Flaw(ArchiveFlaw::LineEnds));
     }
+    let failed = if head.is_err() { file.check_unsealing().err() } else { None };
     let sha256 = hashing.finish(cancel).map_err(|error| of_disk(error, cancel))?;
     let padded = padded || members.padded();
     let sha256 = sha256.ok_or(ReadError::Interrupted)?;
+    if let Some(error) = failed {
+        return Err(match refusal(&error) {
+            Some(refusal) => ReadError::Refused { refusal: refusal.clone(), sha256 },
+            None => of_disk(error, cancel),
+        });
+    }
     Ok(Examined { head, padded, sha256, files: Vec::new(), rows })
+}
+
+/// Reads an archive of the custom format as it comes, to its end.
+///
+/// # Errors
+/// When the stream fails; a bad archive is a value.
+pub fn examine_stream(stream: impl Read) -> Result<(Result<Head, Fault>, Vec<RowsAt>), ReadError> {
+    let (mut padded, mut rows) = (false, Vec::new());
+    let stream = Noting::new(stream);
+    let read = custom(stream.clone(), &mut padded, &mut rows);
+    let head = fault_of(read, &stream, &CancellationToken::new())?;
+    Ok((head, rows))
 }
 
 fn custom(
@@ -105,7 +126,7 @@ fn custom(
     let mut fields = Fields::new(stream);
     let head = Head::read(&mut fields)?;
     head.expect(CUSTOM)?;
-    let toc = toc::read(&mut fields, &head, Extra::Place)?;
+    let toc = toc::read(&mut fields, &head, Extra::Place, 0)?;
     let placed = toc.entries.iter().filter(|entry| entry.offset > 0);
     rows.extend(placed.filter_map(|entry| {
         entry.rows(Span { file: 0, offset: entry.offset, bytes: None, rows: None })
@@ -131,6 +152,9 @@ fn fault_of<R: Read>(
                 let (damage, at) = (damage.clone(), stream.position());
                 Ok(Err(Fault::Flaw(ArchiveFlaw::Damaged { damage, at })))
             }
+            None if refusal(&error).is_some() => {
+                Ok(Err(Fault::Flaw(ArchiveFlaw::Cut { at: stream.position() })))
+            }
             None => Err(of_disk(error, cancel)),
         },
         (None, Ok(head)) => Ok(Ok(head)),
@@ -152,7 +176,10 @@ pub(super) fn examine_directory(
     let read = |error| of_disk(error, cancel);
     let toc = directory.members().iter().find(|member| member.name == TOC);
     let known = match toc {
-        Some(toc) => read_toc(directory.open(toc).map_err(read)?),
+        Some(toc) => match directory.open(toc) {
+            Ok(file) => read_toc(file.raw(), 0),
+            Err(error) => Err(ArchiveError::Disk(error)),
+        },
         None => Err(ArchiveFlaw::LostMember {
             name: TOC.to_owned(),
             object: "its table of contents".to_owned(),
@@ -163,31 +190,49 @@ pub(super) fn examine_directory(
         Ok((head, toc)) => (Ok(head), Some(Members::new(toc))),
         Err(ArchiveError::Flaw(flaw)) => (Err(Fault::Flaw(flaw)), None),
         Err(ArchiveError::Version(version)) => (Err(Fault::Version(version)), None),
-        Err(ArchiveError::Disk(error)) => return Err(read(error)),
+        Err(ArchiveError::Disk(error)) => match damage(&error) {
+            Some(damage) => {
+                let flaw = ArchiveFlaw::Damaged { damage: damage.clone(), at: 0 };
+                (Err(Fault::Flaw(flaw)), None)
+            }
+            None => return Err(read(error)),
+        },
     };
     let (mut files, mut rows, mut before) = (Vec::new(), Vec::new(), 0);
     let mut flaw = None;
     for member in directory.members() {
-        let name = member.name.to_string_lossy().into_owned();
+        let (name, file) = (member.name.to_string_lossy(), member.file_name());
+        let file = file.to_string_lossy().into_owned();
         let span = Span { file: files.len(), offset: 0, bytes: Some(member.bytes), rows: None };
         rows.extend(members.as_ref().and_then(|members| members.rows(&name, span)));
         let raw = Watched {
-            raw: directory.open(member).map_err(read)?,
+            raw: directory.at_rest(member).map_err(read)?.at_rest(),
             cancel: cancel.clone(),
             progress: Arc::clone(progress),
             before,
             read: 0,
         };
         let hashing = Hashing::new(raw);
-        let found = check(member, members.as_mut(), hashing.clone());
+        let found = match directory.open(member) {
+            Ok(file) => check(member, members.as_mut(), file.unsealing(hashing.clone())),
+            Err(error) => Err(ArchiveError::Disk(error)),
+        };
         match found {
             Ok(()) => {}
-            Err(ArchiveError::Disk(error)) => return Err(read(error)),
+            Err(ArchiveError::Disk(error)) => match damage(&error) {
+                Some(damage) => {
+                    let (name, object) = (file.clone(), "a part of the backup".to_owned());
+                    let damaged =
+                        ArchiveFlaw::DamagedMember { name, object, damage: damage.clone() };
+                    flaw = flaw.or(Some(damaged));
+                }
+                None => return Err(read(error)),
+            },
             Err(ArchiveError::Flaw(found)) => flaw = flaw.or(Some(found)),
             Err(ArchiveError::Version(_)) => {}
         }
         let sha256 = hashing.finish(cancel).map_err(read)?.ok_or(ReadError::Interrupted)?;
-        files.push(FileFacts { name, bytes: member.bytes, sha256 });
+        files.push(FileFacts { name: file, bytes: member.bytes, sha256 });
         before += member.bytes;
     }
     if let Some(Err(ArchiveError::Flaw(found))) = members.map(Members::finish) {

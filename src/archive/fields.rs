@@ -105,4 +105,16 @@ impl<R: Read> Fields<R> {
         }
         Ok(())
     }
+
+    /// Up to as many bytes as `buffer` has room for, at least one.
+    pub(super) fn some(&mut self, buffer: &mut [u8]) -> Result<usize, ArchiveError> {
+        let read = loop {
+            match self.stream.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other.map_err(ArchiveError::Disk)?,
+            }
+        };
+        self.at += read as u64;
+        if read == 0 { Err(ArchiveFlaw::Cut { at: self.at }.into()) } else { Ok(read) }
+    }
 }

@@ -7,13 +7,23 @@ pub(crate) enum Looks {
     /// A container of files, or a packing, that is not looked into.
     Packed(&'static str),
     /// Encrypted by this program, which is undone so.
-    Encrypted(&'static str, &'static str),
+    Encrypted(&'static str, How),
     /// PostgreSQL's files themselves.
     Physical,
     /// No backup at all.
     Other(&'static str),
 }
 
+/// How what another program encrypted is decrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// By a command that reads the file from its standard input, and writes to its standard output.
+    Command(&'static str),
+    /// Otherwise, in words.
+    ByHand(&'static str),
+}
+
+use How::{ByHand, Command};
 use Looks::{Encrypted, Other, Packed};
 
 /// How such files begin.
@@ -30,13 +40,13 @@ const BEGINNINGS: [(&[u8], Looks); 27] = [
     (b"\xff\x06\0\0sNaPpY", Packed("compressed by snappy")),
     (b"-----BEGIN PGP MESSAGE-----", GPG),
     (b"Salted__", OPENSSL),
-    (b"U2FsdGVkX1", OPENSSL),
+    (b"U2FsdGVkX1", OPENSSL_BASE64),
     (b"age-encryption.org/", AGE),
     (b"-----BEGIN AGE ENCRYPTED FILE-----", AGE),
-    (b"$ANSIBLE_VAULT;", Encrypted("Ansible Vault", "ansible-vault decrypt")),
+    (b"$ANSIBLE_VAULT;", Encrypted("Ansible Vault", ByHand("ansible-vault decrypt"))),
     (b"-----BEGIN PKCS7-----", SMIME),
     (b"-----BEGIN CMS-----", SMIME),
-    (b"LUKS\xba\xbe", Encrypted("LUKS", "cryptsetup open, and take the dump out of it")),
+    (b"LUKS\xba\xbe", Encrypted("LUKS", ByHand("cryptsetup open, and take the dump out of it"))),
     (b"%PDF", Other("a PDF document")),
     (b"\xff\xfe", Other(UTF_16)),
     (b"\xfe\xff", Other(UTF_16)),
@@ -49,10 +59,15 @@ const BEGINNINGS: [(&[u8], Looks); 27] = [
     (b"PG_VERSION\0", Looks::Physical),
     (b"./PG_VERSION\0", Looks::Physical),
 ];
-const GPG: Looks = Encrypted("gpg", "gpg --decrypt");
-const OPENSSL: Looks = Encrypted("openssl", "openssl enc -d");
-const AGE: Looks = Encrypted("age", "age --decrypt");
-const SMIME: Looks = Encrypted("openssl", "openssl cms -decrypt");
+const GPG: Looks = Encrypted("gpg", Command("gpg --batch --decrypt"));
+const OPENSSL: Looks =
+    Encrypted("openssl", Command("openssl enc -d -aes-256-cbc -pass env:BACKUP_ENCRYPTION_KEY"));
+const OPENSSL_BASE64: Looks =
+    Encrypted("openssl", Command("openssl enc -d -a -aes-256-cbc -pass env:BACKUP_ENCRYPTION_KEY"));
+/// Within a packing: what is encrypted itself is opened before anybody looks.
+const AGE: Looks = Encrypted("age", ByHand("unpack it, and give --identity for what comes of it"));
+const SMIME: Looks =
+    Encrypted("openssl", Command("openssl cms -decrypt -inform PEM -inkey KEY.pem"));
 const UTF_16: &str = "UTF-16 text, as a redirect in PowerShell writes it; use `pg_dump -f` instead";
 
 /// What these first bytes of a file are; `None` where they may be a dump's.

@@ -27,11 +27,11 @@ const MOST_NAMES: usize = 1 << 20;
 const LINE_BYTES: u64 = 2048;
 
 /// Reads the table of contents that is a member of its own.
-pub(super) fn read_toc<R: Read>(stream: R) -> Result<(Head, Toc), ArchiveError> {
+pub(super) fn read_toc<R: Read>(stream: R, copy_bytes: usize) -> Result<(Head, Toc), ArchiveError> {
     let mut fields = Fields::new(stream);
     let head = Head::read(&mut fields)?;
     head.expect(TAR)?;
-    let toc = toc::read(&mut fields, &head, Extra::File)?;
+    let toc = toc::read(&mut fields, &head, Extra::File, copy_bytes)?;
     let at = fields.at();
     match fields.next_byte()? {
         None => Ok((head, toc)),
@@ -94,7 +94,7 @@ impl Members {
         }
         match self.expected.get(bare) {
             Some(entry) => {
-                let end = if entry.copied { End::OfRows } else { End::Some };
+                let end = if entry.copied() { End::OfRows } else { End::Some };
                 read_data(name, bytes, raw, &entry.object(), end)
             }
             None if bare.starts_with("blob_") => {
@@ -190,7 +190,7 @@ fn is_opaque(name: &str) -> bool {
 }
 
 /// The name without what compression adds to it.
-fn bare(name: &str) -> &str {
+pub(super) fn bare(name: &str) -> &str {
     PACKINGS.iter().find_map(|packing| name.strip_suffix(packing.suffix())).unwrap_or(name)
 }
 

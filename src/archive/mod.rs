@@ -5,12 +5,14 @@
 //! the bytes. Source: PostgreSQL 15 to 18, `pg_backup_archiver.c`, `ReadHead` and `ReadToc`.
 
 mod blocks;
+mod convert;
 pub mod directory;
 mod examine;
 mod fields;
 mod looks;
 mod members;
 mod open_backup;
+pub mod pick;
 pub mod sniff;
 mod tar;
 mod toc;
@@ -21,9 +23,11 @@ use thiserror::Error;
 
 use crate::model::damage::{Damage, OLDER};
 use crate::model::outcome::grouped;
+use crate::model::packing::Packing;
 use crate::model::version::major_of;
 
-pub use examine::{Examined, Fault};
+pub use convert::{ConvertError, Files, rows_in, to_directory};
+pub use examine::{Examined, Fault, examine_stream};
 pub use fields::Fields;
 pub use open_backup::{OpenBackup, Storage};
 
@@ -162,6 +166,8 @@ pub struct Head {
     pub version: (u8, u8),
     /// Whether pg_dump compressed the data.
     pub compressed: bool,
+    /// How it did in the custom format; `None` for a way that is not known here.
+    packing: Option<Packing>,
     /// Name of the database that was dumped.
     pub database: Option<String>,
     /// Version of its server, such as `15.18 (Debian 15.18-0+deb12u1)`.
@@ -194,14 +200,19 @@ impl Head {
         }
         (fields.int_size, fields.offset_size) = (int_size.into(), offset_size.into());
         // The method since 1.15; before, a level of gzip.
-        let compressed = if version >= (1, 15) { fields.byte()? != 0 } else { fields.int()? != 0 };
+        let method = if version >= (1, 15) {
+            i64::from(fields.byte()?)
+        } else {
+            i64::from(fields.int()? != 0)
+        };
         // When it was made: seconds, minutes, hours, day, month, year, summer time.
         for _ in 0..7 {
             fields.int()?;
         }
         Ok(Self {
             version,
-            compressed,
+            compressed: method != 0,
+            packing: packing_of(method),
             database: fields.text(NAME_BYTES)?,
             server_version: fields.text(NAME_BYTES)?,
             pg_dump_version: fields.text(NAME_BYTES)?,
@@ -243,6 +254,17 @@ impl Head {
         }
         Err(corrupt("its head names another format", MAGIC.len() as u64 + 5))
     }
+}
+
+/// How data are compressed, by their numbers. Source: `compression.h`, `pg_compress_algorithm`.
+const METHODS: [Packing; 4] = [Packing::None, Packing::Gzip, Packing::Lz4, Packing::Zstd];
+
+fn packing_of(method: i64) -> Option<Packing> {
+    METHODS.get(usize::try_from(method).ok()?).copied()
+}
+
+fn method_of(packing: Packing) -> u8 {
+    (0..).zip(METHODS).find_map(|(method, of)| (of == packing).then_some(method)).unwrap_or(0)
 }
 
 fn corrupt(what: &'static str, at: u64) -> ArchiveError {

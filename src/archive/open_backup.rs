@@ -35,6 +35,14 @@ impl Storage {
         }
     }
 
+    /// Whether it is on this machine, where other programs can read it by its path.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::File(file) => file.is_local(),
+            Self::Directory(directory) => directory.is_local(),
+        }
+    }
+
     /// Its size in bytes, of a directory that of its files together.
     pub fn bytes(&self) -> u64 {
         match self {
@@ -55,7 +63,7 @@ impl Storage {
     pub fn handle(&self) -> Option<&File> {
         match self {
             Self::File(file) => file.local(),
-            Self::Directory(directory) => Some(directory.file()),
+            Self::Directory(directory) => directory.file(),
         }
     }
 }
@@ -101,6 +109,14 @@ impl OpenBackup {
     /// Whether it was written to, replaced or removed since it was opened.
     pub fn has_changed(&self) -> bool {
         self.storage.has_changed()
+    }
+
+    /// Whether it is encrypted, and what is in it is read.
+    pub fn is_unsealed(&self) -> bool {
+        match &self.storage {
+            Storage::File(file) => file.is_unsealed(),
+            Storage::Directory(directory) => directory.is_sealed(),
+        }
     }
 
     /// Its format.
@@ -169,17 +185,22 @@ fn send_directory(
             // Longer than pg_dump's names are: it is something else's.
             continue;
         }
-        header.set_size(member.bytes);
+        let file = directory.open(member)?;
+        if file.bytes() != member.bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let bytes = file.length()?;
+        header.set_size(bytes);
         header.set_mode(0o600);
         header.set_cksum();
         sink.write_all(header.as_bytes())?;
-        let mut data = directory.open(member)?.take(member.bytes);
+        let mut data = file.raw().take(bytes);
         let copied = copy(&mut data, sink, sent, progress)?;
-        if copied - sent < member.bytes {
+        if copied - sent < bytes {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         sent = copied;
-        let filled = member.bytes.next_multiple_of(512) - member.bytes;
+        let filled = bytes.next_multiple_of(512) - bytes;
         sink.write_all(&[0; 512][..filled as usize])?;
     }
     sink.write_all(&[0; 1024])?;

@@ -3,7 +3,9 @@
 use thiserror::Error;
 
 use super::MAGIC;
+pub use super::looks::How;
 use super::looks::{Looks, looks};
+use crate::model::damage::Damage;
 use crate::model::format::Format;
 
 /// Bytes of the beginning that are enough to tell.
@@ -21,7 +23,7 @@ pub enum Kind {
     /// Another program's format, which may hold a good backup.
     Packed(&'static str),
     /// Encrypted by this program; what undoes it.
-    Encrypted(&'static str, &'static str),
+    Encrypted(&'static str, How),
     /// A copy of a server's files.
     Physical,
 }
@@ -35,6 +37,9 @@ pub enum NotADump {
     /// The beginning of another kind of file.
     #[error("not a PostgreSQL dump: it looks like {0}")]
     Looks(&'static str),
+    /// It is encrypted, and does not open even with its key.
+    #[error("{0}")]
+    Damaged(Damage),
 }
 
 /// Tells what `start`, the first [`ENOUGH`] bytes of a file, begins.

@@ -34,7 +34,7 @@ pub(super) fn read(
                 members.read(&name, bytes, &mut entry)?;
             }
             None if name == TOC => {
-                let (head, toc) = read_toc(&mut entry)?;
+                let (head, toc) = read_toc(&mut entry, 0)?;
                 found = Some((head, Members::new(toc)));
             }
             None => return Err(corrupt("its first member is not toc.dat", 0)),

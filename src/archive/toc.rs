@@ -19,6 +19,8 @@ pub(super) struct Toc {
     pub(super) entries: Vec<Entry>,
     /// Whether these are all: the memory they may take is bounded.
     pub(super) complete: bool,
+    /// The statements that pg_restore sends first: encoding, literals, search path.
+    pub(super) session: Vec<u8>,
 }
 
 /// An entry that has data.
@@ -28,8 +30,9 @@ pub(super) struct Entry {
     pub(super) id: i64,
     /// Its file, in the formats directory and tar.
     pub(super) file: String,
-    /// Whether its data are rows of a COPY statement, whose end is known.
-    pub(super) copied: bool,
+    /// The COPY statement whose rows its data are; as much of it as was asked for. None where they are
+    /// statements.
+    pub(super) copy: Option<Vec<u8>>,
     /// Whether its data are large objects.
     pub(super) large_objects: bool,
     /// Where its block of data begins, in the custom format; 0 where pg_dump could not note it.
@@ -42,12 +45,23 @@ pub(super) struct Entry {
 impl Entry {
     fn size(&self) -> usize {
         let texts = [&self.file, &self.kind, &self.name].map(String::len).iter().sum::<usize>();
-        size_of::<Self>() + texts + self.schema.as_ref().map_or(0, String::len)
+        let copy = self.copy.as_ref().map_or(0, Vec::len);
+        size_of::<Self>() + texts + copy + self.schema.as_ref().map_or(0, String::len)
+    }
+
+    /// Whether its data are rows of a COPY statement, whose end is known.
+    pub(super) fn copied(&self) -> bool {
+        self.copy.is_some()
+    }
+
+    /// Whether its data are the rows of a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.kind == ROWS
     }
 
     /// The rows that it holds, at this place, where it is known where they end.
     pub(super) fn rows(&self, span: Span) -> Option<RowsAt> {
-        let schema = self.schema.clone().filter(|_| self.copied)?;
+        let schema = self.schema.clone().filter(|_| self.copied())?;
         Some(RowsAt { schema, name: self.name.clone(), span })
     }
 
@@ -75,19 +89,31 @@ const NO_DATA: u8 = 3;
 /// The state of data whose place was noted: `K_OFFSET_POS_SET`.
 const PLACED: u8 = 2;
 
-/// Reads the table of contents that follows the head.
+/// The kind of the rows of a table.
+const ROWS: &str = "TABLE DATA";
+/// The kinds of statements that pg_restore sends first. Source: `pg_backup_archiver.c`,
+/// `processEncodingEntry` and what follows it.
+const SESSION: [&str; 3] = ["ENCODING", "STDSTRINGS", "SEARCHPATH"];
+/// Bytes of each of them.
+const SESSION_BYTES: usize = 4096;
+
+/// Reads the table of contents that follows the head, with up to `copy_bytes` of each COPY statement.
 pub(super) fn read<R: Read>(
     fields: &mut Fields<R>,
     head: &Head,
     extra: Extra,
+    copy_bytes: usize,
 ) -> Result<Toc, ArchiveError> {
     let count = fields.int()?;
     if count < 0 {
         return Err(corrupt("its table of contents has less than no entries", fields.at()));
     }
-    let (mut entries, mut bytes) = (Vec::new(), 0);
+    let (mut entries, mut bytes, mut session) = (Vec::new(), 0, Vec::new());
     for _ in 0..count {
-        let (entry, has_data) = read_entry(fields, head, extra)?;
+        let (entry, has_data, said) = read_entry(fields, head, extra, copy_bytes)?;
+        if session.len() < SESSION.len() * SESSION_BYTES {
+            session.extend(said);
+        }
         if !has_data {
             continue;
         }
@@ -96,14 +122,16 @@ pub(super) fn read<R: Read>(
             entries.push(entry);
         }
     }
-    Ok(Toc { entries, complete: bytes <= MOST_BYTES })
+    Ok(Toc { entries, complete: bytes <= MOST_BYTES, session })
 }
 
+/// An entry, whether it has data, and what it says of the session.
 fn read_entry<R: Read>(
     fields: &mut Fields<R>,
     head: &Head,
     extra: Extra,
-) -> Result<(Entry, bool), ArchiveError> {
+    copy_bytes: usize,
+) -> Result<(Entry, bool, Vec<u8>), ArchiveError> {
     let id = fields.int()?;
     if id <= 0 {
         return Err(corrupt("an entry of its table of contents has no number", fields.at()));
@@ -116,9 +144,10 @@ fn read_entry<R: Read>(
     let kind = fields.text(KIND_BYTES)?.unwrap_or_default();
     let _section = fields.int()?;
     // The statements that make and drop it.
+    let kept = if SESSION.contains(&kind.as_str()) { SESSION_BYTES } else { 0 };
+    let session = fields.string(kept)?.unwrap_or_default();
     fields.string(0)?;
-    fields.string(0)?;
-    let copied = fields.string(1)?.is_some_and(|text| !text.is_empty());
+    let copy = fields.string(copy_bytes.max(1))?.filter(|text| !text.is_empty());
     let schema = fields.text(NAME_BYTES)?;
     let _tablespace = fields.string(0)?;
     if head.version >= (1, 14) {
@@ -147,5 +176,6 @@ fn read_entry<R: Read>(
         }
     };
     let large_objects = kind == "BLOBS";
-    Ok((Entry { id, file, copied, large_objects, offset, kind, schema, name }, has_data))
+    let entry = Entry { id, file, copy, large_objects, offset, kind, schema, name };
+    Ok((entry, has_data, session))
 }

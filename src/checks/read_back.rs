@@ -100,6 +100,18 @@ pub async fn read_back(
     Ok(all.into_iter().map(|(_, found)| found).collect())
 }
 
+/// Reads one table back, in a session that writes values in this way.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub async fn read_one(
+    session: &Session,
+    wanted: &Wanted,
+    rendering: &Rendering,
+) -> Result<Found, CheckError> {
+    answered(copy_out(session, wanted, rendering).await)
+}
+
 /// Counts the rows of `tables` without reading their values; the sums are left zero.
 ///
 /// # Errors

@@ -1,11 +1,11 @@
 //! The command line of `create`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{MetricsArgs, parse_duration};
+use super::{EncryptArgs, MetricsArgs, SignArgs, ToArgs, parse_duration};
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
@@ -14,7 +14,12 @@ Examples:
   ccc-backup create --database-url postgresql://ccc@db.internal/ccc?sslmode=require
   ccc-backup create backups/manual.sql.zst   packed by zstd
   ccc-backup create --format directory --jobs 4      back up four tables at a time
+  ccc-backup create --encrypt-to age1ql3z…   sealed: only the private key of that recipient opens it
+  ccc-backup create --backup-dir s3://bucket/prefix  streamed to object storage, see docs/places.md
+  ccc-backup create --copy-to s3://bucket/prefix     and brought there, too
   ccc-backup create --globals                with the server's roles and tablespaces beside it
+  ccc-backup create - | ssh vault 'cat >ccc.sql.gz'    nothing of it on this machine
+  ccc-backup create --to-command 'rclone rcat remote:ccc/{name}'
   ccc-backup create -- --exclude-table-data=analytics.page_views
 
 Connection: flags, then --database-url, then DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD, then
@@ -29,11 +34,15 @@ Exit codes: 0 made, 1 could not be made, 2 wrong flags or environment, or interr
 #[command(after_help = CREATE_EXAMPLES)]
 pub struct CreateArgs {
     /// Where to write it; `x.sql` becomes `x.sql.gz`, or what --compress and --format say
-    /// [default: BACKUP_DIR/backup_YYYYMMDD_HHMMSS.sql.gz, in UTC]
+    /// [default: BACKUP_DIR/backup_YYYYMMDD_HHMMSS.sql.gz, in UTC]; - is standard output
     pub output: Option<PathBuf>,
-    /// Directory of the backups
+    /// Directory of the backups, or a place such as s3://bucket/prefix
     #[arg(long, value_name = "DIR", default_value = "./backups", env = "CCC_BACKUP_DIR")]
     pub backup_dir: PathBuf,
+    /// Bring the backup to this place as well; may be given more than once
+    /// [default: the [[copies]] of the configuration]
+    #[arg(long, value_name = "PLACE")]
+    pub copy_to: Vec<PathBuf>,
     /// Host of the database
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
@@ -79,10 +88,29 @@ pub struct CreateArgs {
     /// Overwrite OUTPUT if it exists
     #[arg(long)]
     pub force: bool,
+    /// Configuration: to whom backups are sealed, and who signs them [default: ./ccc-backup.toml, if any]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Who signs the backup.
+    #[command(flatten)]
+    pub sign: SignArgs,
     /// Metrics for Prometheus.
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    /// Encryption.
+    #[command(flatten)]
+    pub encrypt: EncryptArgs,
+    /// Backups that go through pipes.
+    #[command(flatten)]
+    pub to: ToArgs,
     /// More arguments for pg_dump, after `--`
     #[arg(last = true, value_name = "PG_DUMP_ARGS")]
     pub pg_dump_args: Vec<OsString>,
+}
+
+impl CreateArgs {
+    /// Whether the backup itself goes to standard output.
+    pub fn is_to_stdout(&self) -> bool {
+        self.output.as_deref() == Some(Path::new("-"))
+    }
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
-use super::{MetricsArgs, parse_duration};
+use super::{
+    AllowedSignersArgs, DecryptArgs, FromArgs, MetricsArgs, SignReportArgs, parse_duration,
+};
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
@@ -14,6 +16,7 @@ Examples:
   ccc-backup verify --latest --port 0 --container-name nightly     beside another run
   ccc-backup verify --latest --wait --timeout 2h                   after another run
   ccc-backup verify --latest --require-proof                       for a nightly run
+  ccc-backup verify ccc.sql.gz --from-command 'rclone cat remote:ccc/{name}'
 
 Exit codes: 0 passed, 1 the backup is bad, 2 it could not be told.";
 
@@ -22,7 +25,8 @@ Exit codes: 0 passed, 1 the backup is bad, 2 it could not be told.";
 #[command(after_help = VERIFY_EXAMPLES)]
 #[command(group(ArgGroup::new("backup").required(true).args(["file", "latest"])))]
 pub struct VerifyArgs {
-    /// The backup: an SQL dump or an archive of pg_dump, also compressed, or a directory of one
+    /// The backup: an SQL dump or an archive of pg_dump, also compressed, or a directory of one; - is standard
+    /// input
     pub file: Option<PathBuf>,
     /// Take the newest backup in BACKUP_DIR, or one level below it
     #[arg(long)]
@@ -93,9 +97,21 @@ pub struct VerifyArgs {
     /// Write the checks to FILE as JUnit XML, for CI
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Who may have signed the backup.
+    #[command(flatten)]
+    pub signers: AllowedSignersArgs,
+    /// Whether the report is signed.
+    #[command(flatten)]
+    pub sign: SignReportArgs,
     /// Metrics for Prometheus.
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    /// Encryption.
+    #[command(flatten)]
+    pub decrypt: DecryptArgs,
+    /// Backups that come through pipes.
+    #[command(flatten)]
+    pub from: FromArgs,
 }
 
 /// What runs the throwaway PostgreSQL.

@@ -3,22 +3,28 @@
 
 use std::collections::BTreeSet;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use crate::commands::Failure;
+use crate::commands::steps::in_memory;
 use crate::events::{CleanupLine, Event, Events};
 use crate::model::outcome::grouped;
 use crate::sandbox::{self, SandboxError};
 use crate::settings::CleanupSettings;
 use crate::store::error::StoreError;
-use crate::store::retention::{self, Action, Decision, Plan};
-use crate::store::{nearby, sweep};
+use crate::store::place::{ObjectUrl, Place};
+use crate::store::retention::{self, Action, Decision};
+use crate::store::sweep::RemovalError;
+use crate::store::{nearby, sweep, sweep_place};
 
 /// Cleans up, and returns the exit code: 0, or 2 when something could not be removed.
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 when the directory or the Docker Engine cannot be asked.
 pub async fn run(settings: &CleanupSettings, events: &Events) -> Result<u8, Failure> {
+    if !settings.dry_run {
+        in_memory::remove_all_leftovers();
+    }
     let sandboxes = if settings.sandbox { remove_sandboxes(events).await? } else { 0 };
     let backups = if settings.policy.has_rules() { remove_backups(settings, events)? } else { 0 };
     Ok(sandboxes.max(backups))
@@ -43,30 +49,60 @@ fn remove_backups(settings: &CleanupSettings, events: &Events) -> Result<u8, Fai
     let dir = &settings.backup_dir;
     let nearby = nearby::read(dir).map_err(|error| unlisted(&error))?;
     nearby.warnings().for_each(|text| events.emit(Event::Warning(text)));
-    let entries = sweep::scan(dir, &nearby.memory).map_err(|error| unlisted(&error))?;
-    let plan = retention::plan(Utc::now(), entries, &settings.policy);
+    let now = Utc::now();
+    let place = Place::of(dir).map_err(|error| unlisted(&error.into()))?;
+    let entries = match &place {
+        Place::Directory(dir) => sweep::scan(dir, &nearby.memory),
+        Place::Objects(url) => sweep_place::scan(url, &nearby.memory, now),
+    };
+    let plan = retention::plan(now, entries.map_err(|error| unlisted(&error))?, &settings.policy);
     for decision in &plan.decisions {
         events.emit(Event::Cleanup(line(decision, settings.dry_run)));
     }
     let (verb, count, bytes, failed) = if settings.dry_run {
         ("Would remove", plan.removals().count(), plan.bytes_freed(), false)
     } else {
-        let (count, bytes, failed) = remove(&plan, events);
+        let removed = match &place {
+            Place::Directory(_) => sweep::apply(&plan),
+            Place::Objects(_) => sweep::apply_with(&plan, sweep_place::remove),
+        };
+        let (count, bytes, failed) = tell(removed, events);
         ("Removed", count, bytes, failed)
     };
+    if let Place::Objects(url) = &place {
+        give_up_uploads(url, now, settings.dry_run, events);
+    }
     let kept = plan.decisions.len() - count;
     let sum = format!("{verb}: {count} ({} bytes), kept: {kept}", grouped(bytes));
     events.emit(Event::Cleanup(CleanupLine::Sum(sum)));
     Ok(if failed { 2 } else { 0 })
 }
 
-/// Removes what the plan says; gives how many went, their bytes, and whether any could not go.
-fn remove(plan: &Plan, events: &Events) -> (usize, u64, bool) {
+/// Gives up uploads that nobody ended. A place that does not tell of them has rules of its own for that.
+fn give_up_uploads(url: &ObjectUrl, now: DateTime<Utc>, dry_run: bool, events: &Events) {
+    match sweep_place::give_up_uploads(url, now, dry_run) {
+        Ok(names) => {
+            for name in names {
+                let why = "an upload that a run left that died".to_owned();
+                events.emit(Event::Cleanup(CleanupLine::Removed { name, why, dry_run }));
+            }
+        }
+        Err(error) => events.emit(Event::Warning(error.to_string())),
+    }
+}
+
+/// Tells what could not go; gives how many went, their bytes, and whether any failed. What object lock keeps did not
+/// fail: that is what it is for.
+fn tell(removed: Vec<Result<u64, RemovalError>>, events: &Events) -> (usize, u64, bool) {
     let (mut count, mut bytes, mut failed) = (0, 0, false);
     let mut hinted = BTreeSet::new();
-    for removed in sweep::apply(plan) {
+    for removed in removed {
         match removed {
             Ok(freed) => (count, bytes) = (count + 1, bytes + freed),
+            Err(RemovalError::Locked(path)) => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                events.emit(Event::Cleanup(CleanupLine::Kept { name, why: "locked".to_owned() }));
+            }
             Err(error) => {
                 failed = true;
                 // A whole directory fails for one reason: what to do about it is said once.

@@ -2,11 +2,18 @@
 //! or not at all, with its manifest.
 
 mod archive;
+mod copies;
+mod failing;
 mod globals;
+mod piped;
+mod signing;
 mod stream;
+mod streamed;
+mod streamed_directory;
+mod target;
 mod tools;
 
-use std::fs::File;
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -14,25 +21,29 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 
 use crate::commands::record::{self, Made, Packed};
-use crate::commands::{DEFECT, Failure, Stop, ledger};
+use crate::commands::steps::spool;
+use crate::commands::{DEFECT, Failure, Stop, ledger, signer};
 use crate::events::{Event, Events, Progress, Work};
 use crate::model::format::Format;
 use crate::model::outcome::{Verdict, counted};
 use crate::packing::codec::Codec;
 use crate::packing::compress::{CompressError, Compressor};
+use crate::packing::written::{Hashed, Written};
+use crate::sealing::{Recipients, Sealer};
 use crate::settings::{CreateSettings, process_environment};
+use crate::signing::Signer;
 use crate::source::client_tools::PgDump;
 use crate::source::coverage::{self, SourceHas};
-use crate::source::error::SourceError;
 use crate::source::facts::{self, Facts};
 use crate::source::pg_dump::DumpRequest;
 use crate::store::error::StoreError;
 use crate::store::globals::{globals_path, is_globals_name};
 use crate::store::manifest::Manifest;
-use crate::store::naming;
-use crate::store::publish::Partial;
+use crate::store::new_file::Published;
+use crate::store::{naming, sealed_names, signature as signed_at_rest};
 use globals::Globals;
 use stream::{StreamError, Streamed};
+use target::Target;
 use tools::Tools;
 
 /// The backup to be made, and who is told of it and may stop it.
@@ -40,6 +51,7 @@ struct Job<'a> {
     settings: &'a CreateSettings,
     target: &'a Path,
     started_at: DateTime<Utc>,
+    signer: Option<&'a Signer>,
     events: &'a Events,
     stop: &'a Stop,
 }
@@ -58,8 +70,20 @@ pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Res
         events.emit(Event::Warning(warning.clone()));
     }
     let target = target(settings, started_at);
-    let job = Job { settings, target: &target, started_at, events, stop };
-    let made = make(&job).await;
+    let _ending = settings.outgoing.as_ref().map(|_| piped::Ending::with(stop));
+    let made = match signer::have(settings.sign.as_ref(), events, stop).await {
+        Ok(signer) => {
+            let signer = signer.as_ref();
+            make(&Job { settings, target: &target, started_at, signer, events, stop }).await
+        }
+        Err(error) => {
+            Err(Failure { cause: format!("no backup was made: {}", error.cause), ..error })
+        }
+    };
+    if settings.outgoing.is_some() {
+        spool::unrecorded(settings.metrics_file.as_deref(), events);
+        return made.map(drop).map_err(|failure| piped::failed(failure, stop));
+    }
     let verdict = match &made {
         Ok(_) => Verdict::Passed,
         Err(failure) if failure.exit == 1 => Verdict::Failed,
@@ -67,7 +91,11 @@ pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Res
     };
     let seconds = clock.elapsed().as_secs_f64();
     let mut line = record::history(&target, started_at, seconds, verdict, made.as_ref().ok());
-    line.database = line.database.or_else(|| settings.source.dbname.clone());
+    if settings.recipients.is_some() {
+        line = line.of_sealed();
+    } else {
+        line.database = line.database.or_else(|| settings.source.dbname.clone());
+    }
     let (dir, metrics_file) = (naming::directory_of(&target), settings.metrics_file.as_deref());
     let mut unwritten = ledger::put_on_record(dir, &target, line, metrics_file, stop).await;
     if made.is_err() {
@@ -75,16 +103,21 @@ pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Res
         unwritten.history = None;
     }
     unwritten.warnings().for_each(|text| events.emit(Event::Warning(text)));
-    made.map(drop)
+    let made = made?;
+    copies::bring(&target, &made, settings, events, stop).await
 }
 
 /// The file to be made.
 fn target(settings: &CreateSettings, now: DateTime<Utc>) -> PathBuf {
     let (format, packing) = (settings.format, settings.codec.packing());
-    match &settings.output {
-        Some(output) => naming::output_path(output, format, packing),
+    let open = match &settings.output {
+        Some(output) => naming::output_path(&sealed_names::open_path(output), format, packing),
+        None if settings.outgoing.is_some() => piped::name(settings)
+            .unwrap_or_else(|| naming::default_name(now, format, packing))
+            .into(),
         None => settings.backup_dir.join(naming::default_name(now, format, packing)),
-    }
+    };
+    if settings.recipients.is_some() { sealed_names::sealed_path(&open) } else { open }
 }
 
 async fn make(job: &Job<'_>) -> Result<Manifest, Failure> {
@@ -96,7 +129,7 @@ async fn make(job: &Job<'_>) -> Result<Manifest, Failure> {
             .clone()
             .unwrap_or_else(|| "(from libpq's environment)".to_owned()),
         host: shown_host(settings),
-        output: target.to_owned(),
+        output: piped::shown(target, settings),
     });
     let pg_dump = tokio::select! {
         biased;
@@ -105,7 +138,7 @@ async fn make(job: &Job<'_>) -> Result<Manifest, Failure> {
     };
     // Meant as the place for a backup, most likely, and not as the beginning of its name.
     let named = settings.output.as_ref().filter(|output| output.is_dir() && *output != target);
-    if let Some(directory) = named {
+    if let (Some(directory), None) = (named, &settings.outgoing) {
         return Err(StoreError::TargetIsDirectory(directory.clone()).into());
     }
     if target.file_name().is_some_and(is_globals_name) {
@@ -114,7 +147,7 @@ async fn make(job: &Job<'_>) -> Result<Manifest, Failure> {
     if settings.format != Format::Plain {
         return archive::make(job, pg_dump).await;
     }
-    let partial = Partial::create(target, settings.force)?;
+    let partial = Target::begin(job)?;
     let (asked, tools) = ask_source(job, pg_dump).await?;
     let made = plain(job, &tools.pg_dump, asked, partial).await;
     tools.close().await;
@@ -151,23 +184,48 @@ async fn plain(
     job: &Job<'_>,
     pg_dump: &PgDump,
     asked: Asked,
-    partial: Partial,
+    mut partial: Target,
 ) -> Result<Manifest, Failure> {
-    let Job { settings, target, started_at, events, stop } = *job;
+    let Job { settings, target, started_at, signer, events, stop } = *job;
     let Asked { facts, has } = asked;
     let globals = globals::dump(job, pg_dump, &facts).await?;
     let request = request(settings, pg_dump.clone());
-    let size = match &facts {
-        Facts::Known(known) => known.database_bytes,
-        Facts::Unknown { .. } => None,
-    };
-    let (streamed, warnings) = dump(&request, settings.codec, partial, size, events, stop).await?;
+    let size = facts.database_bytes();
+    partial.expect(expected_bytes(size), stop.token());
+    let sink = seal(partial, settings.recipients.as_ref())?;
+    let (streamed, warnings) = dump(&request, settings.codec, sink, size, events, stop).await?;
     for line in warnings {
         events.emit(Event::Warning(line));
     }
     let file = globals.as_ref().map(|globals| globals.file.clone());
-    let made = Made { settings, request: &request, facts, has, target, globals: file, started_at };
+    let request = &request;
+    let made = Made { settings, request, facts, has, target, globals: file, started_at, signer };
     publish(&made, streamed, globals, events)
+}
+
+/// About how large a file may become, where the source says how large the database is: without indexes it is smaller,
+/// and what was packed in it is larger.
+fn expected_bytes(database_bytes: Option<u64>) -> u64 {
+    const UNKNOWN: u64 = 16 << 30;
+    database_bytes.unwrap_or(UNKNOWN)
+}
+
+/// The file of a backup, hashed as it is written, and sealed on the way to it.
+type Sink = Sealer<Hashed<Target>>;
+
+/// Begins a file, sealed if there is somebody to seal it for.
+fn seal<W: Write>(
+    partial: W,
+    recipients: Option<&Recipients>,
+) -> Result<Sealer<Hashed<W>>, Failure> {
+    Sealer::new(Hashed::new(partial), recipients)
+        .map_err(|error| StreamError::Sink(CompressError::Sink(error)).into())
+}
+
+/// Ends a file.
+fn finish_file<W: Write>(sink: Sealer<Hashed<W>>) -> Result<Written<W>, Failure> {
+    let written = sink.finish().and_then(Hashed::finish);
+    written.map_err(|error| StreamError::Sink(CompressError::Sink(error)).into())
 }
 
 /// The call of pg_dump that was asked for.
@@ -187,13 +245,13 @@ fn request(settings: &CreateSettings, pg_dump: PgDump) -> DumpRequest {
 async fn dump(
     request: &DumpRequest,
     codec: Codec,
-    partial: Partial,
+    sink: Sink,
     total: Option<u64>,
     events: &Events,
     stop: &Stop,
-) -> Result<(Streamed<Partial>, Vec<String>), Failure> {
+) -> Result<(Streamed<Sink>, Vec<String>), Failure> {
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let compressor = Compressor::new(partial, codec, threads).map_err(StreamError::Sink)?;
+    let compressor = Compressor::new(sink, codec, threads).map_err(StreamError::Sink)?;
     let (pipe, process) = request.start()?;
     let streaming = {
         let events = events.clone();
@@ -226,41 +284,46 @@ async fn dump(
 /// Gives the file its name, then writes its manifest.
 fn publish(
     made: &Made,
-    streamed: Streamed<Partial>,
+    streamed: Streamed<Sink>,
     globals: Option<Globals>,
     events: &Events,
 ) -> Result<Manifest, Failure> {
     let Streamed { compressed, contents, facts, not_understood } = streamed;
-    let (bytes, sha256) = (compressed.bytes_out, compressed.sha256_hex());
-    let packed = Packed::file(made.target, bytes, sha256, compressed.bytes_in);
+    let Written { sink, bytes, sha256 } = finish_file(compressed.sink)?;
+    let files = vec![record::file_facts(made.target, bytes, sha256)];
+    let packed = Packed { files, dump_bytes: compressed.bytes_in };
     let not_recorded = record::not_recorded(&made.facts, &contents, not_understood.as_ref());
     let mut manifest = record::manifest(made, packed, &contents, &facts, not_recorded);
     let is_packed = made.settings.codec != Codec::None;
     record::place_rows(&mut manifest.contents.tables, is_packed, &compressed.members);
-    finish(made, &manifest, globals, || compressed.sink.publish(), events)?;
-    events.emit(Event::Created {
-        file: made.target.to_owned(),
+    let created = Event::Created {
+        file: piped::shown(made.target, made.settings),
         dump_bytes: compressed.bytes_in,
-        file_bytes: compressed.bytes_out,
+        file_bytes: bytes,
         compressed: is_packed,
         contents: in_words(&manifest),
         globals: made.globals.as_ref().map(|_| globals_path(made.target)),
-    });
+    };
+    finish(made, &manifest, globals, || sink.publish(), created, events)?;
     Ok(manifest)
 }
 
-/// Publishes the globals, the backup, then its manifest.
+/// Publishes the globals, the backup, then its signature and its manifest, and tells that it is `created`.
 fn finish(
     made: &Made,
     manifest: &Manifest,
     globals: Option<Globals>,
-    publish: impl FnOnce() -> Result<File, StoreError>,
+    publish: impl FnOnce() -> Result<Published, Failure>,
+    created: Event,
     events: &Events,
 ) -> Result<(), Failure> {
+    let recipients = made.settings.recipients.as_ref();
+    let signed = signing::sign(made.target, manifest, recipients, made.signer)?;
     let mut globals = globals.map(Globals::publish).transpose()?;
-    if made.settings.force {
+    let outgoing = made.settings.outgoing.as_ref();
+    if made.settings.force && outgoing.is_none() {
         // The manifest of the file that is being replaced must not stand beside the new one.
-        let _ = std::fs::remove_file(naming::manifest_path(made.target));
+        signed_at_rest::make_way(made.target)?;
     }
     let published = publish()?;
     if let Some(globals) = &mut globals {
@@ -270,18 +333,21 @@ fn finish(
         events.emit(Event::Warning(format!("not recorded: {reason}")));
     }
     if globals.is_none()
+        && outgoing.is_none()
         && let Some(older) = globals::of_another_backup(made.target)
     {
         events.emit(Event::Warning(older));
     }
-    manifest.write(made.target).map_err(|error| Failure {
-        exit: 1,
-        cause: format!("{} was made, but not its manifest: {error}", made.target.display()),
-        hint: error.hint(),
-        notes: Vec::new(),
-    })?;
+    let signed = match outgoing {
+        Some(outgoing) => {
+            piped::deliver(signed, outgoing, (made.target, made.settings.force), events)?
+        }
+        None => signed.publish(made.target)?,
+    };
     // Until here the lock on the file kept every clean-up away from it.
     drop((published, globals));
+    events.emit(created);
+    signed.into_iter().for_each(|signed| events.emit(signed));
     Ok(())
 }
 
@@ -334,44 +400,4 @@ fn abandoned(stop: &Stop) -> Failure {
 fn interrupted(stop: &Stop) -> Failure {
     let hint = Some(format!("{}; what was written of the backup is removed", stop.hint()));
     Failure { exit: 2, cause: stop.reason(), hint, notes: Vec::new() }
-}
-
-impl From<SourceError> for Failure {
-    fn from(error: SourceError) -> Self {
-        let environment = matches!(
-            error,
-            SourceError::PgDumpNotFound(_)
-                | SourceError::NotPgDump { .. }
-                | SourceError::Process(_)
-                | SourceError::Argument { .. }
-        );
-        Self {
-            exit: if environment { 2 } else { 1 },
-            cause: format!("no backup was made: {error}"),
-            hint: error.hint(),
-            notes: error.stderr().to_vec(),
-        }
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self {
-            exit: if matches!(error, StoreError::DiskFull(_)) { 1 } else { 2 },
-            cause: format!("no backup was made: {error}"),
-            hint: error.hint(),
-            notes: Vec::new(),
-        }
-    }
-}
-
-impl From<StreamError> for Failure {
-    fn from(error: StreamError) -> Self {
-        let hint = match &error {
-            StreamError::Sink(error) => CompressError::hint(error),
-            StreamError::Pipe(_) => None,
-        };
-        let cause = format!("no backup was made: {error}");
-        Self { exit: 1, cause, hint, notes: Vec::new() }
-    }
 }

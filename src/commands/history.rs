@@ -7,8 +7,9 @@ use crate::events::{Event, Events};
 use crate::report::listing::{runs_json, runs_text};
 use crate::settings::HistorySettings;
 use crate::store::ledger::Ledger;
+use crate::store::place::{ObjectUrl, Place};
 use crate::store::totals::Totals;
-use crate::store::{StoreError, history, nearby, statistics};
+use crate::store::{StoreError, history, nearby, runs, statistics};
 
 /// Answers with the runs; writes the metrics anew where asked.
 ///
@@ -17,6 +18,9 @@ use crate::store::{StoreError, history, nearby, statistics};
 pub fn run(settings: &HistorySettings, events: &Events) -> anyhow::Result<String> {
     let (dir, now) = (&settings.backup_dir, Utc::now());
     let unreadable = |error| Failure::from(&error);
+    if let Place::Objects(url) = Place::of(dir).map_err(|error| unreadable(error.into()))? {
+        return in_place(&url, settings, events);
+    }
     if !dir.is_dir() {
         let missing = if dir.exists() {
             StoreError::NotADirectory(dir.clone())
@@ -39,5 +43,31 @@ pub fn run(settings: &HistorySettings, events: &Events) -> anyhow::Result<String
     } else {
         let below = nearby::with_history_below(dir);
         runs_text(dir, now, &history.records, settings.limit, &statistics, &below)
+    })
+}
+
+/// Runs of a place of which all is read that is on record; of older ones, what their names say.
+const READ_WHOLE: usize = 200;
+
+/// The same of a place in object storage.
+fn in_place(
+    url: &ObjectUrl,
+    settings: &HistorySettings,
+    events: &Events,
+) -> anyhow::Result<String> {
+    let (dir, now) = (&settings.backup_dir, Utc::now());
+    let history = runs::read_whole(url, settings.limit.max(READ_WHOLE));
+    let history = history.map_err(|error| Failure::from(&error))?;
+    if let Some(file) = &settings.metrics_file {
+        ledger::check_metrics_file(Some(file))?;
+        let totals = Totals::of(&history.records);
+        ledger::write_metrics(file, &totals).map_err(anyhow::Error::msg)?;
+    }
+    history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
+    let statistics = statistics::by_database(&history.records);
+    Ok(if settings.json {
+        runs_json(dir, now, &history, settings.limit, &statistics)?
+    } else {
+        runs_text(dir, now, &history.records, settings.limit, &statistics, &[])
     })
 }

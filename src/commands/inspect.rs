@@ -10,10 +10,12 @@ use crate::dump::contents::Contents;
 use crate::dump::flaw::Flaw;
 use crate::dump::item::{Facts, Item};
 use crate::dump::items::{Items, ItemsError, Unsound, foreign};
+use crate::dump::own_database::OwnDatabase;
 use crate::dump::plain::Reader;
+use crate::dump::privileged::PrivilegedStatements;
 use crate::dump::requirements::Requirements;
 use crate::dump::script::Script;
-use crate::model::damage::{Damage, damage, refusal};
+use crate::model::damage::{Damage, Refusal, damage, refusal};
 use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
 use crate::packing::hashing::Hashing;
@@ -38,6 +40,10 @@ pub struct Inspection {
     pub contents: Contents,
     /// Roles and extensions that it needs.
     pub requirements: Requirements,
+    /// What not everybody may run.
+    pub privileged: PrivilegedStatements,
+    /// What it says of its database itself.
+    pub own_database: OwnDatabase,
     /// Bytes of the SQL, unpacked, as far as it was read.
     pub dump_bytes: u64,
 }
@@ -88,6 +94,8 @@ fn read<R: Read>(
     mut note: impl FnMut(&Item, u64),
 ) -> Result<Inspection, ReadError> {
     let (mut contents, mut requirements) = (Contents::default(), Requirements::default());
+    let mut own_database = OwnDatabase::default();
+    let mut privileged = PrivilegedStatements::default();
     let unsound = loop {
         if cancel.is_cancelled() {
             return Err(ReadError::Interrupted);
@@ -96,6 +104,8 @@ fn read<R: Read>(
             Ok(Some(item)) => {
                 contents.take(&item, items.encoding());
                 requirements.take(&item, items.encoding());
+                own_database.take(&item, items.encoding());
+                privileged.take(&item, items.encoding());
                 note(&item, items.bytes());
             }
             Ok(None) => break foreign(items.facts()),
@@ -104,7 +114,7 @@ fn read<R: Read>(
         }
     };
     let (facts, dump_bytes) = (items.facts().clone(), items.bytes());
-    Ok(Inspection { unsound, facts, contents, requirements, dump_bytes })
+    Ok(Inspection { unsound, facts, contents, requirements, privileged, own_database, dump_bytes })
 }
 
 fn drain(mut stream: impl Read, cancel: &CancellationToken) -> Result<u64, ReadError> {
@@ -125,10 +135,15 @@ fn drain(mut stream: impl Read, cancel: &CancellationToken) -> Result<u64, ReadE
 
 /// What pg_dump says of itself at the start of the dump; as much as is there.
 pub fn preamble(file: &BackupFile, packing: Packing) -> Facts {
+    preamble_of(file.stream(packing))
+}
+
+/// The same of a stream.
+pub fn preamble_of(stream: impl Read) -> Facts {
     let mut start = Vec::new();
     let mut reader = Reader::new();
-    // Damage this early is found, and named, by `inspect`.
-    let _ = file.stream(packing).take(PREAMBLE_BYTES).read_to_end(&mut start);
+    // Damage this early is found, and named, by whoever reads on.
+    let _ = stream.take(PREAMBLE_BYTES).read_to_end(&mut start);
     let _ = reader.feed(start.into(), &mut Vec::new());
     reader.facts().clone()
 }
@@ -143,11 +158,12 @@ pub fn inspect(
     cancel: &CancellationToken,
     progress: &dyn Fn(u64),
 ) -> Result<FileInspection, ReadError> {
-    let hashing = Hashing::new(file.raw());
+    let hashing = Hashing::new(file.at_rest());
     let members = MemberIndex::default();
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = cores.min(MOST_THREADS);
-    let mut items = Items::new(decompress_ahead(hashing.clone(), packing, &members, threads));
+    let packed = file.unsealing(hashing.clone());
+    let mut items = Items::new(decompress_ahead(packed, packing, &members, threads));
     let mut script = Script::default();
     let noted = read(&mut items, cancel, |item, _| {
         script.take(item);
@@ -162,6 +178,21 @@ pub fn inspect(
         }
         noted => noted?,
     };
+    let undecrypted = match dump.unsound.as_ref().map(|_| file.check_unsealing()) {
+        None => None,
+        Some(Err(error)) => Some(error),
+        // A wrong key makes noise of it, and not every program notices.
+        Some(Ok(())) if !file.can_seek() && !dump.facts.is_dump() => {
+            Some(Refusal::Undecrypted.into())
+        }
+        Some(Ok(())) => None,
+    };
+    if let Some(error) = undecrypted {
+        drop(items);
+        let Some(refusal) = refusal(&error).cloned() else { return Err(error.into()) };
+        let sha256 = hashing.finish(cancel)?.ok_or(ReadError::Interrupted)?;
+        return Err(ReadError::Refused { refusal, sha256 });
+    }
     dump.unsound = match dump.unsound.take() {
         Some(Unsound::Flawed(flaw)) => {
             Some(root_cause(flaw, items.into_inner(), dump.dump_bytes, cancel)?)

@@ -16,7 +16,9 @@ use crate::store::history::{self, Record};
 use crate::store::ledger::Ledger;
 use crate::store::naming::directory_of;
 use crate::store::nearby;
+use crate::store::place::{ObjectUrl, Place};
 use crate::store::publish::Partial;
+use crate::store::runs;
 use crate::store::totals::Totals;
 
 /// Whether the metrics can be written, asked before the work.
@@ -45,6 +47,9 @@ pub fn check_metrics_file(file: Option<&Path>) -> Result<(), Failure> {
         failure(io::Error::from(error).to_string(), hint)
     })
 }
+
+/// Runs of a place that metrics know all of; of older ones they know what is counted.
+const METRICS_OF: usize = 500;
 
 /// What could not be done, and what has to be said; one sentence each.
 #[derive(Debug, Default)]
@@ -80,10 +85,35 @@ pub async fn put_on_record(
     metrics_file: Option<&Path>,
     stop: &Stop,
 ) -> Unwritten {
+    if let Ok(Place::Objects(url)) = Place::of(dir) {
+        // What lies elsewhere has its history there: that of a place knows what is in it by names.
+        if directory_of(backup) == dir {
+            return put_in_place(url, record, metrics_file, stop).await;
+        }
+        let home = directory_of(backup).to_owned();
+        return Box::pin(put_on_record(&home, backup, record, metrics_file, stop)).await;
+    }
+    if let Ok(Place::Objects(url)) = Place::of(directory_of(backup)) {
+        let beside = put_in_place(url, record.clone(), None, stop).await;
+        let mut unwritten = put_in_directory(dir, backup, record, metrics_file, stop).await;
+        unwritten.others.extend(beside.warnings());
+        return unwritten;
+    }
+    put_in_directory(dir, backup, record, metrics_file, stop).await
+}
+
+/// The same in a directory.
+async fn put_in_directory(
+    dir: &Path,
+    backup: &Path,
+    record: Record,
+    metrics_file: Option<&Path>,
+    stop: &Stop,
+) -> Unwritten {
     let (dir, backup) = (dir.to_owned(), backup.to_owned());
     let metrics_file = metrics_file.map(Path::to_owned);
     let writing = tokio::task::spawn_blocking(move || {
-        let place = Place::of(&backup, &dir);
+        let place = Lying::of(&backup, &dir);
         let copy = place.copy_of(&record);
         let record = Record { directory: place.from_history, ..record };
         let mut unwritten = write(&dir, record, metrics_file.as_deref());
@@ -98,15 +128,48 @@ pub async fn put_on_record(
     Unwritten { history: Some(format!("the history was not written: {reason}")), others: vec![] }
 }
 
+/// Puts a run on record in a place.
+async fn put_in_place(
+    url: ObjectUrl,
+    record: Record,
+    metrics_file: Option<&Path>,
+    stop: &Stop,
+) -> Unwritten {
+    let metrics_file = metrics_file.map(Path::to_owned);
+    let writing = tokio::task::spawn_blocking(move || {
+        let put = runs::put(&url, &record);
+        let metrics = metrics_file.and_then(|file| {
+            // Who may only write cannot count: then the numbers stay as they are.
+            let read = runs::read_whole(&url, METRICS_OF);
+            let unread = |error| format!("no metrics in {}: {error}", file.display());
+            let mut history = match read.map_err(unread) {
+                Ok(history) => history,
+                Err(unread) => return Some(unread),
+            };
+            if put.is_err() {
+                history.records.push(record);
+            }
+            write_metrics(&file, &Totals::of(&history.records)).err()
+        });
+        Unwritten { history: put.err().map(not_written), others: metrics.into_iter().collect() }
+    });
+    let reason = match stop.wait_for(writing).await {
+        Some(Ok(unwritten)) => return unwritten,
+        Some(Err(error)) => error.to_string(),
+        None => "the place does not answer".to_owned(),
+    };
+    Unwritten { history: Some(format!("the history was not written: {reason}")), others: vec![] }
+}
+
 /// Where a backup lies, seen from the history that its run is in.
-struct Place {
+struct Lying {
     /// The directory of its name, where that is not the history's own.
     from_history: Option<String>,
     /// The file itself, where it lies in another directory than the history.
     elsewhere: Option<PathBuf>,
 }
 
-impl Place {
+impl Lying {
     fn of(backup: &Path, history: &Path) -> Self {
         let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let (home, named) = (real(history), real(directory_of(backup)));

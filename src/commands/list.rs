@@ -1,4 +1,6 @@
-//! `list`: the backups of a directory, with what is known of each.
+//! `list`: the backups of a directory or a place, with what is known of each, and of their copies.
+
+use std::path::Path;
 
 use chrono::Utc;
 
@@ -6,7 +8,10 @@ use crate::commands::Failure;
 use crate::events::{Event, Events};
 use crate::report::listing::{backups_json, backups_text};
 use crate::settings::ListSettings;
-use crate::store::{listing, nearby};
+use crate::store::history::History;
+use crate::store::listing::{self, Listed};
+use crate::store::place::Place;
+use crate::store::{StoreError, nearby};
 
 /// Answers with the backups.
 ///
@@ -14,17 +19,44 @@ use crate::store::{listing, nearby};
 /// When the directory or its history cannot be read.
 pub fn run(settings: &ListSettings, events: &Events) -> anyhow::Result<String> {
     let (dir, now) = (&settings.backup_dir, Utc::now());
-    let (at_rest, not_searched) = listing::at_rest(dir).map_err(|error| Failure::from(&error))?;
-    for path in not_searched {
-        let text = format!("not looked into: {}", path.display());
-        events.emit(Event::Warning(text));
+    let (mut backups, set_aside) = listed(dir, events).map_err(|error| Failure::from(&error))?;
+    let mut copies = Vec::new();
+    for place in &settings.copies {
+        match listed(place, events) {
+            Ok((found, _)) => copies.push((place.clone(), found)),
+            Err(error) => {
+                events.emit(Event::Warning(format!("the copies there are not known: {error}")));
+            }
+        }
     }
-    let nearby = nearby::read(dir).map_err(|error| Failure::from(&error))?;
-    nearby.warnings().for_each(|text| events.emit(Event::Warning(text)));
-    let backups = listing::list(dir, &at_rest, &nearby.memory);
+    if !settings.copies.is_empty() {
+        backups = listing::with_copies(dir, backups, copies);
+    }
     Ok(if settings.json {
-        backups_json(dir, now, &backups, &nearby.set_aside)?
+        backups_json(dir, now, &backups, &set_aside)?
     } else {
         backups_text(dir, now, &backups)
     })
+}
+
+/// The backups of a directory or a place, and what was set aside of its history.
+fn listed(dir: &Path, events: &Events) -> Result<(Vec<Listed>, History), StoreError> {
+    let place = Place::of(dir)?;
+    let at_rest = match &place {
+        Place::Directory(dir) => {
+            let (at_rest, not_searched) = listing::at_rest(dir)?;
+            for path in not_searched {
+                events.emit(Event::Warning(format!("not looked into: {}", path.display())));
+            }
+            at_rest
+        }
+        Place::Objects(_) => Vec::new(),
+    };
+    let nearby = nearby::read(dir)?;
+    nearby.warnings().for_each(|text| events.emit(Event::Warning(text)));
+    let backups = match &place {
+        Place::Directory(dir) => listing::list(dir, &at_rest, &nearby.memory),
+        Place::Objects(url) => listing::of_objects(url, &nearby.memory)?,
+    };
+    Ok((backups, nearby.set_aside))
 }

@@ -1,15 +1,30 @@
 //! The commands: thin orchestration. Here, and only here, the engines meet.
 
+mod altered;
 mod channel;
 pub mod cleanup;
+pub mod copy;
 pub mod create;
+mod decoding;
+pub mod diff;
+pub mod extract;
+mod globals;
 pub mod history;
 pub mod inspect;
+pub mod keys;
 pub mod ledger;
 pub mod list;
+mod newest;
 pub mod open;
+mod opened;
+mod proven_file;
 mod record;
 pub mod reports;
+pub mod restore;
+pub mod rows;
+mod signature;
+pub mod signer;
+mod steps;
 pub mod verify;
 
 use std::fmt;
@@ -96,6 +111,11 @@ impl Stop {
     pub fn hint(&self) -> &'static str {
         self.reason.get().map_or(AGAIN, |reason| reason.hint)
     }
+}
+
+/// Ends what would outlive the process: commands of the operator's, which nobody waits for any more.
+pub fn end_children() {
+    crate::process::shell::end_commands();
 }
 
 /// Why a command did not do what was asked, for people and for the exit code.

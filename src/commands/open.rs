@@ -1,19 +1,23 @@
 //! Opens a backup and tells what it is from its bytes, not its name.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::archive::directory::ArchiveDirectory;
-use crate::archive::sniff::{self, Kind, NotADump};
+use crate::archive::sniff::{self, How, Kind, NotADump};
 use crate::archive::{OpenBackup, Storage};
-use crate::model::damage::{damage, refusal};
+use crate::model::damage::{Refusal, damage, refusal};
 use crate::model::format::Format;
 use crate::model::packing::Packing;
 use crate::packing::file::{BackupFile, FileError};
 use crate::packing::unpack::packing_of;
+use crate::sealing::{UnsealError, Unsealing};
 use crate::store::naming;
+use crate::store::objects::{ObjectError, ObjectFile, ObjectFolder};
+use crate::store::place::{ObjectUrl, Place};
 
 /// Why a backup could not be opened. Each means "could not tell".
 #[derive(Debug, Error)]
@@ -29,7 +33,15 @@ pub enum OpenError {
         /// What it is.
         format: &'static str,
     },
-    /// It is encrypted.
+    /// It is encrypted, and was not opened.
+    #[error("{}: {why}", .path.display())]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+        /// Why it was not opened.
+        why: UnsealError,
+    },
+    /// It is encrypted by another program.
     #[error("{} is encrypted by {by}: what is in it cannot be told without the key", .path.display())]
     Encrypted {
         /// The file.
@@ -38,6 +50,14 @@ pub enum OpenError {
         by: &'static str,
         /// How it is decrypted.
         hint: String,
+    },
+    /// What was to decrypt it did not.
+    #[error("{}: {refusal}", .path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        refusal: Refusal,
     },
     /// It is a copy of a server's files.
     #[error("{} is a physical backup of a server (its files), not a dump", .0.display())]
@@ -56,10 +76,17 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether there is nothing.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::File(FileError::NotFound(_)))
+    }
+
     /// What to do next.
-    pub fn hint(&self) -> &str {
-        match self {
+    pub fn hint(&self) -> String {
+        let hint = match self {
             Self::File(error) => error.hint(),
+            Self::Sealed { why, .. } => return why.hint(),
+            Self::Refused { refusal, .. } => refusal.hint(),
             Self::Encrypted { hint, .. } => hint,
             Self::Physical(_) => {
                 "this verifies what pg_dump and pg_dumpall write; pg_verifybackup checks a pg_basebackup"
@@ -69,7 +96,8 @@ impl OpenError {
                 "unpack it, and name the dump in it: a file, or a directory that holds toc.dat"
             }
             Self::PartOfDirectory(_) => "name the directory that it is in",
-        }
+        };
+        hint.to_owned()
     }
 }
 
@@ -78,6 +106,15 @@ impl OpenError {
 /// # Errors
 /// When it is not there, neither a backup's directory nor a regular file, or may not be read.
 pub fn open(path: &Path) -> Result<Storage, OpenError> {
+    match Place::of(path) {
+        Ok(Place::Directory(_)) => {}
+        Ok(Place::Objects(url)) => return open_object(path, &url),
+        Err(error) => {
+            // Settings refuse it before: its hint is theirs.
+            let (cause, hint) = (error.to_string(), "write it as s3://bucket/prefix/backup");
+            return Err(FileError::Elsewhere { cause, hint }.into());
+        }
+    }
     if is_directory(path) {
         return Ok(Storage::Directory(ArchiveDirectory::open_at(path)?));
     }
@@ -88,35 +125,99 @@ pub fn open(path: &Path) -> Result<Storage, OpenError> {
     }
 }
 
+/// Opens what is in a place: an object, or those below its name.
+fn open_object(path: &Path, url: &ObjectUrl) -> Result<Storage, OpenError> {
+    let elsewhere =
+        |error: ObjectError| FileError::Elsewhere { cause: error.to_string(), hint: error.hint };
+    if let Some(object) = ObjectFile::open(url).map_err(elsewhere)? {
+        return Ok(Storage::File(BackupFile::elsewhere(path, Arc::new(object))));
+    }
+    let folder = ObjectFolder::at(url).map_err(elsewhere)?;
+    let unreadable = |source| unreadable(path, source);
+    let directory = ArchiveDirectory::elsewhere(path, Arc::new(folder)).map_err(unreadable)?;
+    if directory.members().is_empty() {
+        return Err(FileError::NotFound(path.to_owned()).into());
+    }
+    if !directory.members().iter().any(|member| member.name == "toc.dat") {
+        return Err(FileError::Directory(path.to_owned()).into());
+    }
+    Ok(Storage::Directory(directory))
+}
+
+/// Opens a file that lies beside a backup.
+///
+/// # Errors
+/// As [`open`]; it is no directory.
+pub fn open_file(path: &Path) -> Result<BackupFile, OpenError> {
+    match Place::of(path) {
+        Ok(Place::Objects(url)) => match open_object(path, &url)? {
+            Storage::File(file) => Ok(file),
+            Storage::Directory(_) => Err(FileError::Directory(path.to_owned()).into()),
+        },
+        _ => Ok(BackupFile::open(path)?),
+    }
+}
+
+/// What could not be read, of a disk or of a place.
+fn unreadable(path: &Path, source: io::Error) -> FileError {
+    match ObjectError::within(&source) {
+        Some(error) => FileError::Elsewhere { cause: error.to_string(), hint: error.hint },
+        None => FileError::Unreadable { path: path.to_owned(), source },
+    }
+}
+
 /// Whether this is a directory that is, or was, a backup.
 fn is_directory(path: &Path) -> bool {
     path.is_dir() && (naming::is_backup_directory(path) || naming::manifest_path(path).is_file())
 }
 
-/// Tells packing and format from the first bytes, unpacked where need be.
+/// Tells packing and format from the first bytes, opened and unpacked where need be.
 ///
 /// # Errors
 /// The outer error when it cannot be read or is of a kind that is not restored here; the
 /// inner one when it is no dump at all, which is a verdict on the backup.
-pub fn sniff(storage: &Storage) -> Result<Result<OpenBackup, NotADump>, OpenError> {
-    match storage {
-        Storage::Directory(directory) => Ok(Ok(OpenBackup::directory(directory.clone()))),
-        Storage::File(file) => sniff_file(file),
+pub fn sniff(
+    storage: &Storage,
+    unsealing: &Unsealing,
+) -> Result<Result<OpenBackup, NotADump>, OpenError> {
+    let path = storage.path().to_owned();
+    let opened = match storage {
+        Storage::Directory(directory) => {
+            let directory = directory.clone().unsealed_with(unsealing);
+            directory.map(|directory| Ok(OpenBackup::directory(directory)))
+        }
+        Storage::File(file) => match unsealing.open(file.clone()) {
+            Ok(file) => return sniff_file(&file),
+            Err(why) => Err(why),
+        },
+    };
+    match opened {
+        Err(UnsealError::Damaged(damage)) => Ok(Err(NotADump::Damaged(damage))),
+        opened => opened.map_err(|why| OpenError::Sealed { path, why }),
     }
 }
 
 fn sniff_file(file: &BackupFile) -> Result<Result<OpenBackup, NotADump>, OpenError> {
     let path = || file.path().to_owned();
-    let unreadable = |source| FileError::Unreadable { path: path(), source };
+    let unreadable = |source| match refusal(&source) {
+        Some(refusal) => OpenError::Refused { path: path(), refusal: refusal.clone() },
+        None => unreadable(file.path(), source).into(),
+    };
     let mut start = Vec::new();
-    file.raw().take(sniff::ENOUGH as u64).read_to_end(&mut start).map_err(unreadable)?;
+    match file.raw().take(sniff::ENOUGH as u64).read_to_end(&mut start) {
+        Ok(_) => {}
+        Err(error) => match damage(&error) {
+            Some(damage) => return Ok(Err(NotADump::Damaged(damage.clone()))),
+            None => return Err(unreadable(error)),
+        },
+    }
     let packing = packing_of(&start);
     if packing != Packing::None {
         start.clear();
         let mut stream = file.stream(packing).take(sniff::ENOUGH as u64);
         match stream.read_to_end(&mut start) {
             Err(error) if damage(&error).is_none() && refusal(&error).is_none() => {
-                return Err(unreadable(error).into());
+                return Err(unreadable(error));
             }
             // Damage is found, and named, by whoever reads the whole stream.
             _ => {}
@@ -130,7 +231,15 @@ fn sniff_file(file: &BackupFile) -> Result<Result<OpenBackup, NotADump>, OpenErr
             return Err(OpenError::Unsupported { path: path(), format });
         }
     }
-    match sniff::sniff(&start) {
+    let kind = sniff::sniff(&start);
+    if !matches!(kind, Kind::Dump(_)) && !file.can_seek() {
+        // What a command wrote that failed, or had a wrong key, is nothing of the backup's.
+        return Err(match file.check_unsealing() {
+            Ok(()) => OpenError::Refused { path: path(), refusal: Refusal::Undecrypted },
+            Err(error) => unreadable(error),
+        });
+    }
+    match kind {
         // Of a stream that is damaged from its beginning, nothing is known yet.
         Kind::NotADump(NotADump::Empty) if packing != Packing::None => {
             Ok(Ok(OpenBackup::file(file.clone(), packing, Format::Plain)))
@@ -141,7 +250,19 @@ fn sniff_file(file: &BackupFile) -> Result<Result<OpenBackup, NotADump>, OpenErr
         Kind::Packed(format) => Err(OpenError::Unsupported { path: path(), format }),
         Kind::Physical => Err(OpenError::Physical(path())),
         Kind::Encrypted(by, how) => {
-            let hint = format!("decrypt it ({how}), and verify the file that comes of it");
+            let hint = match how {
+                How::Command(command) => {
+                    let more = if by == "openssl" {
+                        " (and -pbkdf2, where it was encrypted with it)"
+                    } else {
+                        ""
+                    };
+                    format!("have it decrypted: --decrypt-command '{command}'{more}")
+                }
+                How::ByHand(how) => {
+                    format!("decrypt it ({how}), and verify the file that comes of it")
+                }
+            };
             Err(OpenError::Encrypted { path: path(), by, hint })
         }
     }
@@ -174,7 +295,7 @@ mod tests {
     fn sniffed(bytes: &[u8]) -> Result<Result<Sniffed, NotADump>, OpenError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
-        let sniffed = sniff(&open(file.path()).unwrap())?;
+        let sniffed = sniff(&open(file.path()).unwrap(), &Unsealing::default())?;
         Ok(sniffed.map(|backup| (backup.packing(), backup.format())))
     }
 

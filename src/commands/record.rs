@@ -14,11 +14,12 @@ use crate::model::outcome::{RunReport, Status, Verdict};
 use crate::model::span::{RowsAt, Span};
 use crate::packing::member_index::MemberStart;
 use crate::settings::CreateSettings;
+use crate::signing::Signer;
 use crate::source::coverage::{Held, SourceHas};
 use crate::source::facts::{Child, Facts as SourceFacts};
 use crate::source::pg_dump::DumpRequest;
 use crate::store::history::{Record, Work};
-use crate::store::manifest::{self, Manifest, New, Source};
+use crate::store::manifest::{self, Encryption, Manifest, New, Source};
 
 /// How a backup was made.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct Made<'a> {
     pub globals: Option<FileFacts>,
     /// When it began.
     pub started_at: DateTime<Utc>,
+    /// Who signs it.
+    pub signer: Option<&'a Signer>,
 }
 
 /// The file that was made, or the directory.
@@ -48,11 +51,9 @@ pub struct Packed {
     pub dump_bytes: u64,
 }
 
-impl Packed {
-    /// One file.
-    pub fn file(target: &Path, bytes: u64, sha256: String, dump_bytes: u64) -> Self {
-        Self { files: vec![FileFacts { name: name_of(target), bytes, sha256 }], dump_bytes }
-    }
+/// The file of a backup that is one.
+pub fn file_facts(target: &Path, bytes: u64, sha256: String) -> FileFacts {
+    FileFacts { name: name_of(target), bytes, sha256 }
 }
 
 /// The manifest of a backup whose bytes were read.
@@ -90,6 +91,7 @@ pub fn manifest(
         files: packed.files,
         dump_bytes: packed.dump_bytes,
         globals: made.globals.clone(),
+        encryption: made.settings.recipients.as_ref().map(|to| Encryption::age(to.names())),
         source: source(made, facts),
         options,
         contents,
@@ -204,13 +206,18 @@ pub fn history(
         record.database.clone_from(&manifest.source.database);
         record.server_version.clone_from(&manifest.source.server_version);
         record.pg_dump_version = Some(manifest.tools.pg_dump.clone());
-        record.file_bytes = Some(manifest.bytes());
+        record.file_bytes = Some(manifest.outline.bytes());
         record.dump_bytes = Some(manifest.dump_bytes);
-        record.sha256 = Some(manifest.sha256());
+        record.sha256 = Some(manifest.outline.sha256());
         record.tables = Some(manifest.contents.tables.len() as u64);
         record.rows = Some(manifest.rows());
     }
     record
+}
+
+/// The line of the history for a restore of a backup of this database.
+pub fn restore(report: &RunReport, database: Option<String>) -> Record {
+    Record { work: Work::Restore, ..verification(report, database) }
 }
 
 /// The line of the history for a verification of a backup of this database.

@@ -12,12 +12,16 @@ use crate::model::outcome::RunReport;
 use crate::report::output::{self, Destination, OutputError};
 use crate::report::{github, json, junit};
 use crate::settings::ReportSettings;
+use crate::signing::{Namespace, Signer};
+use crate::store::naming::signature_path;
 
 /// The destinations of the reports.
 #[derive(Debug)]
 pub struct Reports {
     json: Option<Destination>,
     junit: Option<Destination>,
+    /// Who signs the report as JSON, and where its signature goes.
+    signature: Option<(Signer, Destination)>,
     /// Not proven writable: it is the runner's, not the operator's.
     step_summary: Option<PathBuf>,
 }
@@ -28,13 +32,20 @@ impl Reports {
     ///
     /// # Errors
     /// [`Failure`] with exit code 2 when one cannot be written; nothing is removed then.
-    pub fn open(settings: &ReportSettings) -> Result<Self, Failure> {
+    pub fn open(settings: &ReportSettings, signer: Option<Signer>) -> Result<Self, Failure> {
         let open = |flag: &str, path: &Option<PathBuf>, first| {
             let destination = path.as_deref().map(|path| Destination::open(path, first));
             destination.transpose().map_err(|error| unwritable(flag, &error))
         };
         let json = open("--report", &settings.json, b'{')?;
         let junit = open("--junit", &settings.junit, b'<')?;
+        let signature = match (signer, &settings.json) {
+            (Some(signer), Some(report)) => {
+                let destination = open("--sign-report", &Some(signature_path(report)), b'-')?;
+                destination.map(|destination| (signer, destination))
+            }
+            _ => None,
+        };
         if let (Some(json), Some(junit)) = (&json, &junit)
             && json.is(junit)
         {
@@ -45,12 +56,15 @@ impl Reports {
                 notes: Vec::new(),
             });
         }
-        for (flag, destination) in [("--report", &json), ("--junit", &junit)] {
+        let signed = signature.as_ref().map(|(_, destination)| destination);
+        let all =
+            [("--report", json.as_ref()), ("--junit", junit.as_ref()), ("--sign-report", signed)];
+        for (flag, destination) in all {
             if let Some(destination) = destination {
                 destination.clear().map_err(|error| unwritable(flag, &error))?;
             }
         }
-        Ok(Self { json, junit, step_summary: settings.step_summary.clone() })
+        Ok(Self { json, junit, signature, step_summary: settings.step_summary.clone() })
     }
 
     /// Events that go to `events`, and write the reports when the result comes by: before the
@@ -79,7 +93,21 @@ impl Reports {
             }
         };
         if let Some(destination) = &self.json {
-            tell("the report", destination.write(&json::serialize(report)));
+            let bytes = json::serialize(report);
+            let written = destination.write(&bytes);
+            // A signature without its report would be found beside an older one.
+            if let (Ok(()), Some((signer, destination))) = (&written, &self.signature) {
+                match signer.sign(Namespace::Report, &bytes) {
+                    Ok(text) => {
+                        tell("the report's signature", destination.write(text.as_bytes()));
+                    }
+                    Err(error) => events.emit(Event::Error {
+                        cause: format!("the report was not signed: {error}"),
+                        hint: Some(error.hint().to_owned()),
+                    }),
+                }
+            }
+            tell("the report", written);
         }
         if let Some(destination) = &self.junit {
             tell("the JUnit report", destination.write(&junit::serialize(report)));

@@ -59,7 +59,7 @@ pub(super) fn holds_no_ascii(name: &str) -> bool {
 
 /// A name in a dump of this client encoding as UTF-8. What is not in the encoding after all is
 /// kept, byte by byte, so that different names stay different.
-pub(super) fn decode<'a>(bytes: &'a [u8], encoding: Option<&str>) -> Cow<'a, str> {
+pub fn decode<'a>(bytes: &'a [u8], encoding: Option<&str>) -> Cow<'a, str> {
     let encoding = encoding.filter(|_| !bytes.is_ascii()).map(plain);
     if matches!(encoding.as_deref(), Some("latin1" | "iso88591")) {
         // Its bytes are its characters, also where they look like UTF-8.
@@ -84,7 +84,7 @@ pub(super) fn is_translated(bytes: &[u8], encoding: Option<&str>) -> bool {
 }
 
 /// Whether two names are of one encoding; none is UTF-8.
-pub(super) fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+pub fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
     let of = |name: Option<&str>| match name.map(plain).unwrap_or_default().as_str() {
         "" | "default" | "unicode" => "utf8".to_owned(),
         "iso88591" => "latin1".to_owned(),

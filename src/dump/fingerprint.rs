@@ -144,6 +144,11 @@ fn backslashes_are_odd(row: &[u8], before: bool) -> bool {
     (count % 2 == 1) ^ (count == row.len() && before)
 }
 
+/// The hash of a row, whole and without its line end.
+pub fn row_hash(row: &[u8]) -> u128 {
+    xxh3_128(row)
+}
+
 /// The fingerprint with one more row, whole and with its line end, in an encoding whose characters hold no
 /// ASCII.
 pub(super) fn add_line(to: &mut TableFingerprint, row: &[u8]) {

@@ -52,7 +52,7 @@ impl Statement {
         match self.subject() {
             Subject::Transaction | Subject::Alone => return false,
             Subject::Index(_) | Subject::Table(_) | Subject::ForeignKey(..) => return true,
-            Subject::Sequence(_) => return true,
+            Subject::IndexComment(_) | Subject::Sequence(_) => return true,
             // It holds from the next transaction on.
             Subject::Session(name) => {
                 return name != "characteristics" && !name.starts_with("default_transaction_");

@@ -7,12 +7,15 @@ use bytes::Bytes;
 use memchr::memchr_iter;
 
 use crate::dump::item::{CopyBlock, Item, Meta, Statement};
+use crate::dump::own_database::{self, OfDatabase};
 
 /// Bytes of statements that are kept; a dump that holds more (its rows are INSERT statements) is
 /// restored as it is read.
 const MOST_BYTES: usize = 24 << 20;
 /// Bytes of rows between two cuts, at the least.
 const PART_BYTES: u64 = 2 << 20;
+/// Bytes of a table whose rows are counted; the others are taken to be like them.
+const SAMPLE_BYTES: u64 = 1 << 20;
 
 /// An entry of the list, in dump order.
 #[derive(Debug, Clone)]
@@ -25,6 +28,8 @@ pub enum Entry {
         block: CopyBlock,
         /// Bytes of its rows.
         bytes: u64,
+        /// How many rows it has, about: enough to guess how long what follows takes.
+        rows: u64,
         /// Bytes of the rows before each place where they can be parted, in order.
         cuts: Vec<u64>,
     },
@@ -38,7 +43,11 @@ pub struct Script {
     entries: Arc<Vec<Entry>>,
     kept: usize,
     overflown: bool,
+    /// It connects to a database, before anything else than what is of the session or of the database itself.
+    connects: bool,
     part_bytes: u64,
+    /// Bytes of the COPY block at hand whose rows were counted.
+    sampled: u64,
 }
 
 impl Default for Script {
@@ -50,7 +59,14 @@ impl Default for Script {
 impl Script {
     /// A list with cuts after so many bytes of rows each, at the least.
     pub fn with_parts_of(part_bytes: u64) -> Self {
-        Self { entries: Arc::default(), kept: 0, overflown: false, part_bytes }
+        Self {
+            entries: Arc::default(),
+            kept: 0,
+            overflown: false,
+            connects: false,
+            part_bytes,
+            sampled: 0,
+        }
     }
 
     /// Takes the reader's next item.
@@ -66,22 +82,22 @@ impl Script {
             Item::CopyStart(block) => {
                 let statement = self.keep(&block.statement);
                 let block = CopyBlock { statement, ..block.clone() };
-                self.entries_mut().push(Entry::Copy { block, bytes: 0, cuts: Vec::new() });
+                self.sampled = 0;
+                self.entries_mut().push(Entry::Copy { block, bytes: 0, rows: 0, cuts: Vec::new() });
             }
-            Item::CopyData(data) => {
-                let part_bytes = self.part_bytes;
-                if let Some(Entry::Copy { block, bytes, cuts }) = self.entries_mut().last_mut() {
-                    let due = cuts.last().unwrap_or(&0) + part_bytes <= *bytes;
-                    if due
-                        && block.text_format
-                        && let Some(end) = row_end(data)
-                    {
-                        cuts.push(*bytes + end as u64);
-                    }
-                    *bytes += data.len() as u64;
+            Item::CopyData(data) => self.take_rows(data),
+            Item::CopyEnd => {
+                let sampled = self.sampled;
+                if let Some(Entry::Copy { bytes, rows, .. }) = self.entries_mut().last_mut()
+                    && *bytes > sampled
+                {
+                    *rows = (*rows as f64 * *bytes as f64 / sampled as f64) as u64;
                 }
             }
-            Item::CopyEnd => {}
+            // Nothing of the session stays.
+            Item::Meta(Meta::Connect { .. }) if self.is_at_the_beginning() => {
+                *self = Self { connects: true, ..Self::with_parts_of(self.part_bytes) };
+            }
             // Each database has its own catalog, and \encoding is no statement that another connection
             // could repeat: such a dump is restored as it is read.
             Item::Meta(Meta::Connect { .. } | Meta::Encoding(_)) => {
@@ -94,9 +110,59 @@ impl Script {
         }
     }
 
-    /// The entries; `None` when there were more than are kept, or of several databases or encodings.
+    fn take_rows(&mut self, data: &Bytes) {
+        let (part_bytes, length) = (self.part_bytes, data.len() as u64);
+        let Some(Entry::Copy { block, bytes, rows, cuts }) = self.entries_mut().last_mut() else {
+            return;
+        };
+        let due = cuts.last().unwrap_or(&0) + part_bytes <= *bytes;
+        if due
+            && block.text_format
+            && let Some(end) = row_end(data)
+        {
+            cuts.push(*bytes + end as u64);
+        }
+        let is_sample = *bytes < SAMPLE_BYTES;
+        if is_sample {
+            *rows += memchr_iter(b'\n', data).count() as u64;
+        }
+        *bytes += length;
+        if is_sample {
+            self.sampled += length;
+        }
+    }
+
+    /// Nothing but settings, and statements on databases, stands here so far.
+    fn is_at_the_beginning(&self) -> bool {
+        self.entries.iter().all(|entry| match entry {
+            Entry::Statement(statement) => {
+                own_database::is_setting(statement) || OfDatabase::read(&statement.text).is_some()
+            }
+            Entry::Copy { .. } => false,
+            Entry::Meta => true,
+        })
+    }
+
+    /// The entries; `None` when there were more than are kept, or of several databases or encodings, or of
+    /// one that the dump connects to.
     pub fn entries(&self) -> Option<Arc<Vec<Entry>>> {
-        (!self.overflown).then(|| Arc::clone(&self.entries))
+        (!self.overflown && !self.connects).then(|| Arc::clone(&self.entries))
+    }
+
+    /// The entries that are not on the database itself, of a dump of one alone, whatever its name.
+    pub fn entries_of_one(&self) -> Option<Arc<Vec<Entry>>> {
+        let is_of_database = |entry: &Entry| match entry {
+            Entry::Statement(statement) => OfDatabase::read(&statement.text).is_some(),
+            _ => false,
+        };
+        if self.overflown {
+            return None;
+        }
+        if !self.entries.iter().any(is_of_database) {
+            return Some(Arc::clone(&self.entries));
+        }
+        let others = self.entries.iter().filter(|entry| !is_of_database(entry));
+        Some(Arc::new(others.cloned().collect()))
     }
 
     /// Nobody else has them while the dump is being read.
@@ -144,6 +210,27 @@ mod tests {
             assert_eq!(cut % row.len() as u64, 0);
         }
         assert!(cuts.is_sorted() && cuts.iter().all(|cut| cut < bytes));
+    }
+
+    #[test]
+    fn rows_are_counted_and_those_of_a_large_table_guessed() {
+        let rows = |rows: &[u8], piece: usize| {
+            let dump = [b"COPY public.t (a, b) FROM stdin;\n", rows, b"\\.\n"].concat();
+            match script(&dump, piece).first() {
+                Some(Entry::Copy { rows, .. }) => *rows,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(rows(b"", 7), 0);
+        assert_eq!(rows(&b"1\tx\n".repeat(1000), 7), 1000);
+        // Later rows are twice as long.
+        let many = [
+            b"1\txxxxxxxxxxxx\n".repeat(200_000),
+            b"1\txxxxxxxxxxxxxxxxxxxxxxxxxxxx\n".repeat(200_000),
+        ]
+        .concat();
+        let guessed = rows(&many, 100_003);
+        assert!((400_000..800_000).contains(&guessed), "{guessed}");
     }
 
     #[test]

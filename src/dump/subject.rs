@@ -20,8 +20,10 @@ pub enum Subject {
     /// `CREATE INDEX … ON table`: several at once on one table are fine.
     Index(Relation),
     /// `ALTER TABLE … ADD CONSTRAINT … PRIMARY KEY | UNIQUE | EXCLUDE`, `CLUSTER ON`,
-    /// `REPLICA IDENTITY`: alone on its table.
+    /// `REPLICA IDENTITY`, `COMMENT ON CONSTRAINT … ON table`: alone on its table.
     Table(Relation),
+    /// `COMMENT ON INDEX index IS 'text'`: touches nothing but the index.
+    IndexComment(Relation),
     /// `ALTER TABLE … ADD CONSTRAINT … FOREIGN KEY … REFERENCES …`: alone on both.
     ForeignKey(Relation, Relation),
     /// `SELECT setval('schema.sequence', 1, true)`: touches nothing but the sequence.
@@ -48,6 +50,7 @@ impl Statement {
         let known = match word.to_ascii_uppercase().as_slice() {
             b"CREATE" => create(tokens),
             b"ALTER" => alter(tokens),
+            b"COMMENT" => comment(tokens),
             b"SELECT" => select(tokens).or_else(|| self.sequence()),
             b"SET" => set(tokens),
             b"RESET" => reset(tokens),
@@ -110,6 +113,25 @@ fn alter(mut tokens: Tokens) -> Option<Subject> {
         return None;
     }
     Some(Subject::ForeignKey(table, relation(&mut tokens)?))
+}
+
+/// `COMMENT ON INDEX index IS 'text'`, `COMMENT ON CONSTRAINT name ON table IS 'text'`
+fn comment(mut tokens: Tokens) -> Option<Subject> {
+    if !tokens.take_word("on") {
+        return None;
+    }
+    if tokens.take_word("index") {
+        return Some(Subject::IndexComment(relation(&mut tokens)?));
+    }
+    if !tokens.take_word("constraint") {
+        return None;
+    }
+    tokens.take_name()?;
+    // A domain has constraints, too.
+    if !tokens.take_word("on") || tokens.clone().next().is_some_and(|of| of.is_word("domain")) {
+        return None;
+    }
+    Some(Subject::Table(relation(&mut tokens)?))
 }
 
 /// `SELECT [pg_catalog.]set_config('name', 'value', false)`
@@ -200,6 +222,8 @@ mod tests {
                  public.\"B\"(id);",
                 Subject::ForeignKey(a(), relation("B")),
             ),
+            ("COMMENT ON INDEX public.a_pkey IS 'x';", Subject::IndexComment(relation("a_pkey"))),
+            ("COMMENT ON CONSTRAINT \"on\" ON public.a IS 'x';", Subject::Table(a())),
             ("SELECT pg_catalog.setval('public.s', 1, true);", Subject::Sequence(relation("s"))),
             ("SELECT setval('public.s', -5);", Subject::Sequence(relation("s"))),
         ];
@@ -243,6 +267,8 @@ mod tests {
             "CREATE INDEX i ON a USING btree (b);",
             "CREATE INDEX CONCURRENTLY i ON public.a (b);",
             "CREATE TABLE public.a (id integer);",
+            "COMMENT ON TABLE public.a IS 'x';",
+            "COMMENT ON CONSTRAINT c ON DOMAIN public.d IS 'x';",
             "ALTER INDEX public.i ATTACH PARTITION public.j;",
             "SET LOCAL search_path = '';",
             "INSERT INTO public.a VALUES (1);",

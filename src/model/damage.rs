@@ -46,12 +46,41 @@ pub enum Refusal {
         /// What is allowed.
         most_mib: u64,
     },
+    /// The command that was given to decrypt it did not.
+    #[error("the command that decrypts it ended with {how}: {said}")]
+    Decryption {
+        /// Such as `exit status: 2`.
+        how: String,
+        /// Its last words.
+        said: String,
+    },
+    /// The command that was given to decrypt it wrote what is no backup.
+    #[error("what the command that decrypts it wrote is no backup of PostgreSQL")]
+    Undecrypted,
     /// It was packed with a dictionary, which is not in the file.
     #[error("the {format} stream needs a dictionary to be decompressed")]
     Dictionary {
         /// What it is compressed with.
         format: &'static str,
     },
+}
+
+impl Refusal {
+    /// What to do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Decryption { .. } => {
+                "try it by hand: its standard input is the backup, and its standard output what was encrypted"
+            }
+            Self::Undecrypted => {
+                "it may be a wrong key, which not every program notices: try it by hand, and look at what comes \
+                 of it"
+            }
+            Self::Memory { .. } | Self::Dictionary { .. } => {
+                "decompress it with its own program, and verify the file that comes of it"
+            }
+        }
+    }
 }
 
 /// The damage behind a read error of a stream; `None` when something else is at fault.

@@ -1,6 +1,7 @@
 //! What the end of a backup's name says: the one table of suffixes.
 
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 use super::format::Format;
 use super::packing::Packing;
@@ -48,9 +49,26 @@ const SUFFIXES: [Suffix; 11] = [
     row(".lz4", Format::Plain, Packing::Lz4, Writer::Others),
 ];
 
+/// What ends the name of a sealed backup, after its suffix.
+pub const SEALED: &str = ".age";
+/// What ends the names of files that other programs encrypted.
+const ENCRYPTED: [&str; 4] = [".gpg", ".pgp", ".asc", ".enc"];
+
+/// The name of a sealed backup without what says that it is one; `None` for others.
+pub fn without_seal(name: &OsStr) -> Option<&OsStr> {
+    name.as_bytes().strip_suffix(SEALED.as_bytes()).map(OsStr::from_bytes)
+}
+
+/// The same, whatever program encrypted it.
+pub fn without_encryption(name: &OsStr) -> Option<&OsStr> {
+    let of_others = |end: &&str| name.as_bytes().strip_suffix(end.as_bytes());
+    without_seal(name).or_else(|| ENCRYPTED.iter().find_map(of_others).map(OsStr::from_bytes))
+}
+
 impl Suffix {
-    /// The suffix of a name that has more than it.
+    /// The suffix of a name that has more than it, before what says that it is sealed.
     pub fn of(name: &OsStr) -> Option<Self> {
+        let name = without_seal(name).unwrap_or(name);
         SUFFIXES.into_iter().find(|suffix| suffix.stem(name.as_encoded_bytes()).is_some())
     }
 
@@ -83,6 +101,10 @@ mod tests {
             ("x.dump.zst", Some(".zst")),
             ("x.sql.xz", Some(".xz")),
             ("x.dir", Some(".dir")),
+            ("x.sql.gz.age", Some(".sql.gz")),
+            ("x.dir.age", Some(".dir")),
+            (".sql.age", None),
+            ("x.age", None),
             (".dump", None),
             ("x", None),
             ("x.bak", None),

@@ -1,5 +1,5 @@
 //! Packs a stream on several threads: cut in pieces of about a mebibyte, each compressed by itself,
-//! written in order, hashed and counted on the way.
+//! written in order and counted on the way.
 //!
 //! A gzip file may consist of several members (RFC 1952, section 2.2), and every reader of gzip
 //! takes their contents as one stream. So the file stays an ordinary `.gz`, and a reader that knows
@@ -20,7 +20,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use memchr::memrchr;
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::codec::{Codec, CodecError, Encoder};
@@ -61,6 +60,8 @@ impl CompressError {
                 io::ErrorKind::FileTooLarge => {
                     Some("the file system or `ulimit -f` allows no larger file".to_owned())
                 }
+                // It is no disk.
+                io::ErrorKind::BrokenPipe => None,
                 _ => Some("check the disk that the backup is written to".to_owned()),
             },
             Self::Threads(_) => Some("fewer threads may be allowed here (ulimit -u)".to_owned()),
@@ -79,17 +80,8 @@ pub struct Compressed<W> {
     pub bytes_in: u64,
     /// Bytes that were written.
     pub bytes_out: u64,
-    /// SHA-256 of what was written.
-    pub sha256: [u8; 32],
     /// The members in order; with [`Codec::None`] the pieces that were written.
     pub members: Vec<MemberStart>,
-}
-
-impl<W> Compressed<W> {
-    /// The SHA-256 in lower-case hex.
-    pub fn sha256_hex(&self) -> String {
-        hex::encode(self.sha256)
-    }
 }
 
 type Packed = Result<Piece, CodecError>;
@@ -279,7 +271,6 @@ fn write_in_order<W: Write>(
     give_back: &SyncSender<Vec<u8>>,
     stop: &AtomicBool,
 ) -> Result<Compressed<W>, CompressError> {
-    let mut hash = Sha256::new();
     let (mut bytes_in, mut bytes_out) = (0u64, 0u64);
     let mut members = Vec::new();
     while let Ok(receipt) = receipts.recv() {
@@ -288,7 +279,6 @@ fn write_in_order<W: Write>(
             return Err(CompressError::Stopped);
         }
         members.push(MemberStart { offset: bytes_out, dump_offset: bytes_in });
-        hash.update(&piece.buffer);
         sink.write_all(&piece.buffer).map_err(CompressError::Sink)?;
         bytes_in += piece.bytes_in as u64;
         bytes_out += piece.buffer.len() as u64;
@@ -297,7 +287,7 @@ fn write_in_order<W: Write>(
         let _ = give_back.try_send(piece.buffer);
     }
     sink.flush().map_err(CompressError::Sink)?;
-    Ok(Compressed { sink, bytes_in, bytes_out, sha256: hash.finalize().into(), members })
+    Ok(Compressed { sink, bytes_in, bytes_out, members })
 }
 
 #[cfg(test)]

@@ -12,8 +12,10 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
-use super::random_read::{RandomRead, RawReader};
+use super::random_read::{RandomRead, RawReader, ReadAt};
 use super::unpack::decompress;
+use super::unseal::Unseal;
+use crate::model::damage::{damage, refusal};
 use crate::model::packing::Packing;
 
 /// Why a file could not be opened. Each means "could not tell".
@@ -28,6 +30,14 @@ pub enum FileError {
     /// It is a pipe, a device or a socket.
     #[error("{} is not a regular file", .0.display())]
     NotRegular(PathBuf),
+    /// The place that it is in does not give it.
+    #[error("{cause}")]
+    Elsewhere {
+        /// Why, with its name.
+        cause: String,
+        /// What to do next.
+        hint: &'static str,
+    },
     /// It may not be read.
     #[error("{} may not be read: {source}", .path.display())]
     Unreadable {
@@ -53,6 +63,7 @@ impl FileError {
             Self::NotFound(_) => "check the path, or let `verify --latest` find the newest backup",
             Self::Directory(_) => "name a file in it, or use `verify --latest --backup-dir DIR`",
             Self::NotRegular(_) => "copy the backup into a file first",
+            Self::Elsewhere { hint, .. } => hint,
             Self::Unreadable { .. } => {
                 "backups are readable by their owner only: run as that user, or as root"
             }
@@ -67,6 +78,14 @@ pub struct BackupFile {
     at_rest: Arc<dyn RandomRead>,
     /// Of a file on a disk of this machine: to lock it.
     local: Option<Arc<ClosedAside>>,
+    opened: Option<Opened>,
+}
+
+/// What is in a sealed file.
+#[derive(Debug, Clone)]
+struct Opened {
+    by: Arc<dyn Unseal>,
+    bytes: Arc<dyn ReadAt>,
 }
 
 impl BackupFile {
@@ -77,7 +96,48 @@ impl BackupFile {
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let opened = LocalFile::open(path)?;
         let local = Some(Arc::clone(&opened.file));
-        Ok(Self { path: path.to_owned(), at_rest: Arc::new(opened), local })
+        Ok(Self { path: path.to_owned(), at_rest: Arc::new(opened), local, opened: None })
+    }
+
+    /// A file that lies elsewhere than on a disk of this machine, by its name.
+    pub fn elsewhere(path: &Path, at_rest: Arc<dyn RandomRead>) -> Self {
+        Self { path: path.to_owned(), at_rest, local: None, opened: None }
+    }
+
+    /// Whether it is a file of this machine, which other programs can read by its path.
+    pub fn is_local(&self) -> bool {
+        self.local.is_some()
+    }
+
+    /// The same file, of which is read what is sealed in it.
+    #[must_use]
+    pub fn unsealed_by(self, by: Arc<dyn Unseal>) -> Self {
+        let bytes = Arc::clone(&by).at(Arc::clone(&self.at_rest));
+        Self { opened: Some(Opened { by, bytes }), ..self }
+    }
+
+    /// Whether it is sealed, and its contents are read.
+    pub fn is_unsealed(&self) -> bool {
+        self.opened.is_some()
+    }
+
+    /// How many bytes are in it, packed as they are.
+    ///
+    /// # Errors
+    /// The disk's, and damage; where it is not known before they were read.
+    pub fn length(&self) -> io::Result<u64> {
+        match &self.opened {
+            None => Ok(self.bytes()),
+            Some(opened) => {
+                let length = opened.by.length(Arc::clone(&self.at_rest))?;
+                length.ok_or_else(|| io::ErrorKind::Unsupported.into())
+            }
+        }
+    }
+
+    /// Whether it can be read from anywhere without being read up to there.
+    pub fn can_seek(&self) -> bool {
+        self.opened.as_ref().is_none_or(|opened| opened.by.can_seek())
     }
 
     /// The path it was opened by.
@@ -110,19 +170,53 @@ impl BackupFile {
         const LOOKED_AT: usize = 1 << 20;
         const MANY: usize = 8;
         let mut start = Vec::new();
-        self.raw().take(LOOKED_AT as u64).read_to_end(&mut start)?;
+        match self.raw().take(LOOKED_AT as u64).read_to_end(&mut start) {
+            // Of what does not open, that is the damage.
+            Err(error) if damage(&error).is_some() || refusal(&error).is_some() => {
+                return Ok(false);
+            }
+            read => read?,
+        };
         let ends = || memchr::memchr_iter(b'\n', &start);
         Ok(ends().count() >= MANY && ends().all(|at| at > 0 && start[at - 1] == b'\r'))
     }
 
-    /// The bytes as they lie in the file, from the beginning.
+    /// The bytes as they lie in the file, sealed or not, from the beginning.
+    pub fn at_rest(&self) -> RawReader {
+        RawReader::of(Arc::clone(&self.at_rest))
+    }
+
+    /// What is in the file, where `at_rest` gives the bytes that lie in it from the beginning.
+    pub fn unsealing(&self, at_rest: impl Read + Send + 'static) -> Box<dyn Read + Send> {
+        match &self.opened {
+            None => Box::new(at_rest),
+            Some(opened) => opened.by.stream(Box::new(at_rest)),
+        }
+    }
+
+    /// Where what is in the file is known to be whole only by how whoever opens it ends: lets it come to its end.
+    ///
+    /// # Errors
+    /// [`crate::model::damage::Refusal`] in it, where it did not open the file; and the disk's.
+    pub fn check_unsealing(&self) -> io::Result<()> {
+        if self.can_seek() {
+            return Ok(());
+        }
+        io::copy(&mut self.unsealing(self.at_rest()), &mut io::sink()).map(drop)
+    }
+
+    /// What is in the file, packed as it is, from the beginning.
     pub fn raw(&self) -> RawReader {
         self.raw_from(0)
     }
 
-    /// The bytes as they lie in the file, from `at`.
+    /// What is in the file, packed as it is, from `at`.
     pub fn raw_from(&self, at: u64) -> RawReader {
-        RawReader::new(Arc::clone(&self.at_rest), at)
+        let bytes = match &self.opened {
+            None => Arc::clone(&self.at_rest) as Arc<dyn ReadAt>,
+            Some(opened) => Arc::clone(&opened.bytes),
+        };
+        RawReader::new(bytes, at)
     }
 
     /// The decompressed bytes, from the beginning.
@@ -156,14 +250,16 @@ impl LocalFile {
     }
 }
 
-impl RandomRead for LocalFile {
-    fn len(&self) -> u64 {
-        self.as_opened.bytes
-    }
-
+impl ReadAt for LocalFile {
     fn read_at(&self, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         let file = self.file.file().ok_or(io::ErrorKind::NotConnected)?;
         file.read_at(buffer, at)
+    }
+}
+
+impl RandomRead for LocalFile {
+    fn len(&self) -> u64 {
+        self.as_opened.bytes
     }
 
     fn has_changed(&self) -> bool {

@@ -4,11 +4,15 @@
 pub mod codec;
 pub mod compress;
 pub mod file;
+pub mod folder;
 pub mod hashing;
 pub mod member;
 pub mod member_index;
+pub mod metered;
 pub mod random_read;
 pub mod ranges;
 pub mod read_error;
 pub mod seek;
 pub mod unpack;
+pub mod unseal;
+pub mod written;

@@ -31,7 +31,11 @@ impl Seekable {
         let ends = members.iter().skip(1).map(|mark| mark.dump_offset).chain([dump_bytes]);
         let near =
             members.iter().zip(ends).all(|(mark, end)| end - mark.dump_offset <= MOST_BETWEEN);
-        (packing == Packing::None || near).then(|| Self { file: file.clone(), packing, members })
+        (file.can_seek() && (packing == Packing::None || near)).then(|| Self {
+            file: file.clone(),
+            packing,
+            members,
+        })
     }
 
     /// The dump from `offset` on.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::github;
 use super::progress::{Bars, Show};
 use super::transcript::{coloured, quiet, transcript};
-use crate::events::Event;
+use crate::events::{Event, RestoreEvent};
 use crate::model::outcome::{Status, Verdict};
 
 /// The target of what is printed, in the log.
@@ -37,6 +37,16 @@ pub struct Style {
     pub annotate: bool,
     /// How far long work is.
     pub progress: Show,
+    /// The transcript goes to stderr, because stdout has what was asked for.
+    pub on_stderr: bool,
+}
+
+/// Where data go that are the answer itself, and may be large.
+pub struct Data {
+    /// Their sink.
+    pub sink: Box<dyn Write + Send>,
+    /// Whether it is the terminal, where nothing should come between them.
+    pub is_terminal: bool,
 }
 
 /// Prints events as they come.
@@ -54,7 +64,11 @@ impl Console {
     /// A console on this process's stdout and stderr; colour only on a terminal, and not where
     /// `NO_COLOR` is set.
     pub fn new(style: Style) -> Self {
-        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let is_terminal = match style.on_stderr {
+            true => std::io::stderr().is_terminal(),
+            false => std::io::stdout().is_terminal(),
+        };
+        let colour = is_terminal && std::env::var_os("NO_COLOR").is_none();
         let (broken, turn) = (AtomicBool::new(false), Mutex::new(()));
         Self { style, colour, broken, bars: Bars::on_stderr(style.progress), turn }
     }
@@ -63,6 +77,12 @@ impl Console {
     pub fn show(&self, event: &Event) {
         if let Event::Progress(progress) = event {
             return self.bars.update(progress);
+        }
+        if let Event::Restore(RestoreEvent::Asked(question)) = event {
+            // The answer stands behind it.
+            return self.bars.suspend(|| {
+                let _ = write!(std::io::stderr().lock(), "{question}");
+            });
         }
         self.bars.note(event);
         let _turn = self.turn.lock();
@@ -107,7 +127,18 @@ impl Console {
         self.write(text);
     }
 
+    /// The way for data to stdout.
+    pub fn data(&self) -> Data {
+        let out = std::io::stdout();
+        Data { is_terminal: out.is_terminal(), sink: Box::new(out) }
+    }
+
     fn write(&self, text: &str) {
+        if self.style.on_stderr {
+            // A closed stderr leaves nobody to tell.
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+            return;
+        }
         let mut out = std::io::stdout().lock();
         if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
             self.broken.store(true, Ordering::Relaxed);
@@ -140,6 +171,11 @@ fn asides(event: &Event, quiet: bool) -> Vec<String> {
         }
         Event::Warning(text) if !quiet => vec![format!("warning: {text}")],
         Event::Waiting { why } if !quiet => vec![format!("waiting: {why}")],
+        Event::Restore(RestoreEvent::Finished { report, restored: None }) => {
+            let hints = report.obstacle.iter().filter_map(|it| it.hint.as_ref());
+            let hints = hints.chain(report.defects.iter().filter_map(|it| it.hint.as_ref()));
+            hints.map(|hint| format!("hint: {hint}")).collect()
+        }
         Event::VerifyFinished(report) if !quiet => {
             let hints = report.defects.iter().filter_map(|defect| defect.hint.as_ref());
             let hints = hints.chain(report.obstacle.iter().filter_map(|it| it.hint.as_ref()));

@@ -60,7 +60,7 @@ pub fn schema() -> Vec<u8> {
 }
 
 #[expect(clippy::expect_used, reason = "the types have string keys only, and paths as text")]
-fn pretty(value: &impl Serialize) -> Vec<u8> {
+pub(super) fn pretty(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(value).expect("our own types are JSON");
     bytes.push(b'\n');
     bytes

@@ -1,5 +1,6 @@
 //! What `list` and `history` answer, as text for people and as JSON for programs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
@@ -10,6 +11,7 @@ use crate::model::outcome::{Verdict, grouped};
 use crate::store::history::{History, Record, Work};
 use crate::store::listing::Listed;
 use crate::store::proof::Judged;
+use crate::store::signature::Signed;
 use crate::store::statistics::{Attempts, RestoreTimes, Statistics};
 
 /// The version of both JSON forms.
@@ -20,7 +22,8 @@ pub fn backups_text(dir: &Path, now: DateTime<Utc>, backups: &[Listed]) -> Strin
     if backups.is_empty() {
         return format!("No backups in {}\n", dir.display());
     }
-    let mut rows = vec![["BACKUP", "AGE", "SIZE", "ROWS", "VERIFIED"].map(str::to_owned)];
+    let heads = ["BACKUP", "AGE", "SIZE", "ROWS", "VERIFIED", "COPIES", "SIGNED BY"];
+    let mut rows = vec![heads.map(str::to_owned)];
     rows.extend(backups.iter().map(|backup| {
         [
             printable(&backup.name.to_string_lossy()),
@@ -28,9 +31,58 @@ pub fn backups_text(dir: &Path, now: DateTime<Utc>, backups: &[Listed]) -> Strin
             ByteSize(backup.bytes).to_string(),
             backup.rows.map_or_else(|| "-".to_owned(), grouped),
             verified(now, backup),
+            copies(backup),
+            signed(backup),
         ]
     }));
-    table(&rows, [Left, Right, Right, Right, Left])
+    if backups.iter().all(|backup| backup.signature.is_none()) {
+        rows.iter_mut().for_each(|row| row[6].clear());
+    }
+    let sealed = sealed_for(backups);
+    if backups.iter().all(|backup| backup.copies.is_empty()) {
+        let without = |[name, age, size, rows, verified, _, signed]: [String; 7]| {
+            [name, age, size, rows, verified, signed]
+        };
+        let rows: Vec<_> = rows.into_iter().map(without).collect();
+        return table(&rows, [Left, Right, Right, Right, Left, Left]) + &sealed;
+    }
+    table(&rows, [Left, Right, Right, Right, Left, Left, Left]) + &sealed
+}
+
+/// In how many places it is, and in how many it was proven.
+fn copies(backup: &Listed) -> String {
+    let proven = backup.copies.iter().filter(|copy| copy.proven == Some(true)).count();
+    format!("{}, proven {proven}", backup.copies.len())
+}
+
+/// By which key; whether it may sign is asked by whoever verifies.
+fn signed(backup: &Listed) -> String {
+    match &backup.signature {
+        None => "-".to_owned(),
+        Some(Signed { key: Some(key), fits: true }) => key.clone(),
+        // In a place, it is not read for a list.
+        Some(Signed { key: None, fits: true }) => "signed".to_owned(),
+        Some(Signed { .. }) => "DOES NOT FIT".to_owned(),
+    }
+}
+
+/// To whom the backups are sealed: a line for each set of recipients, with the backups that it is of.
+fn sealed_for(backups: &[Listed]) -> String {
+    let mut sets: BTreeMap<&[String], Vec<&Listed>> = BTreeMap::new();
+    for backup in backups.iter().filter(|backup| !backup.recipients.is_empty()) {
+        sets.entry(&backup.recipients).or_default().push(backup);
+    }
+    let line = |(recipients, of): (&[String], Vec<&Listed>)| {
+        let newest = of.first().map(|backup| printable(&backup.name.to_string_lossy()));
+        let which = match (of.len(), newest) {
+            (1, Some(name)) => name,
+            (more, Some(name)) => format!("{more} backups, the newest {name}"),
+            (_, None) => String::new(),
+        };
+        format!("Sealed for {}: {which}\n", recipients.join(", "))
+    };
+    let lines: String = sets.into_iter().map(line).collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
 
 fn verified(now: DateTime<Utc>, backup: &Listed) -> String {
@@ -139,6 +191,15 @@ fn result(record: &Record) -> &'static str {
         (Work::Verify, Verdict::Passed) => "verify passed",
         (Work::Verify, Verdict::Failed) => "verify FAILED",
         (Work::Verify, Verdict::NotVerified) => "verify inconclusive",
+        (Work::Restore, Verdict::Failed) if record.soundness() == Verdict::Passed => {
+            "restore too slow"
+        }
+        (Work::Restore, Verdict::Passed) => "restore done",
+        (Work::Restore, Verdict::Failed) => "restore FAILED",
+        (Work::Restore, Verdict::NotVerified) => "restore not done",
+        (Work::CheckKeys, Verdict::Passed) => "keys open it",
+        (Work::CheckKeys, Verdict::Failed) => "keys do NOT open",
+        (Work::CheckKeys, Verdict::NotVerified) => "keys inconclusive",
     }
 }
 
@@ -153,6 +214,10 @@ fn database(now: DateTime<Utc>, statistics: &Statistics) -> String {
     }
     line("Backups:", counts(&statistics.create, ["made", "failed", "not made"]));
     line("Verifications:", counts(&statistics.verify, ["passed", "failed", "inconclusive"]));
+    if let Some(restores) = &statistics.restored {
+        line("Restores:", counts(restores, ["done", "failed", "not done"]));
+        line("Last restore done:", last(now, restores.last_success));
+    }
     if let Some(restore) = &statistics.restore {
         line("Restore time:", times(restore));
         if let Some(trend) = &restore.trend {
@@ -229,14 +294,17 @@ pub fn runs_json(
 
 use Align::{Left, Right};
 
+/// Where a cell stands in its column.
 #[derive(Clone, Copy, PartialEq)]
-enum Align {
+pub(super) enum Align {
+    /// At its beginning.
     Left,
+    /// At its end.
     Right,
 }
 
 /// Rows with their columns below each other.
-fn table<const N: usize>(rows: &[[String; N]], align: [Align; N]) -> String {
+pub(super) fn table<const N: usize>(rows: &[[String; N]], align: [Align; N]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
     let mut text = String::new();

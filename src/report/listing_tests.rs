@@ -23,12 +23,15 @@ fn listed(name: &str, hours: u64, verdict: Option<Verdict>) -> Listed {
         time: hours_ago(hours),
         time_from_name: true,
         bytes: 15_234_567,
+        recipients: Vec::new(),
         database: Some("content_creation_crew".into()),
         rows: Some(1_265_000),
         manifest: ManifestState::Present,
+        signature: None,
         proven: told.map(|judged| judged.verdict == Verdict::Passed),
         verdict: told,
         last_attempt: judged,
+        copies: Vec::new(),
     }
 }
 

@@ -15,6 +15,7 @@ pub fn render(totals: &Totals) -> Vec<u8> {
     let mut page = Page { text: String::new(), databases: &totals.databases };
     backups(&mut page);
     verifications(&mut page);
+    key(&mut page.text, totals);
     page.text.into_bytes()
 }
 
@@ -46,6 +47,17 @@ fn backups(page: &mut Page) {
     page.backups("rows", "gauge", "Rows in the last backup that was made.", |family, it| {
         it.last_rows.into_iter().for_each(|rows| family.sample("", "", rows));
     });
+}
+
+/// Of the directory, not of a database: whose backup it is stands in what is sealed.
+fn key(text: &mut String, totals: &Totals) {
+    let Some(proven) = totals.key_last_proven else { return };
+    let name = "backup_key_last_proven_timestamp";
+    let help =
+        "When keys were last proven to open the newest encrypted backup, in seconds since 1970.";
+    // Writing to a string does not fail.
+    let _ =
+        write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {}\n", proven.timestamp());
 }
 
 fn verifications(page: &mut Page) {

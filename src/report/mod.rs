@@ -2,6 +2,7 @@
 //! the run report, and [`output`] knows how such bytes become a file.
 
 pub mod console;
+pub mod difference;
 pub mod github;
 pub mod json;
 pub mod junit;

@@ -48,6 +48,8 @@ struct Task {
     done: u64,
     total: Option<u64>,
     current: Option<String>,
+    /// How long it takes as a rule.
+    expected: Option<Duration>,
     /// Parts that are measured one by one: the layers of an image.
     parts: BTreeMap<String, (u64, u64)>,
     bar: Option<ProgressBar>,
@@ -88,8 +90,11 @@ impl Bars {
         }
     }
 
-    /// Takes in what ends a piece of work.
+    /// Takes in what ends a piece of work, and how long one takes as a rule.
     pub fn note(&self, event: &Event) {
+        if let (Event::Expected(work, time), true) = (event, self.show != Show::Nothing) {
+            self.lock().entry(*work).or_insert_with(Task::begin).expected = Some(*time);
+        }
         let ended = match event {
             Event::Created { .. } => &[Work::Dumping, Work::Decoding][..],
             Event::SandboxStarting { .. } => &[Work::Pulling],
@@ -161,6 +166,7 @@ impl Task {
             done: 0,
             total: None,
             current: None,
+            expected: None,
             parts: BTreeMap::new(),
             bar: None,
         }
@@ -213,11 +219,13 @@ impl Task {
         if work != Work::Comparing && rate > 0 {
             words.push(format!("{}/s", ByteSize(rate)));
         }
-        if let Some(total) = share
-            && rate > 0
-            && total > done
-        {
-            words.push(format!("{} left", left((total - done).div_ceil(rate))));
+        let by_bytes = share.filter(|total| rate > 0 && *total > done);
+        let by_bytes = by_bytes.map(|total| (total - done).div_ceil(rate));
+        // What comes after the bytes takes its time, too.
+        let by_others = self.expected.and_then(|time| time.checked_sub(elapsed));
+        let by_others = by_others.map(|time| time.as_secs()).filter(|seconds| *seconds > 0);
+        if let Some(seconds) = by_bytes.max(by_others) {
+            words.push(format!("{} left", left(seconds)));
         }
         words.extend(self.current.clone().filter(|_| work != Work::Pulling));
         format!("{}: {}", name(work), words.join(", "))

@@ -43,6 +43,21 @@ fn each_work_is_told_in_its_own_units() {
 }
 
 #[test]
+fn what_comes_after_the_bytes_is_known_from_other_runs() {
+    let words = |done, seconds| {
+        let mut task = Task::begin();
+        task.take(&progress(Work::Restoring, done * MIB, Some(500 * MIB), None));
+        task.expected = Some(Duration::from_secs(100));
+        task.words(Work::Restoring, Duration::from_secs(seconds))
+    };
+    assert!(words(450, 10).ends_with(", 1 min 30 s left"), "{}", words(450, 10));
+    assert!(words(500, 40).ends_with("100 % of 500.0 MiB, 12.5 MiB/s, 1 min left"));
+    // It takes longer than the others did.
+    assert!(words(10, 99).ends_with(", 1 h 20 min left"), "{}", words(10, 99));
+    assert!(words(500, 200).ends_with("MiB/s"), "{}", words(500, 200));
+}
+
+#[test]
 fn the_layers_of_an_image_are_added_up() {
     let mut task = Task::begin();
     task.take(&progress(Work::Pulling, 10 * MIB, Some(20 * MIB), Some("a")));

@@ -33,6 +33,15 @@ WHERE a.attnum > 0 AND NOT a.attisdropped
   AND coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') = ''
   AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'";
 
+/// Columns of tables, with the length of their values where all have one.
+const COLUMNS: &str = "\
+SELECT n.nspname, c.relname, a.attname, a.attlen
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE a.attnum > 0 AND NOT a.attisdropped
+  AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'";
+
 /// Every table in a partition tree or with children, with the root of its family.
 const FAMILIES: &str = "\
 WITH RECURSIVE line (root, member) AS (
@@ -157,6 +166,12 @@ pub async fn ask(session: &Session) -> Result<Catalog, LoadError> {
             let table = relation(row.try_get(0)?, row.try_get(1)?);
             let column: &str = row.try_get(2)?;
             catalog.defaults.entry(table).or_default().push(column.into());
+        }
+        for row in session.query(COLUMNS, &[]).await? {
+            let table = relation(row.try_get(0)?, row.try_get(1)?);
+            let (column, length): (&str, i16) = (row.try_get(2)?, row.try_get(3)?);
+            let length = u64::try_from(length).ok();
+            catalog.columns.entry(table).or_default().insert(column.into(), length);
         }
         catalog.families = families(session).await?;
         ask_what_reads(session, &mut catalog).await?;

@@ -50,6 +50,8 @@ pub struct Connection {
     adopted: Option<Arc<Settings>>,
     /// A transaction of the dump is under way, as around its large objects.
     in_transaction: bool,
+    /// Processes that the server may take for an index, where it was told.
+    workers: Option<usize>,
 }
 
 impl Connection {
@@ -66,6 +68,7 @@ impl Connection {
             encoding: None,
             adopted: None,
             in_transaction: false,
+            workers: None,
         })
     }
 
@@ -85,6 +88,7 @@ impl Connection {
                     encoding: None,
                     adopted: None,
                     in_transaction: false,
+                    workers: None,
                 };
                 Ok(true)
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::LoadError;
-use super::known::Server;
+use super::known::{Server, Whose};
 use crate::pg::Session;
 
 const AVAILABLE: &str = "SELECT name::text FROM pg_catalog.pg_available_extensions";
@@ -83,7 +83,11 @@ pub fn remedy(names: &[String], server: Server) -> String {
     let last = names.iter().filter_map(|name| Some((name, last_with(name)?)));
     let last = last.filter(|(_, last)| major > *last).min_by_key(|(_, last)| *last);
     if let Some((name, last)) = last {
-        return format!("{last} is the last version that has {name}: --postgres-version {last}");
+        let way = match server.whose {
+            Whose::Others => "restore into a server of that version".to_owned(),
+            Whose::Image | Whose::Machine => format!("--postgres-version {last}"),
+        };
+        return format!("{last} is the last version that has {name}: {way}");
     }
     let images: BTreeSet<String> =
         names.iter().filter_map(|name| image_with(name, major)).collect();
@@ -96,9 +100,13 @@ pub fn remedy(names: &[String], server: Server) -> String {
         _ => "--image IMAGE".to_owned(),
     };
     let them = if names.len() == 1 { names[0].as_str() } else { "all of them" };
-    if server.local {
-        let install = install.unwrap_or_else(|| "install it".to_owned());
-        return format!("{install}, or use Docker: --engine docker {image}");
+    let install_it = || install.clone().unwrap_or_else(|| "install it".to_owned());
+    match server.whose {
+        Whose::Image => {}
+        Whose::Machine => {
+            return format!("{}, or use Docker: --engine docker {image}", install_it());
+        }
+        Whose::Others => return format!("{} on that server", install_it()),
     }
     let some = if names.len() > 1 && !images.is_empty() {
         format!("; {} has some", images.into_iter().collect::<Vec<_>>().join(" or "))
@@ -124,9 +132,10 @@ mod tests {
     #[test]
     fn what_helps_is_an_image_a_package_or_another_version() {
         let remedy = |names: &[&str], major, local| {
+            let whose = if local { Whose::Machine } else { Whose::Image };
             remedy(
                 &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(),
-                Server { major, local },
+                Server { major, whose },
             )
         };
         assert_eq!(

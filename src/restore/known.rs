@@ -21,6 +21,17 @@ pub struct Known {
 pub struct Server {
     /// Its major version.
     pub major: u32,
-    /// It is of this machine's own PostgreSQL.
-    pub local: bool,
+    /// Whose it is.
+    pub whose: Whose,
+}
+
+/// Whose PostgreSQL a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// An image's, in a container.
+    Image,
+    /// This machine's own, without a superuser's rights.
+    Machine,
+    /// Others work on it, and it matters.
+    Others,
 }

@@ -7,10 +7,10 @@ use std::fmt;
 
 use super::extensions;
 use super::failure::Failure;
-use super::known::{Known, Server};
+use super::known::{Known, Server, Whose};
 use super::tolerate::{ABSENT, NOT_ALLOWED};
 use crate::dump::item::Statement;
-use crate::pg::ServerError;
+use crate::pg::{ServerError, quote_ident};
 
 /// What a server lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,10 +98,12 @@ impl Lack {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self, server: Server) -> String {
-        let image = if server.local {
-            "use Docker and an image that has it: --engine docker --image IMAGE"
-        } else {
-            "use an image that has it: --image IMAGE"
+        if server.whose == Whose::Others {
+            return self.hint_for_others(server);
+        }
+        let image = match server.whose {
+            Whose::Machine => "use Docker and an image that has it: --engine docker --image IMAGE",
+            _ => "use an image that has it: --image IMAGE",
         };
         let brought = |name: &str| extensions::remedy(&[name.to_owned()], server);
         match self {
@@ -151,6 +153,46 @@ impl Lack {
             }
             Self::Setting(_) => "take the version of the source: --postgres-version N".into(),
             Self::Oids => "take a version that has them: --postgres-version 11".into(),
+        }
+    }
+
+    /// What to do about it at a server that others use.
+    fn hint_for_others(&self, server: Server) -> String {
+        match self {
+            Self::Extension(name)
+            | Self::Library(name)
+            | Self::Language(name)
+            | Self::AccessMethod(name) => extensions::remedy(std::slice::from_ref(name), server),
+            Self::Preloading(Some(name)) | Self::LabelProvider(Some(name)) => {
+                format!("add {name} to shared_preload_libraries of that server, and restart it")
+            }
+            Self::Preloading(None) | Self::LabelProvider(None) => {
+                "add it to shared_preload_libraries of that server, and restart it".into()
+            }
+            Self::Role(name) => {
+                format!(
+                    "create it there: CREATE ROLE {}; or all of the backup's: --globals",
+                    quote_ident(name)
+                )
+            }
+            Self::Rights => "grant them there, or have the backup's roles made: --globals".into(),
+            Self::Superuser => {
+                "restore as a superuser, or as the service's own administrator: --username NAME"
+                    .into()
+            }
+            Self::Encoding(_) => {
+                "make the backup with `ccc-backup create`, which notes the database's encoding"
+                    .into()
+            }
+            Self::OtherServer => "let that server reach what the backup reads from".into(),
+            Self::Setting(_) => "restore into a server of the source's version".into(),
+            Self::Oids => "restore into a server of version 11 or older".into(),
+            Self::SearchFile(_)
+            | Self::SearchTemplate(_)
+            | Self::Money
+            | Self::Locale(_)
+            | Self::TimeZone(_)
+            | Self::Build => "install it on that server, or restore into one that has it".into(),
         }
     }
 }

@@ -263,8 +263,8 @@ fn every_lack_has_a_hint_of_its_own_for_each_kind_of_server() {
         Lack::Setting(name()),
         Lack::Oids,
     ];
-    for local in [false, true] {
-        let hints = lacks.iter().map(|lack| lack.hint(Server { major: 15, local }));
+    for whose in [Whose::Image, Whose::Machine] {
+        let hints = lacks.iter().map(|lack| lack.hint(Server { major: 15, whose }));
         let hints: std::collections::BTreeSet<String> = hints.collect();
         assert_eq!(hints.len(), lacks.len());
     }

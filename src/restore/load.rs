@@ -11,6 +11,7 @@ use super::connection::Connection;
 use super::ledger::Ledger;
 use crate::dump::item::{CopyBlock, Item, Meta, Statement};
 use crate::dump::items::{Items, ItemsError};
+use crate::dump::own_database::OfDatabase;
 use crate::pg::ConnectInfo;
 
 /// Items in flight between the reading thread and the connection; with chunks of 256 KiB this
@@ -18,6 +19,19 @@ use crate::pg::ConnectInfo;
 const IN_FLIGHT: usize = 32;
 /// Statements gathered before they are sent.
 const GATHERED: usize = 200;
+
+/// The databases that a dump goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Databases {
+    /// Those that it names: it makes them by itself.
+    Its,
+    /// The one that is there, whatever the dump calls its own, to which it connects so often before its
+    /// contents. What it says of the database itself is passed over.
+    This {
+        /// How often it connects.
+        connects: u32,
+    },
+}
 
 /// Restores the dump that `stream` gives into the database of `target`, and notes in `ledger` what
 /// it did. `progress` is told the bytes of the dump read so far and the table at hand.
@@ -31,6 +45,28 @@ pub async fn load(
     ledger: &Ledger,
     progress: &(dyn Fn(u64, &str) + Send + Sync),
 ) -> Result<(), LoadError> {
+    load_into(stream, target, Databases::Its, ledger, progress).await
+}
+
+/// The same, into these databases.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_into(
+    stream: Box<dyn Read + Send>,
+    target: &ConnectInfo,
+    databases: Databases,
+    ledger: &Ledger,
+    progress: &(dyn Fn(u64, &str) + Send + Sync),
+) -> Result<(), LoadError> {
+    // Until it has connected, it only sets what a \connect takes back.
+    let mut connects = match databases {
+        Databases::Its => 0,
+        Databases::This { connects } => connects,
+    };
+    let is_passed_over = |statement: &Statement| {
+        databases != Databases::Its && OfDatabase::read(&statement.text).is_some()
+    };
     let mut connection = Connection::open(target, ledger).await?;
     let (sender, mut items) = mpsc::channel(IN_FLIGHT);
     let reader = tokio::task::spawn_blocking(move || read(stream, &sender));
@@ -38,6 +74,10 @@ pub async fn load(
     let mut line = 1;
     while let Some((item, read)) = items.recv().await {
         match item {
+            Item::Meta(Meta::Connect { .. }) if databases != Databases::Its => {
+                connects = connects.saturating_sub(1);
+            }
+            Item::Statement(statement) if connects > 0 || is_passed_over(&statement) => {}
             Item::Statement(statement) => {
                 line = statement.line;
                 waiting.push(statement);

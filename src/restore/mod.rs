@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod cluster;
 pub mod collation;
 mod connection;
+pub mod cost;
 mod error;
 pub mod extensions;
 mod failure;

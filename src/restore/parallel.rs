@@ -78,7 +78,7 @@ pub async fn load(
         catalog::ask(main.connection.session()).await?
     };
     let plan = Plan::of(&entries, data, &catalog);
-    let order = if main.work.source.anywhere() { Order::Weight } else { Order::Dump };
+    let order = if main.work.source.anywhere() { Order::Way } else { Order::Dump };
     let schedule = Arc::new(Schedule::new(plan, order));
     let mut workers = JoinSet::new();
     for _ in 1..jobs {
@@ -133,7 +133,11 @@ impl Worker {
                 (Work::Load(index), Task::Parts { from, to, .. }) => {
                     self.load_parts(*index, from..to, &schedule).await?;
                 }
-                (Work::Run(index), _) => self.run_beside(*index, schedule.runs()).await?,
+                (Work::Run(index), _) => {
+                    // The server's own processes take the place of connections that have nothing to do.
+                    self.connection.lend_workers(schedule.spare()).await?;
+                    self.run_beside(*index, schedule.runs()).await?;
+                }
             }
             schedule.done(task);
         }

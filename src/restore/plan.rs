@@ -9,6 +9,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cost::{self, Columns, Cost, Size};
+use crate::dump::index::IndexShape;
 use crate::dump::item::{CopyBlock, Name, Statement};
 use crate::dump::reach::{Leaves, Transaction};
 use crate::dump::script::Entry;
@@ -24,6 +26,8 @@ pub struct Catalog {
     pub defaults: BTreeMap<Relation, Vec<Name>>,
     /// For tables in a partition tree or with children: all of their family.
     pub families: BTreeMap<Relation, Vec<Relation>>,
+    /// The columns of tables, by which is guessed how long their indexes take.
+    pub columns: BTreeMap<Relation, Columns>,
     /// Names of functions that may read tables, and of types whose values call one.
     pub reading: BTreeSet<Vec<u8>>,
     /// Whether a statement may call such a function without naming it: by an operator, a cast, an event
@@ -54,8 +58,11 @@ pub struct Job {
     pub work: Work,
     /// Jobs that must be done before, by index.
     pub after: Vec<usize>,
-    /// The larger, the sooner: bytes of the table's rows.
-    pub weight: u64,
+    /// How long it takes, guessed.
+    pub cost: Cost,
+    /// How long it takes to the end of the restore from when it begins, guessed, if nobody had to wait for a
+    /// connection. The longer, the sooner.
+    pub way: Cost,
     /// The `SET default_tablespace` that holds for it, where the session does not have it yet.
     pub tablespace: Option<usize>,
     /// Tables that it locks against others of its kind: of two jobs that share one, one runs at a
@@ -74,7 +81,7 @@ impl Plan {
     /// Plans entries `from..` of the list. What comes before has been run.
     pub fn of(entries: &[Entry], from: usize, catalog: &Catalog) -> Self {
         let mut planner =
-            Planner { weights: weights(entries), catalog: catalog.clone(), ..Planner::default() };
+            Planner { sizes: sizes(entries), catalog: catalog.clone(), ..Planner::default() };
         for (index, entry) in entries.iter().enumerate() {
             if index >= from {
                 planner.add(index, entry);
@@ -82,21 +89,35 @@ impl Plan {
                 planner.follow(statement);
             }
         }
+        planner.plan.find_ways();
         planner.plan
+    }
+
+    /// The longest way from each job to the end. A job comes after all that it waits for.
+    fn find_ways(&mut self) {
+        for id in (0..self.jobs.len()).rev() {
+            // Up to here it holds the longest way of those that wait for it.
+            self.jobs[id].way += self.jobs[id].cost;
+            let way = self.jobs[id].way;
+            for before in self.jobs[id].after.clone() {
+                self.jobs[before].way = self.jobs[before].way.max(way);
+            }
+        }
     }
 }
 
-/// Bytes of the rows of each table.
-fn weights(entries: &[Entry]) -> BTreeMap<Relation, u64> {
-    let mut weights = BTreeMap::new();
+/// How much there is of each table.
+fn sizes(entries: &[Entry]) -> BTreeMap<Relation, Size> {
+    let mut sizes: BTreeMap<Relation, Size> = BTreeMap::new();
     for entry in entries {
-        if let Entry::Copy { block, bytes, .. } = entry
+        if let Entry::Copy { block, bytes, rows, .. } = entry
             && let Some(table) = table_of(block)
         {
-            *weights.entry(table).or_default() += bytes;
+            let size = sizes.entry(table).or_default();
+            *size = size.and(Size { rows: *rows, bytes: *bytes });
         }
     }
-    weights
+    sizes
 }
 
 /// The table of a COPY block, where its schema is written.
@@ -128,8 +149,10 @@ struct Planner {
     plan: Plan,
     /// What is known of the tables at this place of the dump.
     catalog: Catalog,
-    weights: BTreeMap<Relation, u64>,
+    sizes: BTreeMap<Relation, Size>,
     uses: BTreeMap<Relation, Use>,
+    /// The jobs since the last barrier that made an index, or were the last on it, by the indexes.
+    made: BTreeMap<Relation, usize>,
     /// Tables whose rows a job brings.
     loaded: BTreeSet<Relation>,
     barrier: Option<usize>,
@@ -144,19 +167,26 @@ struct Planner {
 impl Planner {
     fn add(&mut self, index: usize, entry: &Entry) {
         match entry {
-            Entry::Copy { block, .. } => match self.loadable(block) {
-                Some(table) => self.job(Work::Load(index), &[table], As::Alone),
-                None => self.serial(index),
+            Entry::Copy { block, bytes, rows, .. } => match self.loadable(block) {
+                Some(table) => {
+                    self.job(
+                        Work::Load(index),
+                        &[table],
+                        As::Alone,
+                        cost::load(Size { rows: *rows, bytes: *bytes }),
+                    );
+                }
+                None => self.serial(index, cost::load(Size { rows: *rows, bytes: *bytes })),
             },
             Entry::Statement(statement) => {
                 let within = self.in_transaction;
                 self.follow(statement);
                 if within || !self.beside(index, statement) {
                     self.learn(statement);
-                    self.serial(index);
+                    self.serial(index, self.cost(statement));
                 }
             }
-            Entry::Meta => self.serial(index),
+            Entry::Meta => self.serial(index, 0),
         }
     }
 
@@ -182,33 +212,82 @@ impl Planner {
 
     /// Makes a statement a job that others run beside, where that can be.
     fn beside(&mut self, index: usize, statement: &Statement) -> bool {
-        let work = Work::Run(index);
-        match statement.subject() {
-            Subject::Index(_) | Subject::Table(_) | Subject::ForeignKey(..)
-                if self.may_read(statement) =>
-            {
-                return false;
+        let (work, cost) = (Work::Run(index), self.cost(statement));
+        let subject = statement.subject();
+        let builds = matches!(
+            subject,
+            Subject::Index(_)
+                | Subject::IndexComment(_)
+                | Subject::Table(_)
+                | Subject::ForeignKey(..)
+        );
+        if builds && (self.may_read(statement) || !self.is_first_of_its_name(statement, &subject)) {
+            return false;
+        }
+        match subject {
+            Subject::Index(table) => self.job(work, &[table], As::Index, cost),
+            Subject::Table(table) => self.job(work, &[table], As::Alone, cost),
+            // An index that no job makes is there. Of several comments, the last one stays.
+            Subject::IndexComment(index) => {
+                let id = self.plan.jobs.len();
+                let before = self.made.insert(index, id);
+                let after = before.into_iter().chain(self.barrier).collect();
+                self.since.push(id);
+                self.push(work, after, cost, Vec::new());
             }
-            Subject::Index(table) => self.job(work, &[table], As::Index),
-            Subject::Table(table) => self.job(work, &[table], As::Alone),
             Subject::ForeignKey(table, other) => {
                 let tables: BTreeSet<Relation> =
                     [table, other].iter().flat_map(|table| family(table, &self.catalog)).collect();
                 let tables: Vec<_> = tables.into_iter().collect();
-                self.job(work, &tables, As::Key);
+                self.job(work, &tables, As::Key, cost);
             }
             // A sequence is nobody else's.
-            Subject::Sequence(sequence) => self.job(work, &[sequence], As::Alone),
+            Subject::Sequence(sequence) => self.job(work, &[sequence], As::Alone, cost),
             // Where a thing lies is of no account to others, and pg_dump says it between indexes.
             Subject::Session(name)
                 if name == "default_tablespace" && statement.starts_with(&["SET"]) =>
             {
-                self.job(work, &[], As::Alone);
+                self.job(work, &[], As::Alone, cost);
                 self.tablespace = Some(index);
             }
             _ => return false,
         }
         true
+    }
+
+    /// Notes the index that the next job makes, if it makes one. Of two of one name, the server refuses the second.
+    fn is_first_of_its_name(&mut self, statement: &Statement, subject: &Subject) -> bool {
+        let (Subject::Index(table) | Subject::Table(table), Some(shape)) =
+            (subject, IndexShape::of(statement))
+        else {
+            return true;
+        };
+        let index = Relation { schema: table.schema.clone(), name: shape.name };
+        self.made.insert(index, self.plan.jobs.len()).is_none()
+    }
+
+    /// How long a statement takes, guessed.
+    fn cost(&self, statement: &Statement) -> Cost {
+        match statement.subject() {
+            Subject::Index(table) | Subject::Table(table) => match IndexShape::of(statement) {
+                Some(shape) => {
+                    let size = self.sizes.get(&table).copied().unwrap_or_default();
+                    cost::index(&shape, size, self.catalog.columns.get(&table))
+                }
+                None => cost::STATEMENT,
+            },
+            Subject::ForeignKey(table, other) => {
+                cost::foreign_key(self.family_size(&table), self.family_size(&other))
+            }
+            _ => cost::STATEMENT,
+        }
+    }
+
+    /// How much there is of a table and its family, as far as this dump brings it.
+    fn family_size(&self, table: &Relation) -> Size {
+        let members: BTreeSet<Relation> = family(table, &self.catalog).collect();
+        let sizes = members.iter().filter_map(|member| self.sizes.get(member));
+        sizes.fold(Size::default(), |all, size| all.and(*size))
     }
 
     /// Whether building an index, or a constraint, may read other tables.
@@ -238,12 +317,10 @@ impl Planner {
     }
 
     /// A job on some tables.
-    fn job(&mut self, work: Work, tables: &[Relation], as_: As) {
+    fn job(&mut self, work: Work, tables: &[Relation], as_: As, cost: Cost) {
         let id = self.plan.jobs.len();
         let mut after: BTreeSet<usize> = self.barrier.into_iter().collect();
-        let mut weight = 0;
         for table in tables {
-            weight = weight.max(self.weights.get(table).copied().unwrap_or_default());
             let use_ = self.uses.entry(table.clone()).or_default();
             after.extend(use_.alone);
             match as_ {
@@ -262,30 +339,32 @@ impl Planner {
             }
         }
         let locks = if as_ == As::Key { tables.to_vec() } else { Vec::new() };
-        self.push(work, after, weight, locks);
+        self.push(work, after, cost, locks);
         self.since.push(id);
     }
 
     /// A barrier; barriers next to each other are one job.
-    fn serial(&mut self, index: usize) {
+    fn serial(&mut self, index: usize, cost: Cost) {
         if self.since.is_empty()
             && let Some(last) = self.plan.jobs.last_mut()
             && let Work::Serial { to, .. } = &mut last.work
         {
             *to = index + 1;
+            last.cost += cost;
             return;
         }
         let id = self.plan.jobs.len();
         let after = self.since.drain(..).chain(self.barrier).collect();
-        self.push(Work::Serial { from: index, to: index + 1 }, after, u64::MAX, Vec::new());
+        self.push(Work::Serial { from: index, to: index + 1 }, after, cost, Vec::new());
         self.barrier = Some(id);
         self.uses.clear();
+        self.made.clear();
         self.tablespace = None;
     }
 
-    fn push(&mut self, work: Work, after: BTreeSet<usize>, weight: u64, locks: Vec<Relation>) {
+    fn push(&mut self, work: Work, after: BTreeSet<usize>, cost: Cost, locks: Vec<Relation>) {
         let (after, tablespace) = (after.into_iter().collect(), self.tablespace);
-        self.plan.jobs.push(Job { work, after, weight, tablespace, locks });
+        self.plan.jobs.push(Job { work, after, cost, way: 0, tablespace, locks });
     }
 }
 

@@ -40,6 +40,13 @@ fn entry() -> impl Strategy<Value = Touch> {
             one(text, &[session(), ALL.into()], &[])
         }),
         1 => table().prop_map(move |table| {
+            let text = format!("CREATE INDEX {table}_i ON public.{table} USING btree (x);");
+            one(text, &[session(), rows(table)], &[format!("index {table}")])
+        }),
+        1 => table().prop_map(move |table| {
+            one(format!("COMMENT ON INDEX public.{table}_i IS 'x';"), &[session()], &[format!("index {table}")])
+        }),
+        1 => table().prop_map(move |table| {
             let text = format!("ALTER TABLE ONLY public.{table} ADD CONSTRAINT p PRIMARY KEY (id);");
             one(text, &[session()], &[rows(table)])
         }),
@@ -137,7 +144,7 @@ proptest! {
         order in Just(vec!["a", "b", "c"]).prop_shuffle(),
     ) {
         let loads = order.iter().map(|table| copy(table, 1));
-        let index = |table: &&str| run(&format!("CREATE INDEX i ON public.{table} USING btree (x);"));
+        let index = |table: &&str| run(&format!("CREATE INDEX i_{table} ON public.{table} USING btree (x);"));
         let entries: Vec<Entry> = loads.chain(order.iter().map(index)).collect();
         let plan = Plan::of(&entries, 0, &catalog(&["a", "b", "c"]));
         let expected: Vec<Vec<usize>> = vec![vec![], vec![], vec![], vec![0], vec![1], vec![2]];

@@ -12,14 +12,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::cost::Cost;
 use super::plan::{Plan, Work};
 use crate::dump::subject::Relation;
 
 /// In which order the rows of tables are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// The heaviest table first.
-    Weight,
+    /// What the longest way to the end begins with comes first.
+    Way,
     /// As they stand in the dump, and one at a time is read: for a backup that can only be read
     /// from its beginning.
     Dump,
@@ -56,8 +57,8 @@ struct State {
     waits: Vec<usize>,
     /// Jobs that wait for each job.
     followers: Vec<Vec<usize>>,
-    /// Jobs for any connection: weight, earlier ones first among equals.
-    ready: BinaryHeap<(u64, Reverse<usize>)>,
+    /// Jobs for any connection: the way from each to the end, earlier ones first among equals.
+    ready: BinaryHeap<(Cost, Reverse<usize>)>,
     /// With [`Order::Dump`], the loads that were not begun.
     loads: VecDeque<usize>,
     /// With [`Order::Dump`], whether somebody reads rows.
@@ -139,6 +140,11 @@ impl Schedule {
         state.idle > 0 && state.parts.is_empty()
     }
 
+    /// How many connections wait, with nothing that they could take.
+    pub fn spare(&self) -> usize {
+        self.state().idle
+    }
+
     /// Gives the rest of a table to whoever has nothing to do, `together` parts at a time. The load
     /// itself is still to be reported as done.
     pub fn share(&self, job: usize, parts: Range<usize>, together: usize) {
@@ -194,7 +200,7 @@ impl State {
             Work::Serial { .. } => self.serial = Some(id),
             // Taken from `loads`, in the dump's order.
             Work::Load(_) if order == Order::Dump => {}
-            Work::Load(_) | Work::Run(_) => self.ready.push((job.weight, Reverse(id))),
+            Work::Load(_) | Work::Run(_) => self.ready.push((job.way, Reverse(id))),
         }
     }
 
@@ -203,10 +209,10 @@ impl State {
             return Some(Task::Job(id));
         }
         match order {
-            Order::Weight => {
-                let heaviest = self.ready.peek().map_or(0, |(weight, _)| *weight);
+            Order::Way => {
+                let longest = self.ready.peek().map_or(0, |(way, _)| *way);
                 let first = self.parts.front();
-                if first.is_some_and(|(job, _)| plan.jobs[*job].weight >= heaviest) {
+                if first.is_some_and(|(job, _)| plan.jobs[*job].way >= longest) {
                     return self.take_part();
                 }
                 self.take_ready(plan).or_else(|| self.take_part())
@@ -234,7 +240,7 @@ impl State {
         if ready { self.loads.pop_front().map(Task::Job) } else { None }
     }
 
-    /// The heaviest job whose tables are not locked.
+    /// The job of the longest way whose tables are not locked.
     fn take_ready(&mut self, plan: &Plan) -> Option<Task> {
         let mut locked_out = Vec::new();
         let mut taken = None;

@@ -1,10 +1,10 @@
 use super::*;
 use crate::restore::plan::Job;
 
-fn job(work: Work, after: &[usize], weight: u64, locks: &[&str]) -> Job {
+fn job(work: Work, after: &[usize], way: u64, locks: &[&str]) -> Job {
     let relation = |name: &&str| Relation { schema: "public".into(), name: (*name).into() };
     let locks = locks.iter().map(relation).collect();
-    Job { work, after: after.to_vec(), weight, tablespace: None, locks }
+    Job { work, after: after.to_vec(), cost: way, way, tablespace: None, locks }
 }
 
 fn schedule(jobs: Vec<Job>, order: Order) -> Schedule {
@@ -17,13 +17,13 @@ fn takeable(schedule: &Schedule) -> Vec<Task> {
     std::iter::from_fn(|| state.take(false, &schedule.plan, schedule.order)).collect()
 }
 
-fn loads(weights: &[u64]) -> Vec<Job> {
-    weights.iter().map(|weight| job(Work::Load(0), &[], *weight, &[])).collect()
+fn loads(ways: &[u64]) -> Vec<Job> {
+    ways.iter().map(|way| job(Work::Load(0), &[], *way, &[])).collect()
 }
 
 #[test]
-fn the_heaviest_table_goes_first() {
-    let schedule = schedule(loads(&[1, 3, 2]), Order::Weight);
+fn what_the_longest_way_begins_with_goes_first() {
+    let schedule = schedule(loads(&[1, 3, 2]), Order::Way);
     assert_eq!(takeable(&schedule), [Task::Job(1), Task::Job(2), Task::Job(0)]);
 }
 
@@ -47,7 +47,7 @@ fn in_dump_order_no_table_overtakes_one_that_waits() {
 
 #[test]
 fn what_follows_a_parted_table_waits_for_all_of_its_parts() {
-    for order in [Order::Weight, Order::Dump] {
+    for order in [Order::Way, Order::Dump] {
         let jobs = vec![job(Work::Load(0), &[], 9, &[]), job(Work::Run(1), &[0], 9, &[])];
         let schedule = schedule(jobs, order);
         assert_eq!(takeable(&schedule), [Task::Job(0)]);
@@ -71,7 +71,7 @@ fn foreign_keys_on_one_table_run_one_at_a_time() {
         job(Work::Run(1), &[], 8, &["b", "c"]),
         job(Work::Run(2), &[], 7, &["c", "d"]),
     ];
-    let schedule = schedule(jobs, Order::Weight);
+    let schedule = schedule(jobs, Order::Way);
     assert_eq!(takeable(&schedule), [Task::Job(0), Task::Job(2)]);
     schedule.done(Task::Job(0));
     assert_eq!(takeable(&schedule), []);
@@ -81,7 +81,7 @@ fn foreign_keys_on_one_table_run_one_at_a_time() {
 
 #[tokio::test]
 async fn parts_are_wanted_while_somebody_waits() {
-    let schedule = std::sync::Arc::new(schedule(loads(&[1]), Order::Weight));
+    let schedule = std::sync::Arc::new(schedule(loads(&[1]), Order::Way));
     assert!(!schedule.wants_parts());
     assert_eq!(schedule.next(true).await, Some(Task::Job(0)));
     let other = tokio::spawn({

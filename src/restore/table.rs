@@ -20,7 +20,7 @@ impl<'a> Table<'a> {
     /// The COPY block of an entry, if it is one.
     pub fn of(entry: &'a Entry) -> Option<Self> {
         match entry {
-            Entry::Copy { block, bytes, cuts } => Some(Self { block, bytes: *bytes, cuts }),
+            Entry::Copy { block, bytes, cuts, .. } => Some(Self { block, bytes: *bytes, cuts }),
             _ => None,
         }
     }
@@ -71,7 +71,7 @@ mod tests {
             text_format: true,
             data_offset: 0,
         };
-        let entry = Entry::Copy { block, bytes: 30, cuts: vec![10, 25] };
+        let entry = Entry::Copy { block, bytes: 30, rows: 3, cuts: vec![10, 25] };
         let Entry::Copy { block, .. } = &entry else { panic!("{entry:?}") };
         assert!(Table::of(&Entry::Statement(block.statement.clone())).is_none());
         let table = Table::of(&entry).unwrap();

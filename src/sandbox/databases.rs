@@ -1,8 +1,8 @@
 //! What a sandbox's superuser does for a backup: databases, roles, extensions.
 
 use super::error::SandboxError;
-use super::locale::Locale;
 use super::running::{Engine, Sandbox};
+use crate::model::locale::Locale;
 use crate::pg::{self, ConnectInfo};
 
 impl Sandbox {
@@ -21,24 +21,19 @@ impl Sandbox {
             reason: pg::describe(error),
         };
         let session = self.admin().connect().await.map_err(|error| failed(&error))?;
-        let mut last = None;
-        for (statement, said) in locale.statements(name, self.version) {
-            match session.batch_execute(&statement).await {
-                Ok(()) => {
-                    if let Engine::Local(server) = &self.engine {
-                        server.hand_over(name).await?;
-                    }
-                    return Ok(said);
-                }
-                // Other errors than a missing or unfit locale would only come again.
-                Err(error) if !is_about_the_locale(&error) => return Err(failed(&error)),
-                Err(error) => last = Some(failed(&error)),
-            }
+        let statements = locale.statements(name, self.version);
+        let made = pg::first_that_works(&session, statements).await;
+        let said = made.map_err(|error| match error {
+            Some(error) => failed(&error),
+            None => SandboxError::Server {
+                doing: format!("create the database {name}"),
+                reason: "no way to do it".into(),
+            },
+        })?;
+        if let Engine::Local(server) = &self.engine {
+            server.hand_over(name).await?;
         }
-        Err(last.unwrap_or_else(|| SandboxError::Server {
-            doing: format!("create the database {name}"),
-            reason: "no way to do it".into(),
-        }))
+        Ok(said)
     }
 
     /// Connects as another superuser from here on: a dump of a whole cluster may change the password of
@@ -170,13 +165,6 @@ impl Sandbox {
             Engine::Local(server) => &server.admin,
         }
     }
-}
-
-/// `invalid locale name` (42809, or 22023 since 17), an encoding that does not go with the locale
-/// (42P17, 22023), a provider that was not compiled in (0A000).
-fn is_about_the_locale(error: &tokio_postgres::Error) -> bool {
-    pg::ServerError::of(error)
-        .is_some_and(|error| matches!(error.code.as_str(), "42809" | "22023" | "42P17" | "0A000"))
 }
 
 /// It exists (42710), or its name is reserved (42939) or none (42602, 42622).

@@ -1,11 +1,11 @@
 //! A sandbox that runs, whatever runs it.
 
 use super::error::SandboxError;
-use super::program::Program;
 use super::{docker, local};
 use crate::events::{Event, Events, SandboxKind};
 use crate::model::outcome::SandboxFacts;
 use crate::pg::ConnectInfo;
+use crate::process::Program;
 
 /// A server that runs, and the guard of all that belongs to it.
 #[derive(Debug)]

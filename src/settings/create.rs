@@ -1,17 +1,20 @@
 //! Settings of `create`: where the database is, and what is made of it.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::packing::{codec, format_for, jobs_for};
-use super::{Environment, SettingsError, metrics_file};
+use super::piped::{self, Outgoing};
+use super::{Environment, SettingsError, connection, metrics_file, place, sealing, signing};
 use crate::cli::CreateArgs;
+use crate::config::Config;
+use crate::libpq::settings::ConnectSettings;
 use crate::model::format::Format;
-use crate::model::secret::Secret;
 use crate::packing::codec::Codec;
-use crate::source::settings::SourceSettings;
-use crate::source::url::parse_database_url;
+use crate::sealing::Recipients;
+use crate::signing::Request;
+use crate::store::place::is_url;
 
 /// Settings of `create`.
 #[derive(Debug, Clone)]
@@ -20,8 +23,10 @@ pub struct CreateSettings {
     pub output: Option<PathBuf>,
     /// Directory of the backups.
     pub backup_dir: PathBuf,
+    /// Where it is copied to.
+    pub copies: Vec<PathBuf>,
     /// The source; what is open in it is left to libpq.
-    pub source: SourceSettings,
+    pub source: ConnectSettings,
     /// The pg_dump to use; without one, it is looked for.
     pub pg_dump: Option<PathBuf>,
     /// Whether owners and grants are dumped.
@@ -36,12 +41,18 @@ pub struct CreateSettings {
     pub jobs: usize,
     /// Give up after this time.
     pub timeout: Option<Duration>,
+    /// Who signs it; without, nobody does.
+    pub sign: Option<Request>,
     /// Whether the output may be overwritten.
     pub force: bool,
+    /// To whom it is sealed; without any, it is not.
+    pub recipients: Option<Recipients>,
     /// More arguments for pg_dump.
     pub pg_dump_args: Vec<OsString>,
     /// Where metrics go.
     pub metrics_file: Option<PathBuf>,
+    /// Through which pipe it goes; without, it becomes a file of this machine.
+    pub outgoing: Option<Outgoing>,
     /// What is worth a word before the work.
     pub warnings: Vec<String>,
 }
@@ -55,37 +66,56 @@ pub fn create(
     args: &CreateArgs,
     environment: Environment,
 ) -> Result<CreateSettings, SettingsError> {
-    let flags = SourceSettings {
+    let flags = ConnectSettings {
         host: args.host.clone(),
         port: args.port.map(|port| port.to_string()),
         dbname: args.dbname.clone(),
         username: args.username.clone(),
-        ..SourceSettings::default()
+        ..ConnectSettings::default()
     };
-    let db = SourceSettings {
-        host: environment("DB_HOST"),
-        port: environment("DB_PORT"),
-        dbname: environment("DB_NAME"),
-        username: environment("DB_USER"),
-        password: environment("DB_PASSWORD").map(Secret::new),
-        ..SourceSettings::default()
-    };
-    let source = flags
-        .or(url(args.database_url.clone(), "--database-url")?)
-        .or(db)
-        .or(url(environment("DATABASE_URL"), "DATABASE_URL")?);
-    let source = or_defaults(source, environment);
-    check_places(args.output.as_deref(), &source)?;
-    check_port(source.port.as_deref())?;
-    let warnings = source
-        .ignored
-        .iter()
-        .map(|name| format!("the URL's parameter {name} is not one of libpq's and was left out"))
-        .collect();
+    let url = ("--database-url", args.database_url.as_deref());
+    let source = connection::resolve(flags, url, args.output.as_deref(), environment)?;
+    let warnings = connection::warnings(&source);
+    let config = Config::read(args.config.as_deref()).map_err(|error| signing::unread(&error))?;
+    let (configured, output) = (&config.encryption.recipients, args.output.as_deref());
+    let recipients = sealing::recipients(&args.encrypt, configured, output, environment)?;
+    let (output, backup_dir) =
+        (place::optional_backup(args.output.as_deref())?, place::place(&args.backup_dir)?);
+    let copies = place::copies(&args.copy_to, &config)?;
     let format = format_for(args.format.as_deref(), args.output.as_deref())?;
+    if recipients.is_some() && format == Format::Tar {
+        return Err(SettingsError {
+            message: "a sealed backup cannot have the format tar: pg_dump puts the rows of each table into a \
+                      temporary file on its way into one, in the open"
+                .to_owned(),
+            hint: "take --format plain, custom or directory".to_owned(),
+        });
+    }
+    if is_url(output.as_deref().unwrap_or(&backup_dir)) {
+        refuse_in_place(args, format)?;
+    }
+    if format == Format::Directory && recipients.as_ref().is_some_and(Recipients::are_slow) {
+        return Err(SettingsError {
+            message: "a directory has a file for each table, and each would take a second to open with a \
+                      passphrase"
+                .to_owned(),
+            hint: "take --format plain or custom, or --encrypt-to in place of the passphrase".to_owned(),
+        });
+    }
+    if format == Format::Directory && recipients.is_some() && args.jobs.is_some() {
+        return Err(SettingsError {
+            message: "--jobs: of a sealed backup, pg_dump dumps one table at a time, into a pipe"
+                .to_owned(),
+            hint: "leave --jobs out".to_owned(),
+        });
+    }
+    let sign = signing::request(&args.sign, &config.signing, environment)?;
+    let outgoing = piped::outgoing(args, format, sign.is_some())?;
     Ok(CreateSettings {
-        output: args.output.clone(),
-        backup_dir: args.backup_dir.clone(),
+        output: output.filter(|output| !piped::is_pipe(output)),
+        outgoing,
+        backup_dir,
+        copies,
         source,
         pg_dump: args.pg_dump.clone(),
         keep_owner: args.keep_owner,
@@ -94,74 +124,35 @@ pub fn create(
         codec: codec(format, args.compress.as_deref(), args.output.as_deref())?,
         jobs: jobs_for(format, args.jobs)?,
         timeout: args.timeout,
+        sign,
         force: args.force,
+        recipients,
         pg_dump_args: args.pg_dump_args.clone(),
         metrics_file: metrics_file(&args.metrics),
         warnings,
     })
 }
 
-/// A URL or connection string where a name belongs would be shown, and may hold a password.
-fn check_places(output: Option<&Path>, source: &SourceSettings) -> Result<(), SettingsError> {
-    let output = output.map(Path::to_string_lossy);
-    let places = [
-        ("OUTPUT", output.as_deref()),
-        ("the host", source.host.as_deref()),
-        ("the name of the database", source.dbname.as_deref()),
-        ("the name of the user", source.username.as_deref()),
-    ];
-    let connects = |text: &str| text.contains("://") || text.contains("password=");
-    match places.iter().find(|(_, text)| text.is_some_and(connects)) {
-        None => Ok(()),
-        Some((place, _)) => Err(SettingsError {
-            message: format!("{place} is a URL or a connection string"),
-            hint: "give a URL by --database-url or DATABASE_URL, and the password by DB_PASSWORD"
-                .to_owned(),
-        }),
-    }
-}
-
-/// A port is a number; several hosts have several, separated by commas.
-fn check_port(port: Option<&str>) -> Result<(), SettingsError> {
-    let numbers = |ports: &str| {
-        ports.split(',').all(|port| port.is_empty() || port.trim().parse::<u16>().is_ok())
+/// What cannot be streamed to a place.
+fn refuse_in_place(args: &CreateArgs, format: Format) -> Result<(), SettingsError> {
+    let refused = |message: &str, hint: &str| {
+        Err(SettingsError { message: message.to_owned(), hint: hint.to_owned() })
     };
-    match port.filter(|port| !numbers(port)) {
-        None => Ok(()),
-        Some(port) => Err(SettingsError {
-            message: format!("the port {port} is not a number from 1 to 65535"),
-            hint: "check --port, DB_PORT, DATABASE_URL and PGPORT; PostgreSQL's own is 5432"
-                .to_owned(),
-        }),
+    match format {
+        Format::Tar => refused(
+            "the format tar cannot be streamed to a place: pg_dump puts the rows of each table into a file on its way",
+            "take --format plain, custom or directory",
+        ),
+        Format::Directory if args.jobs.is_some() => refused(
+            "--jobs: to a place, pg_dump dumps one table at a time, into a pipe",
+            "leave --jobs out",
+        ),
+        Format::Directory if args.force => refused(
+            "--force replaces no directory in a place: of the old one, files would be left",
+            "choose another name",
+        ),
+        _ => Ok(()),
     }
-}
-
-fn url(text: Option<String>, from: &str) -> Result<SourceSettings, SettingsError> {
-    let Some(text) = text else { return Ok(SourceSettings::default()) };
-    parse_database_url(&text).map_err(|error| SettingsError {
-        message: format!("{from}: {error}"),
-        hint: error.hint().unwrap_or_default(),
-    })
-}
-
-/// The defaults, where neither we nor libpq's environment say anything. A libpq service says
-/// everything by itself.
-fn or_defaults(source: SourceSettings, environment: Environment) -> SourceSettings {
-    if environment("PGSERVICE").is_some() || source.parameters.contains_key("service") {
-        return source;
-    }
-    let default = |variable: &str, value: &str| {
-        Some(environment(variable).unwrap_or_else(|| value.to_owned()))
-    };
-    let hostaddr = environment("PGHOSTADDR")
-        .or_else(|| source.parameters.get("hostaddr").map(|address| address.expose().to_owned()));
-    source.or(SourceSettings {
-        host: default("PGHOST", hostaddr.as_deref().unwrap_or("localhost")),
-        port: default("PGPORT", "5432"),
-        dbname: default("PGDATABASE", "content_creation_crew"),
-        username: default("PGUSER", "postgres"),
-        ..SourceSettings::default()
-    })
 }
 
 #[cfg(test)]
@@ -170,6 +161,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command};
+    use crate::model::secret::Secret;
 
     pub(in crate::settings) fn created(
         flags: &[&str],

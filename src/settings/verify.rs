@@ -1,55 +1,47 @@
 //! Settings of `verify`: flags and `ccc-backup.toml`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Environment, SettingsError, cores, limits, metrics_file};
+use super::piped::{self, Incoming};
+use super::{Environment, SettingsError, cores, limits, metrics_file, place, sealing, signing};
 use crate::checks::{AppTable, ccc_tables};
 use crate::cli::{Engine, PostgresVersion, VerifyArgs};
 use crate::config::{Config, Data, Least, Migrations, OnFinding};
 use crate::sandbox::Choice;
+use crate::sealing::Unsealing;
+use crate::signing::{AllowedSigners, Request};
 use crate::store::naming::directory_of;
 
 /// Where backups are kept when nobody says otherwise.
 const BACKUP_DIR: &str = "./backups";
 
-/// Settings of `verify`.
+/// Which backup is meant.
 #[derive(Debug, Clone)]
-pub struct VerifySettings {
+pub struct BackupChoice {
     /// The backup; without one, the newest in `backup_dir`.
     pub file: Option<PathBuf>,
     /// Directory of the backups.
     pub backup_dir: PathBuf,
-    /// Directory of the history.
-    pub history_dir: PathBuf,
-    /// Major version of the sandbox; without one, the dump's.
-    pub version: Option<u32>,
-    /// What runs the sandbox.
-    pub engine: Choice,
-    /// Docker image.
-    pub image: Option<String>,
-    /// Port on 127.0.0.1; 0 takes any.
-    pub port: u16,
-    /// Name of the container.
-    pub container_name: String,
-    /// How long to wait for others who have name, port or backup; without one, not at all.
+    /// How long to wait for who writes it; without one, not at all.
     pub wait: Option<Duration>,
-    /// Keep the restored database running.
-    pub keep: bool,
+    /// What opens it, where it is encrypted.
+    pub unsealing: Unsealing,
+    /// How it comes here, where it is no file of this machine.
+    pub incoming: Option<Incoming>,
+}
+
+/// How a backup is restored, and what is proven of that.
+#[derive(Debug, Clone)]
+pub struct ProofSettings {
+    /// Connections to restore and compare over.
+    pub jobs: usize,
+    /// Restore SQL that pg_dump's header and trailer do not frame.
+    pub accept_foreign_sql: bool,
     /// Compare the contents of the restored rows.
     pub content: bool,
     /// Pass only what was proven.
     pub require_proof: bool,
-    /// Connections to restore and compare over.
-    pub jobs: usize,
-    /// Memory of the container at the most, in bytes.
-    pub memory: Option<u64>,
-    /// Its processors at the most, in billionths.
-    pub nano_cpus: Option<u64>,
-    /// Settings of the server beside ours and in their place.
-    pub server_settings: Vec<(String, String)>,
-    /// Whether `--config` named the file that has them.
-    pub config_is_named: bool,
     /// The application's tables.
     pub tables: Vec<AppTable>,
     /// Whether they are CCC's, because nobody named others.
@@ -60,32 +52,71 @@ pub struct VerifySettings {
     pub sequences: OnFinding,
     /// Whether the backup has to hold rows.
     pub data: Data,
-    /// Restore SQL that pg_dump's header and trailer do not frame.
-    pub accept_foreign_sql: bool,
+    /// A slower restore is a failed check.
+    pub rto: Option<Duration>,
+    /// Who may have signed the backup; without, that is not asked.
+    pub allowed_signers: Option<AllowedSigners>,
+}
+
+/// The throwaway PostgreSQL.
+#[derive(Debug, Clone)]
+pub struct SandboxSettings {
+    /// Its major version; without one, the dump's.
+    pub version: Option<u32>,
+    /// What runs it.
+    pub engine: Choice,
+    /// Docker image.
+    pub image: Option<String>,
+    /// Port on 127.0.0.1; 0 takes any.
+    pub port: u16,
+    /// Name of the container.
+    pub container_name: String,
+    /// How long to wait for others who have name or port; without one, not at all.
+    pub wait: Option<Duration>,
+    /// Keep it running, with the restored database.
+    pub keep: bool,
+    /// Memory of the container at the most, in bytes.
+    pub memory: Option<u64>,
+    /// Its processors at the most, in billionths.
+    pub nano_cpus: Option<u64>,
+    /// Settings of the server beside ours and in their place.
+    pub server_settings: Vec<(String, String)>,
+    /// Whether `--config` named the file that has them.
+    pub config_is_named: bool,
+}
+
+/// Settings of `verify`.
+#[derive(Debug, Clone)]
+pub struct VerifySettings {
+    /// Which backup.
+    pub choice: BackupChoice,
+    /// How it is restored and proven.
+    pub proof: ProofSettings,
+    /// Where.
+    pub sandbox: SandboxSettings,
+    /// Directory of the history.
+    pub history_dir: PathBuf,
     /// Give up after this time.
     pub timeout: Option<Duration>,
     /// Where metrics go.
     pub metrics_file: Option<PathBuf>,
-    /// A slower restore is a failed check.
-    pub rto: Option<Duration>,
+    /// What is worth a word before the work.
+    pub warnings: Vec<String>,
 }
 
 /// Resolves `verify`. A flag is stronger than the configuration.
 ///
 /// # Errors
 /// When the configuration cannot be read, or says what it may not, and when a limit makes no sense.
-pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
-    let config = Config::read(args.config.as_deref())
-        .map_err(|error| SettingsError { message: error.to_string(), hint: error.hint() })?;
-    // A directory that is named as "." has a name all the same, and a history beside it, not in it.
-    let unnamed = args.file.as_ref().filter(|file| file.file_name().is_none());
-    let file = unnamed.and_then(|file| file.canonicalize().ok()).or_else(|| args.file.clone());
-    let backup_dir = args.backup_dir.clone().unwrap_or_else(|| BACKUP_DIR.into());
-    // The history of a file lies beside it, unless a backup directory is named.
-    let history_dir = match (&args.backup_dir, &file) {
-        (None, Some(file)) => directory_of(file).to_owned(),
-        _ => backup_dir.clone(),
-    };
+pub fn verify(
+    args: &VerifyArgs,
+    environment: Environment,
+) -> Result<VerifySettings, SettingsError> {
+    let (unsealing, warnings) = sealing::unsealing(&args.decrypt, environment)?;
+    let config = Config::read(args.config.as_deref()).map_err(|error| signing::unread(&error))?;
+    let allowed_signers = signing::allowed(&args.signers, &config.signing)?;
+    let (file, backup_dir, history_dir) = places(args.file.as_deref(), args.backup_dir.as_deref())?;
+    let incoming = piped::incoming(&args.from, args.file.as_deref())?;
     let named = config.checks.tables;
     let tables_are_cccs = named.is_none();
     let mut tables = named
@@ -113,41 +144,66 @@ pub fn verify(args: &VerifyArgs) -> Result<VerifySettings, SettingsError> {
     let settings = config.verify.settings.into_iter();
     let memory = args.memory.clone().or(config.verify.memory);
     let nano_cpus = args.cpus.or(config.verify.cpus).map(limits::nano_cpus).transpose()?;
+    let wait = args.wait.map(|limit| limit.unwrap_or(Duration::MAX));
     Ok(VerifySettings {
-        file,
-        backup_dir,
+        choice: BackupChoice { file, backup_dir, wait, unsealing, incoming },
+        proof: ProofSettings {
+            jobs: args.jobs.map_or_else(|| limits::jobs(cores(), nano_cpus), usize::from),
+            accept_foreign_sql: args.accept_foreign_sql || config.verify.accept_foreign_sql,
+            content: !args.no_content,
+            require_proof,
+            tables_are_cccs,
+            tables,
+            migrations: config.checks.migrations,
+            sequences: config.checks.sequences,
+            data: config.checks.data,
+            rto: args.rto,
+            allowed_signers,
+        },
+        sandbox: SandboxSettings {
+            version: match args.postgres_version {
+                PostgresVersion::Auto => None,
+                PostgresVersion::Major(major) => Some(major),
+            },
+            engine: match args.engine {
+                Engine::Auto => Choice::Auto,
+                Engine::Docker => Choice::Docker,
+                Engine::Local => Choice::Local,
+            },
+            image: image.or(config.verify.image),
+            port: args.port,
+            container_name: args.container_name.clone(),
+            wait,
+            keep: args.no_cleanup,
+            memory: memory.as_deref().map(limits::memory).transpose()?,
+            nano_cpus,
+            server_settings: settings.map(|(name, value)| (name, value.to_string())).collect(),
+            config_is_named: args.config.is_some(),
+        },
         history_dir,
-        version: match args.postgres_version {
-            PostgresVersion::Auto => None,
-            PostgresVersion::Major(major) => Some(major),
-        },
-        engine: match args.engine {
-            Engine::Auto => Choice::Auto,
-            Engine::Docker => Choice::Docker,
-            Engine::Local => Choice::Local,
-        },
-        image: image.or(config.verify.image),
-        port: args.port,
-        container_name: args.container_name.clone(),
-        wait: args.wait.map(|limit| limit.unwrap_or(Duration::MAX)),
-        keep: args.no_cleanup,
-        content: !args.no_content,
-        require_proof,
-        jobs: args.jobs.map_or_else(|| limits::jobs(cores(), nano_cpus), usize::from),
-        memory: memory.as_deref().map(limits::memory).transpose()?,
-        nano_cpus,
-        config_is_named: args.config.is_some(),
-        server_settings: settings.map(|(name, value)| (name, value.to_string())).collect(),
-        tables_are_cccs,
-        tables,
-        migrations: config.checks.migrations,
-        sequences: config.checks.sequences,
-        data: config.checks.data,
-        accept_foreign_sql: args.accept_foreign_sql || config.verify.accept_foreign_sql,
         timeout: args.timeout,
         metrics_file: metrics_file(&args.metrics),
-        rto: args.rto,
+        warnings,
     })
+}
+
+/// The backup that is named, the directory of the backups, and that of the history.
+pub(super) fn places(
+    file: Option<&Path>,
+    backup_dir: Option<&Path>,
+) -> Result<(Option<PathBuf>, PathBuf, PathBuf), SettingsError> {
+    let file = place::optional_backup(file)?;
+    // A directory that is named as "." has a name all the same, and a history beside it, not in it.
+    let unnamed = file.as_ref().filter(|file| file.file_name().is_none());
+    let file = unnamed.and_then(|file| file.canonicalize().ok()).or(file);
+    let named = backup_dir;
+    let backup_dir = place::place(named.unwrap_or(Path::new(BACKUP_DIR)))?;
+    // The history of a file lies beside it, unless a backup directory is named.
+    let history_dir = match (named, &file) {
+        (None, Some(file)) => directory_of(file).to_owned(),
+        _ => backup_dir.clone(),
+    };
+    Ok((file, backup_dir, history_dir))
 }
 
 /// Has a table with fewer rows fail; it is checked also where it is none of `tables` yet.
@@ -167,15 +223,25 @@ pub struct ReportSettings {
     pub junit: Option<PathBuf>,
     /// GitHub's step summary, which is appended to.
     pub step_summary: Option<PathBuf>,
+    /// Who signs the report as JSON; without, nobody does.
+    pub sign: Option<Request>,
 }
 
 /// Resolves where the reports of `verify` go.
-pub fn reports(args: &VerifyArgs, environment: Environment) -> ReportSettings {
-    ReportSettings {
+///
+/// # Errors
+/// When the configuration cannot be read, and when a report is to be signed and no key is named.
+pub fn reports(
+    args: &VerifyArgs,
+    environment: Environment,
+) -> Result<ReportSettings, SettingsError> {
+    let config = signing::configured(args.config.as_deref())?;
+    Ok(ReportSettings {
+        sign: signing::of_report(&args.sign, &config, environment)?,
         json: args.report.clone(),
         junit: args.junit.clone(),
         step_summary: environment("GITHUB_STEP_SUMMARY").map(PathBuf::from),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -39,6 +39,16 @@ pub struct PgDump {
     pub major: u32,
 }
 
+impl Tool {
+    /// The pg_restore of this machine for an archive that needs this major version or a newer one; where
+    /// that is not known, or not there, any.
+    pub async fn pg_restore_for(major: Option<u32>) -> Option<Self> {
+        let found = programs::with("pg_restore", &programs::directories().await).await;
+        let fitting = major.and_then(|major| programs::choose(&found, major));
+        fitting.or(found.first()).map(|found| Self::Here(found.dir.join("pg_restore")))
+    }
+}
+
 impl PgDump {
     /// Finds pg_dump: `explicit`, else the one on `PATH`, else the newest of those where packages put
     /// them; and asks for its version.

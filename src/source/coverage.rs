@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::client_tools::PgDump;
-use super::settings::SourceSettings;
+use crate::libpq::settings::ConnectSettings;
 use crate::model::contents::{StatementsOfKind, Table};
 use crate::model::coverage::Coverage;
 use crate::model::dump_options::DumpOptions;
@@ -75,7 +75,7 @@ const QUERIES: [&str; 6] = [
 ];
 
 /// Asks the source. Whatever is in the way, a backup can be made without.
-pub async fn source_has(settings: &SourceSettings, pg_dump: &PgDump) -> SourceHas {
+pub async fn source_has(settings: &ConnectSettings, pg_dump: &PgDump) -> SourceHas {
     let Some(psql) = pg_dump.psql().await else { return SourceHas::default() };
     let mut invocation = settings
         .apply(psql.invocation())

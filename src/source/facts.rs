@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::client_tools::PgDump;
 use super::error::{SourceError, ToolFailure};
-use super::settings::SourceSettings;
+use crate::libpq::settings::ConnectSettings;
 use crate::pg::UNSOUND;
 use crate::process::Captured;
 
@@ -71,6 +71,16 @@ pub enum Facts {
     },
 }
 
+impl Facts {
+    /// Size of the database on the server in bytes, where it is known.
+    pub fn database_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Known(known) => known.database_bytes,
+            Self::Unknown { .. } => None,
+        }
+    }
+}
+
 /// One row of JSON. The provider came with PostgreSQL 15, its locale with 15 (`daticulocale`) and
 /// 17 (`datlocale`); `to_jsonb` of the row knows whichever there is. [`UNSOUND`] is put in.
 const QUERY: &str = "
@@ -109,7 +119,7 @@ where d.datname = current_database()";
 /// [`SourceError`] when the source cannot be reached, as pg_dump would find too. Without psql, or
 /// when the answer cannot be understood, the facts are [`Facts::Unknown`].
 pub async fn source_facts(
-    settings: &SourceSettings,
+    settings: &ConnectSettings,
     pg_dump: &PgDump,
 ) -> Result<Facts, SourceError> {
     let unknown = |reason: String| Ok(Facts::Unknown { reason });
@@ -179,7 +189,7 @@ mod tests {
         script(&pg_dump, "echo 'pg_dump (PostgreSQL) 15.18'");
         script(&dir.path().join("psql"), psql);
         let pg_dump = PgDump::find(Some(&pg_dump)).await.unwrap();
-        source_facts(&SourceSettings::default(), &pg_dump).await
+        source_facts(&ConnectSettings::default(), &pg_dump).await
     }
 
     #[tokio::test]
@@ -198,7 +208,7 @@ mod tests {
         script(&psql, "");
         std::fs::write(&psql, "#!/no/such/shell\n").unwrap();
         let pg_dump = PgDump::find(Some(&pg_dump)).await.unwrap();
-        let found = source_facts(&SourceSettings::default(), &pg_dump).await;
+        let found = source_facts(&ConnectSettings::default(), &pg_dump).await;
         let Ok(Facts::Unknown { reason }) = found else { panic!("{found:?}") };
         assert!(reason.starts_with("could not run "), "{reason}");
     }

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::client_tools::Tool;
 use super::error::SourceError;
-use super::settings::{SourceSettings, conninfo_item};
+use crate::libpq::settings::{ConnectSettings, conninfo_item};
 use crate::process::Captured;
 
 /// What pg_dumpall is asked for. Without passwords any role may ask, and none gets into a file.
@@ -27,7 +27,7 @@ pub struct Globals {
 /// # Errors
 /// [`SourceError`].
 pub async fn globals(
-    settings: &SourceSettings,
+    settings: &ConnectSettings,
     pg_dumpall: &Tool,
     database: Option<&str>,
 ) -> Result<Globals, SourceError> {

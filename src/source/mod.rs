@@ -5,8 +5,5 @@ pub mod coverage;
 pub mod error;
 pub mod facts;
 pub mod globals;
-pub mod libpq;
 pub mod pg_dump;
 pub mod pg_dump_args;
-pub mod settings;
-pub mod url;

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::client_tools::{PgDump, Tool};
 use super::error::SourceError;
 use super::pg_dump_args;
-use super::settings::SourceSettings;
+use crate::libpq::settings::ConnectSettings;
 use crate::model::dump_options::DumpOptions;
 use crate::model::format::Format;
 use crate::model::secret::Secret;
@@ -21,7 +21,7 @@ const PIPE_BYTES: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct DumpRequest {
     /// The source.
-    pub settings: SourceSettings,
+    pub settings: ConnectSettings,
     /// The pg_dump to run.
     pub pg_dump: PgDump,
     /// More arguments; the manifest records what they mean.
@@ -119,21 +119,37 @@ pub fn start_decoding(
     no_owner: bool,
     archive: &Path,
 ) -> Result<(File, DumpProcess), SourceError> {
-    let mut invocation =
-        pg_restore.invocation().env("LC_ALL", Secret::new("C")).env_remove("LANGUAGE");
-    invocation = invocation.arg("--file=-");
-    if no_owner {
-        invocation = invocation.arg("--no-owner");
-    }
     let archive = std::path::absolute(archive).map_err(SourceError::Pipe)?;
-    streaming("pg_restore", invocation.arg("--").arg(archive))
+    streaming("pg_restore", decoding(pg_restore, no_owner).arg("--").arg(archive))
+}
+
+/// The same of an archive that is written to the first file as it is made.
+///
+/// # Errors
+/// As [`start_decoding`], and where pg_restore is no program of this machine.
+pub fn start_decoding_stream(
+    pg_restore: &Tool,
+    no_owner: bool,
+) -> Result<(File, File, DumpProcess), SourceError> {
+    let (running, feed) = decoding(pg_restore, no_owner).start_fed()?;
+    let (sql, process) = stream_of("pg_restore", running)?;
+    Ok((File::from(feed), sql, process))
+}
+
+fn decoding(pg_restore: &Tool, no_owner: bool) -> Invocation {
+    let invocation = pg_restore.invocation().env("LC_ALL", Secret::new("C")).env_remove("LANGUAGE");
+    let invocation = invocation.arg("--file=-");
+    if no_owner { invocation.arg("--no-owner") } else { invocation }
 }
 
 fn streaming(
     tool: &'static str,
     invocation: Invocation,
 ) -> Result<(File, DumpProcess), SourceError> {
-    let mut running = invocation.start()?;
+    stream_of(tool, invocation.start()?)
+}
+
+fn stream_of(tool: &'static str, mut running: Running) -> Result<(File, DumpProcess), SourceError> {
     let pipe = running.take_stdout()?;
     let pipe = pipe.ok_or_else(|| SourceError::Pipe(std::io::ErrorKind::BrokenPipe.into()))?;
     let pipe = pipe.into_blocking_fd().map_err(SourceError::Pipe)?;

@@ -12,10 +12,10 @@ fn request(dir: &Path, script: &str) -> DumpRequest {
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
     DumpRequest {
-        settings: SourceSettings {
+        settings: ConnectSettings {
             host: Some("db".into()),
             password: Some(Secret::new("p'a s%s@ü")),
-            ..SourceSettings::default()
+            ..ConnectSettings::default()
         },
         pg_dump: PgDump { tool: Tool::Here(path), version: "15.18".into(), major: 15 },
         extra_args: Vec::new(),

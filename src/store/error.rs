@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::objects::{Kind, ObjectError};
+use super::place::NoPlace;
+
 /// Why something at rest could not be read or written.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -48,6 +51,12 @@ pub enum StoreError {
         /// The file or directory.
         path: PathBuf,
     },
+    /// A URL that names no place.
+    #[error(transparent)]
+    NoPlace(#[from] NoPlace),
+    /// What a place in object storage answers.
+    #[error(transparent)]
+    Object(ObjectError),
     /// Anything else.
     #[error("could not {action} {}: {source}", path.display())]
     Io {
@@ -58,6 +67,15 @@ pub enum StoreError {
         /// The system's reason.
         source: io::Error,
     },
+}
+
+impl From<ObjectError> for StoreError {
+    fn from(error: ObjectError) -> Self {
+        match error.kind {
+            Kind::Exists => Self::TargetExists(error.url.into()),
+            _ => Self::Object(error),
+        }
+    }
 }
 
 impl StoreError {
@@ -110,6 +128,8 @@ impl StoreError {
             Self::BeingWritten(_) => "wait for the other run to end, or choose another name",
             Self::DiskFull(_) => "free space (ccc-backup cleanup), or choose another directory",
             Self::ReadOnly(_) => "choose a directory that can be written, or remount it read-write",
+            Self::NoPlace(error) => return Some(error.hint()),
+            Self::Object(error) => error.hint,
             Self::Io { .. } => "check the path, and the disk that it is on",
         };
         Some(hint.to_owned())

@@ -5,7 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::model::suffix::Suffix;
+use super::sealed_names::sealed_path;
+use crate::model::suffix::{Suffix, without_seal};
 
 const SUFFIX: &str = ".globals.sql";
 
@@ -13,12 +14,17 @@ const SUFFIX: &str = ".globals.sql";
 pub fn globals_path(backup: &Path) -> PathBuf {
     let mut made = stem(backup).to_owned();
     made.push(SUFFIX);
-    backup.with_file_name(made)
+    let path = backup.with_file_name(made);
+    if is_sealed(backup) { sealed_path(&path) } else { path }
+}
+
+fn is_sealed(backup: &Path) -> bool {
+    backup.file_name().is_some_and(|name| without_seal(name).is_some())
 }
 
 /// Whether this is the name of such a file.
 pub fn is_globals_name(name: &OsStr) -> bool {
-    let bytes = name.as_bytes();
+    let bytes = without_seal(name).unwrap_or(name).as_bytes();
     bytes.len() > SUFFIX.len() && bytes.ends_with(SUFFIX.as_bytes())
 }
 
@@ -33,13 +39,15 @@ pub fn is_shared(backup: &Path) -> bool {
     };
     [""].into_iter().chain(endings).map(named).any(|name| {
         let other = backup.with_file_name(&name);
-        Some(&*name) != backup.file_name() && std::fs::symlink_metadata(other).is_ok()
+        let other = if is_sealed(backup) { sealed_path(&other) } else { other };
+        other != backup && std::fs::symlink_metadata(other).is_ok()
     })
 }
 
 /// The name of a backup without its ending.
 fn stem(backup: &Path) -> &OsStr {
     let name = backup.file_name().unwrap_or_default();
+    let name = without_seal(name).unwrap_or(name);
     let stem = Suffix::written().find_map(|suffix| suffix.stem(name.as_bytes()));
     stem.map_or(name, OsStr::from_bytes)
 }
@@ -61,6 +69,8 @@ mod tests {
             ("x.y.sql.gz", "x.y.globals.sql"),
             ("x", "x.globals.sql"),
             (".sql", ".sql.globals.sql"),
+            ("b/x.sql.gz.age", "b/x.globals.sql.age"),
+            ("x.dir.age", "x.globals.sql.age"),
         ] {
             let path = globals_path(Path::new(backup));
             assert_eq!(path, Path::new(globals), "{backup}");

@@ -23,6 +23,10 @@ pub enum Work {
     Create,
     /// It verified one.
     Verify,
+    /// It restored one into a server that others use.
+    Restore,
+    /// It tried whether keys open one.
+    CheckKeys,
 }
 
 /// A run. What is not known is left out of the line.
@@ -133,6 +137,25 @@ impl Record {
             engine: None,
             image: None,
             image_digest: None,
+        }
+    }
+
+    /// The same of a sealed backup, beside which nothing stands of what is in it: no names, no numbers.
+    #[must_use]
+    pub fn of_sealed(self) -> Self {
+        let kind = |id: String| match id.split_once('.') {
+            Some((kind, _)) if id != RESTORE_TIME => kind.to_owned(),
+            _ => id,
+        };
+        Self {
+            database: None,
+            dump_bytes: None,
+            tables: None,
+            rows: None,
+            server_version: None,
+            pg_dump_version: None,
+            failed_checks: self.failed_checks.into_iter().map(kind).collect(),
+            ..self
         }
     }
 

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use super::error::StoreError;
+use super::in_place;
 use super::naming::{is_backup_directory, is_backup_name, time_in_name};
+use super::place::{ObjectUrl, Place};
 
 /// A backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,10 +40,25 @@ pub fn find_latest(dir: &Path) -> Result<Option<Found>, StoreError> {
 /// # Errors
 /// As [`find_latest`].
 pub fn find_all(dir: &Path) -> Result<(Vec<Found>, Vec<PathBuf>), StoreError> {
+    if let Place::Objects(url) = Place::of(dir)? {
+        return Ok((in_objects(&url)?, Vec::new()));
+    }
     let mut search = Search::default();
     search.look_into(dir, true).map_err(|error| StoreError::directory(dir, error))?;
     search.backups.sort_by(|one, other| (other.time, &other.path).cmp(&(one.time, &one.path)));
     Ok((search.backups, search.not_searched))
+}
+
+/// The backups of a place in object storage, newest first. Only what has a manifest is one, and places below it are
+/// not looked into.
+fn in_objects(place: &ObjectUrl) -> Result<Vec<Found>, StoreError> {
+    let found = in_place::look(place)?.backups.into_iter().map(|backup| {
+        let (time, time_from_name) = backup.time();
+        Found { path: backup.path(place), time, time_from_name, not_searched: Vec::new() }
+    });
+    let mut backups: Vec<Found> = found.collect();
+    backups.sort_by(|one, other| (other.time, &other.path).cmp(&(one.time, &one.path)));
+    Ok(backups)
 }
 
 #[derive(Default)]

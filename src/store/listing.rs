@@ -1,15 +1,21 @@
 //! The backups of a directory, with what is known of each.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::error::StoreError;
+use super::in_place::{self, InPlace};
 use super::latest::{self, Found};
-use super::manifest::{Manifest, ManifestError};
+use super::manifest::{Manifest, ManifestError, Outline};
+use super::place::ObjectUrl;
 use super::proof::{Backup, Judged, Memory, Proven};
+use super::sealed_names::is_sealed_name;
+use super::signature::{self, Signed};
 use super::sweep;
+use crate::sealing::Identities;
 
 /// A backup, and what is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,12 +28,17 @@ pub struct Listed {
     pub time_from_name: bool,
     /// Its size.
     pub bytes: u64,
+    /// To whom it is sealed: public keys of age, or `passphrase`; absent where it is not, as far as is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<String>,
     /// The database that was backed up.
     pub database: Option<String>,
     /// Rows in it: by its manifest, else by what the history says of it.
     pub rows: Option<u64>,
     /// Whether there is a manifest of it, and one that can be used.
     pub manifest: ManifestState,
+    /// The signature of its manifest; absent where it has none.
+    pub signature: Option<Signed>,
     /// Whether the last verification that could tell proved it sound; false where it proved it bad, and
     /// absent where none could tell.
     pub proven: Option<bool>,
@@ -35,6 +46,18 @@ pub struct Listed {
     pub verdict: Option<Judged>,
     /// The last verification, whether or not it could tell.
     pub last_attempt: Option<Judged>,
+    /// Where it lies, where copies were asked for: in the first place, if it is there, and in those of its copies.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<CopyOf>,
+}
+
+/// A backup in one of several places.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CopyOf {
+    /// The place.
+    pub place: PathBuf,
+    /// As [`Listed::proven`], there.
+    pub proven: Option<bool>,
 }
 
 /// What there is of a manifest.
@@ -45,6 +68,8 @@ pub enum ManifestState {
     Present,
     /// None.
     Absent,
+    /// One whose contents are sealed.
+    Sealed,
     /// One that is damaged, another file's, or a newer version's.
     Unusable,
 }
@@ -75,19 +100,87 @@ pub fn at_rest(dir: &Path) -> Result<(Vec<AtRest>, Vec<PathBuf>), StoreError> {
         let bytes = sweep::size(&path);
         let of = |path: &Path| {
             let belongs = |manifest: Manifest| {
-                manifest.check_belongs(path, bytes)?;
+                manifest.outline.check_belongs(path, bytes)?;
                 Ok(manifest)
             };
-            Manifest::read(path).transpose().map(|manifest| manifest.and_then(belongs))
+            // What is sealed stays so.
+            let manifest = Manifest::read(path, &Identities::default()).transpose()?;
+            let manifest = match manifest {
+                Err(ManifestError::Sealed { outline, why }) => outline
+                    .check_belongs(path, bytes)
+                    .and(Err(ManifestError::Sealed { outline, why })),
+                manifest => manifest.and_then(belongs),
+            };
+            Some(manifest)
         };
         let manifest = of(&found.path);
         let of_target = manifest.is_none().then(|| of(&path)).flatten();
         let known = manifest.as_ref().or(of_target.as_ref());
-        let recorded = known.and_then(|known| known.as_ref().ok());
-        let recorded = recorded.map(Manifest::sha256);
+        let recorded = known.and_then(outline_of).map(Outline::sha256);
         AtRest { found, bytes, manifest, recorded }
     };
     Ok((found.into_iter().map(look).collect(), not_searched))
+}
+
+/// What is in the clear of a manifest.
+fn outline_of(manifest: &Result<Manifest, ManifestError>) -> Option<&Outline> {
+    match manifest {
+        Ok(manifest) => Some(&manifest.outline),
+        Err(error) => error.outline(),
+    }
+}
+
+/// The backups of a place in object storage, newest first, with what is known of each. No manifest is read: what is in a
+/// backup is known by the history.
+///
+/// # Errors
+/// What the place answers.
+pub fn of_objects(place: &ObjectUrl, memory: &Memory) -> Result<Vec<Listed>, StoreError> {
+    let backups = in_place::look(place)?.backups;
+    let mut listed: Vec<Listed> =
+        backups.iter().map(|backup| listed_object(place, backup, memory)).collect();
+    listed.sort_by(|one, other| (other.time, &other.name).cmp(&(one.time, &one.name)));
+    Ok(listed)
+}
+
+fn listed_object(place: &ObjectUrl, backup: &InPlace, memory: &Memory) -> Listed {
+    let (path, bytes, (time, time_from_name)) = (backup.path(place), backup.bytes(), backup.time());
+    let known = memory.of_backup(&Backup { path: &path, bytes, recorded: None });
+    let is_sealed = is_sealed_name(backup.name.as_ref());
+    Listed {
+        name: PathBuf::from(&backup.name),
+        time,
+        time_from_name,
+        bytes,
+        recipients: Vec::new(),
+        database: known.last(|record| record.database.clone()),
+        rows: known.last(|record| record.rows),
+        manifest: if is_sealed { ManifestState::Sealed } else { ManifestState::Present },
+        signature: backup.signature.as_ref().map(|_| Signed { key: None, fits: true }),
+        proven: known.proven().map(|proven| proven == Proven::Sound),
+        verdict: known.verdict(),
+        last_attempt: known.last_attempt(),
+        copies: Vec::new(),
+    }
+}
+
+/// The backups of a place and those of the places of its copies, each once, newest first.
+pub fn with_copies(
+    dir: &Path,
+    backups: Vec<Listed>,
+    copies: Vec<(PathBuf, Vec<Listed>)>,
+) -> Vec<Listed> {
+    let mut all: BTreeMap<PathBuf, Listed> = BTreeMap::new();
+    for (place, found) in [(dir.to_owned(), backups)].into_iter().chain(copies) {
+        for backup in found {
+            let copy = CopyOf { place: place.clone(), proven: backup.proven };
+            let known = all.entry(backup.name.clone()).or_insert(backup);
+            known.copies.push(copy);
+        }
+    }
+    let mut all: Vec<Listed> = all.into_values().collect();
+    all.sort_by(|one, other| (other.time, &other.name).cmp(&(one.time, &one.name)));
+    all
 }
 
 /// What is known of the backups of `dir`.
@@ -98,6 +191,9 @@ pub fn list(dir: &Path, backups: &[AtRest], memory: &Memory) -> Vec<Listed> {
 fn listed(dir: &Path, backup: &AtRest, memory: &Memory) -> Listed {
     let path = &backup.found.path;
     let manifest = backup.manifest.as_ref().and_then(|manifest| manifest.as_ref().ok());
+    let outline = backup.manifest.as_ref().and_then(outline_of);
+    let recipients =
+        outline.and_then(|outline| Some(outline.encryption.as_ref()?.recipients.clone()));
     let recorded = backup.recorded.as_deref();
     let known = memory.of_backup(&Backup { path, bytes: backup.bytes, recorded });
     Listed {
@@ -105,6 +201,7 @@ fn listed(dir: &Path, backup: &AtRest, memory: &Memory) -> Listed {
         time: backup.found.time,
         time_from_name: backup.found.time_from_name,
         bytes: backup.bytes,
+        recipients: recipients.unwrap_or_default(),
         database: manifest
             .and_then(|manifest| manifest.source.database.clone())
             .or_else(|| known.last(|record| record.database.clone())),
@@ -112,11 +209,14 @@ fn listed(dir: &Path, backup: &AtRest, memory: &Memory) -> Listed {
         manifest: match &backup.manifest {
             None => ManifestState::Absent,
             Some(Ok(_)) => ManifestState::Present,
+            Some(Err(ManifestError::Sealed { .. })) => ManifestState::Sealed,
             Some(Err(_)) => ManifestState::Unusable,
         },
+        signature: signature::at_rest(path),
         proven: known.proven().map(|proven| proven == Proven::Sound),
         verdict: known.verdict(),
         last_attempt: known.last_attempt(),
+        copies: Vec::new(),
     }
 }
 

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
+use super::sealed_names::sealed_path;
 use crate::model::format::Format;
 use crate::model::packing::Packing;
-use crate::model::suffix::{Suffix, Writer};
+use crate::model::suffix::{SEALED, Suffix, Writer, without_encryption};
 
+/// The table of contents of a directory that is a backup.
+const TOC: &str = "toc.dat";
 /// The file of runs in a backup directory.
 pub const HISTORY_FILE: &str = "history.jsonl";
 
@@ -74,6 +77,13 @@ pub fn manifest_path(backup: &Path) -> PathBuf {
     path.into()
 }
 
+/// `<file>.sig`: where ssh-keygen puts the signature of a file.
+pub fn signature_path(signed: &Path) -> PathBuf {
+    let mut path = signed.as_os_str().to_owned();
+    path.push(".sig");
+    path.into()
+}
+
 /// The file of runs for a backup directory.
 pub fn history_path(dir: &Path) -> PathBuf {
     dir.join(HISTORY_FILE)
@@ -117,6 +127,7 @@ fn parse_stamp(stamp: &[u8]) -> Option<DateTime<Utc>> {
 pub fn own_time(name: &str) -> Option<DateTime<Utc>> {
     let rest = name.strip_prefix("backup_")?;
     let (stamp, suffix) = rest.split_at_checked(15)?;
+    let suffix = suffix.strip_suffix(SEALED).unwrap_or(suffix);
     let known = suffix.is_empty() || Suffix::given().any(|given| given.text == suffix);
     if stamp.as_bytes()[8] != b'_' || !known {
         return None;
@@ -124,20 +135,22 @@ pub fn own_time(name: &str) -> Option<DateTime<Utc>> {
     parse_stamp(stamp.as_bytes())
 }
 
-/// Whether a file of this name can be a backup. Hidden files, and so partial ones, manifests,
+/// Whether a file of this name can be a backup, encrypted or not. Hidden files, and so partial ones, manifests,
 /// globals and the history are none.
 pub fn is_backup_name(name: &OsStr) -> bool {
-    let of_file = |suffix: Suffix| {
+    let is_shown = !name.as_encoded_bytes().starts_with(b".");
+    if !is_shown || super::globals::is_globals_name(name) {
+        return false;
+    }
+    let name = without_encryption(name).unwrap_or(name);
+    Suffix::given().any(|suffix| {
         suffix.format != Format::Directory && suffix.stem(name.as_encoded_bytes()).is_some()
-    };
-    !name.as_encoded_bytes().starts_with(b".")
-        && !super::globals::is_globals_name(name)
-        && Suffix::given().any(of_file)
+    })
 }
 
 /// Whether a directory is a backup in pg_dump's directory format.
 pub fn is_backup_directory(path: &Path) -> bool {
-    path.join("toc.dat").is_file()
+    path.join(TOC).is_file() || sealed_path(&path.join(TOC)).is_file()
 }
 
 /// Whether a directory of this name can be a backup that `create` makes.

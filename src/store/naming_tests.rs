@@ -85,8 +85,12 @@ fn only_names_that_create_gives_are_our_own() {
     assert!(own_time("backup_20260114_143022").is_some());
     assert!(own_time("backup_20260114_143022.dump").is_some());
     assert!(own_time("backup_20260114_143022.dir").is_some());
+    assert!(own_time("backup_20260114_143022.sql.gz.age").is_some());
+    assert!(own_time("backup_20260114_143022.dir.age").is_some());
     for name in [
         "shop_20260114_143022.sql",
+        "backup_20260114_143022.sql.gpg",
+        "backup_20260114_143022.sql.age.age",
         "backup_20260114_143022.sql.bak",
         "backup_20260114_143022_before_upgrade.sql",
         "backup_20260114-143022.sql",
@@ -100,7 +104,10 @@ fn only_names_that_create_gives_are_our_own() {
 
 #[test]
 fn hidden_files_partial_files_manifests_and_the_history_are_no_backups() {
-    for name in ["x.sql", "x.sql.gz", "x.sql.zst", "x.dump", "x.tar"] {
+    let open = ["x.sql", "x.sql.gz", "x.sql.zst", "x.dump", "x.tar"];
+    let encrypted =
+        ["x.sql.age", "x.sql.gz.age", "x.dump.age", "x.dump.enc", "x.sql.gz.gpg", "x.sql.asc"];
+    for name in open.into_iter().chain(encrypted) {
         assert!(is_backup_name(OsStr::new(name)), "{name}");
     }
     for name in [
@@ -108,6 +115,10 @@ fn hidden_files_partial_files_manifests_and_the_history_are_no_backups() {
         ".x.sql.gz.partial",
         "x.sql.gz.manifest.json",
         "x.globals.sql",
+        "x.globals.sql.age",
+        "x.age",
+        "key.asc",
+        ".x.sql.age.partial",
         HISTORY_FILE,
         "history.totals.json",
         ".sql",

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 use super::history::{self, History};
 use super::naming::{directory_of, history_path, is_backup_directory};
+use super::place::{ObjectUrl, Place};
 use super::proof::Memory;
+use super::runs;
 
 /// What everybody may write: the bit of a directory's mode.
 const BY_EVERYBODY: u32 = 0o002;
@@ -39,6 +41,9 @@ impl Nearby {
 /// What the system refuses of the directory's own history. Of the others that is said in
 /// [`Nearby::unread`].
 pub fn read(dir: &Path) -> Result<Nearby, StoreError> {
+    if let Place::Objects(url) = Place::of(dir)? {
+        return of_objects(&url);
+    }
     let home = real(dir);
     let own = history::read(dir)?;
     let (mut histories, mut nearby) = (Vec::new(), Nearby::default());
@@ -64,6 +69,15 @@ pub fn read(dir: &Path) -> Result<Nearby, StoreError> {
         }
     }
     nearby.memory = Memory::of(histories);
+    Ok(nearby)
+}
+
+/// The history of a place in object storage. It has one, and what lies below is another place.
+fn of_objects(place: &ObjectUrl) -> Result<Nearby, StoreError> {
+    let history = runs::read(place)?;
+    let mut nearby = Nearby::default();
+    nearby.count(&history);
+    nearby.memory = Memory::of(vec![(place.path(), history)]);
     Ok(nearby)
 }
 

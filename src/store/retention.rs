@@ -65,7 +65,7 @@ pub struct Entry {
     pub name: String,
     /// What it is.
     pub kind: Kind,
-    /// Its size with its manifest and its globals, in bytes.
+    /// Its size with its manifest, its signature and its globals, in bytes.
     pub bytes: u64,
     /// Whether it is being written or verified.
     pub busy: bool,
@@ -73,6 +73,8 @@ pub struct Entry {
     pub manifest: Option<PathBuf>,
     /// The file of its server's roles and tablespaces, where there is one.
     pub globals: Option<PathBuf>,
+    /// Its signature, where there is one.
+    pub signature: Option<PathBuf>,
     /// What is proven of it; `None` where no verification could tell.
     pub proven: Option<Proven>,
 }
@@ -171,7 +173,7 @@ impl fmt::Display for RemoveReason {
 pub enum Action {
     /// It stays.
     Keep(KeepReason),
-    /// It goes, together with its manifest and its globals.
+    /// It goes, together with its manifest, its signature and its globals.
     Remove(RemoveReason),
 }
 

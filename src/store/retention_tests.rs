@@ -18,6 +18,7 @@ fn entry(name: &str, kind: Kind) -> Entry {
         busy: false,
         manifest: None,
         globals: None,
+        signature: None,
         proven: None,
     }
 }

@@ -20,7 +20,10 @@ pub struct Statistics {
     pub create: Attempts,
     /// Verifications.
     pub verify: Attempts,
-    /// How long restores took; `None` when there was none.
+    /// Restores into servers that others use; `None` when there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Attempts>,
+    /// How long restores took, those of verifications among them; `None` when there was none.
     pub restore: Option<RestoreTimes>,
 }
 
@@ -93,6 +96,10 @@ fn of_database(name: Option<&str>, records: &[Record]) -> Statistics {
         database: name.map(str::to_owned),
         create: attempts(&runs, Work::Create),
         verify: attempts(&runs, Work::Verify),
+        restored: runs
+            .iter()
+            .any(|record| record.work == Work::Restore)
+            .then(|| attempts(&runs, Work::Restore)),
         restore: restore_times(&seconds),
     }
 }

@@ -10,14 +10,18 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 use super::globals::{globals_path, is_globals_name, is_shared};
 use super::lock;
-use super::manifest::Manifest;
+use super::manifest::Outline;
 use super::naming::{
     is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path, own_time,
     partial_of,
 };
 use super::proof::{Backup, Memory, Proven};
 use super::publish::open_unfollowed;
-use super::retention::{Action, Entry, Kind, Plan};
+use super::retention::{Action, Decision, Entry, Kind, Plan};
+use super::signature;
+
+/// How the name of a manifest ends.
+const MANIFEST: &str = ".manifest.json";
 
 /// The entries of a backup directory, each with what is proven of it.
 ///
@@ -40,13 +44,15 @@ pub fn scan(dir: &Path, memory: &Memory) -> Result<Vec<Entry>, StoreError> {
         let name = found.file_name().to_string_lossy().into_owned();
         let manifest = Some(manifest_path(&path)).filter(|path| is_plain_file(path));
         let globals = Some(globals_path(&path)).filter(|path| is_plain_file(path));
+        let signature = Some(signature::path_of(&path)).filter(|path| is_plain_file(path));
         let bytes = size(&path);
         entries.push(Entry {
-            bytes: bytes + sizes([&manifest, &globals]),
+            bytes: bytes + sizes([&manifest, &signature, &globals]),
             busy: kind != Kind::Foreign && is_busy(&path),
             proven: proven(&path, bytes, kind, memory),
             manifest,
             globals,
+            signature,
             path,
             name,
             kind,
@@ -60,9 +66,9 @@ fn proven(path: &Path, bytes: u64, kind: Kind, memory: &Memory) -> Option<Proven
     if memory.is_empty() || !matches!(kind, Kind::Backup { .. }) {
         return None;
     }
-    let manifest = Manifest::read(path).ok().flatten();
-    let manifest = manifest.filter(|manifest| manifest.check_belongs(path, bytes).is_ok());
-    let recorded = manifest.as_ref().map(Manifest::sha256);
+    let outline = Outline::read(path).ok().flatten();
+    let outline = outline.filter(|outline| outline.check_belongs(path, bytes).is_ok());
+    let recorded = outline.as_ref().map(Outline::sha256);
     memory.of_backup(&Backup { path, bytes, recorded: recorded.as_deref() }).proven()
 }
 
@@ -92,9 +98,10 @@ fn kind_of(path: &Path, metadata: &Metadata) -> Option<Kind> {
 }
 
 /// Whether a partial file is to become something that ccc-backup writes here: a backup under any name
-/// (the file is its own, whoever chose the name), its manifest or its globals.
+/// (the file is its own, whoever chose the name), its manifest, the signature of that, or its globals.
 fn is_own_partial(target: &str) -> bool {
-    let manifest_of = target.strip_suffix(".manifest.json");
+    let signed = target.strip_suffix(".sig").filter(|signed| signed.ends_with(MANIFEST));
+    let manifest_of = signed.unwrap_or(target).strip_suffix(MANIFEST);
     manifest_of.is_some_and(is_backup_directory_name)
         || is_backup_name(manifest_of.unwrap_or(target).as_ref())
         || is_globals_name(target.as_ref())
@@ -146,6 +153,9 @@ pub enum RemovalError {
     /// It is not what the plan was made for.
     #[error("changed meanwhile: {}", .0.display())]
     Changed(PathBuf),
+    /// Object lock keeps it.
+    #[error("locked: {}", .0.display())]
+    Locked(PathBuf),
     /// The system refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -156,20 +166,26 @@ impl RemovalError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::InUse(_) | Self::Changed(_) => Some("run the clean-up again later".to_owned()),
+            Self::Locked(_) => Some("wait until its retention is over".to_owned()),
             Self::Store(error) => error.hint(),
         }
     }
 }
 
-/// Removes what the plan says, oldest first, each backup with its manifest and globals; goes on after
+/// Removes what the plan says, oldest first, each backup with its manifest, signature and globals; goes on after
 /// an error. Gives for each the bytes that became free, or why it is still there.
 pub fn apply(plan: &Plan) -> Vec<Result<u64, RemovalError>> {
-    plan.decisions
-        .iter()
-        .rev()
-        .filter(|decision| matches!(decision.action, Action::Remove(_)))
-        .map(|decision| remove(&decision.entry))
-        .collect()
+    apply_with(plan, remove)
+}
+
+/// The same, by another way to remove an entry.
+pub fn apply_with(
+    plan: &Plan,
+    remove: impl Fn(&Entry) -> Result<u64, RemovalError>,
+) -> Vec<Result<u64, RemovalError>> {
+    let goes = |decision: &&Decision| matches!(decision.action, Action::Remove(_));
+    let removals = plan.decisions.iter().rev().filter(goes);
+    removals.map(|decision| remove(&decision.entry)).collect()
 }
 
 fn remove(entry: &Entry) -> Result<u64, RemovalError> {
@@ -183,10 +199,11 @@ fn remove(entry: &Entry) -> Result<u64, RemovalError> {
     if !is_as_planned(entry, &file).map_err(failed)? {
         return Err(RemovalError::Changed(path.clone()));
     }
-    // The manifest first: a backup without a manifest is still one, a manifest alone is litter.
-    if let Some(manifest) = &entry.manifest {
-        gone(std::fs::remove_file(manifest))
-            .map_err(|error| StoreError::io("remove", manifest, error))?;
+    // The manifest first: a backup without a manifest is still one, a manifest alone is litter. Then its
+    // signature, which is found again while its backup is there.
+    for beside in [&entry.manifest, &entry.signature].into_iter().flatten() {
+        gone(std::fs::remove_file(beside))
+            .map_err(|error| StoreError::io("remove", beside, error))?;
     }
     let removed = if file.metadata().map_err(failed)?.is_dir() {
         std::fs::remove_dir_all(path)
@@ -207,7 +224,7 @@ fn remove(entry: &Entry) -> Result<u64, RemovalError> {
 /// Whether the open file is the one that was planned for: of the same name, kind and size.
 fn is_as_planned(entry: &Entry, file: &File) -> io::Result<bool> {
     let metadata = file.metadata()?;
-    let beside = sizes([&entry.manifest, &entry.globals]);
+    let beside = sizes([&entry.manifest, &entry.signature, &entry.globals]);
     Ok(lock::still_names(&entry.path, file)?
         && kind_of(&entry.path, &metadata) == Some(entry.kind)
         && (metadata.is_dir() || metadata.size() + beside == entry.bytes))

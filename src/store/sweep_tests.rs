@@ -30,18 +30,19 @@ const OLDER: &str = "backup_20240101_020000.sql.gz";
 const NEW: &str = "backup_20260314_020000.sql.gz";
 
 #[test]
-fn an_old_backup_goes_with_its_manifest_and_nothing_else_does() {
+fn an_old_backup_goes_with_its_manifest_and_signature_and_nothing_else_does() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let manifest = format!("{OLD}.manifest.json");
-    for name in [OLD, &manifest, OLDER, NEW, "README.md", "history.jsonl", "old.sql"] {
+    let signature = format!("{manifest}.sig");
+    for name in [OLD, &manifest, &signature, OLDER, NEW, "README.md", "history.jsonl", "old.sql"] {
         write(dir.join(name), b"12345").unwrap();
     }
     std::fs::create_dir(dir.join("database")).unwrap();
     write(dir.join("database").join(OLD), b"x").unwrap();
     let removals = apply(&plan_for(dir, &[OLDER]));
     assert_eq!(removals.len(), 1);
-    assert_eq!(*removals[0].as_ref().unwrap(), 10);
+    assert_eq!(*removals[0].as_ref().unwrap(), 15);
     assert_eq!(names(dir), ["README.md", OLDER, NEW, "database", "history.jsonl", "old.sql"]);
     assert_eq!(names(&dir.join("database")), [OLD]);
 }
@@ -144,12 +145,13 @@ fn the_partial_files_of_dead_runs_go_and_those_of_live_ones_stay() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let manifest = ".x.sql.manifest.json.partial";
-    for name in [".manual.sql.gz.partial", manifest, ".notes.partial"] {
+    let signature = ".x.sql.manifest.json.sig.partial";
+    for name in [".manual.sql.gz.partial", manifest, signature, ".notes.partial"] {
         write(dir.join(name), b"half").unwrap();
     }
     let live = Partial::create(&dir.join(NEW), false).unwrap();
     let removals = apply(&plan_for(dir, &[]));
-    assert!(removals.len() == 2 && removals.iter().all(Result::is_ok));
+    assert!(removals.len() == 3 && removals.iter().all(Result::is_ok));
     assert_eq!(names(dir), [format!(".{NEW}.partial"), ".notes.partial".to_owned()]);
     drop(live.publish().unwrap());
 }

@@ -21,6 +21,8 @@ const BOUNDS: [f64; 15] = [
 pub struct Totals {
     /// By name of the database.
     pub databases: BTreeMap<String, DatabaseTotals>,
+    /// When keys were last proven to open the newest encrypted backup; absent where that was never asked.
+    pub key_last_proven: Option<DateTime<Utc>>,
 }
 
 /// The runs for one database. A part without an attempt is absent.
@@ -163,6 +165,8 @@ impl Totals {
                 }
                 seconds.into_iter().for_each(|seconds| runs.restores.observe(seconds));
             }
+            // What is watched is whether backups are made and proven.
+            Work::Restore | Work::CheckKeys => {}
         }
     }
 
@@ -195,6 +199,10 @@ impl Totals {
                 }
                 runs.last_restore_seconds = seconds.or(runs.last_restore_seconds);
             }
+            Work::CheckKeys if record.verdict == Verdict::Passed => {
+                self.key_last_proven = Some(record.started_at);
+            }
+            Work::Restore | Work::CheckKeys => {}
         }
     }
 

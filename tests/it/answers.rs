@@ -14,7 +14,7 @@ use ccc_backup::dump::times::Samples;
 use ccc_backup::model::contents::{Columns, Table, TableFingerprint};
 use ccc_backup::model::outcome::Status;
 use ccc_backup::model::secret::Secret;
-use ccc_backup::pg::{Address, ConnectInfo};
+use ccc_backup::pg::{Address, ConnectInfo, Terms};
 use ccc_backup::restore::load::load;
 use ccc_backup::restore::{Ledger, LoadError, Restored};
 
@@ -31,6 +31,7 @@ fn server(database: &Database) -> ConnectInfo {
         password: Secret::new(&source().password),
         database: database.name.clone(),
         event_triggers: true,
+        terms: Terms::default(),
     }
 }
 

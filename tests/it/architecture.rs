@@ -166,6 +166,10 @@ fn each_library_at_the_edge_is_known_to_one_module() {
         ("clap::", &["cli.rs", "cli/", "main.rs", "man.rs"]),
         ("flate2::", &["packing/"]),
         ("libdeflater::", &["packing/"]),
+        ("object_store::", &["store/objects/"]),
+        // The clients of places are given the same one.
+        ("rustls::", &["pg/tls/", "pg/refusal.rs", "store/objects/runtime.rs"]),
+        ("ssh_key::", &["signing/"]),
         ("std::io::stdout", &["report/"]),
     ] {
         assert_eq!(others_with(library, allowed), Vec::<String>::new(), "{library}");

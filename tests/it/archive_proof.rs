@@ -6,7 +6,7 @@ use crate::support::torture::NO_APPLICATION;
 use crate::support::{Outcome, Place, database};
 
 fn place() -> Place {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("ccc-backup.toml", NO_APPLICATION);
     place
 }
@@ -29,7 +29,7 @@ fn what_an_archive_was_proven_bad_by_stays_proof_when_the_restore_is_cut_short()
         ("4", "SELECT pg_sleep(60);", 2),
     ] {
         let archive = with_statements([REFUSED, then]);
-        let outcome = verified(&place, &archive, &["--jobs", jobs, "--timeout", "12s"]);
+        let outcome = verified(&place, &archive, &["--jobs", jobs, "--timeout", "20s"]);
         assert_eq!(outcome.code, code, "{jobs} {then}: {outcome}");
         if code == 1 {
             outcome.failed("relation \"users\" already exists");

@@ -95,7 +95,7 @@ fn passes(outcome: &Outcome, format: &str) {
 
 #[test]
 fn an_archive_of_every_format_passes_with_its_contents_proven() {
-    let (place, database) = (Place::new(), unchanged_database());
+    let (place, database) = (Place::on_a_lent_server(), unchanged_database());
     for (name, args) in [
         ("custom", &["--format=custom"][..]),
         ("custom", &["--format=custom", "--compress=0"]),
@@ -118,7 +118,7 @@ fn every_kind_of_object_comes_back_from_an_archive_of_every_format() {
     let torture = crate::support::repository("tests/fixtures/torture.sql");
     let args = ["-Xq", "-v", "ON_ERROR_STOP=1", "-d", &database.name, "-f"];
     source().client("psql", &[&args[..], &[torture.to_str().unwrap()]].concat());
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let passes = |outcome: Outcome| {
         outcome.passed().says("✓ Large objects match the backup (5, 270,260 bytes)");
         assert!(!outcome.stdout.contains("harmless"), "{outcome}");
@@ -133,7 +133,7 @@ fn every_kind_of_object_comes_back_from_an_archive_of_every_format() {
 
 #[test]
 fn an_archive_that_was_compressed_again_passes() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     for format in ["custom", "tar"] {
         let bytes = gzipped(&archive(unchanged_database(), &["--format", format]));
         let outcome = place.verify_bytes("a.gz", &bytes);
@@ -144,7 +144,7 @@ fn an_archive_that_was_compressed_again_passes() {
 
 #[test]
 fn the_newest_backup_can_be_a_directory_or_an_archive() {
-    let (place, database) = (Place::new(), unchanged_database());
+    let (place, database) = (Place::on_a_lent_server(), unchanged_database());
     std::fs::create_dir(place.dir().join("backups")).unwrap();
     let made = directory(&place, database, &[]);
     let named = place.dir().join("backups/backup_20260114_143022.dir");
@@ -165,7 +165,7 @@ fn the_roles_that_an_archive_names_are_made() {
         "CREATE ROLE {role}; ALTER TABLE tags OWNER TO {role};
          GRANT SELECT ON organizations TO {role}"
     ));
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     for format in ["custom", "tar"] {
         let outcome = place.verify_bytes("a.dump", &archive(&database, &["--format", format]));
         passes(&outcome, format);
@@ -178,7 +178,7 @@ fn the_roles_that_an_archive_names_are_made() {
 fn large_objects_in_an_archive_are_counted_and_compared() {
     let database = database();
     database.sql("SELECT lo_from_bytea(0, 'one'), lo_from_bytea(0, ''), lo_create(0)");
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     for format in ["custom", "tar"] {
         let outcome = place.verify_bytes("a.dump", &archive(&database, &["--format", format]));
         passes(&outcome, format);
@@ -198,7 +198,7 @@ fn text_of(path: &Path) -> String {
 
 #[test]
 fn an_archive_that_is_cut_fails_wherever_it_is_cut() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     for format in ["custom", "tar"] {
         let bytes = archive(unchanged_database(), &["--format", format]);
         // In the head, in the table of contents, in the data, and before the last byte but some.
@@ -218,7 +218,7 @@ fn an_archive_that_is_cut_fails_wherever_it_is_cut() {
 
 #[test]
 fn what_only_begins_like_an_archive_fails() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let outcome = place.verify_bytes("a.dump", b"PGDMP and then something else entirely");
     outcome.failed("the archive is corrupt: its head makes no sense");
     let archive = archive(unchanged_database(), &["--format=custom"]);
@@ -228,7 +228,7 @@ fn what_only_begins_like_an_archive_fails() {
 
 #[test]
 fn data_that_do_not_decompress_fail_in_pg_restores_words() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let mut archive = archive(unchanged_database(), &["--format=custom"]);
     // In the compressed rows of the largest table: their end, before the last block's own.
     let at = archive.len() - 20_000;
@@ -239,7 +239,7 @@ fn data_that_do_not_decompress_fail_in_pg_restores_words() {
 
 #[test]
 fn a_member_of_a_directory_that_is_missing_emptied_or_cut_fails() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let path = directory(&place, unchanged_database(), &[]);
     let members = || std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
     let largest = members()
@@ -264,7 +264,7 @@ fn a_member_of_a_directory_that_is_missing_emptied_or_cut_fails() {
 
 #[test]
 fn a_statement_that_the_server_refuses_fails_with_entry_object_and_cause() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let outcome = place.verify_bytes("a.dump", &with_statement("CREATE TABLE public.users ();"));
     outcome.failed("COMMENT TABLE tags: relation \"users\" already exists");
     assert!(outcome.stdout.contains("  CREATE TABLE public.users ();"), "{outcome}");
@@ -278,7 +278,7 @@ fn a_statement_that_the_server_refuses_fails_with_entry_object_and_cause() {
 
 #[test]
 fn a_restore_that_does_not_bring_back_what_is_in_the_archive_fails() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     // Its rows come later, and are not taken.
     let sql = "CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN \
                NULL; END $$; CREATE TRIGGER no BEFORE INSERT ON public.tags FOR EACH ROW EXECUTE \
@@ -288,7 +288,7 @@ fn a_restore_that_does_not_bring_back_what_is_in_the_archive_fails() {
 
 #[test]
 fn an_archive_of_a_newer_version_is_not_verified() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let mut newer = archive(unchanged_database(), &["--format=custom"]);
     newer[6] = 17;
     let outcome = place.verify_bytes("a.dump", &newer);
@@ -301,7 +301,7 @@ fn an_archive_that_this_pg_restore_is_too_old_for_is_not_verified() {
     let old = archive(unchanged_database(), &["--format=custom", "--compress=0"]);
     let mut newer = [&old[..11], &[0], &old[16..]].concat();
     newer[6] = 15;
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("a.dump", &newer);
     let args = ["a.dump", "--postgres-version", "15"];
     let outcome = place.outcome(place.verify().args(args));
@@ -310,7 +310,7 @@ fn an_archive_that_this_pg_restore_is_too_old_for_is_not_verified() {
 
 #[test]
 fn a_sandbox_that_is_killed_during_the_restore_says_nothing_of_an_archive() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let killed = with_statement("COPY (SELECT 1) TO PROGRAM 'kill -9 1; kill -QUIT 1';");
     let outcome = place.verify_bytes("a.dump", &killed);
     assert_eq!(outcome.code, 2, "{outcome}");
@@ -318,7 +318,7 @@ fn a_sandbox_that_is_killed_during_the_restore_says_nothing_of_an_archive() {
 
 #[test]
 fn a_restore_of_an_archive_that_takes_too_long_is_not_verified() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("a.dump", &with_statement("SELECT pg_sleep(60);"));
     let outcome = place.outcome(place.verify().args(["a.dump", "--timeout", "4s"]));
     outcome.not_verified("timed out after 4 s (--timeout)");
@@ -326,7 +326,7 @@ fn a_restore_of_an_archive_that_takes_too_long_is_not_verified() {
 
 #[test]
 fn the_table_of_contents_of_a_directory_is_no_backup_by_itself() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let path = directory(&place, unchanged_database(), &[]);
     let outcome = verified(&place, &path.join("toc.dat"));
     outcome.not_verified("is the table of contents of a backup").hints("name the directory");
@@ -334,7 +334,7 @@ fn the_table_of_contents_of_a_directory_is_no_backup_by_itself() {
 
 #[test]
 fn a_tar_archive_that_pg_dump_did_not_write_is_not_verified() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let path = directory(&place, unchanged_database(), &[]);
     let tar = std::process::Command::new("tar").arg("-cC").arg(place.dir()).arg("archive").output();
     std::fs::remove_dir_all(path).unwrap();

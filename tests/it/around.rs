@@ -7,7 +7,7 @@ use crate::support::torture::NO_APPLICATION;
 use crate::support::{Place, unchanged_database};
 
 fn place() -> Place {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("ccc-backup.toml", NO_APPLICATION);
     place
 }
@@ -175,16 +175,16 @@ fn formats_that_are_not_looked_into_are_named_and_not_verified() {
     for (file, said, hint) in [
         (head(b"PK\x03\x04\x14\0\0\0"), "is a zip archive", "name the dump in it"),
         (head(b"7z\xbc\xaf\x27\x1c\0\x04"), "is a 7z archive", "name the dump in it"),
-        (head(b"\x8c\x0d\x04\x09\x03\x02"), "is encrypted by gpg", "gpg --decrypt"),
-        (head(b"-----BEGIN PGP MESSAGE-----\n\n"), "is encrypted by gpg", "gpg --decrypt"),
+        (head(b"\x8c\x0d\x04\x09\x03\x02"), "is encrypted by gpg", "gpg --batch --decrypt"),
+        (head(b"-----BEGIN PGP MESSAGE-----\n\n"), "is encrypted by gpg", "gpg --batch --decrypt"),
         (head(b"Salted__"), "is encrypted by openssl", "openssl enc -d"),
-        (head(b"age-encryption.org/v1\n"), "is encrypted by age", "age --decrypt"),
-        (gzipped(&head(b"age-encryption.org/v1\n")), "is encrypted by age", "age --decrypt"),
+        (gzipped(&head(b"age-encryption.org/v1\n")), "is encrypted by age", "unpack it"),
     ] {
         place.verify_bytes("a", &file).not_verified(said).hints(hint);
     }
     for (file, said) in [
         (&b"<?xml version=\"1.0\"?>\n<Error><Code>NoSuchKey</Code></Error>"[..], "object store"),
+        (b"age-encryption.org/v1\nno head", "the age stream is cut off"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n", "Git LFS"),
     ] {
         place.verify_bytes("a", file).failed(said);

@@ -5,7 +5,7 @@ use crate::support::torture::NO_APPLICATION;
 use crate::support::{Outcome, Place};
 
 fn place() -> Place {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("ccc-backup.toml", NO_APPLICATION);
     place
 }

@@ -41,7 +41,7 @@ fn cluster() -> &'static [u8] {
 
 #[test]
 fn a_dump_that_creates_its_database_passes() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let dump = unchanged_database().dump(&["--create"]);
     let outcome = place.verify_bytes("a.sql", &dump);
     outcome.passed().says("✓ Contents match the backup (25 tables)");
@@ -49,7 +49,7 @@ fn a_dump_that_creates_its_database_passes() {
 
 #[test]
 fn every_database_of_a_cluster_is_restored_and_proven() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("own.toml", NO_APPLICATION);
     place.file("all.sql", cluster());
     let outcome = place.outcome(place.verify().args(["all.sql", "--config", "own.toml"]));
@@ -63,7 +63,7 @@ fn every_database_of_a_cluster_is_restored_and_proven() {
 
 #[test]
 fn a_row_that_a_database_of_a_cluster_loses_fails() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("own.toml", NO_APPLICATION);
     let dump = cluster();
     // The trigger takes one row of 300 away while they are restored.
@@ -81,7 +81,7 @@ fn a_row_that_a_database_of_a_cluster_loses_fails() {
 
 #[test]
 fn a_warning_about_a_database_of_a_cluster_names_it() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("own.toml", &[NO_APPLICATION, b"sequences = \"warn\"\n"].concat());
     let dump = cluster();
     let database = position(dump, "\\connect shop\n");
@@ -94,7 +94,7 @@ fn a_warning_about_a_database_of_a_cluster_names_it() {
 
 #[test]
 fn a_connection_to_a_database_that_nobody_made_fails() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let dump = unchanged_database().dump(&["--create"]);
     let made = position(&dump, "\nCREATE DATABASE ") + 1;
     let end = made + position(&dump[made..], ";\n") + 2;
@@ -130,7 +130,7 @@ fn mixed() -> &'static Source {
 
 #[test]
 fn the_databases_of_a_cluster_may_differ_in_encoding_and_time_zone() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("own.toml", NO_APPLICATION);
     place.file("all.sql", &mixed().client("pg_dumpall", &[]));
     let outcome = place.outcome(place.verify().args(["all.sql", "--config", "own.toml"]));
@@ -143,7 +143,7 @@ fn the_databases_of_a_cluster_may_differ_in_encoding_and_time_zone() {
 
 #[test]
 fn a_changed_value_in_one_encoding_of_a_cluster_fails() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("own.toml", NO_APPLICATION);
     let dump = mixed().client("pg_dumpall", &[]);
     let database = position(&dump, "\\connect latin\n");
@@ -159,7 +159,7 @@ fn a_changed_value_in_one_encoding_of_a_cluster_fails() {
 
 #[test]
 fn every_way_in_which_pg_dumpall_writes_a_cluster_passes() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("own.toml", &[NO_APPLICATION, b"data = \"none\"\n"].concat());
     for flags in [
         &["--clean"][..],
@@ -176,7 +176,7 @@ fn every_way_in_which_pg_dumpall_writes_a_cluster_passes() {
 
 #[test]
 fn a_database_that_is_created_twice_fails_also_where_its_locale_is_missing() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("own.toml", NO_APPLICATION);
     let create = "CREATE DATABASE shop WITH TEMPLATE = template0 ENCODING = 'UTF8' \
                   LOCALE = 'xx_XX.UTF-8';\n";

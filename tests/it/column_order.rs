@@ -24,7 +24,7 @@ fn database(name: &str, sql: &str) -> Database {
 }
 
 fn place() -> Place {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("ccc-backup.toml", NO_APPLICATION);
     place
 }

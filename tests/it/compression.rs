@@ -33,7 +33,7 @@ fn what_create_packs_other_programs_read_and_verify_passes() {
     let dump = unchanged_database().dump(&AS_CREATE_DOES);
     let lines = |dump: &[u8]| text(dump).lines().filter(|line| !line.contains("restrict ")).count();
     for (args, file, program, method) in WAYS {
-        let place = Place::new();
+        let place = Place::on_a_lent_server();
         let outcome = create(&place, args);
         assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{args:?}: {outcome}");
         assert_eq!(place.names(".")[..2], [file.to_owned(), format!("{file}.manifest.json")]);
@@ -121,7 +121,7 @@ fn a_backup_packed_by_zstd_that_is_damaged_fails_by_itself_and_by_its_manifest()
 
 #[test]
 fn a_file_that_needs_too_much_memory_to_be_unpacked_is_not_verified() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let dump = place.file("a.sql", good_dump());
     let args = ["-q", "--long=31", "-c"];
     let packed = said(&place, "zstd", &args, dump.to_str().unwrap());

@@ -27,7 +27,7 @@ fn shop() -> &'static Database {
 
 #[test]
 fn any_database_verifies_with_a_configuration_and_only_cccs_without() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let dump = shop().dump(&[]);
     place.file("shop.sql", &dump);
     let without = place.outcome(place.verify().arg("shop.sql"));
@@ -48,7 +48,7 @@ fn any_database_verifies_with_a_configuration_and_only_cccs_without() {
 
 #[test]
 fn a_table_of_the_configuration_that_is_missing_fails() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("good.sql", good_dump());
     place.file("own.toml", b"[checks]\ntables = [\"users\", \"sales.orders\"]\n");
     let outcome = place.outcome(place.verify().args(["good.sql", "--config", "own.toml"]));
@@ -57,7 +57,7 @@ fn a_table_of_the_configuration_that_is_missing_fails() {
 
 #[test]
 fn a_table_with_fewer_rows_than_are_demanded_fails() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("shop.sql", &shop().dump(&[]));
     let verify = |rows: &str| {
         let text = format!("{NO_APPLICATION}sequences = \"off\"\n[checks.rows]\n{rows}\n");
@@ -76,7 +76,7 @@ fn a_table_with_fewer_rows_than_are_demanded_fails() {
 
 #[test]
 fn a_backup_of_the_schema_alone_passes_only_where_that_is_meant() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let database = database();
     database.sql("CREATE MATERIALIZED VIEW filled AS SELECT count(*) FROM users;");
     place.file("schema.sql", &database.dump(&["--schema-only"]));
@@ -104,7 +104,7 @@ fn a_backup_of_the_schema_alone_passes_only_where_that_is_meant() {
 
 #[test]
 fn a_sequence_that_is_behind_fails_warns_or_is_not_looked_at() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("shop.sql", &shop().dump(&[]));
     let verify = |sequences: &str| {
         place.file("own.toml", format!("{NO_APPLICATION}sequences = \"{sequences}\"\n").as_bytes());
@@ -121,7 +121,7 @@ fn a_sequence_that_is_behind_fails_warns_or_is_not_looked_at() {
 
 #[test]
 fn settings_of_the_configuration_reach_the_server() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     // Fails in a server that has another setting.
     let check = "DO $$ BEGIN ASSERT current_setting('work_mem') = '5MB'; END $$;\n";
     place.file("a.sql", &crate::support::dumps::with_sql_last(check));
@@ -132,7 +132,7 @@ fn settings_of_the_configuration_reach_the_server() {
 
 #[test]
 fn an_image_of_the_configuration_is_taken_and_a_flag_is_stronger() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("a.sql", good_dump());
     place.file("ccc-backup.toml", b"[verify]\nimage = \"localhost:1/no/such:15\"\n");
     let named_by_nobody_else =
@@ -230,7 +230,7 @@ fn a_wrong_configuration_is_told_before_anything_is_done() {
 
 #[test]
 fn limits_of_the_configuration_reach_the_server_and_flags_are_stronger() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     // Fails in a server with more memory than that.
     let check = "DO $$ BEGIN ASSERT current_setting('shared_buffers') = '64MB'; END $$;\n";
     place.file("a.sql", &crate::support::dumps::with_sql_last(check));

@@ -56,7 +56,7 @@ fn the_transcript_of_a_backup_has_every_line_of_the_specification_in_its_order()
 #[test]
 fn full_verification_workflow() {
     image();
-    let (place, database) = (Place::new(), unchanged_database());
+    let (place, database) = (Place::on_a_lent_server(), unchanged_database());
     created(&mut place.create(database));
     let outcome = place.outcome(place.verify().arg("--latest"));
     outcome.passed().says("Failed: 0");
@@ -200,7 +200,7 @@ fn the_manifest_says_what_the_source_has_and_the_backup_has_not() {
 
 #[test]
 fn options_of_pg_dump_mean_what_pg_dump_takes_them_for() {
-    let (place, database) = (Place::new(), unchanged_database());
+    let (place, database) = (Place::on_a_lent_server(), unchanged_database());
     for (name, option) in [("a", "-xs"), ("b", "--schema-o"), ("c", "--sect=pre-data")] {
         let backup = format!("{name}.sql.gz");
         created(place.create(database).args([name, "--", option]));
@@ -239,7 +239,7 @@ fn quiet_prints_nothing_when_all_went_well() {
 
 #[test]
 fn force_replaces_a_backup_and_its_manifest() {
-    let (place, database) = (Place::new(), database());
+    let (place, database) = (Place::on_a_lent_server(), database());
     created(place.create(&database).arg("a.sql"));
     let first = manifest(&place, "a.sql.gz");
     database.sql("DELETE FROM comments");
@@ -311,4 +311,22 @@ fn a_url_may_name_a_service_and_what_libpq_does_not_know_in_it_is_said() {
     made.says("Host: (from libpq's environment)");
     let said = "warning: the URL's parameter charset is not one of libpq's and was left out";
     assert!(made.stderr.contains(said), "{made}");
+}
+
+#[test]
+fn the_pg_dump_of_the_servers_own_version_is_taken_before_a_newer_one() {
+    let (place, database) = (Place::without_docker(), unchanged_database());
+    let newer = place.program(
+        "newer/pg_dump",
+        "[ \"$1\" != --version ] || { echo 'pg_dump (PostgreSQL) 18.1'; exit; }\nexit 1",
+    );
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", newer.parent().unwrap().display());
+    created(place.create(database).args(["x.sql.gz"]).env("PATH", &path));
+    let taken = manifest(&place, "x.sql.gz")["tools"]["pg_dump"].as_str().unwrap().to_owned();
+    assert!(taken.starts_with("15."), "{taken}");
+    // One that is named is taken as it is.
+    let named =
+        place.create(database).args(["y.sql.gz", "--pg-dump"]).arg(&newer).output().unwrap();
+    assert_eq!(named.status.code(), Some(1), "{named:?}");
 }

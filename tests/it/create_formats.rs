@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ccc_backup::model::contents::Table;
+use ccc_backup::sealing::Identities;
 use ccc_backup::store::manifest::{Contents, Manifest};
 
 use crate::support::mounts::{hiding, on_a_disk, unhidden_pg_dump};
@@ -25,7 +26,7 @@ fn verified(place: &Place, backup: &str) -> Outcome {
 
 fn manifest(place: &Place, backup: &str) -> Manifest {
     let path = place.dir().join(format!("{backup}.manifest.json"));
-    Manifest::parse(&std::fs::read(path).unwrap()).unwrap()
+    Manifest::parse(&std::fs::read(path).unwrap(), &Identities::default()).unwrap()
 }
 
 /// The members of a directory that hold rows, the largest first.
@@ -42,7 +43,7 @@ fn members(directory: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_backup_of_every_format_passes_with_nothing_left_to_prove() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     for (args, backup) in [
         (&["--format=custom", "a"][..], "a.dump"),
         (&["--format=custom", "b.dump", "--compress=none"], "b.dump"),
@@ -87,7 +88,7 @@ fn the_manifests_of_all_formats_say_the_same_of_the_database() {
         let tables = |of: &Contents| of.coverage.as_ref().unwrap().excluded_tables.clone();
         assert_eq!((tables(contents), tables(of_plain)), (Some(vec![]), Some(vec![])), "{format}");
         assert_eq!(contents.not_recorded, Vec::<String>::new(), "{format}");
-        assert_eq!(manifest.format.name(), format);
+        assert_eq!(manifest.outline.format.name(), format);
         // All but the DROPs of --clean, which an archive has but does not write by itself.
         let made = |statements: &Manifest| {
             let found =
@@ -134,7 +135,7 @@ fn pg_restore_reads_what_was_made_and_finds_every_table_at_once() {
 
 #[test]
 fn a_flipped_byte_in_an_uncompressed_archive_fails() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     created(&place, &["a", "--format=custom", "--compress=none"]);
     let path = place.dir().join("a.dump");
     let mut bytes = std::fs::read(&path).unwrap();
@@ -146,7 +147,7 @@ fn a_flipped_byte_in_an_uncompressed_archive_fails() {
 
 #[test]
 fn a_member_of_a_directory_that_is_emptied_missing_or_swapped_fails() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     created(&place, &["a", "--format=directory", "--compress=none"]);
     let members = members(&place.dir().join("a.dir"));
     let whole = std::fs::read(&members[0]).unwrap();
@@ -169,7 +170,7 @@ fn a_member_of_a_directory_that_is_emptied_missing_or_swapped_fails() {
 
 #[test]
 fn a_hidden_file_in_a_directory_is_none_of_the_backup() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     created(&place, &["a", "--format=directory"]);
     std::fs::write(place.dir().join("a.dir/.DS_Store"), b"folder").unwrap();
     verified(&place, "a.dir/").passed();
@@ -179,7 +180,7 @@ fn a_hidden_file_in_a_directory_is_none_of_the_backup() {
 
 #[test]
 fn without_pg_restore_the_manifest_says_what_it_does_not_have() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let tools = place.dir().join("tools");
     std::fs::create_dir(&tools).unwrap();
     for tool in ["pg_dump", "psql"] {
@@ -234,7 +235,7 @@ fn what_pg_dump_wrote_and_pg_restore_cannot_read_is_no_backup() {
 
 #[test]
 fn nothing_is_overwritten_without_force_and_a_directory_is_replaced_whole_with_it() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     created(&place, &["a", "--format=directory"]);
     std::fs::write(place.dir().join("a.dir/999.dat"), b"of the old one").unwrap();
     let again = |force: &[&str]| {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// Flags of other programs that the documents mention: PostgreSQL's client tools, cargo, systemd's
 /// tools, aws, node_exporter, zstd.
-const OTHERS: [&str; 24] = [
+const OTHERS: [&str; 27] = [
     "--analyze-only",
     "--collector",
     "--column-inserts",
@@ -17,6 +17,9 @@ const OTHERS: [&str; 24] = [
     "--exit-on-error",
     "--globals-only",
     "--include",
+    "--batch",
+    "--decrypt",
+    "--exit-on-error",
     "--inserts",
     "--locale",
     "--long",
@@ -136,7 +139,11 @@ fn ccc_backup(args: &[&str]) -> String {
 
 /// The commands, as words: none for the program itself.
 fn commands() -> Vec<Vec<&'static str>> {
-    let alone = ["create", "verify", "cleanup", "list", "history"].map(|command| vec![command]);
+    let alone = [
+        "create", "verify", "restore", "cleanup", "list", "history", "extract", "diff", "copy",
+        "keys",
+    ]
+    .map(|command| vec![command]);
     [vec![], vec!["backup", "verify"]].into_iter().chain(alone).collect()
 }
 

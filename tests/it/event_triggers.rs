@@ -52,7 +52,7 @@ fn passes_with_the_warning(outcome: &Outcome) {
 
 #[test]
 fn rows_that_the_backups_own_event_triggers_add_are_told_and_not_held_against_it() {
-    let (place, dump) = (Place::new(), with_log().dump(&["--clean", "--if-exists"]));
+    let (place, dump) = (Place::on_a_lent_server(), with_log().dump(&["--clean", "--if-exists"]));
     passes_with_the_warning(&place.verify_bytes("a.sql", &dump));
     for more in [&["--jobs", "1"][..], &["--no-content"]] {
         passes_with_the_warning(&place.outcome(place.verify().arg("a.sql").args(more)));
@@ -61,7 +61,7 @@ fn rows_that_the_backups_own_event_triggers_add_are_told_and_not_held_against_it
 
 #[test]
 fn the_same_holds_for_an_archive_and_for_a_dump_that_makes_its_database() {
-    let (place, database) = (Place::new(), with_log());
+    let (place, database) = (Place::on_a_lent_server(), with_log());
     let made = place.outcome(place.create(&database).args(["a.dump", "--format", "custom"]));
     assert_eq!(made.code, 0, "{made}");
     // Several workers may refresh the views before the event trigger is made.
@@ -76,7 +76,7 @@ fn the_same_holds_for_an_archive_and_for_a_dump_that_makes_its_database() {
 fn a_value_in_another_time_zone_is_still_equal_beside_added_rows() {
     let database = with_log();
     database.sql(&format!("ALTER DATABASE {} SET timezone = 'Asia/Kathmandu'", database.name));
-    passes_with_the_warning(&Place::new().verify_bytes("a.sql", &database.dump(&[])));
+    passes_with_the_warning(&Place::on_a_lent_server().verify_bytes("a.sql", &database.dump(&[])));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn event_triggers_that_write_nothing_give_no_warning() {
         "CREATE FUNCTION sees() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
          CREATE EVENT TRIGGER sees ON ddl_command_end EXECUTE FUNCTION sees();",
     );
-    let outcome = Place::new().verify_bytes("a.sql", &database.dump(&[]));
+    let outcome = Place::on_a_lent_server().verify_bytes("a.sql", &database.dump(&[]));
     outcome.passed();
     assert!(!outcome.stderr.contains("event trigger"), "{outcome}");
 }
@@ -94,7 +94,7 @@ fn event_triggers_that_write_nothing_give_no_warning() {
 #[test]
 fn a_row_that_is_lost_fails_though_event_triggers_add_others() {
     let thief = on_load("IF NEW.tag = ''one'' THEN RETURN NULL; END IF; RETURN NEW;");
-    let outcome = Place::new().verify_bytes("a.sql", &dump_with(&thief));
+    let outcome = Place::on_a_lent_server().verify_bytes("a.sql", &dump_with(&thief));
     outcome.failed("public.ddl_log: expected 2 rows, found 3");
     assert!(!outcome.stderr.contains("event trigger"), "{outcome}");
 }
@@ -102,14 +102,14 @@ fn a_row_that_is_lost_fails_though_event_triggers_add_others() {
 #[test]
 fn a_value_that_is_changed_fails_though_event_triggers_add_rows() {
     let forger = on_load("NEW.tag := lower(NEW.tag) || ''!''; RETURN NEW;");
-    let outcome = Place::new().verify_bytes("a.sql", &dump_with(&forger));
+    let outcome = Place::on_a_lent_server().verify_bytes("a.sql", &dump_with(&forger));
     outcome.failed("public.ddl_log: restored values differ from the dump");
 }
 
 #[test]
 fn a_row_that_somebody_else_adds_fails_though_event_triggers_add_others() {
     let guest = "INSERT INTO public.ddl_log (tag) OVERRIDING USER VALUE VALUES ('guest');\n";
-    let outcome = Place::new().verify_bytes("a.sql", &dump_with(guest));
+    let outcome = Place::on_a_lent_server().verify_bytes("a.sql", &dump_with(guest));
     outcome.failed("public.ddl_log: expected 2 rows, found 5");
 }
 
@@ -120,6 +120,6 @@ fn a_sequence_that_moves_fails_though_event_triggers_add_rows_to_another_table()
         "CREATE SEQUENCE tickets;
          CREATE MATERIALIZED VIEW drawn AS SELECT nextval('tickets') AS ticket;",
     );
-    let outcome = Place::new().verify_bytes("a.sql", &database.dump(&[]));
+    let outcome = Place::on_a_lent_server().verify_bytes("a.sql", &database.dump(&[]));
     outcome.failed("public.tickets: expected 1 (called) by the dump, found 2 (called)");
 }

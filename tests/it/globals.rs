@@ -142,7 +142,7 @@ fn the_file_is_named_like_the_backup_whatever_its_format() {
 
 #[test]
 fn no_command_takes_it_for_a_backup_and_verify_does_nothing_with_it() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     created(&place, &["--globals"]);
     let names = files(&place, "backups");
     let (globals, backup) = (&names[0], &names[1]);

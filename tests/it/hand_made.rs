@@ -11,7 +11,7 @@ use crate::support::twin::answer_of_restored;
 use crate::support::{Database, Outcome, Place, good_dump, text};
 
 fn place() -> Place {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("ccc-backup.toml", NO_APPLICATION);
     place
 }
@@ -231,7 +231,7 @@ fn rows_in_another_format_are_not_verified() {
 
 #[test]
 fn what_a_script_adds_for_order_in_the_database_passes() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let sql = "VACUUM ANALYZE; REINDEX TABLE public.users; CLUSTER public.users USING users_pkey;
                CREATE INDEX CONCURRENTLY more ON public.users (id);
                REINDEX INDEX CONCURRENTLY public.more; DROP INDEX CONCURRENTLY public.more;
@@ -249,7 +249,9 @@ fn what_a_script_adds_for_order_in_the_database_passes() {
 fn a_sequence_that_is_set_by_a_query_is_set_after_the_rows_before_it() {
     // So that a query that does not wait comes too early, whatever the machine.
     let rows: String = (1..=400_000).map(|n| format!("{n}\tvalue number {n} of many\n")).collect();
-    let place = place();
+    // Kept, and asked.
+    let place = Place::new();
+    place.file("ccc-backup.toml", NO_APPLICATION);
     for (query, expected) in [
         ("SELECT setval('public.s', (SELECT max(id) FROM public.big));", "400000"),
         ("SELECT pg_catalog.setval('public.s', max(id) + 1) FROM public.big;", "400001"),
@@ -271,7 +273,7 @@ fn a_sequence_that_is_set_by_a_query_is_set_after_the_rows_before_it() {
 
 #[test]
 fn a_dump_whose_settings_forbid_to_restore_it_fails() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     for setting in [
         "SET default_transaction_read_only = on;\n",
         "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY;\n",

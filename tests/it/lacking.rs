@@ -22,7 +22,7 @@ pub fn dump(sql: &str) -> String {
 }
 
 fn place() -> Place {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("ccc-backup.toml", NO_APPLICATION);
     place
 }
@@ -34,7 +34,7 @@ fn verified(place: &Place, sql: &str, args: &[&str]) -> Outcome {
 
 #[test]
 fn missing_extensions_are_named_all_at_once_with_what_has_them() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     for (sql, cause, help) in [
         (
             "CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;",
@@ -98,7 +98,7 @@ fn what_the_sandbox_lacks_is_named_and_does_not_hide_what_is_proof() {
 
 #[test]
 fn what_the_sandbox_lacks_for_an_archive_is_named_too() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     for (sql, lack, help) in LACKING {
         let outcome = place.verify_bytes("a.dump", &with_statement(sql));
         outcome.not_verified(&format!("the sandbox lacks {lack}: ")).hints(help);

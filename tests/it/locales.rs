@@ -50,7 +50,7 @@ fn create(place: &Place, database: &str, backup: &str) {
 
 /// A place for backups of those databases.
 fn place() -> Place {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("ccc-backup.toml", OWN);
     place
 }
@@ -70,7 +70,7 @@ fn a_locale_of_the_manifest_that_the_sandbox_lacks_is_replaced_by_c_and_that_is_
         [("german", "de_DE.UTF-8", "UTF8"), ("latin", "de_DE.ISO-8859-1", "LATIN1")]
     {
         database(name, &["--locale", locale, "--encoding", encoding], WORDS);
-        let said = format!("warning: the sandbox has no locale {locale}: the database was created");
+        let said = format!("warning: the server has no locale {locale}: the database was created");
         for (backup, engine) in [
             ("a.sql.gz", "docker"),
             ("a.dump", "docker"),
@@ -85,6 +85,22 @@ fn a_locale_of_the_manifest_that_the_sandbox_lacks_is_replaced_by_c_and_that_is_
             assert!(!outcome.stdout.contains("harmless"), "{outcome}");
         }
     }
+}
+
+#[test]
+fn a_locale_that_a_server_lacks_which_is_restored_into_is_replaced_by_c_and_that_is_said() {
+    let place = place();
+    database("german_back", &["--locale", "de_DE.UTF-8", "--encoding", "UTF8"], WORDS);
+    create(&place, "german_back", "a.sql.gz");
+    let here = crate::support::source::source();
+    let mut restore = place.ccc();
+    restore.args(["restore", "a.sql.gz"]).envs(here.connection("german_back"));
+    let outcome = place.outcome(&mut restore);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    outcome.says(CONTENTS).says("✅ RESTORED german_back");
+    let said = "warning: the server has no locale de_DE.UTF-8: the database was created";
+    assert!(outcome.stderr.starts_with(said), "{outcome}");
+    here.client("dropdb", &["german_back"]);
 }
 
 #[test]

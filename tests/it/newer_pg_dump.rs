@@ -33,7 +33,7 @@ fn verified(place: &Place, args: &[&str]) -> Outcome {
 
 #[test]
 fn an_archive_of_a_newer_pg_dump_than_its_server_is_restored_by_the_newer_pg_restore() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     for args in [
         &["--format=custom"][..],
         &["--format=custom", "--compress=zstd"],
@@ -55,7 +55,7 @@ fn an_archive_of_a_newer_pg_dump_than_its_server_is_restored_by_the_newer_pg_res
 
 #[test]
 fn an_archive_of_a_newer_pg_dump_is_not_verified_in_a_version_that_was_named_and_is_older() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     for args in [&["--format=custom"][..], &["--format=directory"], &["--format=tar"]] {
         dump(&place, args);
         let outcome = verified(&place, &["--postgres-version", "15"]);
@@ -68,7 +68,7 @@ fn an_archive_of_a_newer_pg_dump_is_not_verified_in_a_version_that_was_named_and
 
 #[test]
 fn an_archive_of_a_newer_pg_dump_that_is_damaged_fails() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     dump(&place, &["--format=custom"]);
     let path = place.dir().join("archive");
     let whole = std::fs::read(&path).unwrap();
@@ -88,7 +88,7 @@ fn damaged(whole: &[u8]) -> Vec<u8> {
 
 #[test]
 fn an_archive_with_a_manifest_can_be_verified_in_another_version_which_proves_no_statements() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     for name in ["a.dump", "a.dir", "a.tar"] {
         let made = place.outcome(place.create(unchanged_database()).arg(name));
         assert_eq!(made.code, 0, "{made}");

@@ -146,7 +146,7 @@ impl Drop for Newer {
 fn create_takes_pg_dump_from_a_container_and_verify_the_servers_version() {
     let newer = Newer::start("whole");
     for name in ["a.sql.gz", "sub/a.dump", "a.dir", "a.tar"] {
-        let place = Place::new();
+        let place = Place::on_a_lent_server();
         std::fs::create_dir(place.dir().join("sub")).unwrap();
         place.file("ccc-backup.toml", OWN);
         let made = newer.create(&place, &[name]);
@@ -183,7 +183,7 @@ fn a_database_of_any_provider_of_locales_comes_back_with_it() {
         let table = "CREATE TABLE things (id int PRIMARY KEY, thing text UNIQUE)";
         let made = newer.client(table).args(["-c", sorted, "-d", name]).output().unwrap();
         assert!(made.status.success(), "{}", text(&made.stderr));
-        let place = Place::new();
+        let place = Place::on_a_lent_server();
         place.file("ccc-backup.toml", OWN);
         assert_eq!(newer.create_of(name, &place, &["a.sql.gz"]).code, 0);
         let ask = "SELECT datlocprovider::text || ' ' || datlocale, (SELECT string_agg(id::text, '' \
@@ -210,7 +210,7 @@ fn interrupted(mut run: Running) {
 
 #[test]
 fn an_interrupted_create_leaves_no_tool_in_a_container() {
-    let (newer, place) = (Newer::start("interrupted"), Place::new());
+    let (newer, place) = (Newer::start("interrupted"), Place::on_a_lent_server());
     let (run, _lock) = newer.create_waiting(&place);
     no_inspection_shows_the_password(&run);
     interrupted(run);
@@ -232,7 +232,7 @@ fn no_inspection_shows_the_password(run: &Running) {
 
 #[test]
 fn a_tool_in_a_container_that_does_not_end_by_itself_is_removed() {
-    let (newer, place) = (Newer::start("frozen"), Place::new());
+    let (newer, place) = (Newer::start("frozen"), Place::on_a_lent_server());
     let (run, _lock) = newer.create_waiting(&place);
     docker_text(&["pause", &tools_of(run.id())[0]]);
     interrupted(run);
@@ -240,7 +240,7 @@ fn a_tool_in_a_container_that_does_not_end_by_itself_is_removed() {
 
 #[test]
 fn the_tools_of_a_killed_create_go_with_the_next_runs() {
-    let (newer, place) = (Newer::start("killed"), Place::new());
+    let (newer, place) = (Newer::start("killed"), Place::on_a_lent_server());
     place.file("good.sql", good_dump());
     let (run, lock) = newer.create_waiting(&place);
     let id = run.id();
@@ -298,7 +298,7 @@ fn the_tools_are_pulled_where_no_image_has_them_and_it_is_said_where_they_cannot
 }
 
 fn older_server_takes_what_a_newer_pg_dump_wrote(newer: &Newer) {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("ccc-backup.toml", OWN);
     assert_eq!(newer.create(&place, &["a.sql.gz"]).code, 0);
     let outcome =
@@ -330,7 +330,7 @@ fn a_newer_pg_dump_of_this_machine_is_taken(newer: &Newer) {
 }
 
 fn a_pg_dump_that_was_named_is_taken(newer: &Newer) {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let named = client("pg_dump");
     let outcome = newer.create(&place, &["a.sql.gz", "--pg-dump", named.to_str().unwrap()]);
     assert_eq!(outcome.code, 1, "{outcome}");
@@ -338,7 +338,7 @@ fn a_pg_dump_that_was_named_is_taken(newer: &Newer) {
 }
 
 fn without_docker_pg_dump_says_that_it_is_too_old(newer: &Newer) {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let mut command = place.ccc();
     let port = newer.port.to_string();
     command.args(["create", "--host=127.0.0.1", "--dbname=postgres", "--port", &port]);
@@ -352,7 +352,7 @@ fn without_docker_pg_dump_says_that_it_is_too_old(newer: &Newer) {
 }
 
 fn a_docker_that_goes_silent_keeps_no_create_from_its_end(newer: &Newer) {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let proxy = Proxy::start(place.dir());
     // The question at the end what is left of the run.
     proxy.hang_at("io.ccc-backup.run%3D");
@@ -370,7 +370,7 @@ fn a_docker_that_goes_silent_keeps_no_create_from_its_end(newer: &Newer) {
 }
 
 fn a_wrong_password_is_said_to_be_one(newer: &Newer) {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let mut command = place.ccc();
     let port = newer.port.to_string();
     command.args(["create", "--host=127.0.0.1", "--dbname=postgres", "--port", &port]);

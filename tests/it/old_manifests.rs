@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use ccc_backup::sealing::Identities;
 use ccc_backup::store::manifest::Manifest;
 
 use crate::support::{Outcome, Place, repository};
@@ -11,7 +12,7 @@ const BACKUPS: [&str; 2] = ["shop.sql.gz", "shop.dir"];
 
 /// A place with a copy of them.
 fn kept() -> Place {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let from = repository("tests/fixtures/format_1");
     let mut copy = std::process::Command::new("cp");
     assert!(copy.arg("-r").arg(from.join(".")).arg(place.dir()).status().unwrap().success());
@@ -61,10 +62,11 @@ fn a_byte_changed_in_the_backup_or_its_manifest_of_format_1_fails() {
 #[test]
 fn manifests_of_both_formats_are_listed_with_what_they_say() {
     let place = kept();
-    let again = Manifest::read(&place.dir().join("shop.sql.gz")).unwrap().unwrap();
+    let again =
+        Manifest::read(&place.dir().join("shop.sql.gz"), &Identities::default()).unwrap().unwrap();
     let copy = place.dir().join("copy.sql.gz");
     std::fs::copy(place.dir().join("shop.sql.gz"), &copy).unwrap();
-    again.write(&copy).unwrap();
+    again.write(&copy, None).unwrap();
     let outcome =
         place.outcome(place.ccc().args(["list", "--backup-dir", ".", "--format", "json"]));
     assert_eq!(outcome.code, 0, "{outcome}");

@@ -13,7 +13,7 @@ use ccc_backup::model::packing::Packing;
 use ccc_backup::model::secret::Secret;
 use ccc_backup::packing::file::BackupFile;
 use ccc_backup::packing::ranges::Ranges;
-use ccc_backup::pg::{Address, ConnectInfo};
+use ccc_backup::pg::{Address, ConnectInfo, Terms};
 use ccc_backup::restore::{Ledger, Restored, load, parallel};
 
 use crate::support::source::{client, source};
@@ -231,6 +231,7 @@ pub fn target(name: &str) -> ConnectInfo {
         password: Secret::new(source().password.clone()),
         database: name.to_owned(),
         event_triggers: true,
+        terms: Terms::default(),
     }
 }
 

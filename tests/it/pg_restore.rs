@@ -13,7 +13,7 @@ use crate::support::{Outcome, Place, database, unchanged_database};
 
 /// A place for archives of other applications.
 fn place() -> Place {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("ccc-backup.toml", NO_APPLICATION);
     place
 }
@@ -24,7 +24,7 @@ fn verified(place: &Place, args: &[&str]) -> Outcome {
 
 #[test]
 fn a_restore_that_fails_over_several_connections_and_not_over_one_passes_with_a_warning() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let once = "DO $$ BEGIN IF pg_stat_file('once', true) IS NULL THEN COPY (SELECT 1) TO PROGRAM \
                 'touch once'; RAISE 'refused once'; END IF; END $$;";
     place.file("a.dump", &with_statement(once));
@@ -38,7 +38,7 @@ fn a_restore_that_fails_over_several_connections_and_not_over_one_passes_with_a_
 
 #[test]
 fn messages_of_pg_restore_that_do_not_add_up_are_no_pass() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     // Messages of the server that read as if pg_restore had more to say.
     let torn = "DO $$ BEGIN RAISE E'error: x'; END $$;";
     let more = "DO $$ BEGIN RAISE E'x\npg_restore: error: could not execute query: ERROR:  role \"y\" \
@@ -58,7 +58,7 @@ fn messages_of_pg_restore_that_do_not_add_up_are_no_pass() {
 
 #[test]
 fn a_server_in_trouble_when_an_archive_is_restored_once_more_says_nothing_of_it() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let sql = "DO $$ BEGIN IF pg_stat_file('twice', true) IS NULL THEN COPY (SELECT 1) TO PROGRAM \
                'touch twice'; RAISE 'once'; END IF; PERFORM pg_terminate_backend(pg_backend_pid()); END $$;";
     place.file("a.dump", &with_statement(sql));
@@ -69,7 +69,7 @@ fn a_server_in_trouble_when_an_archive_is_restored_once_more_says_nothing_of_it(
 
 #[test]
 fn an_archive_that_pg_restore_writes_as_no_dump_fails() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("a.dump", &with_statement("SELECT 'begun and not ended"));
     verified(&place, &[]).failed("as pg_restore writes the archive out, line ");
 }
@@ -84,7 +84,7 @@ fn an_archive_with_a_statement_that_we_do_not_hold_is_not_verified() {
 
 #[test]
 fn what_pg_restore_warns_of_is_shown() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let mut archive = archive(unchanged_database(), &["--format=custom"]);
     // Month and year in which it was made: together more than a year can be.
     archive[37..41].copy_from_slice(&[24, 0, 0, 0]);

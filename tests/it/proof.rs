@@ -64,7 +64,7 @@ fn metric(place: &Place, file: &str, line: &str) -> Option<String> {
 
 #[test]
 fn a_backup_that_passed_by_way_of_another_directory_is_kept_by_a_clean_up_of_its_own() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let name = made(&place, "backups/database");
     let latest = ["--latest", "--backup-dir", "backups", "--require-proof"];
     verified(&place, &[&latest[..], &["--metrics-file", "verify.prom"]].concat()).passed();
@@ -118,7 +118,7 @@ fn a_backup_that_passed_by_way_of_another_directory_is_kept_by_a_clean_up_of_its
 
 #[test]
 fn a_verdict_follows_the_bytes_through_copies_renames_links_and_rot() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let name = made(&place, "backups");
     let backup = format!("backups/{name}");
     verified(&place, &[&backup]).passed();
@@ -173,7 +173,7 @@ fn a_verdict_follows_the_bytes_through_copies_renames_links_and_rot() {
 
 #[test]
 fn a_missed_rto_fails_the_run_and_leaves_the_backup_proven() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let name = aged(40);
     place.file(&format!("backups/{name}"), good_dump());
     place.file(&format!("backups/{}", aged(35)), b"not verified");
@@ -206,7 +206,7 @@ fn a_missed_rto_fails_the_run_and_leaves_the_backup_proven() {
 
 #[test]
 fn what_is_not_proven_does_not_pass_where_proof_is_required() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("backups/a.sql", good_dump());
     let cause = "not proven, and --require-proof wants it: no manifest";
     let outcome = verified(&place, &["backups/a.sql", "--require-proof"]);

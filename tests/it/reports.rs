@@ -48,7 +48,7 @@ fn check<'a>(document: &'a Value, id: &str) -> &'a Value {
 
 #[test]
 fn a_passed_run_is_reported_everywhere() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("a.sql.gz", &gzipped(good_dump()));
     place.file("summary.md", b"an earlier step\n\n");
     let outcome = with_reports(&place, &["a.sql.gz", "--rto", "45m", "--no-content"]);
@@ -83,7 +83,7 @@ fn a_passed_run_is_reported_everywhere() {
 
 #[test]
 fn a_bad_backup_is_reported_as_failed() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file(
         "a.sql",
         &with_sql_last("DROP TABLE public.subscriptions CASCADE; SELECT * FROM nowhere;"),
@@ -104,7 +104,7 @@ fn a_bad_backup_is_reported_as_failed() {
 
 #[test]
 fn a_restore_slower_than_the_rto_fails() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("a.sql", good_dump());
     let outcome = with_reports(&place, &["a.sql", "--rto", "0s"]);
     outcome.failed("longer than the 0 ms allowed (--rto)");
@@ -161,7 +161,7 @@ fn a_sandbox_that_is_missing_is_reported_as_not_verified() {
 
 #[test]
 fn an_interrupted_run_is_reported_as_not_verified() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("a.sql", &with_sql_last(ENDLESS));
     let name = place.container.clone();
     let args = ["verify", "a.sql", "--port", "0", "--container-name", &name, "--rto", "45m"];
@@ -174,7 +174,7 @@ fn an_interrupted_run_is_reported_as_not_verified() {
 
 #[test]
 fn a_run_that_is_killed_leaves_no_report_of_an_earlier_one() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("a.sql", &with_sql_last(ENDLESS));
     place.file("report.json", b"{\"verdict\": \"passed\"}");
     let name = place.container.clone();
@@ -224,7 +224,7 @@ fn a_report_that_cannot_be_written_stops_the_run_before_it_starts() {
 
 #[test]
 fn a_report_that_cannot_be_written_at_the_end_changes_no_verdict() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("a.sql", good_dump());
     let mut command = place.verify();
     command.args(["--quiet", "--report", "/dev/full", "a.sql"]);
@@ -264,7 +264,7 @@ fn a_report_can_go_to_a_pipe() {
 
 #[test]
 fn the_log_has_every_error_and_every_statement_that_failed() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let failing: String = (1..=5).map(|n| format!("SELECT * FROM nowhere_{n};\n")).collect();
     place.file("a.sql", &with_sql_last(&failing));
     let args = ["--quiet", "--log-file", "run.log", "a.sql"];
@@ -322,14 +322,14 @@ fn marks_are_coloured_on_a_terminal_unless_nobody_wants_colour() {
 
 #[test]
 fn plain_progress_is_a_line_every_ten_seconds_and_without_a_terminal_there_is_no_other() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("a.sql", &with_sql_last(ENDLESS));
     let name = place.container.clone();
     let args = ["verify", "a.sql", "--port", "0", "--container-name", &name, "--progress"];
     for (how, expected) in [("plain", true), ("bar", false)] {
         let mut run = Running::start(&place, &[&args[..], &[how]].concat());
         run.wait_for("Restoring backup (");
-        std::thread::sleep(Duration::from_secs(if expected { 11 } else { 2 }));
+        std::thread::sleep(Duration::from_secs(if expected { 14 } else { 2 }));
         run.signal(Signal::INT);
         let (outcome, _) = run.end();
         let line = |line: &str| line.starts_with("restoring: ") && line.contains(" % of ");

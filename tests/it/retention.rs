@@ -119,7 +119,7 @@ fn a_number_of_none_is_refused() {
 
 #[test]
 fn a_backup_that_is_being_verified_stays() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let times = ["20240315_020000", "20240314_020000"].map(name);
     for name in &times {
         place.file(&format!("backups/{name}"), good_dump());

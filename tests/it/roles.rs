@@ -42,7 +42,7 @@ END $$;\n";
 
 #[test]
 fn owners_grants_and_policies_restore_as_they_were() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let dump = owned().dump(&[]);
     let end = crate::support::dumps::trailer(&dump);
     let checked = [&dump[..end], AS_IN_THE_SOURCE.as_bytes(), &dump[end..]].concat();
@@ -59,7 +59,7 @@ fn owners_grants_and_policies_restore_as_they_were() {
 
 #[test]
 fn a_dump_without_owners_makes_no_roles() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let outcome = place.verify_bytes("a.sql", good_dump());
     outcome.passed();
     assert!(!outcome.stdout.contains("Creating roles"), "{outcome}");
@@ -67,7 +67,7 @@ fn a_dump_without_owners_makes_no_roles() {
 
 #[test]
 fn a_backup_with_owners_made_by_create_verifies() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let made = place.outcome(place.create(owned()).args(["owned.sql.gz", "--keep-owner"]));
     assert_eq!(made.code, 0, "{made}");
     let outcome = place.outcome(place.verify().arg("owned.sql.gz"));

@@ -26,7 +26,7 @@ fn where_others_are(then: &str, otherwise: &str) -> String {
 }
 
 fn verified(dump: &str, more: &[&str]) -> (Outcome, serde_json::Value) {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("ccc-backup.toml", NO_APPLICATION);
     place.file("a.sql", dump.as_bytes());
     let args = [&["a.sql", "--jobs", "4", "--report", "report.json"], more].concat();

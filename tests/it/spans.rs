@@ -9,6 +9,7 @@ use ccc_backup::model::contents::{Table, TableFingerprint};
 use ccc_backup::model::format::Format;
 use ccc_backup::model::packing::Packing;
 use ccc_backup::model::span::Span;
+use ccc_backup::sealing::Identities;
 use ccc_backup::store::manifest::Manifest;
 use flate2::read::{GzDecoder, MultiGzDecoder, ZlibDecoder};
 
@@ -18,7 +19,7 @@ use crate::support::{Database, Outcome, Place, database, unchanged_database};
 fn created(place: &Place, database: &Database, args: &[&str], name: &str) -> Manifest {
     let outcome = Outcome::of(&place.create(database).args(args).output().unwrap());
     assert_eq!(outcome.code, 0, "{outcome}");
-    Manifest::read(&place.dir().join(name)).unwrap().unwrap()
+    Manifest::read(&place.dir().join(name), &Identities::default()).unwrap().unwrap()
 }
 
 /// The bytes of a file from a place on.
@@ -59,10 +60,10 @@ fn block(mut stream: impl Read) -> Vec<u8> {
 
 /// The rows of one span, without what ends them.
 fn rows(backup: &Path, manifest: &Manifest, span: &Span) -> Vec<u8> {
-    let file = &manifest.files[span.file].name;
+    let file = &manifest.outline.files[span.file].name;
     let mut text = Vec::new();
     let mut read = |mut stream: Box<dyn Read>| stream.read_to_end(&mut text).unwrap();
-    match manifest.format {
+    match manifest.outline.format {
         Format::Plain => {
             let rows = span.rows.unwrap();
             let raw = bytes_from(backup, span);

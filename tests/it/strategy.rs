@@ -55,7 +55,7 @@ fn wrapper(place: &Place) -> String {
 
 #[test]
 fn every_command_of_the_strategy_works_as_it_stands_there() {
-    let (place, database) = (Place::new(), database());
+    let (place, database) = (Place::on_a_lent_server(), database());
     let program = place.program("bin/ccc-backup", &wrapper(&place));
     std::os::unix::fs::symlink(repository("Makefile"), place.dir().join("Makefile")).unwrap();
     let before = database.sql("SELECT count(*), sum(id) FROM comments");

@@ -16,7 +16,7 @@ const OTHER_ORDER: &str =
 
 /// A place where nothing of CCC is expected.
 fn place() -> Place {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("ccc-backup.toml", NO_APPLICATION);
     place
 }
@@ -166,7 +166,7 @@ fn inserts_that_do_not_fit_the_order_of_the_columns_fail_and_those_that_name_the
         "CREATE TABLE parent (id integer, v text); CREATE TABLE child (v text, id integer);
          ALTER TABLE child INHERIT parent; INSERT INTO child VALUES ('x', 1);",
     );
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     // The dump makes the child's columns in the parent's order.
     let outcome = place.verify_bytes("a.sql", &database.dump(&["--inserts"]));
     outcome.failed("invalid input syntax for type integer: \"x\"");
@@ -185,7 +185,7 @@ fn a_database_whose_tables_lie_in_a_tablespace_of_the_source_passes() {
          CREATE TABLE far (id integer PRIMARY KEY USING INDEX TABLESPACE it_torture_fast)
              TABLESPACE it_torture_fast;",
     );
-    let outcome = Place::new().verify_bytes("a.sql", &database.dump(&[]));
+    let outcome = Place::on_a_lent_server().verify_bytes("a.sql", &database.dump(&[]));
     outcome.passed();
     assert!(outcome.stdout.contains(" passed over)"), "{outcome}");
 }

@@ -27,7 +27,7 @@ fn environment(path: &Path) -> Vec<(String, String)> {
 
 #[test]
 fn the_units_make_a_backup_verify_it_and_remove_none_that_is_needed() {
-    let (place, database) = (Place::new(), database());
+    let (place, database) = (Place::on_a_lent_server(), database());
     let state = place.dir().join("state");
     std::fs::create_dir(&state).unwrap();
     let mut said = String::new();

@@ -7,7 +7,7 @@ use crate::support::dumps::{
 use crate::support::{Outcome, Place, database, good_dump};
 
 fn verified(name: &str, bytes: &[u8]) -> Outcome {
-    Place::new().verify_bytes(name, bytes)
+    Place::on_a_lent_server().verify_bytes(name, bytes)
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_dump_in_utf_16_fails() {
 #[test]
 fn a_gzip_file_that_is_cut_short_fails() {
     let bytes = gzipped(good_dump());
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     for kept in [bytes.len() / 2, bytes.len() - 9, bytes.len() - 1] {
         let outcome = place.verify_bytes("a.sql.gz", &bytes[..kept]);
         outcome.failed("the gzip stream is cut off").hints("older backup");
@@ -72,7 +72,7 @@ fn a_gzip_file_that_is_cut_short_fails() {
 #[test]
 fn a_gzip_file_with_a_flipped_bit_fails() {
     let whole = gzipped(good_dump());
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     for at in [whole.len() / 3, whole.len() / 2, whole.len() - 6] {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x10;
@@ -188,7 +188,7 @@ fn a_row_whose_parent_is_missing_fails() {
 
 #[test]
 fn a_psql_command_in_a_dump_fails_and_is_not_run() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let touched = place.dir().join("touched");
     for command in [
         format!("\\! touch {}", touched.display()),
@@ -203,7 +203,7 @@ fn a_psql_command_in_a_dump_fails_and_is_not_run() {
 
 #[test]
 fn a_dump_cannot_run_programs_on_this_machine() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let touched = place.dir().join("touched");
     let program = format!("COPY public.tags TO PROGRAM 'touch {}';", touched.display());
     // In the container, as its server's user, it cannot see the directory.
@@ -266,7 +266,7 @@ fn with_text(old: &str, new: &str) -> Vec<u8> {
 fn rows_of_a_table_that_is_not_created_fail_with_its_name() {
     let dump = with_text("CREATE TABLE public.users (", "CREATE TABLE public.others (");
     for jobs in ["1", "2"] {
-        let place = Place::new();
+        let place = Place::on_a_lent_server();
         place.file("a.sql", &dump);
         let outcome = place.outcome(place.verify().args(["a.sql", "--jobs", jobs]));
         outcome.failed("relation \"public.users\" does not exist").hints("--log-file");
@@ -277,7 +277,7 @@ fn rows_of_a_table_that_is_not_created_fail_with_its_name() {
 fn rows_for_a_column_that_is_not_there_fail_with_the_name_of_the_table() {
     let dump = with_text("COPY public.tags (id, ", "COPY public.tags (number, ");
     for jobs in ["1", "2"] {
-        let place = Place::new();
+        let place = Place::on_a_lent_server();
         place.file("a.sql", &dump);
         let outcome = place.outcome(place.verify().args(["a.sql", "--jobs", jobs]));
         outcome.failed("TABLE DATA public.tags: column \"number\" of relation \"tags\" does not");
@@ -311,7 +311,7 @@ fn large_table(columns: &str, bad: u32) -> Vec<u8> {
 fn a_bad_row_of_a_large_table_is_named_by_its_number_in_the_table() {
     let dump = large_table("id, v", 290_000);
     for jobs in ["1", "4"] {
-        let place = Place::new();
+        let place = Place::on_a_lent_server();
         place.file("a.sql", &dump);
         let outcome = place.outcome(place.verify().args(["a.sql", "--jobs", jobs]));
         outcome.failed("invalid input syntax for type integer: \"x290000\"");
@@ -321,7 +321,7 @@ fn a_bad_row_of_a_large_table_is_named_by_its_number_in_the_table() {
 
 #[test]
 fn a_large_table_of_which_the_server_takes_no_row_fails_with_its_words() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("a.sql", &large_table("id, w", 0));
     let outcome = place.outcome(place.verify().args(["a.sql", "--jobs", "4"]));
     outcome.failed("column \"w\" of relation \"big\" does not exist");

@@ -13,7 +13,7 @@ const SPECIFICATION: &str = include_str!("transcripts/verify.txt");
 fn good_run() -> &'static Outcome {
     static RUN: OnceLock<Outcome> = OnceLock::new();
     RUN.get_or_init(|| {
-        let place = Place::new();
+        let place = Place::on_a_lent_server();
         let name = "backups/backup_20260114_143022.sql";
         let mut outcome = place.verify_bytes(name, good_dump());
         outcome.stdout = outcome.stdout.replace(&place.container, "backup-restore-test");
@@ -33,7 +33,7 @@ fn the_transcript_of_a_good_run_has_every_line_of_the_specification_in_its_order
 
 #[test]
 fn more_connections_than_the_machine_has_processors_can_be_had() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("a.sql", good_dump());
     place.outcome(place.verify().args(["a.sql", "--jobs", "64"])).passed();
 }
@@ -98,14 +98,14 @@ fn run_verification_query_success_shows_large_counts_with_separators_and_zero_is
          DROP TABLE subscriptions CASCADE; ALTER TABLE many RENAME TO subscriptions;
          TRUNCATE content_artifacts CASCADE",
     );
-    let outcome = Place::new().verify_bytes("a.sql", &database.dump(&AS_CREATE_DOES));
+    let outcome = Place::on_a_lent_server().verify_bytes("a.sql", &database.dump(&AS_CREATE_DOES));
     outcome.passed().says("✓ Subscriptions count >= 0 (count: 12,345)");
     outcome.says("✓ Content artifacts count >= 0 (count: 0)");
 }
 
 #[test]
 fn a_gzipped_backup_is_known_by_its_content_whatever_its_name() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.verify_bytes("gzipped.sql", &gzipped(good_dump())).passed();
     place.verify_bytes("plain.sql.gz", good_dump()).passed();
 }
@@ -113,13 +113,13 @@ fn a_gzipped_backup_is_known_by_its_content_whatever_its_name() {
 #[test]
 fn a_gzip_file_of_several_members_is_read_to_its_end() {
     let (first, second) = good_dump().split_at(good_dump().len() / 2);
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.verify_bytes("two.sql.gz", &[gzipped(first), gzipped(second)].concat()).passed();
 }
 
 #[test]
 fn every_way_in_which_pg_dump_writes_plain_sql_passes() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let database = unchanged_database();
     for flags in [
         &[][..],
@@ -141,7 +141,7 @@ fn restore_backup_with_warnings_passes_and_counts_them() {
         "SET transaction_timeout = 0;\n\nALTER TABLE public.never_there DROP CONSTRAINT c;\n\n\
          DROP TABLE public.never_there;",
     );
-    let outcome = Place::new().verify_bytes("a.sql", &dump);
+    let outcome = Place::on_a_lent_server().verify_bytes("a.sql", &dump);
     outcome.passed().says("✓ Backup restored successfully");
     outcome.says("(3 harmless errors passed over)");
 }
@@ -154,12 +154,12 @@ fn an_application_table_that_is_a_view_can_be_counted() {
          CREATE VIEW subscriptions AS SELECT * FROM plans",
     );
     let dump = database.dump(&AS_CREATE_DOES);
-    Place::new().verify_bytes("a.sql", &dump).passed();
+    Place::on_a_lent_server().verify_bytes("a.sql", &dump).passed();
 }
 
 #[test]
 fn quiet_prints_nothing_but_the_verdict() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("backups/backup_20260114_143022.sql", good_dump());
     let outcome = place.outcome(place.verify().args(["--latest", "--quiet"]));
     assert_eq!(outcome.stdout, "✅ VERIFICATION PASSED\n");
@@ -168,7 +168,7 @@ fn quiet_prints_nothing_but_the_verdict() {
 
 #[test]
 fn verbose_writes_diagnostics_to_stderr_and_the_same_report_to_stdout() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("backups/backup_20260114_143022.sql", good_dump());
     let outcome =
         place.outcome(place.verify().args(["backups/backup_20260114_143022.sql", "--verbose"]));
@@ -179,7 +179,7 @@ fn verbose_writes_diagnostics_to_stderr_and_the_same_report_to_stdout() {
 
 #[test]
 fn a_log_file_has_the_diagnostics_and_the_terminal_has_not() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("a.sql", good_dump());
     let outcome = place.outcome(place.verify().args(["a.sql", "--log-file", "run.log"]));
     assert_eq!(outcome.passed().stderr, "");
@@ -189,7 +189,7 @@ fn a_log_file_has_the_diagnostics_and_the_terminal_has_not() {
 
 #[test]
 fn texts_that_look_like_times_of_other_zones_do_not_hide_the_zone_of_a_dump() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("ccc-backup.toml", crate::support::torture::NO_APPLICATION);
     for zone in ["Asia/Kathmandu", "Europe/Berlin", "America/St_Johns"] {
         let database = database();

@@ -64,7 +64,7 @@ fn the_backup_directory_comes_from_its_flag_else_from_the_environment() {
 
 #[test]
 fn backup_verify_is_another_spelling_and_takes_the_latest_too() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.file("backups/backup_20260115_020000.sql", b"an older one, and broken");
     place.file("backups/database/backup_20260116_020000.sql.gz", &gzipped(good_dump()));
     let args =
@@ -75,7 +75,7 @@ fn backup_verify_is_another_spelling_and_takes_the_latest_too() {
 
 #[test]
 fn every_verification_is_noted_in_the_history_with_its_verdict() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     place.verify_bytes("backups/a.sql", good_dump()).passed();
     place.verify_bytes("backups/b.sql", b"").failed("empty");
     let dead = format!("unix://{}/dead.sock", place.dir().display());

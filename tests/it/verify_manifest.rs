@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ccc_backup::sealing::Identities;
 use ccc_backup::store::manifest::Manifest;
 use sha2::{Digest, Sha256};
 
@@ -10,7 +11,7 @@ use crate::support::{Outcome, Place, unchanged_database};
 
 /// A place with an uncompressed backup `a.sql` made by `create`, and the backup's bytes.
 fn backed_up() -> (Place, PathBuf, Vec<u8>) {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let mut create = place.create(unchanged_database());
     let outcome = Outcome::of(&create.args(["a.sql", "--compress", "none"]).output().unwrap());
     assert_eq!(outcome.code, 0, "{outcome}");
@@ -26,9 +27,10 @@ fn verified(place: &Place) -> Outcome {
 /// Changes the manifest as somebody would who can make its own checksum, too.
 fn change_manifest(place: &Place, change: impl Fn(&mut Manifest)) {
     let path = place.dir().join("a.sql.manifest.json");
-    let mut manifest = Manifest::parse(&std::fs::read(&path).unwrap()).unwrap();
+    let mut manifest =
+        Manifest::parse(&std::fs::read(&path).unwrap(), &Identities::default()).unwrap();
     change(&mut manifest);
-    std::fs::write(path, manifest.to_bytes().unwrap()).unwrap();
+    std::fs::write(path, manifest.to_bytes(None).unwrap()).unwrap();
 }
 
 #[test]
@@ -123,12 +125,12 @@ fn a_stream_that_is_not_read_here_and_is_not_the_one_of_its_manifest_fails() {
     let (place, path, bytes) = backed_up();
     let packed = piped(&bytes, "zstd", &["-q", "--long=31", "-c"]);
     std::fs::write(&path, &packed).unwrap();
-    change_manifest(&place, |manifest| manifest.files[0].bytes = packed.len() as u64);
+    change_manifest(&place, |manifest| manifest.outline.files[0].bytes = packed.len() as u64);
     let outcome = verified(&place);
     outcome.failed("Checksum does not match the manifest");
     // The one that it was made for may be good.
     let sha256 = hex::encode(Sha256::digest(&packed));
-    change_manifest(&place, |manifest| manifest.files[0].sha256 = sha256.clone());
+    change_manifest(&place, |manifest| manifest.outline.files[0].sha256 = sha256.clone());
     verified(&place).not_verified("needs more than 128 MiB of memory");
 }
 
@@ -142,8 +144,9 @@ fn a_statement_that_was_moved_among_others_of_another_kind_fails_though_it_resto
     let moved = [&dump[..rows], &dump[begin..end], &dump[rows..begin], &dump[end..]].concat();
     assert_eq!(moved.len(), dump.len());
     std::fs::write(&path, &moved).unwrap();
-    let fitted =
-        |manifest: &mut Manifest| manifest.files[0].sha256 = hex::encode(Sha256::digest(&moved));
+    let fitted = |manifest: &mut Manifest| {
+        manifest.outline.files[0].sha256 = hex::encode(Sha256::digest(&moved))
+    };
     change_manifest(&place, fitted);
     let outcome = verified(&place);
     outcome.failed("they are not in the order in which they were written");
@@ -152,19 +155,20 @@ fn a_statement_that_was_moved_among_others_of_another_kind_fails_though_it_resto
     verified(&place).passed();
     std::fs::write(&path, &dump).unwrap();
     change_manifest(&place, |manifest| {
-        manifest.files[0].sha256 = hex::encode(Sha256::digest(&dump));
+        manifest.outline.files[0].sha256 = hex::encode(Sha256::digest(&dump));
     });
     verified(&place).passed();
 }
 
 #[test]
 fn of_a_directory_the_file_that_is_not_what_was_written_is_named() {
-    let place = Place::new();
+    let place = Place::on_a_lent_server();
     let mut create = place.create(unchanged_database());
     let outcome = Outcome::of(&create.args(["a", "--format=directory"]).output().unwrap());
     assert_eq!(outcome.code, 0, "{outcome}");
-    let manifest = Manifest::read(&place.dir().join("a.dir")).unwrap().unwrap();
-    let names: Vec<&str> = manifest.files.iter().map(|file| file.name.as_str()).collect();
+    let manifest =
+        Manifest::read(&place.dir().join("a.dir"), &Identities::default()).unwrap().unwrap();
+    let names: Vec<&str> = manifest.outline.files.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names, place.names("a.dir"));
     let name = names.iter().find(|name| name.ends_with(".gz")).unwrap();
     let path = place.dir().join("a.dir").join(name);
@@ -178,8 +182,8 @@ fn of_a_directory_the_file_that_is_not_what_was_written_is_named() {
 #[test]
 fn a_manifest_that_requires_what_is_not_known_here_is_not_verified() {
     let (place, _, _) = backed_up();
-    change_manifest(&place, |manifest| manifest.requires.push("age".to_owned()));
+    change_manifest(&place, |manifest| manifest.outline.requires.push("pgp".to_owned()));
     let outcome = verified(&place);
-    outcome.not_verified("requires what this version of ccc-backup does not understand: age");
+    outcome.not_verified("requires what this version of ccc-backup does not understand: pgp");
     outcome.hints("or a newer one");
 }

@@ -2,20 +2,24 @@
 //! it as SQL, which is counted and fingerprinted as a plain dump is. So a backup is also known to
 //! be readable before it gets its name.
 
-use std::fs::File;
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Asked, Job, ask_source, died, finish, globals, in_words, interrupted, request};
+use super::globals::{self, Globals};
+use super::{Asked, Job, ask_source, died, finish, in_words, interrupted, request};
 use crate::archive::directory::ArchiveDirectory;
 use crate::archive::{Examined, Fault, OpenBackup};
-use crate::commands::inspect::{self, Inspection};
+use crate::commands::decoding::Decoding;
+use crate::commands::inspect::Inspection;
 use crate::commands::record::{self, Made, Packed};
 use crate::commands::{Failure, Stop};
 use crate::events::{Event, Events, Progress, Work};
+use crate::model::files::FileFacts;
 use crate::model::format::Format;
 use crate::model::packing::Packing;
+use crate::model::span::RowsAt;
 use crate::packing::codec::Codec;
 use crate::packing::file::{BackupFile, FileError};
 use crate::packing::read_error::ReadError;
@@ -26,6 +30,8 @@ use crate::source::pg_dump::{self, DumpRequest};
 use crate::store::error::StoreError;
 use crate::store::globals::globals_path;
 use crate::store::manifest::Manifest;
+use crate::store::new_file::Published;
+use crate::store::place::is_url;
 use crate::store::publish::Partial;
 use crate::store::publish_directory::PartialDirectory;
 
@@ -33,7 +39,7 @@ use crate::store::publish_directory::PartialDirectory;
 const PERIOD: Duration = Duration::from_millis(300);
 
 /// What a pg_restore says of an archive that a newer pg_dump wrote.
-const OLDER: &str = "unsupported version (";
+const KNOWN_OLDER: &str = "unsupported version (";
 
 /// The first major version whose pg_dump compresses archives by zstd.
 const KNOWS_ZSTD: u32 = 16;
@@ -61,11 +67,12 @@ impl Place {
         }
     }
 
-    fn publish(self) -> Result<File, StoreError> {
-        match self {
+    fn publish(self) -> Result<Published, StoreError> {
+        let locked = match self {
             Self::File(partial) => partial.publish(),
             Self::Directory(partial) => partial.publish(),
-        }
+        };
+        locked.map(Published::held_by)
     }
 
     /// Opens what was written.
@@ -95,6 +102,9 @@ pub(super) async fn make(job: &Job<'_>, pg_dump: PgDump) -> Result<Manifest, Fai
             notes: Vec::new(),
         });
     }
+    if job.settings.recipients.is_some() || job.settings.outgoing.is_some() || is_url(job.target) {
+        return super::streamed::make(job, pg_dump).await;
+    }
     let place = Place::create(job.target, job.settings)?;
     let (asked, tools) = ask_source(job, pg_dump).await?;
     let made = archive(job, &tools.pg_dump, asked, place).await;
@@ -108,11 +118,10 @@ async fn archive(
     asked: Asked,
     place: Place,
 ) -> Result<Manifest, Failure> {
-    let Job { settings, target, started_at, events, stop } = *job;
-    let Asked { facts, has } = asked;
-    let globals = globals::dump(job, pg_dump, &facts).await?;
+    let Job { settings, target, events, stop, .. } = *job;
+    let globals = globals::dump(job, pg_dump, &asked.facts).await?;
     let request = request(settings, pg_dump.clone());
-    dump(&request, &facts, place.path(), events, stop).await?;
+    dump(&request, &asked.facts, place.path(), events, stop).await?;
     let archive = place.open(settings.format).map_err(|error| unreadable(&error))?;
     let (examined, read) =
         read_back(&archive, pg_dump.pg_restore().await, &request, events, stop).await?;
@@ -123,30 +132,58 @@ async fn archive(
         };
         return Err(unreadable(&fault));
     }
+    let files = match settings.format {
+        Format::Directory => examined.files,
+        _ => vec![record::file_facts(target, archive.bytes(), examined.sha256)],
+    };
+    let written = WrittenArchive { files, rows: examined.rows, read };
+    publish(job, asked, &request, globals, written, || Ok(place.publish()?))
+}
+
+/// An archive that was written, and read back.
+pub(super) struct WrittenArchive {
+    /// Its files.
+    pub files: Vec<FileFacts>,
+    /// Where its rows are.
+    pub rows: Vec<RowsAt>,
+    /// What it holds; the error is why that could not be read here, which does not speak against the archive.
+    pub read: Result<Inspection, String>,
+}
+
+/// Gives the archive its name, and writes its manifest.
+pub(super) fn publish(
+    job: &Job<'_>,
+    asked: Asked,
+    request: &DumpRequest,
+    globals: Option<Globals>,
+    written: WrittenArchive,
+    publish: impl FnOnce() -> Result<Published, Failure>,
+) -> Result<Manifest, Failure> {
+    let Job { settings, target, started_at, signer, events, .. } = *job;
+    let Asked { facts, has } = asked;
+    let WrittenArchive { files, rows, read } = written;
     let (decoded, unread) = match read {
         Ok(decoded) => (decoded, None),
         Err(why) => (Inspection::default(), Some(why)),
     };
-    let packed = match settings.format {
-        Format::Directory => Packed { files: examined.files, dump_bytes: decoded.dump_bytes },
-        _ => Packed::file(target, archive.bytes(), examined.sha256, decoded.dump_bytes),
-    };
+    let packed = Packed { files, dump_bytes: decoded.dump_bytes };
     let file = globals.as_ref().map(|globals| globals.file.clone());
-    let made = Made { settings, request: &request, facts, has, target, globals: file, started_at };
+    let made = Made { settings, request, facts, has, target, globals: file, started_at, signer };
     let Inspection { unsound, facts, contents, .. } = decoded;
     let mut not_recorded = record::not_recorded(&made.facts, &contents, unsound.as_ref());
     not_recorded.extend(unread.map(|why| format!("rows, contents and statements: {why}")));
     let mut manifest = record::manifest(&made, packed, &contents, &facts, not_recorded);
-    record::place_rows_of_archive(&mut manifest.contents.tables, examined.rows);
-    finish(&made, &manifest, globals, || place.publish(), events)?;
-    events.emit(Event::Created {
-        file: target.to_owned(),
-        dump_bytes: manifest.bytes(),
-        file_bytes: manifest.bytes(),
+    record::place_rows_of_archive(&mut manifest.contents.tables, rows);
+    let bytes = manifest.outline.bytes();
+    let created = Event::Created {
+        file: super::piped::shown(target, settings),
+        dump_bytes: bytes,
+        file_bytes: bytes,
         compressed: false,
         contents: in_words(&manifest),
         globals: made.globals.as_ref().map(|_| globals_path(target)),
-    });
+    };
+    finish(&made, &manifest, globals, publish, created, events)?;
     Ok(manifest)
 }
 
@@ -158,10 +195,7 @@ async fn dump(
     events: &Events,
     stop: &Stop,
 ) -> Result<(), Failure> {
-    let total = match facts {
-        Facts::Known(known) => known.database_bytes,
-        Facts::Unknown { .. } => None,
-    };
+    let total = facts.database_bytes();
     let mut process = request.start_into(place)?;
     let mut clock = tokio::time::interval(PERIOD);
     loop {
@@ -218,41 +252,36 @@ async fn decode(
     stop: &Stop,
 ) -> Result<Result<Inspection, String>, Failure> {
     let (pipe, process) = pg_dump::start_decoding(pg_restore, no_owner, archive.path())?;
-    let reading = {
-        let (events, cancel) = (events.clone(), stop.token().clone());
-        tokio::task::spawn_blocking(move || {
-            inspect::decode(pipe, &cancel, &|done| {
-                let (work, total, current) = (Work::Decoding, None, None);
-                events.emit(Event::Progress(Progress { work, done, total, current }));
-            })
-        })
+    let undecoded = |error: &dyn Display| Failure {
+        exit: 1,
+        cause: format!("no backup was made: what pg_dump wrote cannot be read: {error}"),
+        hint: Some("check the disk, and that pg_dump and pg_restore are sound".to_owned()),
+        notes: Vec::new(),
     };
-    let decoded = tokio::select! {
-        biased;
-        // The thread sees it when pg_restore writes something, which it may not.
-        () = stop.token().cancelled() => {
-            process.kill().await;
-            return Err(interrupted(stop));
-        }
-        decoded = reading => decoded.map_err(|error| died(&error))?,
-    };
-    let decoded = match decoded {
-        Ok(decoded) => decoded,
+    decoded(Decoding::begin(pipe, process, events, stop), undecoded, stop).await
+}
+
+/// What pg_restore wrote. The inner error is why it does not read the archive, which does not speak against it;
+/// `undecoded` is what to say where it should have.
+pub(super) async fn decoded(
+    decoding: Decoding,
+    undecoded: impl Fn(&dyn Display) -> Failure,
+    stop: &Stop,
+) -> Result<Result<Inspection, String>, Failure> {
+    let read = decoding.read(stop).await.map_err(|error| died(&error))?;
+    let (read, process) = read.ok_or_else(|| interrupted(stop))?;
+    let read = match read {
+        Ok(read) => read,
         Err(error) => {
             process.kill().await;
             return Err(unread(&error, stop));
         }
     };
     match process.finish().await {
-        Ok(_) => Ok(Ok(decoded)),
+        Ok(_) => Ok(Ok(read)),
         // Where pg_dump and pg_restore are not of one version.
-        Err(error) if error.to_string().contains(OLDER) => Ok(Err(error.to_string())),
-        Err(error) => Err(Failure {
-            exit: 1,
-            cause: format!("no backup was made: what pg_dump wrote cannot be read: {error}"),
-            hint: Some("check the disk, and that pg_dump and pg_restore are sound".to_owned()),
-            notes: error.stderr().to_vec(),
-        }),
+        Err(error) if error.to_string().contains(KNOWN_OLDER) => Ok(Err(error.to_string())),
+        Err(error) => Err(Failure { notes: error.stderr().to_vec(), ..undecoded(&error) }),
     }
 }
 
@@ -265,7 +294,7 @@ fn size(place: &Path) -> u64 {
     }
 }
 
-fn unreadable(why: &dyn std::fmt::Display) -> Failure {
+pub(super) fn unreadable(why: &dyn Display) -> Failure {
     Failure {
         exit: 1,
         cause: format!("no backup was made: what pg_dump wrote is not whole: {why}"),

@@ -1,7 +1,6 @@
 //! `create --globals`: the roles and tablespaces of the server, in a file beside the backup. It is
 //! published right before the backup, so that one that names it has it.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -9,17 +8,19 @@ use super::{Job, interrupted};
 use crate::commands::Failure;
 use crate::events::Event;
 use crate::model::files::FileFacts;
+use crate::packing::written::Written;
 use crate::source::client_tools::PgDump;
 use crate::source::error::{SourceError, ToolFailure};
 use crate::source::facts::Facts;
 use crate::source::globals;
 use crate::store::error::StoreError;
 use crate::store::globals::{globals_path, is_shared};
-use crate::store::publish::Partial;
+use crate::store::new_file::{self, NewFile};
+use crate::store::small;
 
 /// The file in the making.
 pub(super) struct Globals {
-    partial: Partial,
+    partial: NewFile,
     overwrite: bool,
     /// What the manifest says of it.
     pub(super) file: FileFacts,
@@ -37,7 +38,7 @@ pub(super) async fn dump(
     }
     let pg_dumpall = pg_dump.pg_dumpall().await.ok_or_else(missing)?;
     let path = globals_path(target);
-    let mut partial = Partial::create(&path, settings.force)?;
+    let partial = NewFile::create(&path, settings.force)?;
     let database = match facts {
         Facts::Known(known) => Some(known.database.as_str()),
         Facts::Unknown { .. } => settings.source.dbname.as_deref(),
@@ -52,10 +53,11 @@ pub(super) async fn dump(
     for line in globals.warnings {
         events.emit(Event::Warning(line));
     }
-    partial.write_all(&globals.sql).map_err(|error| StoreError::io("write", &path, error))?;
+    let mut sink = super::seal(partial, settings.recipients.as_ref())?;
+    sink.write_all(&globals.sql).map_err(|error| StoreError::io("write", &path, error))?;
+    let Written { sink: partial, bytes, sha256 } = super::finish_file(sink)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let bytes = globals.sql.len() as u64;
-    let file = FileFacts { name, bytes, sha256: globals.sha256 };
+    let file = FileFacts { name, bytes, sha256 };
     Ok(Some(Globals { partial, overwrite: settings.force, file }))
 }
 
@@ -74,7 +76,7 @@ impl Globals {
 pub(super) struct Published {
     path: PathBuf,
     // Locked, as the backup is, until the manifest is written.
-    _file: File,
+    _file: new_file::Published,
     is_new: bool,
     has_backup: bool,
 }
@@ -90,7 +92,7 @@ impl Drop for Published {
     fn drop(&mut self) {
         if self.is_new
             && !self.has_backup
-            && let Err(error) = std::fs::remove_file(&self.path)
+            && let Err(error) = small::remove(&self.path)
         {
             tracing::warn!(file = %self.path.display(), %error, "left without its backup");
         }

@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 use super::{Job, interrupted};
 use crate::commands::Failure;
 use crate::events::Event;
+use crate::libpq::surroundings::Surroundings;
 use crate::process::{Call, Elsewhere, Ended, ProcessError};
 use crate::sandbox::SandboxError;
 use crate::sandbox::tools::{ClientTools, ToolCall, ToolCaller};
 use crate::source::client_tools::PgDump;
 use crate::source::error::SourceError;
 use crate::source::facts::Facts;
-use crate::source::libpq::Surroundings;
 use crate::store::naming;
 
 /// Where pg_dump makes files of its own for the tar format, whatever TMPDIR says (tmpfile(3)).
@@ -40,8 +40,9 @@ impl Tools {
     }
 }
 
-/// The tools to take: `pg_dump`, where it is not older than the server or was asked for by name; else
-/// newer ones of this machine, else those of an image. Where there are none, pg_dump itself will say
+/// The tools to take: `pg_dump`, where it is of the server's version or was asked for by name. Where it is
+/// newer, those of this machine that are of the server's version, if there are any. Where it is older, newer
+/// ones of this machine, else those of an image. Where there are none, pg_dump itself will say
 /// that it is too old.
 pub(super) async fn fitting(
     job: &Job<'_>,
@@ -52,10 +53,26 @@ pub(super) async fn fitting(
     let Facts::Known(known) = facts else { return Ok(as_it_is(pg_dump)) };
     // 90624 is 9.6.24; no pg_dump of today is that old.
     let server = known.server_version_num / 10_000;
-    if pg_dump.major >= server || job.settings.pg_dump.is_some() {
+    if pg_dump.major == server || job.settings.pg_dump.is_some() {
         return Ok(as_it_is(pg_dump));
     }
     let warn = |text: String| job.events.emit(Event::Warning(text));
+    if pg_dump.major > server {
+        return Ok(as_it_is(match PgDump::of_version(server).await {
+            Some((same, path)) if same.major == server => {
+                tracing::info!(path = %path.display(), "of the server's own version");
+                same
+            }
+            _ => {
+                warn(format!(
+                    "pg_dump {} is newer than the server, which is PostgreSQL {}: its dumps set what that \
+                     does not know, and psql stops there with ON_ERROR_STOP",
+                    pg_dump.version, known.server_version
+                ));
+                pg_dump
+            }
+        }));
+    }
     let announce = |taken: &str| {
         warn(format!(
             "pg_dump {} is older than the server, which is PostgreSQL {}: using {taken}",

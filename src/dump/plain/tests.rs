@@ -131,6 +131,7 @@ fn unicode_literals_and_names_know_no_backslash_escape() {
 fn a_literal_continued_on_the_next_line_keeps_its_kind() {
     assert_one_statement("SELECT E'a' -- c\n  \t'\\';';");
     assert_one_statement("SELECT E'a'--c\n'\\';';");
+    assert_one_statement("SELECT E'\\'''' --\n '\\'';");
     assert_one_statement("SELECT 'a'\n'\\';");
     assert_one_statement("SELECT E'a' '\\';");
     assert_one_statement("SELECT E'a'/* \n */'\\';");

@@ -14,6 +14,7 @@ mod parallel;
 mod sequential;
 mod source;
 mod xz;
+mod zlib;
 mod zstd;
 
 #[cfg(test)]
@@ -40,6 +41,8 @@ use sequential::Sequential;
 use source::{DiskError, Source};
 use xz::Xz;
 use zstd::Zstd;
+
+pub(crate) use zlib::Zlib;
 
 /// Memory that a stream may ask for to be unpacked, in MiB: as much as `zstd` allows it, and twice
 /// what the highest level of `xz` needs.

@@ -4,6 +4,8 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use thiserror::Error;
 
+use crate::model::damage::{damage, refusal};
+
 /// Bytes read from the file at a time.
 const READ_BYTES: usize = 256 * 1024;
 
@@ -20,7 +22,11 @@ impl<R: Read> Read for Disk<R> {
         loop {
             match self.0.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result.map_err(|error| io::Error::other(DiskError(error))),
+                Err(error) if damage(&error).is_none() && refusal(&error).is_none() => {
+                    return Err(io::Error::other(DiskError(error)));
+                }
+                // What is sealed tells of its own damage.
+                result => return result,
             }
         }
     }

@@ -9,23 +9,9 @@ use crate::dump::item::CopyBlock;
 use crate::pg::{self, ServerError};
 
 impl Connection {
-    /// The COPY statement in UTF-8, which says in which encoding its rows are. It has no options, and names
-    /// that can be told in UTF-8: others are beyond us, which is known before the restore.
-    async fn copy_text(
-        &self,
-        block: &CopyBlock,
-    ) -> Result<Result<String, tokio_postgres::Error>, LoadError> {
-        let Some(encoding) = self.encoding.as_deref() else {
-            return self.text(&block.statement).await;
-        };
-        let text = self.text(&block.statement).await?;
-        let encoding = pg::quote_literal(encoding);
-        Ok(text.map(|text| format!("{} WITH (ENCODING {encoding});", text.trim_end_matches(';'))))
-    }
-
     /// Restores rows of a COPY block, under the dump's encoding. What the server refused is given
     /// back. With `fresh`, the table was made in this restore and is empty: it is truncated in the
-    /// same transaction, so that the server need not log the rows.
+    /// same transaction, so that the server need not log the rows, nor write them again when it first reads them.
     ///
     /// # Errors
     /// When the server is in trouble.
@@ -54,7 +40,8 @@ impl Connection {
         fresh: Option<&str>,
         rows: &mut mpsc::Receiver<Bytes>,
     ) -> Result<Result<u64, tokio_postgres::Error>, LoadError> {
-        let text = match self.copy_text(block).await? {
+        // It has no options, and names that can be told in UTF-8: others are beyond us, which is known before the restore.
+        let text = match self.text(&block.statement).await? {
             Ok(text) => text,
             Err(error) => return Ok(Err(error)),
         };
@@ -62,6 +49,11 @@ impl Connection {
             Some(table) => self.truncate(table).await?,
             None => false,
         };
+        let encoding = self.encoding.as_deref().map(pg::quote_literal);
+        let encoding = encoding.map(|encoding| format!("ENCODING {encoding}"));
+        // Nobody but this transaction sees the table as it is, so its rows need no other who marks them as settled.
+        let freeze = (truncated && block.text_format).then(|| "FREEZE".to_owned());
+        let text = with_options(&text, encoding.into_iter().chain(freeze));
         // The driver does not tell what is refused when the COPY's own transaction ends, as of
         // constraints that are deferred to its end.
         let ours = truncated || !self.in_transaction;
@@ -113,6 +105,33 @@ impl Connection {
             super::connected(&self.target).await.map_err(|error| LoadError::server(&error))?;
         self.adopted = None;
         self.in_transaction = false;
+        self.workers = None;
         Ok(())
+    }
+}
+
+/// The statement, which has no options, with these.
+fn with_options(copy: &str, options: impl Iterator<Item = String>) -> String {
+    let options = options.collect::<Vec<_>>().join(", ");
+    if options.is_empty() {
+        return copy.to_owned();
+    }
+    format!("{} WITH ({options});", copy.trim_end_matches(';'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_a_copy_stand_in_one_list() {
+        let copy = "COPY public.t (a) FROM stdin;";
+        let with = |options: &[&str]| with_options(copy, options.iter().map(ToString::to_string));
+        assert_eq!(with(&[]), copy);
+        assert_eq!(with(&["FREEZE"]), "COPY public.t (a) FROM stdin WITH (FREEZE);");
+        assert_eq!(
+            with(&["ENCODING 'LATIN1'", "FREEZE"]),
+            "COPY public.t (a) FROM stdin WITH (ENCODING 'LATIN1', FREEZE);"
+        );
     }
 }

@@ -71,6 +71,7 @@ impl Connection {
             return Ok(());
         }
         self.encoding.clone_from(&settings.encoding);
+        self.workers = None;
         if let Err(error) = self.session.batch_execute(&settings.sql(&self.target.user)).await {
             // psql has one session, and asks for nothing of the kind.
             self.leave_order();
@@ -91,6 +92,27 @@ impl Connection {
         {
             refusal(&error)?;
         }
+        Ok(())
+    }
+
+    /// Lets the server take so many processes of its own beside the session's to build an index. Servers before 11
+    /// know nothing of it.
+    ///
+    /// # Errors
+    /// When the server is in trouble.
+    pub async fn lend_workers(&mut self, workers: usize) -> Result<(), LoadError> {
+        if self.workers == Some(workers) {
+            return Ok(());
+        }
+        let sql = format!(
+            "SELECT pg_catalog.set_config(name, '{workers}', false) FROM pg_catalog.pg_settings \
+             WHERE name OPERATOR(pg_catalog.=) 'max_parallel_maintenance_workers'"
+        );
+        // Refused, it is only slower.
+        if let Err(error) = self.session.batch_execute(&sql).await {
+            refusal(&error)?;
+        }
+        self.workers = Some(workers);
         Ok(())
     }
 

@@ -8,8 +8,8 @@ use bollard::query_parameters::{
 };
 use tokio::sync::OnceCell;
 
+use crate::process::Program;
 use crate::sandbox::error::SandboxError;
-use crate::sandbox::program::Program;
 
 use super::guard::{Guard, refusing};
 use super::spec::{self, Plan};

@@ -10,10 +10,8 @@ use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::ExecConfig;
 use futures_util::StreamExt;
 
+use crate::process::{Lines, Program, write_stdin};
 use crate::sandbox::error::SandboxError;
-use crate::sandbox::lines::Lines;
-use crate::sandbox::program::Program;
-use crate::sandbox::stdin::write_stdin;
 
 use super::engine::refused;
 use super::guard::Guard;

@@ -24,15 +24,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::events::{Event, Events, SandboxKind};
 use crate::model::secret::Secret;
-use crate::pg::{Address, ConnectInfo};
+use crate::pg::{Address, ConnectInfo, Terms};
 
 use super::error::SandboxError;
 use super::limits::Limits;
 use super::owner::random_password;
-use super::program::Program;
 use super::request::{READY_TIMEOUT, Request};
 use super::tuning;
 use super::waiting::Waiting;
+use crate::process::Program;
 use beside::Beside;
 use guard::{Guard, refusing};
 use image::{Image, Wanted};
@@ -353,6 +353,7 @@ async fn ways(
         password: password.clone(),
         database: "postgres".into(),
         event_triggers: true,
+        terms: Terms::default(),
     };
     let mut ways = Vec::new();
     // Past the engine's port forwarding, where the container's network is this machine's.

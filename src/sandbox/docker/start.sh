@@ -18,7 +18,7 @@ if [ -r "$cluster" ]; then
     tar -xf "$cluster" -C "$PGDATA"
     printf "ALTER ROLE postgres PASSWORD '%s'\n" "$password" |
         postgres --single -F -c password_encryption=scram-sha-256 -c log_min_messages=fatal \
-            -D "$PGDATA" postgres >/dev/null
+            -c shared_buffers=1MB -c max_connections=5 -D "$PGDATA" postgres >/dev/null
 else
     printf '%s\n' "$password" >/tmp/password
     initdb -D "$PGDATA" -N -U postgres --pwfile=/tmp/password --auth-local=trust \

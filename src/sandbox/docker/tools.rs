@@ -28,10 +28,10 @@ use super::inventory::{inventory, remove, remove_container};
 use super::spec::covered;
 use crate::events::{Event, Events};
 use crate::model::secret::Secret;
+use crate::process::Lines;
 use crate::process::{Ended, Ends, GRACE};
 use crate::sandbox::error::SandboxError;
 use crate::sandbox::leftovers::{Which, removable};
-use crate::sandbox::lines::Lines;
 use crate::sandbox::owner::Owner;
 
 const SCRIPT: &str = concat!(include_str!("find-server.sh"), include_str!("tool.sh"));

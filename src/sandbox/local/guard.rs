@@ -214,7 +214,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::pg::Address;
+    use crate::pg::{Address, Terms};
     use crate::sandbox::owner::Owner;
 
     fn guard(base: &Path) -> Guard {
@@ -250,6 +250,7 @@ mod tests {
             password: Secret::new("p"),
             database: "d".into(),
             event_triggers: true,
+            terms: Terms::default(),
         };
         guard.wait_until_ready(&admin, "n", Duration::from_secs(1), cancel).await.unwrap_err()
     }

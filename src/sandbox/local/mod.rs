@@ -21,13 +21,13 @@ use tokio_util::sync::CancellationToken;
 use super::error::SandboxError;
 use super::leftovers::{Which, removable};
 use super::owner::{Owner, random_password};
-use super::program::Program;
 use super::request::{READY_TIMEOUT, Request};
 use super::tuning;
 use super::waiting::Waiting;
 use crate::events::{Event, Events, SandboxKind};
 use crate::model::version::major_of;
-use crate::pg::{Address, ConnectInfo};
+use crate::pg::{Address, ConnectInfo, Terms};
+use crate::process::Program;
 use crate::process::{Invocation, User};
 use crate::programs::{self, Programs};
 use directory::{RunDirectory, SOCKET_PORT};
@@ -145,6 +145,7 @@ pub async fn start(
         password: admin_password,
         database: "postgres".into(),
         event_triggers: true,
+        terms: Terms::default(),
     };
     let (attempts, server_version) =
         guard.wait_until_ready(&admin, &request.name, READY_TIMEOUT, cancel).await?;

@@ -4,72 +4,39 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::outline::{AGE, Encryption, FORMAT_VERSION, Kind, Outline};
 use super::source::Source;
 use super::unknown::Unknown;
 use crate::model::backup_id::BackupId;
 use crate::model::contents::{LargeObjects, Sequence, StatementsOfKind, Table};
 use crate::model::coverage::Coverage;
 use crate::model::dump_options::DumpOptions;
-use crate::model::files::{FileFacts, sha256_of_directory};
+use crate::model::files::FileFacts;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::format::Format;
 use crate::model::packing::Packing;
 
-/// The version that is written, and the newest that is read.
-pub const FORMAT_VERSION: u32 = 2;
-
 /// What a backup held when it was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Manifest {
-    /// Version of this format. New keys can appear without a new version.
-    #[schemars(extend("const" = FORMAT_VERSION))]
-    pub format_version: u32,
-    /// The backup's own id, ordered by time.
-    pub backup_id: BackupId,
-    /// What kind of backup it is.
-    pub kind: Kind,
-    /// What a reader has to understand, beside this format: one that does not know an entry must not use
-    /// the manifest.
-    pub requires: Vec<String>,
+    /// What may be known of it by whoever sees it.
+    #[serde(flatten)]
+    pub outline: Outline,
     /// What made it.
     pub tools: Tools,
-    /// When the dump began.
-    pub created_at: DateTime<Utc>,
-    /// Name of the backup, without its directory: of its file, or of the directory of its files.
-    pub name: String,
-    /// The format of the dump.
-    pub format: Format,
     /// How it is packed; of an archive, how pg_dump compressed what is in it.
     pub packing: Packing,
-    /// The files of the backup: one, or those of a directory in the order of their names.
-    pub files: Vec<FileFacts>,
     /// Size of the SQL in it in bytes; of an archive, as pg_restore writes it.
     pub dump_bytes: u64,
-    /// The file of the server's roles and tablespaces beside the backup, where one was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub globals: Option<FileFacts>,
     /// The database that was dumped.
     pub source: Source,
     /// What pg_dump was told to dump.
     pub options: DumpOptions,
     /// What the backup holds.
     pub contents: Contents,
-    /// The one checksum of a directory by a manifest of format 1, which did not say those of its files:
-    /// `files` has the directory in place of them. Else absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) directory_sha256: Option<String>,
     /// Keys that this version does not know.
     #[serde(skip)]
     pub(super) unknown: Unknown,
-}
-
-/// What kind of backup it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A dump by pg_dump.
-    #[default]
-    Logical,
 }
 
 /// The versions of what made a backup.
@@ -112,18 +79,20 @@ pub struct New {
     pub created_at: DateTime<Utc>,
     /// Version of pg_dump.
     pub pg_dump: String,
-    /// As [`Manifest::name`].
+    /// As [`Outline::name`].
     pub name: String,
-    /// As [`Manifest::format`].
+    /// As [`Outline::format`].
     pub format: Format,
     /// As [`Manifest::packing`].
     pub packing: Packing,
-    /// As [`Manifest::files`].
+    /// As [`Outline::files`].
     pub files: Vec<FileFacts>,
     /// As [`Manifest::dump_bytes`].
     pub dump_bytes: u64,
-    /// As [`Manifest::globals`].
+    /// As [`Outline::globals`].
     pub globals: Option<FileFacts>,
+    /// As [`Outline::encryption`].
+    pub encryption: Option<Encryption>,
     /// As [`Manifest::source`].
     pub source: Source,
     /// As [`Manifest::options`].
@@ -135,46 +104,29 @@ pub struct New {
 impl Manifest {
     /// The manifest of a new backup.
     pub fn of(new: New) -> Self {
+        let requires = new.encryption.iter().map(|_| AGE.to_owned()).collect();
         Self {
-            format_version: FORMAT_VERSION,
-            backup_id: BackupId::new(new.created_at),
-            kind: Kind::Logical,
-            requires: Vec::new(),
+            outline: Outline {
+                format_version: FORMAT_VERSION,
+                backup_id: BackupId::new(new.created_at),
+                kind: Kind::Logical,
+                requires,
+                created_at: new.created_at,
+                name: new.name,
+                format: new.format,
+                files: new.files,
+                globals: new.globals,
+                encryption: new.encryption,
+                directory_sha256: None,
+            },
             tools: Tools { ccc_backup: env!("CARGO_PKG_VERSION").to_owned(), pg_dump: new.pg_dump },
-            created_at: new.created_at,
-            name: new.name,
-            format: new.format,
             packing: new.packing,
-            files: new.files,
             dump_bytes: new.dump_bytes,
-            globals: new.globals,
             source: new.source,
             options: new.options,
             contents: new.contents,
-            directory_sha256: None,
             unknown: Unknown::default(),
         }
-    }
-
-    /// Size of the backup in bytes, of all its files together.
-    pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes).sum()
-    }
-
-    /// The one checksum of the backup, in hex: of its file, or of the list of a directory's files
-    /// ([`sha256_of_directory`]).
-    pub fn sha256(&self) -> String {
-        match (&self.directory_sha256, self.format, &self.files[..]) {
-            (Some(sha256), ..) => sha256.clone(),
-            (None, Format::Directory, files) => sha256_of_directory(files),
-            (None, _, files) => files.first().map(|file| file.sha256.clone()).unwrap_or_default(),
-        }
-    }
-
-    /// The files of a directory, where the manifest says the checksum of each.
-    pub fn files_of_directory(&self) -> &[FileFacts] {
-        let known = self.format == Format::Directory && self.directory_sha256.is_none();
-        if known { &self.files } else { &[] }
     }
 
     /// Rows in all tables.

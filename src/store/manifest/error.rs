@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use super::document::FORMAT_VERSION;
+use super::outline::{FORMAT_VERSION, Outline};
+use crate::sealing::UnsealError;
 use crate::store::error::StoreError;
 
 /// Why a manifest cannot be used.
@@ -22,6 +23,14 @@ pub enum ManifestError {
     /// Whoever reads it has to understand what this version does not.
     #[error("the manifest requires what this version of ccc-backup does not understand: {0}")]
     Unsupported(String),
+    /// What it says of the contents is sealed, and was not opened.
+    #[error("the manifest: {why}")]
+    Sealed {
+        /// What is in the clear.
+        outline: Box<Outline>,
+        /// Why it was not opened.
+        why: UnsealError,
+    },
     /// It is not what was written.
     #[error("the manifest is damaged: {0}")]
     Damaged(String),
@@ -31,6 +40,14 @@ pub enum ManifestError {
 }
 
 impl ManifestError {
+    /// What is in the clear, where only what is sealed cannot be read.
+    pub fn outline(&self) -> Option<&Outline> {
+        match self {
+            Self::Sealed { outline, .. } => Some(outline),
+            _ => None,
+        }
+    }
+
     /// Whether it proves that the backup, or what belongs to it, is bad. Else it could not be told.
     pub fn proves_bad(&self) -> bool {
         matches!(self, Self::Damaged(_) | Self::OtherFile(_))
@@ -43,6 +60,7 @@ impl ManifestError {
             Self::Newer { .. } | Self::Unsupported(_) => {
                 Some("use the version of ccc-backup that made it, or a newer one".to_owned())
             }
+            Self::Sealed { why, .. } => Some(why.hint()),
             Self::Damaged(_) => Some(
                 "get the manifest from another copy of the backup; without one, move it away to \
                  verify the backup for itself"

@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::document::{Contents, FORMAT_VERSION, Kind, Manifest, Tools};
+use super::document::{Contents, Manifest, Tools};
+use super::outline::{FORMAT_VERSION, Kind, Outline};
 use super::source::Source;
 use super::unknown::Unknown;
 use crate::model::backup_id::BackupId;
@@ -81,19 +82,25 @@ pub(super) fn read(value: Value) -> Result<Manifest, serde_json::Error> {
     let format = format_of(&written.pg_dump.args);
     let BackupFile { name, bytes, sha256, uncompressed_bytes, compression } = written.file;
     Ok(Manifest {
-        format_version: FORMAT_VERSION,
-        backup_id: BackupId::derived(written.created_at, &sha256),
-        kind: Kind::Logical,
-        requires: Vec::new(),
+        outline: Outline {
+            format_version: FORMAT_VERSION,
+            backup_id: BackupId::derived(written.created_at, &sha256),
+            kind: Kind::Logical,
+            requires: Vec::new(),
+            created_at: written.created_at,
+            format,
+            globals: written.globals,
+            encryption: None,
+            directory_sha256: (format == Format::Directory).then(|| sha256.clone()),
+            files: vec![FileFacts { name: name.clone(), bytes, sha256 }],
+            name,
+        },
         tools: Tools {
             ccc_backup: written.tool.trim_start_matches("ccc-backup ").to_owned(),
             pg_dump: written.pg_dump.version.clone(),
         },
-        created_at: written.created_at,
-        format,
         packing: compression,
         dump_bytes: uncompressed_bytes,
-        globals: written.globals,
         source: written.source,
         options: DumpOptions::of(
             &written.pg_dump.args,
@@ -109,9 +116,6 @@ pub(super) fn read(value: Value) -> Result<Manifest, serde_json::Error> {
             not_recorded: written.not_recorded,
             coverage: None,
         },
-        directory_sha256: (format == Format::Directory).then(|| sha256.clone()),
-        files: vec![FileFacts { name: name.clone(), bytes, sha256 }],
-        name,
         unknown: Unknown::default(),
     })
 }
@@ -136,10 +140,11 @@ impl From<LargeObjects> for crate::model::contents::LargeObjects {
 mod tests {
     use serde_json::json;
 
+    use super::super::checksum;
     use super::super::error::ManifestError;
-    use super::super::seal;
     use super::*;
     use crate::model::contents::Columns;
+    use crate::sealing::Identities;
 
     fn written() -> Value {
         json!({
@@ -167,15 +172,18 @@ mod tests {
     fn read(change: impl FnOnce(&mut Value)) -> Result<Manifest, ManifestError> {
         let mut value = written();
         change(&mut value);
-        value[seal::KEY] = seal::of(&value).into();
-        Manifest::parse(&serde_json::to_vec(&value).unwrap())
+        value[checksum::KEY] = checksum::of(&value).into();
+        Manifest::parse(&serde_json::to_vec(&value).unwrap(), &Identities::default())
     }
 
     #[test]
     fn what_it_says_is_said_in_todays_format() {
         let manifest = read(|_| ()).unwrap();
-        assert_eq!((manifest.bytes(), manifest.sha256()), (3, "ab".repeat(32)));
-        assert_eq!((manifest.tools.ccc_backup.as_str(), manifest.format), ("0.1.0", Format::Plain));
+        assert_eq!((manifest.outline.bytes(), manifest.outline.sha256()), (3, "ab".repeat(32)));
+        assert_eq!(
+            (manifest.tools.ccc_backup.as_str(), manifest.outline.format),
+            ("0.1.0", Format::Plain)
+        );
         let DumpOptions { owners, privileges, schema_only, .. } = manifest.options;
         assert_eq!((owners, privileges, schema_only), (false, false, true));
         let table = &manifest.contents.tables[0];
@@ -183,17 +191,26 @@ mod tests {
         assert_eq!(table.fingerprint.rows, 2);
         assert_eq!(manifest.contents.large_objects.contents.unwrap().bytes, 4);
         assert_eq!(manifest.contents.revision.as_deref(), Some("0607bc5b8541"));
-        assert_eq!(manifest.backup_id, read(|_| ()).unwrap().backup_id);
-        assert_eq!(Manifest::parse(&manifest.to_bytes().unwrap()).unwrap(), manifest);
+        assert_eq!(manifest.outline.backup_id, read(|_| ()).unwrap().outline.backup_id);
+        assert_eq!(
+            Manifest::parse(&manifest.to_bytes(None).unwrap(), &Identities::default()).unwrap(),
+            manifest
+        );
     }
 
     #[test]
     fn the_checksum_of_a_directory_is_its_own_and_those_of_its_files_are_not_known() {
         let manifest = read(|value| value["pg_dump"]["args"][0] = "--format=directory".into());
         let manifest = manifest.unwrap();
-        assert_eq!((manifest.format, manifest.sha256()), (Format::Directory, "ab".repeat(32)));
-        assert!(manifest.files_of_directory().is_empty());
-        assert_eq!(Manifest::parse(&manifest.to_bytes().unwrap()).unwrap(), manifest);
+        assert_eq!(
+            (manifest.outline.format, manifest.outline.sha256()),
+            (Format::Directory, "ab".repeat(32))
+        );
+        assert!(manifest.outline.files_of_directory().is_empty());
+        assert_eq!(
+            Manifest::parse(&manifest.to_bytes(None).unwrap(), &Identities::default()).unwrap(),
+            manifest
+        );
     }
 
     #[test]
@@ -209,8 +226,10 @@ mod tests {
             assert!(read(change).unwrap_err().proves_bad());
         }
         let mut unsealed = written();
-        unsealed[seal::KEY] = "0".repeat(64).into();
-        let error = Manifest::parse(&serde_json::to_vec(&unsealed).unwrap()).unwrap_err();
+        unsealed[checksum::KEY] = "0".repeat(64).into();
+        let error =
+            Manifest::parse(&serde_json::to_vec(&unsealed).unwrap(), &Identities::default())
+                .unwrap_err();
         assert!(error.proves_bad(), "{error}");
     }
 }

@@ -4,17 +4,22 @@
 //! `requires`, and whoever does not know an entry refuses the manifest. Keys that are not known are passed
 //! over, and kept.
 
+mod belonging;
+mod checksum;
 mod document;
 mod error;
 mod file;
 mod format_1;
+mod outline;
 mod schema;
-mod seal;
+mod sealed;
 mod source;
 mod unknown;
 
-pub use document::{Contents, FORMAT_VERSION, Kind, Manifest, New, Tools};
+pub use document::{Contents, Manifest, New, Tools};
 pub use error::ManifestError;
+pub use file::bytes;
+pub use outline::{Encryption, FORMAT_VERSION, Kind, Outline};
 pub use schema::schema;
 pub use source::Source;
 

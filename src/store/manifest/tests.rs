@@ -11,7 +11,9 @@ use crate::model::files::FileFacts;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::format::Format;
 use crate::model::packing::Packing;
+use crate::model::secret::Secret;
 use crate::model::span::Span;
+use crate::sealing::{Identities, IdentityFile, NewIdentity, Passphrase, Recipients};
 use crate::store::naming::manifest_path;
 
 fn manifest() -> Manifest {
@@ -24,6 +26,7 @@ fn manifest() -> Manifest {
         files: vec![file("x.sql.gz", 3)],
         dump_bytes: 9,
         globals: Some(file("x.globals.sql", 5)),
+        encryption: None,
         source: Source {
             host: Some("localhost".into()),
             server_version_num: Some(150_018),
@@ -61,39 +64,47 @@ fn file(name: &str, bytes: u64) -> FileFacts {
     FileFacts { name: name.into(), bytes, sha256: "0".repeat(64) }
 }
 
+fn parse(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+    Manifest::parse(bytes, &Identities::default())
+}
+
+fn read(backup: &Path) -> Result<Option<Manifest>, ManifestError> {
+    Manifest::read(backup, &Identities::default())
+}
+
 /// The manifest with a change by somebody who could make its checksum, too.
 fn altered(change: impl FnOnce(&mut serde_json::Value)) -> Result<Manifest, ManifestError> {
     let mut value = serde_json::to_value(manifest()).unwrap();
     change(&mut value);
-    value[seal::KEY] = seal::of(&value).into();
-    Manifest::parse(&serde_json::to_vec(&value).unwrap())
+    value[checksum::KEY] = checksum::of(&value).into();
+    parse(&serde_json::to_vec(&value).unwrap())
 }
 
 #[test]
 fn a_manifest_with_any_byte_of_its_values_changed_is_damaged() {
     let manifest = manifest();
-    let bytes = manifest.to_bytes().unwrap();
-    assert_eq!(Manifest::parse(&bytes).unwrap(), manifest);
+    let bytes = manifest.to_bytes(None).unwrap();
+    assert_eq!(parse(&bytes).unwrap(), manifest);
     for at in (0..bytes.len()).filter(|at| !bytes[*at].is_ascii_whitespace()) {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
-        let error = Manifest::parse(&changed).unwrap_err();
+        let error = parse(&changed).unwrap_err();
         // The version alone says what else is to be expected.
         let newer = matches!(error, ManifestError::Newer { .. });
         assert!(error.proves_bad() || newer, "byte {at}: {error}");
     }
-    let without = String::from_utf8(bytes).unwrap().replace(seal::KEY, "something");
-    assert!(Manifest::parse(without.as_bytes()).unwrap_err().proves_bad());
+    let without = String::from_utf8(bytes).unwrap().replace(checksum::KEY, "something");
+    assert!(parse(without.as_bytes()).unwrap_err().proves_bad());
 }
 
 #[test]
 fn a_manifest_is_read_as_it_was_written() {
     let dir = tempfile::tempdir().unwrap();
     let backup = dir.path().join("x.sql.gz");
-    assert!(Manifest::read(&backup).unwrap().is_none());
+    assert!(read(&backup).unwrap().is_none());
     let manifest = manifest();
-    manifest.write(&backup).unwrap();
-    assert_eq!(Manifest::read(&backup).unwrap(), Some(manifest));
+    manifest.write(&backup, None).unwrap();
+    assert_eq!(read(&backup).unwrap(), Some(manifest));
 }
 
 #[test]
@@ -111,7 +122,7 @@ fn a_newer_manifest_is_refused_as_such_and_proves_nothing() {
 fn what_has_to_be_understood_and_is_not_is_no_proof_of_anything() {
     type Change = fn(&mut serde_json::Value);
     let cases: [(Change, &str); 2] = [
-        (|value| value["requires"] = serde_json::json!(["age"]), "age"),
+        (|value| value["requires"] = serde_json::json!(["pgp"]), "pgp"),
         (|value| value["kind"] = "physical".into(), "backups of the kind physical"),
     ];
     for (change, said) in cases {
@@ -129,18 +140,18 @@ fn keys_that_are_not_known_are_passed_over_and_written_again() {
         value["contents"]["tables"][0]["weight"] = 7.into();
     });
     let mut read = read.unwrap();
-    read.name = "y.sql.gz".into();
-    let written: serde_json::Value = serde_json::from_slice(&read.to_bytes().unwrap()).unwrap();
+    read.outline.name = "y.sql.gz".into();
+    let written: serde_json::Value = serde_json::from_slice(&read.to_bytes(None).unwrap()).unwrap();
     assert_eq!(written["something_new"], true);
     assert_eq!(written["source"]["hots"], "x");
     assert_eq!(written["contents"]["tables"][0]["weight"], 7);
     assert_eq!(written["name"], "y.sql.gz");
-    assert_eq!(Manifest::parse(&read.to_bytes().unwrap()).unwrap(), read);
+    assert_eq!(parse(&read.to_bytes(None).unwrap()).unwrap(), read);
     // They are under the manifest's own checksum as the others are.
     let mut changed = written;
     changed["something_new"] = false.into();
     let changed = serde_json::to_vec(&changed).unwrap();
-    assert!(Manifest::parse(&changed).unwrap_err().proves_bad());
+    assert!(parse(&changed).unwrap_err().proves_bad());
 }
 
 #[test]
@@ -162,21 +173,21 @@ fn missing_keys_and_nonsense_are_damage() {
     }
     assert!(altered(|_| ()).is_ok());
     for bytes in [&b""[..], b"{", b"[]", b"\xff\xfe", b"null"] {
-        assert!(matches!(Manifest::parse(bytes), Err(ManifestError::Damaged(_))));
+        assert!(matches!(parse(bytes), Err(ManifestError::Damaged(_))));
     }
 }
 
 #[test]
 fn the_one_checksum_of_a_directory_is_that_of_its_files() {
     let mut manifest = manifest();
-    assert_eq!(manifest.sha256(), "0".repeat(64));
-    assert!(manifest.files_of_directory().is_empty());
-    manifest.format = Format::Directory;
-    manifest.files = vec![file("1.dat.gz", 3), file("toc.dat", 4)];
-    let whole = manifest.sha256();
-    assert_eq!((manifest.bytes(), manifest.files_of_directory().len()), (7, 2));
-    manifest.files[0].bytes = 2;
-    assert_ne!(manifest.sha256(), whole);
+    assert_eq!(manifest.outline.sha256(), "0".repeat(64));
+    assert!(manifest.outline.files_of_directory().is_empty());
+    manifest.outline.format = Format::Directory;
+    manifest.outline.files = vec![file("1.dat.gz", 3), file("toc.dat", 4)];
+    let whole = manifest.outline.sha256();
+    assert_eq!((manifest.outline.bytes(), manifest.outline.files_of_directory().len()), (7, 2));
+    manifest.outline.files[0].bytes = 2;
+    assert_ne!(manifest.outline.sha256(), whole);
 }
 
 #[test]
@@ -193,7 +204,7 @@ fn the_schema_in_docs_is_the_one_of_the_types() {
 #[test]
 fn a_manifest_of_another_file_is_told_by_the_size() {
     let manifest = manifest();
-    let belongs = |name, bytes| manifest.check_belongs(Path::new(name), bytes);
+    let belongs = |name, bytes| manifest.outline.check_belongs(Path::new(name), bytes);
     assert!(belongs("backups/x.sql.gz", 3).is_ok());
     assert!(belongs("copied-elsewhere.sql.gz", 3).is_ok());
     let error = belongs("backups/x.sql.gz", 4).unwrap_err();
@@ -211,7 +222,7 @@ fn what_cannot_be_read_proves_nothing() {
     let backup = dir.path().join("x.sql.gz");
     std::fs::create_dir(manifest_path(&backup)).unwrap();
     let unreadable = || {
-        let error = Manifest::read(&backup).unwrap_err();
+        let error = read(&backup).unwrap_err();
         assert!(matches!(error, ManifestError::Store(_)) && !error.proves_bad(), "{error}");
         assert!(error.hint().unwrap().contains("check the path"));
     };
@@ -231,6 +242,73 @@ prop_compose! {
         let fingerprint = TableFingerprint { rows, sum: Fingerprint(sum) };
         let spans = vec![Span::of_dump(rows, rows)];
         Table { schema, name, columns: Columns::Named(columns), fingerprint, bytes: rows, spans }
+    }
+}
+
+fn key() -> (Identities, Recipients) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    let new = NewIdentity::generate();
+    new.write(&path, "", None).unwrap();
+    let files = vec![IdentityFile::read(&path).unwrap()];
+    let identities = Identities::of(files, Passphrase::given(Secret::new("x")));
+    (identities, Recipients::of(&[new.recipient()]).unwrap())
+}
+
+/// One that is sealed, with a key in it that is not known.
+fn sealed(recipients: &Recipients) -> (Manifest, Vec<u8>) {
+    let mut value = serde_json::to_value(manifest()).unwrap();
+    value["contents"]["later"] = "x".into();
+    value[checksum::KEY] = checksum::of(&value).into();
+    let mut manifest = parse(&serde_json::to_vec(&value).unwrap()).unwrap();
+    manifest.outline.encryption = Some(Encryption::age(recipients.names()));
+    manifest.outline.requires = vec!["age".to_owned()];
+    let bytes = manifest.to_bytes(Some(recipients)).unwrap();
+    (manifest, bytes)
+}
+
+#[test]
+fn a_sealed_manifest_tells_its_outline_and_with_the_key_all() {
+    let (identities, recipients) = key();
+    let (manifest, bytes) = sealed(&recipients);
+    assert_eq!(Manifest::parse(&bytes, &identities).unwrap(), manifest);
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    for secret in ["localhost", "users", "public", "15.18", "later", "INDEX", "app"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    let error = parse(&bytes).unwrap_err();
+    assert!(!error.proves_bad() && error.hint().is_some());
+    assert_eq!(error.outline(), Some(&manifest.outline));
+    let other = Manifest::parse(&bytes, &key().0).unwrap_err();
+    assert!(matches!(other, ManifestError::Sealed { .. }), "{other}");
+    // Whoever does not know of encryption must not use it.
+    assert!(text.contains("\"requires\": [\n    \"age\"\n  ]"), "{text}");
+}
+
+#[test]
+fn what_is_sealed_belongs_to_one_backup_and_shows_every_change() {
+    let (identities, recipients) = key();
+    let (_, bytes) = sealed(&recipients);
+    let (_, others) = sealed(&recipients);
+    let value = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
+    let changed = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut value = value(&bytes);
+        value.as_object_mut().unwrap().remove(checksum::KEY);
+        change(&mut value);
+        value[checksum::KEY] = checksum::of(&value).into();
+        Manifest::parse(&serde_json::to_vec(&value).unwrap(), &identities)
+    };
+    assert!(changed(&|_| {}).is_ok());
+    let of_another = changed(&|it| it["sealed"] = value(&others)["sealed"].clone()).unwrap_err();
+    assert!(of_another.to_string().contains("of another backup"), "{of_another}");
+    for error in [
+        changed(&|it| it["files"][0]["sha256"] = "1".repeat(64).into()),
+        changed(&|it| it["sealed"] = it["sealed"].as_str().unwrap().replace('A', "B").into()),
+        changed(&|it| it["sealed"] = "".into()),
+        changed(&|it| drop(it.as_object_mut().unwrap().remove("sealed"))),
+    ] {
+        let error = error.unwrap_err();
+        assert!(error.proves_bad() || matches!(error, ManifestError::Sealed { .. }), "{error}");
     }
 }
 
@@ -256,17 +334,20 @@ proptest! {
             ..Contents::default()
         };
         let manifest = Manifest {
-            created_at: Utc.timestamp_opt(seconds, nanos).unwrap(),
+            outline: Outline {
+                created_at: Utc.timestamp_opt(seconds, nanos).unwrap(),
+                ..manifest().outline
+            },
             source: Source { host, locale, ..Source::default() },
             contents,
             ..manifest()
         };
-        let bytes = manifest.to_bytes().unwrap();
-        prop_assert_eq!(Manifest::parse(&bytes).unwrap(), manifest);
+        let bytes = manifest.to_bytes(None).unwrap();
+        prop_assert_eq!(parse(&bytes).unwrap(), manifest);
     }
 
     #[test]
     fn any_bytes_can_be_read_as_a_manifest(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        let _ = Manifest::parse(&bytes);
+        let _ = parse(&bytes);
     }
 }

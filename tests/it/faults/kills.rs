@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use ccc_backup::store::naming::manifest_path;
+use ccc_backup::store::signature;
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -170,6 +172,32 @@ fn a_manifest_that_names_the_servers_roles_has_them_whenever_create_is_killed() 
             if let Ok(globals) = std::fs::read_to_string(globals) {
                 assert!(globals.contains("cluster dump complete"), "{globals}");
             }
+        },
+    );
+    assert_history_is_read(&place);
+    assert_cleaned(&place);
+}
+
+#[test]
+fn a_manifest_of_a_signed_backup_has_its_signature_whenever_create_is_killed() {
+    let (place, database) = (Place::without_docker(), small("killed_signed"));
+    let mut key = Command::new("ssh-keygen");
+    key.args(["-q", "-t", "ed25519", "-N", "", "-f", "k"]).current_dir(place.dir());
+    assert!(key.status().unwrap().success());
+    let create = |name: &str| {
+        let name = format!("backups/{name}.sql");
+        Running::create(&place, &database, &[&name, "--sign-key", "k"])
+    };
+    let takes = measured(|n| create(&format!("whole{n}")));
+    killed(
+        length(10, 40),
+        takes,
+        |n| create(&format!("killed{n}")),
+        |n| {
+            let path = place.dir().join(format!("backups/killed{n}.sql.gz"));
+            assert_manifest_of(&path);
+            let signed = signature::at_rest(&path);
+            assert!(!manifest_path(&path).exists() || signed.is_some_and(|signed| signed.fits));
         },
     );
     assert_history_is_read(&place);

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ccc_backup::sealing::Identities;
 use ccc_backup::store::manifest::Manifest;
 use rustix::process::Signal;
 
@@ -168,9 +169,9 @@ fn a_bad_backup_that_is_changed_while_it_is_read_is_not_verified() {
             create.args(["other.sql", "--compress", "none"]);
             assert_eq!(place.outcome(&mut create).code, 0);
             let manifest = std::fs::read(place.dir().join("other.sql.manifest.json")).unwrap();
-            let mut manifest = Manifest::parse(&manifest).unwrap();
-            manifest.files[0].bytes = bytes.len() as u64;
-            place.file("behind/a.sql.manifest.json", &manifest.to_bytes().unwrap());
+            let mut manifest = Manifest::parse(&manifest, &Identities::default()).unwrap();
+            manifest.outline.files[0].bytes = bytes.len() as u64;
+            place.file("behind/a.sql.manifest.json", &manifest.to_bytes(None).unwrap());
         }
         let disk = SlowDisk::mount(&place, 10 * SLOW, FAST);
         let mut run = Running::verify(&place, "slow/a.sql");
@@ -252,12 +253,26 @@ fn a_second_ctrl_c_leaves_a_disk_that_never_answered() {
 }
 
 #[test]
-fn a_run_whose_time_is_up_leaves_a_disk_that_never_answered_by_itself() {
+fn a_run_whose_time_is_up_does_not_wait_for_a_backup_on_a_disk_that_never_answered() {
     let place = Place::without_docker();
     place.file("behind/a.sql", good_dump());
     let disk = SlowDisk::mount(&place, FAST, FAST);
     disk.freeze();
     let run = Running::verify_with(&place, "slow/a.sql", &["--timeout", "1s"]);
+    run.leaves();
+    drop(disk);
+    let (outcome, _) = run.end();
+    outcome.not_verified("timed out after 1 s (--timeout)");
+}
+
+#[test]
+fn a_run_whose_time_is_up_leaves_a_directory_that_never_answered_by_itself() {
+    let place = Place::without_docker();
+    place.file("behind/backup_20260114_020000.sql", good_dump());
+    let disk = SlowDisk::mount(&place, FAST, FAST);
+    disk.freeze();
+    let args = ["verify", "--latest", "--backup-dir", "slow", "--port", "0", "--timeout", "1s"];
+    let run = Running::start(&place, &args);
     run.leaves();
     drop(disk);
     let (outcome, _) = run.end();

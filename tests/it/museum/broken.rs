@@ -45,10 +45,13 @@ pub struct Broken {
     /// What lies beside it.
     pub beside: Beside,
     /// The file; or several that are broken in the same way, each of which must be caught.
-    files: Vec<Vec<u8>>,
-    manifest: Option<Vec<u8>>,
+    pub files: Vec<Vec<u8>>,
+    /// The bytes of the manifest.
+    pub manifest: Option<Vec<u8>>,
     /// One of these has to be in the cause.
     pub said: Vec<&'static str>,
+    /// What opens it, where it is sealed.
+    pub identity: Option<&'static str>,
 }
 
 /// A breakage, of which exhibits are made.
@@ -94,24 +97,25 @@ impl Breakage<'_> {
 
     /// With the manifest as it was written.
     pub fn with_manifest(self, said: &'static str) -> Self {
-        self.put(Beside::AsWritten, Some(good().manifest.to_bytes().unwrap()), vec![said])
+        self.put(Beside::AsWritten, Some(good().manifest.to_bytes(None).unwrap()), vec![said])
     }
 
     /// With the manifest as it was written, which has another size or checksum.
     pub fn not_the_file(self) -> Self {
         let said = vec!["the manifest belongs to another file", "Checksum does not match"];
-        self.put(Beside::AsWritten, Some(good().manifest.to_bytes().unwrap()), said)
+        self.put(Beside::AsWritten, Some(good().manifest.to_bytes(None).unwrap()), said)
     }
 
     /// With the manifest made to fit.
     pub fn made_to_fit(self, said: &'static str) -> Self {
         let manifest = fit(&good().manifest, &self.files[0]);
-        self.put(Beside::MadeToFit, Some(manifest.to_bytes().unwrap()), vec![said])
+        self.put(Beside::MadeToFit, Some(manifest.to_bytes(None).unwrap()), vec![said])
     }
 
     fn put(self, beside: Beside, manifest: Option<Vec<u8>>, said: Vec<&'static str>) -> Self {
         let (class, breakage, files) = (self.class, self.breakage, self.files.clone());
-        self.museum.push(Broken { class, breakage, beside, files, manifest, said });
+        let identity = None;
+        self.museum.push(Broken { class, breakage, beside, files, manifest, said, identity });
         self
     }
 }
@@ -123,7 +127,7 @@ pub fn manifest(
     manifest: Vec<u8>,
     said: &'static str,
 ) {
-    assert!(manifest != good().manifest.to_bytes().unwrap(), "{breakage}: nothing is broken");
+    assert!(manifest != good().manifest.to_bytes(None).unwrap(), "{breakage}: nothing is broken");
     museum.push(Broken {
         class: Class::Manifest,
         breakage,
@@ -131,6 +135,7 @@ pub fn manifest(
         files: vec![good().file.clone()],
         manifest: Some(manifest),
         said: vec![said],
+        identity: None,
     });
 }
 
@@ -140,8 +145,8 @@ pub fn fit(manifest: &Manifest, file: &[u8]) -> Manifest {
     let mut dump = Vec::new();
     MultiGzDecoder::new(file).read_to_end(&mut dump).unwrap();
     manifest.dump_bytes = dump.len() as u64;
-    manifest.files[0].bytes = file.len() as u64;
-    manifest.files[0].sha256 = hex::encode(Sha256::digest(file));
+    manifest.outline.files[0].bytes = file.len() as u64;
+    manifest.outline.files[0].sha256 = hex::encode(Sha256::digest(file));
     manifest
 }
 
@@ -158,15 +163,21 @@ pub fn hang(place: &Place, name: &str, file: &[u8], manifest: Option<&[u8]>) {
 impl Exhibit for Broken {
     /// First where no server can be had: what can be told without one must be.
     fn verify(&self, place: &Place) -> Found {
-        let name = good().manifest.name.as_str();
+        let name = good().manifest.outline.name.as_str();
         let mut found = None;
         for file in &self.files {
             hang(place, name, file, self.manifest.as_deref());
             let dead = format!("unix://{}/dead.sock", place.dir().display());
-            let outcome =
-                run(place.verify().args([name, "--engine=docker"]).env("DOCKER_HOST", dead));
+            let verify = || {
+                let mut verify = place.verify();
+                if let Some(key) = self.identity {
+                    verify.args(["--identity", key]);
+                }
+                verify
+            };
+            let outcome = run(verify().args([name, "--engine=docker"]).env("DOCKER_HOST", dead));
             let by_reading = outcome.code == 1;
-            let outcome = if by_reading { outcome } else { run(place.verify().arg(name)) };
+            let outcome = if by_reading { outcome } else { run(verify().arg(name)) };
             let this = Found { outcome, by_reading };
             if self.complaint(&this).is_some() {
                 return this;

@@ -162,7 +162,7 @@ fn replaced(museum: &mut Vec<Broken>) {
         .alone(none)
         .not_the_file();
     bytes(museum, "replaced by a zip archive", b"PK\x03\x04\x14\0\0\0".to_vec()).not_the_file();
-    let manifest = good().manifest.to_bytes().unwrap();
+    let manifest = good().manifest.to_bytes(None).unwrap();
     bytes(museum, "replaced by its manifest", manifest).alone(none).not_the_file();
     let wide: Vec<u8> = good().dump.text().encode_utf16().flat_map(u16::to_le_bytes).collect();
     bytes(

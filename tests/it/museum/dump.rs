@@ -5,6 +5,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use ccc_backup::sealing::Identities;
 use ccc_backup::store::manifest::Manifest;
 use flate2::read::MultiGzDecoder;
 
@@ -32,7 +33,8 @@ pub fn good() -> &'static Good {
         let outcome = Outcome::of(&place.create(unchanged_database()).arg(NAME).output().unwrap());
         assert_eq!(outcome.code, 0, "{outcome}");
         let file = std::fs::read(place.dir().join(NAME)).unwrap();
-        let manifest = Manifest::read(&place.dir().join(NAME)).unwrap().unwrap();
+        let manifest =
+            Manifest::read(&place.dir().join(NAME), &Identities::default()).unwrap().unwrap();
         let mut dump = Vec::new();
         MultiGzDecoder::new(file.as_slice()).read_to_end(&mut dump).unwrap();
         Good { file, dump: Dump(dump), manifest }

@@ -14,8 +14,10 @@ pub struct Healthy {
     /// Whether a manifest lies beside it.
     pub with_manifest: bool,
     name: String,
-    file: Vec<u8>,
-    manifest: Option<Vec<u8>>,
+    /// The file.
+    pub file: Vec<u8>,
+    /// What lies beside it.
+    pub manifest: Option<Vec<u8>>,
     args: Vec<&'static str>,
     /// Words of what has to be said not to be proven.
     not_proven: Vec<&'static str>,
@@ -49,7 +51,7 @@ impl Healthy {
         let manifest = fit(&good().manifest, &file);
         Self {
             with_manifest: true,
-            manifest: Some(manifest.to_bytes().unwrap()),
+            manifest: Some(manifest.to_bytes(None).unwrap()),
             not_proven: Vec::new(),
             ..Self::file(shape, "backup.sql.gz", file)
         }

@@ -16,7 +16,7 @@ pub fn collect(museum: &mut Vec<Broken>) {
 }
 
 fn damaged(museum: &mut Vec<Broken>) {
-    let written = good().manifest.to_bytes().unwrap();
+    let written = good().manifest.to_bytes(None).unwrap();
     let text = String::from_utf8(written.clone()).unwrap();
     let said = "the manifest is damaged";
     let replaced = |from: &str, to: &str| {
@@ -64,16 +64,16 @@ fn damaged(museum: &mut Vec<Broken>) {
 }
 
 fn of_another_backup(museum: &mut Vec<Broken>) {
-    let bytes = |manifest: &Manifest| manifest.to_bytes().unwrap();
+    let bytes = |manifest: &Manifest| manifest.to_bytes(None).unwrap();
     let mut other = fit(&good().manifest, &gzipped(b"another backup"));
-    other.name = "backup_20260113_020000.sql.gz".to_owned();
+    other.outline.name = "backup_20260113_020000.sql.gz".to_owned();
     manifest(
         museum,
         "another backup's manifest",
         bytes(&other),
         "the manifest belongs to another file: it names backup_20260113_020000.sql.gz",
     );
-    other.files[0].bytes = good().manifest.bytes();
+    other.outline.files[0].bytes = good().manifest.outline.bytes();
     manifest(
         museum,
         "the manifest of another backup of the same size",
@@ -91,7 +91,7 @@ fn says_otherwise(museum: &mut Vec<Broken>) {
     let mut put = |breakage: &'static str, change: fn(&mut Manifest), said: &'static str| {
         let mut changed = good().manifest.clone();
         change(&mut changed);
-        manifest(museum, breakage, changed.to_bytes().unwrap(), said);
+        manifest(museum, breakage, changed.to_bytes(None).unwrap(), said);
     };
     put(
         "a manifest that counts a row more",

@@ -12,6 +12,7 @@ mod healthy;
 mod manifests;
 mod meaning;
 mod rows;
+mod sealed;
 mod shapes;
 mod statements;
 mod table;
@@ -25,19 +26,22 @@ use broken::Broken;
 use healthy::Healthy;
 use visit::{Visited, visit};
 
+/// Every broken backup.
+fn broken_backups() -> Vec<Broken> {
+    let mut all = Vec::new();
+    bytes::collect(&mut all);
+    text::collect(&mut all);
+    rows::collect(&mut all);
+    statements::collect(&mut all);
+    meaning::collect(&mut all);
+    manifests::collect(&mut all);
+    all
+}
+
 /// Every broken backup and what came of it.
 fn broken() -> &'static [Visited<Broken>] {
     static VISITED: OnceLock<Vec<Visited<Broken>>> = OnceLock::new();
-    VISITED.get_or_init(|| {
-        let mut all = Vec::new();
-        bytes::collect(&mut all);
-        text::collect(&mut all);
-        rows::collect(&mut all);
-        statements::collect(&mut all);
-        meaning::collect(&mut all);
-        manifests::collect(&mut all);
-        visit(all)
-    })
+    VISITED.get_or_init(|| visit(broken_backups()))
 }
 
 /// Every healthy backup, made once: some belong to the server as a whole.
@@ -72,6 +76,29 @@ fn no_healthy_backup_is_called_bad() {
     let wrong: Vec<String> = healthy().iter().filter_map(Visited::complaint).collect();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), healthy().len(), wrong.join("\n"));
     assert!(healthy().len() >= 25, "{} dumps", healthy().len());
+}
+
+/// One of so many of the sealed half, where not all are meant.
+const ONE_OF: usize = 12;
+
+#[test]
+fn every_broken_backup_is_called_bad_when_it_is_sealed_too() {
+    let sealed = broken_backups().into_iter().filter_map(sealed::broken).enumerate();
+    let sealed = sealed.filter(|(index, _)| is_long() || index % ONE_OF == 0);
+    let visited = visit(sealed.map(|(_, broken)| broken).collect());
+    let wrong: Vec<String> = visited.iter().filter_map(Visited::complaint).collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), visited.len(), wrong.join("\n"));
+    assert!(visited.len() >= 15, "{} backups", visited.len());
+}
+
+#[test]
+fn no_healthy_backup_is_called_bad_when_it_is_sealed() {
+    let sealed = healthy_backups().iter().cloned().filter_map(sealed::healthy).enumerate();
+    let sealed = sealed.filter(|(index, _)| is_long() || index % ONE_OF == 0);
+    let visited = visit(sealed.map(|(_, healthy)| healthy).collect());
+    let wrong: Vec<String> = visited.iter().filter_map(Visited::complaint).collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), visited.len(), wrong.join("\n"));
+    assert!(visited.len() >= 5, "{} backups", visited.len());
 }
 
 /// Healthy backups that do what only a superuser may, which a local server does not let them.

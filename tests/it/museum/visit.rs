@@ -66,7 +66,7 @@ pub fn visit<E: Exhibit>(exhibits: Vec<E>) -> Vec<Visited<E>> {
         for _ in 0..VISITORS {
             scope.spawn(|| {
                 // One place for many runs: each finds what the one before it left behind, if any.
-                let place = Place::new();
+                let place = Place::on_a_lent_server();
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(exhibit) = exhibits.get(index) else { break };

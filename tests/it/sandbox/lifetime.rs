@@ -2,8 +2,8 @@
 
 use ccc_backup::events::Event;
 use ccc_backup::events::Events;
+use ccc_backup::model::locale::Locale;
 use ccc_backup::sandbox;
-use ccc_backup::sandbox::Locale;
 use ccc_backup::sandbox::SandboxError;
 use std::process::Command;
 use std::process::Stdio;

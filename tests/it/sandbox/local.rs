@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ccc_backup::events::Events;
-use ccc_backup::sandbox::{Choice, Locale, Request};
+use ccc_backup::model::locale::Locale;
+use ccc_backup::sandbox::{Choice, Request};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{request, started};

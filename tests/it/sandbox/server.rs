@@ -1,8 +1,8 @@
 //! The server in it: image, settings, storage, locales, and how its end is told.
 
 use ccc_backup::events::Events;
-use ccc_backup::sandbox::Locale;
-use ccc_backup::sandbox::Program;
+use ccc_backup::model::locale::Locale;
+use ccc_backup::process::Program;
 use ccc_backup::sandbox::SandboxError;
 use ccc_backup::sandbox::{self, Request};
 use std::time::Duration;

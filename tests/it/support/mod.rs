@@ -6,6 +6,8 @@
 pub mod docker;
 pub mod dumps;
 pub mod engine;
+pub mod faulty;
+pub mod lending;
 pub mod local;
 pub mod long;
 pub mod mounts;
@@ -13,8 +15,10 @@ pub mod place;
 pub mod proxy;
 pub mod registry;
 pub mod running;
+pub mod s3;
 pub mod slow_disk;
 pub mod source;
+pub mod tls;
 pub mod torture;
 pub mod transcript;
 pub mod twin;
@@ -52,6 +56,10 @@ pub const IMAGE_VARIABLE: &str = "CCC_BACKUP_IMAGE";
 /// the shell that runs the tests has set, and the tests' own image where there is one.
 pub fn clean_environment() -> impl Iterator<Item = (&'static str, String)> {
     let kept = KEPT.into_iter().filter_map(|name| Some((name, std::env::var(name).ok()?)));
+    let kept = kept.map(|(name, value)| match name {
+        "PATH" => (name, source::path(&value)),
+        _ => (name, value),
+    });
     kept.chain(docker::image_if_any().map(|image| (IMAGE_VARIABLE, image.to_owned())))
 }
 

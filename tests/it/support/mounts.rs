@@ -50,7 +50,7 @@ pub fn on_a_disk(
 /// A line of shell for [`on_a_disk`] that hides one of PostgreSQL's programs, wherever it lies.
 pub fn hiding(program: &str) -> String {
     format!(
-        "for one in $(command -v {program}) /usr/lib/postgresql/*/bin/{program}; do \
+        "for one in $(which -a {program}) /usr/lib/postgresql/*/bin/{program}; do \
          mount --bind /dev/null \"$one\"; done"
     )
 }

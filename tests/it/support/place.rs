@@ -10,7 +10,9 @@ use assert_cmd::Command;
 use tempfile::TempDir;
 
 use super::source::{Database, connection};
-use super::{BINARY, IMAGE_VARIABLE, ccc, clean_environment, docker, local, text};
+use super::{
+    BINARY, IMAGE_VARIABLE, ccc, clean_environment, docker, is_long, lending, local, text,
+};
 
 /// See the module.
 pub struct Place {
@@ -18,6 +20,8 @@ pub struct Place {
     /// The name of this test's container; its network and volume begin with it.
     pub container: String,
     needs_docker: bool,
+    /// The engine of its runs, where it is not the one that the surroundings name.
+    lender: Option<&'static lending::Engine>,
 }
 
 impl Place {
@@ -25,6 +29,14 @@ impl Place {
     pub fn new() -> Self {
         docker::image();
         Self::make(true)
+    }
+
+    /// A place for a test of what a dump becomes in a server, and not of the server: for its runs there is one already, see
+    /// [`lending`]. At full length, each has one of its own, which has to come to the same.
+    pub fn on_a_lent_server() -> Self {
+        let mut place = Self::new();
+        place.lender = (!is_long()).then(lending::engine);
+        place
     }
 
     /// A place for a test that starts no container.
@@ -45,7 +57,8 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         // Some tests run the binary, or a server, as another user.
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        Self { dir, container: format!("ccc-it-{}-{count}-", std::process::id()), needs_docker }
+        let container = format!("ccc-it-{}-{count}-", std::process::id());
+        Self { dir, container, needs_docker, lender: None }
     }
 
     /// Its directory, where the binary runs.
@@ -83,6 +96,9 @@ impl Place {
     pub fn ccc(&self) -> Command {
         let mut command = ccc();
         command.current_dir(self.dir());
+        if let Some(lender) = self.lender {
+            command.env("DOCKER_HOST", lender.host());
+        }
         command
     }
 
@@ -150,10 +166,15 @@ impl Place {
         outcome
     }
 
+    fn left(&self) -> Vec<String> {
+        let borrowed = self.lender.map(|lender| lender.left(&self.container));
+        [borrowed.unwrap_or_default(), docker::left(&self.container)].concat()
+    }
+
     /// Fails when a container, network, volume or local server of this test is there.
     pub fn assert_nothing_left(&self) {
         if self.needs_docker {
-            assert_eq!(docker::left(&self.container), Vec::<String>::new());
+            assert_eq!(self.left(), Vec::<String>::new());
         }
         assert_eq!(local::left(&self.container), Vec::<PathBuf>::new());
     }
@@ -164,7 +185,7 @@ impl Drop for Place {
         if !self.needs_docker {
             return;
         }
-        let left = docker::left(&self.container);
+        let left = self.left();
         docker::remove(&left);
         if !std::thread::panicking() {
             assert_eq!(left, Vec::<String>::new(), "left behind");

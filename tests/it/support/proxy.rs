@@ -48,7 +48,7 @@ impl Proxy {
         let listener = UnixListener::bind(&socket).unwrap();
         listener.set_nonblocking(true).unwrap();
         Self::serve(At::Socket(socket), move || {
-            Some((listener.accept().ok()?.0, UnixStream::connect(engine()).unwrap()))
+            Some((listener.accept().ok()?.0, UnixStream::connect(engine_socket()).unwrap()))
         })
     }
 
@@ -207,7 +207,7 @@ fn contains(bytes: &[u8], words: &str) -> bool {
 }
 
 /// The socket of the engine that the tests use.
-fn engine() -> PathBuf {
+pub fn engine_socket() -> PathBuf {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
     host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock").into()
 }

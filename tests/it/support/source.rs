@@ -23,6 +23,8 @@ pub struct Source {
     pub port: u16,
     /// The password of its superuser `postgres`.
     pub password: String,
+    /// Where its data and its socket are.
+    pub dir: PathBuf,
     // The server ends with this pipe, and the pipe ends with this process, whatever ends it.
     _stdin: ChildStdin,
     _script: Child,
@@ -41,11 +43,25 @@ pub fn source() -> &'static Source {
 impl Source {
     /// Another server than the one that the tests share.
     pub fn start() -> Self {
-        Self::with_locales("")
+        Self::with("", "")
     }
 
     /// Another server, which has these locales beside the system's.
     pub fn with_locales(locales: &str) -> Self {
+        Self::with("SOURCE_LOCALES", locales)
+    }
+
+    /// Another server, which waits for what a primary sends it, and takes no writes.
+    pub fn standby() -> Self {
+        Self::with("SOURCE_STANDBY", "yes")
+    }
+
+    /// Another server, with these lines in its configuration.
+    pub fn with_settings(settings: &str) -> Self {
+        Self::with("SOURCE_SETTINGS", settings)
+    }
+
+    fn with(variable: &str, value: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let port = free_port();
@@ -57,7 +73,7 @@ impl Source {
             .arg(&dir)
             .arg(port.to_string())
             .env("SOURCE_PASSWORD", &password)
-            .env("SOURCE_LOCALES", locales)
+            .envs([(variable, value)].into_iter().filter(|(name, _)| !name.is_empty()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -69,7 +85,7 @@ impl Source {
             let output = script.wait_with_output().unwrap();
             panic!("the source server did not start: {}", text(&output.stderr));
         }
-        Self { port, password, _stdin: script.stdin.take().unwrap(), _script: script }
+        Self { port, password, dir, _stdin: script.stdin.take().unwrap(), _script: script }
     }
 
     fn make_template(&self) {
@@ -207,12 +223,19 @@ impl Drop for Lock<'_> {
     }
 }
 
-/// Where one of PostgreSQL's client programs is: on the PATH, else in Debian's directory.
+/// Where Debian has the programs themselves. Those on its `PATH` are a script in Perl, which looks for them first: it takes
+/// twice as long as they do.
+const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
+
+/// The search path for a run: the programs themselves before whatever else is called so.
+pub fn path(path: &str) -> String {
+    if Path::new(PROGRAMS).is_dir() { format!("{PROGRAMS}:{path}") } else { path.to_owned() }
+}
+
+/// Where one of PostgreSQL's client programs is.
 pub fn client(program: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let debian = Path::new("/usr/lib/postgresql/15/bin").to_owned();
+    let path = path(&std::env::var("PATH").unwrap_or_default());
     std::env::split_paths(&path)
-        .chain([debian])
         .map(|dir| dir.join(program))
         .find(|file| file.is_file())
         .unwrap_or_else(|| panic!("{program} is missing: infra/setup.sh installs it"))

@@ -56,8 +56,16 @@ fn piece() -> impl Strategy<Value = String> {
         .prop_map(str::to_owned),
         (prop::sample::select(vec!["", "U&", "N", "ab", "e$"]), inside())
             .prop_map(|(prefix, text)| format!("{prefix}'{}''{text}'", text)),
-        (prop::sample::select(vec!["E", "e", "1-E"]), inside())
-            .prop_map(|(prefix, text)| format!("{prefix}'{}\\''''", text.replace('\\', "\\\\"))),
+        // A literal after a newline would continue this one, by its rules for backslashes: only where that is meant.
+        (
+            prop::sample::select(vec!["E", "e", "1-E"]),
+            inside(),
+            prop::sample::select(vec!["", "\n'\\''", " --'\n '\\''"]),
+        )
+            .prop_map(|(prefix, text, continued)| {
+                let text = text.replace('\\', "\\\\");
+                format!("{prefix}'{text}\\''''{continued} ||")
+            }),
         inside().prop_map(|text| format!("\"{text}\"\"{text}\"")),
         inside().prop_map(|text| format!("$tag${text}$tag$")),
         inside().prop_map(|text| format!("$${}$$", text.replace('$', "."))),

@@ -1,0 +1,162 @@
+//! The last step: checks the restored databases, the application's tables first, then everything against
+//! the backup.
+
+use std::time::Instant;
+
+use super::context::Context;
+use super::database::{Checking, RestoredDatabase};
+use super::findings::{Notes, Step};
+use super::kind::Expectations;
+use super::obstacles::{cut_short, interrupted};
+use super::restoring::Restored;
+use super::server::Server;
+use super::tables;
+use super::watching::lost;
+use super::{large_objects, sequences};
+use crate::checks::{self, CheckError, migrations, presence, soundness};
+use crate::config::Migrations;
+use crate::dump::contents::{Contents, DatabaseContents};
+use crate::events::Event;
+use crate::model::contents::Table;
+use crate::model::outcome::{Obstacle, Section, Status};
+use crate::pg::Session;
+
+/// Runs the checks on the restored databases.
+pub(in crate::commands) async fn check(
+    cx: Context<'_>,
+    expected: &Expectations<'_>,
+    server: &Server,
+    restored: &Restored,
+) -> Step<()> {
+    let mut notes = Notes::new(cx.events);
+    let clock = Instant::now();
+    let database = match server.database() {
+        Some(_) => None,
+        None => applications_database(cx, expected.contents),
+    };
+    let database = database.unwrap_or_else(|| restored.database.clone());
+    notes.findings.facts.database = Some(database.clone());
+    let without_rows = expected.is_schema_alone && cx.may_be_without_rows();
+    let checking = Checking { cx, expected, server, without_rows };
+    let checked = tokio::select! {
+        biased;
+        () = cx.stop.token().cancelled() => {
+            return notes.end(Err(interrupted(cx.stop)));
+        }
+        checked = check_all(&checking, &restored.database, &database, &mut notes) => checked,
+        why = lost(server.connect_info()) => Err(CheckError::lost(why)),
+    };
+    notes.phase("checks", clock.elapsed());
+    let outcome: Result<_, Obstacle> = match checked {
+        Ok(()) => Ok(Some(())),
+        Err(error) => Err(cut_short(server, &error).await),
+    };
+    notes.end(outcome)
+}
+
+/// Of the databases that a dump makes by itself, the one with the application's tables, else the
+/// last one that holds anything.
+fn applications_database(cx: Context<'_>, contents: &Contents) -> Option<String> {
+    let is_apps = |table: &Table| cx.proof.tables.iter().any(|of| of.name == table.name);
+    let name = |database: &DatabaseContents| database.name.clone();
+    let apps = contents.databases().find(|database| database.tables.iter().any(is_apps));
+    apps.or(contents.databases().last()).and_then(name)
+}
+
+/// All checks, in the order of the report: of the database that the restore `begun` in, unless the dump
+/// names others; those of the application in `database`.
+async fn check_all(
+    checking: &Checking<'_>,
+    begun: &str,
+    database: &str,
+    notes: &mut Notes<'_>,
+) -> Result<(), CheckError> {
+    let (events, contents) = (checking.cx.events, checking.expected.contents);
+    let server = checking.server.connect_info();
+    let session = server.database(database).connect().await;
+    application(checking, &session.map_err(|error| CheckError::of(&error))?, notes).await?;
+    events.emit(Event::SectionStarted(Section::Contents));
+    let several = contents.databases().count() > 1;
+    for dump in contents.databases() {
+        // One that others use has its own name.
+        let name = dump.name.as_deref().filter(|_| checking.server.database().is_none());
+        let name = name.unwrap_or(begun);
+        notes.about = several.then(|| name.to_owned());
+        let database = RestoredDatabase::open(checking, server.database(name), dump).await?;
+        against_the_backup(checking, &database, notes).await?;
+    }
+    notes.about = None;
+    if checking.expected.is_schema_alone {
+        notes.check(presence::judge(checking.without_rows));
+    }
+    note_not_proven(checking, notes);
+    Ok(())
+}
+
+/// The application's checks, section by section, in the order of the report.
+async fn application(
+    checking: &Checking<'_>,
+    session: &Session,
+    notes: &mut Notes<'_>,
+) -> Result<(), CheckError> {
+    let Context { proof, events, .. } = checking.cx;
+    let tables = &proof.tables;
+    if !tables.is_empty() {
+        events.emit(Event::SectionStarted(Section::Schema));
+    }
+    let mut found = Vec::new();
+    for table in tables {
+        found.push(checks::schema::check(session, table).await?);
+    }
+    let missing = found.iter().filter(|check| check.status == Status::Failed).count();
+    found.into_iter().for_each(|check| notes.check(check));
+    if proof.tables_are_cccs && missing == tables.len() {
+        let other = "none of CCC's tables is there: for another database, name its tables in \
+                     ccc-backup.toml ([checks] tables)";
+        notes.warn(other.to_owned());
+    }
+    if tables.iter().any(|table| table.counted) {
+        events.emit(Event::SectionStarted(Section::Data));
+    }
+    for table in tables.iter().filter(|table| table.counted) {
+        notes.check(checks::data::check(session, table).await?);
+    }
+    if proof.migrations == Migrations::Alembic && !checking.without_rows {
+        events.emit(Event::SectionStarted(Section::Migrations));
+        notes.check(migrations::check(session).await?);
+    }
+    Ok(())
+}
+
+/// What was restored against the dump, and against the manifest where there is one.
+async fn against_the_backup(
+    checking: &Checking<'_>,
+    database: &RestoredDatabase<'_>,
+    notes: &mut Notes<'_>,
+) -> Result<(), CheckError> {
+    let session = &database.session;
+    let added = tables::check(database, notes).await?;
+    sequences::check(database, &added, notes).await?;
+    large_objects::check(database, notes).await?;
+    let manifest = checking.cx.manifest;
+    let known = manifest.and_then(|manifest| manifest.source.unsound.as_deref());
+    notes.check(soundness::check(session, known, !checking.without_rows).await?);
+    if let Some(recorded) = manifest.and_then(|of| of.contents.revision.as_deref()) {
+        let restored = migrations::revisions(session).await?.unwrap_or_default().join(", ");
+        notes.check(migrations::judge_recorded(&restored, recorded));
+    }
+    Ok(())
+}
+
+/// What the checks do not cover.
+fn note_not_proven(checking: &Checking<'_>, notes: &mut Notes<'_>) {
+    if !checking.cx.proof.content {
+        notes.not_proven("contents of the restored rows: left out by --no-content");
+    }
+    if checking.without_rows {
+        notes.not_proven("rows: the backup is meant to have none");
+    }
+    if checking.expected.contents.inserts > 0 {
+        notes.not_proven("rows and contents in INSERT statements that are not understood");
+    }
+}

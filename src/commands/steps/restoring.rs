@@ -1,0 +1,150 @@
+//! The third step: restores the backup into a new database of the sandbox, and says what follows from how
+//! that ended.
+
+use std::time::{Duration, Instant};
+
+use super::context::Context;
+use super::findings::{Notes, Step};
+use super::kind::{Attempted, Examined, Kind};
+use super::obstacles::{changed, no_server, obstacle, unless_stopped};
+use super::server::Server;
+use super::target::{Target, database_for};
+use super::{again, collation, expecting, lacking};
+use crate::checks::restore_time;
+use crate::events::{Event, Work};
+use crate::model::outcome::{Defect, Obstacle, RESTORE, Section};
+use crate::restore::tolerate::Rule;
+use crate::restore::{self, MOST_ERRORS, advice};
+
+/// A backup that was restored, well or not.
+#[derive(Debug)]
+pub(in crate::commands) struct Restored {
+    /// The database that it began in.
+    pub database: String,
+}
+
+/// Restores the backup.
+pub(in crate::commands) async fn restore<K: Kind>(
+    cx: Context<'_>,
+    kind: &K,
+    examined: &Examined<K::Places>,
+    server: &mut Server,
+) -> Step<Restored> {
+    let mut notes = Notes::new(cx.events);
+    let outcome = restored(cx, kind, examined, server, &mut notes).await;
+    notes.end(outcome.map(Some))
+}
+
+async fn restored<K: Kind>(
+    cx: Context<'_>,
+    kind: &K,
+    examined: &Examined<K::Places>,
+    server: &mut Server,
+    notes: &mut Notes<'_>,
+) -> Result<Restored, Obstacle> {
+    let dump = &examined.dump;
+    let contents = &dump.contents;
+    if let Some(unsupported) = &contents.unsupported {
+        return Err(obstacle(unsupported, unsupported.hint()));
+    }
+    // A dump of the globals alone connects to nothing, and changes roles all the same.
+    if (contents.connects() || dump.facts.cluster)
+        && let Err(error) = unless_stopped(cx.stop, server.leave_postgres_alone()).await?
+    {
+        return Err(no_server(&error, cx.stop));
+    }
+    let database = database_for(server, contents);
+    notes.findings.facts.database = Some(database.clone());
+    let target = Target { cx, server, dump, database: &database };
+    let has_c_for_locale = unless_stopped(cx.stop, target.make(notes)).await??;
+    if let Some(time) = expecting::restore_time(cx) {
+        cx.events.emit(Event::Expected(Work::Restoring, time));
+    }
+    let clock = Instant::now();
+    let attempted = kind.restore(target, &examined.places, notes).await;
+    let took = clock.elapsed();
+    notes.phase(RESTORE, took);
+    let ended = judge(target, has_c_for_locale, attempted, notes).await;
+    judge_time(cx, took, notes);
+    ended.map(|()| Restored { database })
+}
+
+/// What follows from a restore that ended so. What the server refused until then is proof, whatever
+/// cut the restore short.
+async fn judge(
+    target: Target<'_>,
+    has_c_for_locale: bool,
+    (restored, ended): Attempted,
+    notes: &mut Notes<'_>,
+) -> Result<(), Obstacle> {
+    let Context { stop, backup, .. } = target.cx;
+    let untold = restored.errors.is_empty();
+    // Of what the server lacks, there may be more than is worth trying.
+    let lacks_much = untold && restored.refusals() >= MOST_ERRORS;
+    let ended = ended.or_else(|obstacle| if lacks_much { Ok(()) } else { Err(obstacle) });
+    // Of a run that was stopped and has nothing to tell, the disk, which may be what does not
+    // answer, is not asked.
+    let asks = !(untold && stop.token().is_cancelled());
+    match ended {
+        Err(_) if asks && backup.has_changed() => Err(changed()),
+        Err(obstacle) if untold => Err(obstacle),
+        ended => {
+            let judged = judge_refusals(target, has_c_for_locale, &restored, notes).await;
+            judged.and(ended)
+        }
+    }
+}
+
+/// Notes what the restore found.
+async fn judge_refusals(
+    target: Target<'_>,
+    mut has_c_for_locale: bool,
+    restored: &restore::Restored,
+    notes: &mut Notes<'_>,
+) -> Result<(), Obstacle> {
+    let Context { events, backup, .. } = target.cx;
+    let is_bad = restored.unsound.is_some() || restored.is_in_doubt();
+    if is_bad && backup.has_changed() {
+        return Err(changed());
+    }
+    let lacking = restored.lacking.iter().map(|lacking| &lacking.failure);
+    let refused = restored.errors.iter().chain(lacking);
+    let errors: Vec<String> = refused.map(ToString::to_string).collect();
+    let tolerated = restored.tolerated.values().sum();
+    events.emit(Event::RestoreFinished { errors, tolerated });
+    let passed_over = restored.tolerated.iter().map(|(rule, count)| format!("{count} × {rule}"));
+    notes.findings.warnings.extend(passed_over);
+    if restored.tolerated.contains_key(&Rule::LocaleReplaced) {
+        has_c_for_locale = true;
+        events.emit(Event::Warning(collation::REPLACED.to_owned()));
+    }
+    if let Some(unsound) = &restored.unsound {
+        notes.defect(Defect { cause: unsound.to_string(), hint: None });
+    }
+    let lacks = lacking::obstacle_of(restored, target.described());
+    let weighed = collation::weigh(target, has_c_for_locale, &restored.errors).await;
+    if let Some(first) = weighed.proof {
+        let cause = again::first_line(&first.to_string());
+        let cause = format!("restore error: {cause}");
+        if !target.server.is_ours_alone() {
+            // What another server refuses may be its own doing.
+            let hint = "`ccc-backup verify` tells whether the backup is to blame; --log-file FILE \
+                        keeps every error";
+            return Err(obstacle(&cause, hint));
+        }
+        let hint = format!("{}; --log-file FILE keeps every error", advice::advice(first));
+        notes.defect(Defect::new(cause, hint));
+    } else if let Some(obstacle) = lacks.or(weighed.obstacle) {
+        return Err(obstacle);
+    }
+    notes.findings.facts.restored = !is_bad;
+    Ok(())
+}
+
+/// Holds the restore to the time that it may take.
+fn judge_time(cx: Context<'_>, took: Duration, notes: &mut Notes<'_>) {
+    let Some(allowed) = cx.proof.rto else { return };
+    cx.events.emit(Event::SectionStarted(Section::Restore));
+    let restored = notes.findings.facts.restored;
+    notes.check(restore_time::judge(took, allowed, restored));
+}

@@ -1,0 +1,128 @@
+//! How a database is reached, from flags and environment: for who makes backups of it and who restores
+//! into it.
+
+use std::path::Path;
+
+use super::{Environment, SettingsError};
+use crate::libpq::settings::ConnectSettings;
+use crate::libpq::url::parse_database_url;
+use crate::model::secret::Secret;
+use crate::pg::Target;
+use crate::store::place::Place;
+
+/// Each part of the connection is taken from the first that has it: `flags`, the URL of the flag
+/// `url_flag`, `DB_*`, `DATABASE_URL`, libpq's own environment, the defaults.
+///
+/// # Errors
+/// When a URL cannot be understood, or stands where a name belongs.
+pub(super) fn resolve(
+    flags: ConnectSettings,
+    url_flag: (&str, Option<&str>),
+    output: Option<&Path>,
+    environment: Environment,
+) -> Result<ConnectSettings, SettingsError> {
+    let db = ConnectSettings {
+        host: environment("DB_HOST"),
+        port: environment("DB_PORT"),
+        dbname: environment("DB_NAME"),
+        username: environment("DB_USER"),
+        password: environment("DB_PASSWORD").map(Secret::new),
+        ..ConnectSettings::default()
+    };
+    let (flag, given) = url_flag;
+    let source = flags
+        .or(url(given.map(str::to_owned), flag)?)
+        .or(db)
+        .or(url(environment("DATABASE_URL"), "DATABASE_URL")?);
+    let source = or_defaults(source, environment);
+    check_places(output, flag, &source)?;
+    check_port(source.port.as_deref())?;
+    Ok(source)
+}
+
+/// What is worth a word before the work.
+pub(super) fn warnings(source: &ConnectSettings) -> Vec<String> {
+    let warning = |name: &String| {
+        format!("the URL's parameter {name} is not one of libpq's and was left out")
+    };
+    source.ignored.iter().map(warning).collect()
+}
+
+/// A URL or connection string where a name belongs would be shown, and may hold a password.
+fn check_places(
+    output: Option<&Path>,
+    flag: &str,
+    source: &ConnectSettings,
+) -> Result<(), SettingsError> {
+    let is_place = |path: &&Path| matches!(Place::of(path), Ok(Place::Objects(_)));
+    let output = output.filter(|path| !is_place(path)).map(Path::to_string_lossy);
+    let places = [
+        ("OUTPUT", output.as_deref()),
+        ("the host", source.host.as_deref()),
+        ("the name of the database", source.dbname.as_deref()),
+        ("the name of the user", source.username.as_deref()),
+    ];
+    let connects = |text: &str| text.contains("://") || text.contains("password=");
+    match places.iter().find(|(_, text)| text.is_some_and(connects)) {
+        None => Ok(()),
+        Some((place, _)) => Err(SettingsError {
+            message: format!("{place} is a URL or a connection string"),
+            hint: format!("give a URL by {flag} or DATABASE_URL, and the password by DB_PASSWORD"),
+        }),
+    }
+}
+
+/// A port is a number; several hosts have several, separated by commas.
+fn check_port(port: Option<&str>) -> Result<(), SettingsError> {
+    let numbers = |ports: &str| {
+        ports.split(',').all(|port| port.is_empty() || port.trim().parse::<u16>().is_ok())
+    };
+    match port.filter(|port| !numbers(port)) {
+        None => Ok(()),
+        Some(port) => Err(SettingsError {
+            message: format!("the port {port} is not a number from 1 to 65535"),
+            hint: "check --port, DB_PORT, DATABASE_URL and PGPORT; PostgreSQL's own is 5432"
+                .to_owned(),
+        }),
+    }
+}
+
+fn url(text: Option<String>, from: &str) -> Result<ConnectSettings, SettingsError> {
+    let Some(text) = text else { return Ok(ConnectSettings::default()) };
+    parse_database_url(&text).map_err(|error| SettingsError {
+        message: format!("{from}: {error}"),
+        hint: error.hint().unwrap_or_default(),
+    })
+}
+
+/// The defaults, where neither we nor libpq's environment say anything. A libpq service says
+/// everything by itself.
+fn or_defaults(source: ConnectSettings, environment: Environment) -> ConnectSettings {
+    if environment("PGSERVICE").is_some() || source.parameters.contains_key("service") {
+        return source;
+    }
+    let default = |variable: &str, value: &str| {
+        Some(environment(variable).unwrap_or_else(|| value.to_owned()))
+    };
+    let hostaddr = environment("PGHOSTADDR")
+        .or_else(|| source.parameters.get("hostaddr").map(|address| address.expose().to_owned()));
+    source.or(ConnectSettings {
+        host: default("PGHOST", hostaddr.as_deref().unwrap_or("localhost")),
+        port: default("PGPORT", "5432"),
+        dbname: default("PGDATABASE", "content_creation_crew"),
+        username: default("PGUSER", "postgres"),
+        ..ConnectSettings::default()
+    })
+}
+
+/// How the server is connected to by ourselves.
+///
+/// # Errors
+/// When the settings ask for what our own connections cannot do.
+pub(super) fn target(
+    source: &ConnectSettings,
+    environment: Environment,
+) -> Result<Target, SettingsError> {
+    Target::resolve(source, environment)
+        .map_err(|error| SettingsError { message: error.to_string(), hint: error.hint() })
+}

@@ -1,0 +1,186 @@
+//! Settings of backups that go through pipes: standard input and output, and commands of the operator's.
+
+use std::path::{Path, PathBuf};
+
+use super::SettingsError;
+use crate::cli::{CreateArgs, FromArgs};
+use crate::model::format::Format;
+use crate::model::named_command::{NamedCommand, is_plain_name};
+
+/// What stands for standard input or output.
+const PIPE: &str = "-";
+/// What says that there is no manifest.
+const NONE: &str = "none";
+/// What a backup is called that came through standard input.
+const STDIN: &str = "stdin";
+
+/// A backup that comes through a pipe.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// What brings it; without, it comes on standard input.
+    pub command: Option<NamedCommand>,
+    /// What it is called.
+    pub name: String,
+    /// Where its manifest is.
+    pub manifest: Manifest,
+    /// The directory of its private copy.
+    pub spool: PathBuf,
+}
+
+/// A backup that goes through a pipe.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// What stores it; without, it goes to standard output.
+    pub command: Option<NamedCommand>,
+    /// Where its manifest goes.
+    pub manifest: Manifest,
+}
+
+/// Where the manifest is of what goes through a pipe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Manifest {
+    /// There is none.
+    Nowhere,
+    /// In a file of this machine.
+    File(PathBuf),
+    /// The command has it, too.
+    ByCommand,
+}
+
+/// Whether it stands for standard input or output.
+pub(super) fn is_pipe(path: &Path) -> bool {
+    path == Path::new(PIPE)
+}
+
+fn refused<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, SettingsError> {
+    Err(SettingsError { message: message.into(), hint: hint.into() })
+}
+
+/// The name of a backup that stands in a command.
+fn plain_name(name: &Path) -> Result<String, SettingsError> {
+    match name.to_str().filter(|name| is_plain_name(name)) {
+        Some(name) => Ok(name.to_owned()),
+        None => refused(
+            format!(
+                "{name:?} cannot stand for {{name}} in a command: a shell may read it otherwise"
+            ),
+            "take a name of letters, digits and ._-+=@,:/ which does not begin with -",
+        ),
+    }
+}
+
+fn command(words: Option<&str>) -> Result<Option<NamedCommand>, SettingsError> {
+    match words {
+        Some(words) if words.trim().is_empty() => {
+            refused("the command is empty", "name one, such as 'rclone cat remote:path/{name}'")
+        }
+        words => Ok(words.map(NamedCommand::new)),
+    }
+}
+
+/// Resolves where a backup comes from; `None` where it is a file of this machine.
+///
+/// # Errors
+/// When that makes no sense.
+pub(super) fn incoming(
+    args: &FromArgs,
+    file: Option<&Path>,
+) -> Result<Option<Incoming>, SettingsError> {
+    let is_stdin = file.is_some_and(is_pipe);
+    let command = command(args.from_command.as_deref())?;
+    let name = match (&command, file) {
+        (Some(_), _) if is_stdin => {
+            return refused(
+                "--from-command brings the backup, and - is standard input",
+                "name the backup that {name} stands for, or leave --from-command out",
+            );
+        }
+        (Some(_), Some(file)) => plain_name(file)?,
+        _ if is_stdin => STDIN.to_owned(),
+        _ => {
+            let alone =
+                [("--manifest", args.manifest.is_some()), ("--spool", args.spool.is_some())];
+            let given = alone.iter().find(|(_, is_given)| *is_given);
+            return match given {
+                None => Ok(None),
+                Some((flag, _)) => refused(
+                    format!("{flag} is of backups that come through a pipe"),
+                    format!("leave {flag} out, or take - (standard input) or --from-command"),
+                ),
+            };
+        }
+    };
+    let by_command = command.as_ref().is_some_and(NamedCommand::takes_name);
+    let manifest = match &args.manifest {
+        Some(none) if none == Path::new(NONE) => Manifest::Nowhere,
+        Some(file) => Manifest::File(file.clone()),
+        None if by_command => Manifest::ByCommand,
+        None => Manifest::Nowhere,
+    };
+    let spool = args.spool.clone().unwrap_or_else(std::env::temp_dir);
+    Ok(Some(Incoming { command, name, manifest, spool }))
+}
+
+/// Resolves where a new backup goes; `None` where it becomes a file of this machine.
+///
+/// # Errors
+/// When that makes no sense.
+pub(super) fn outgoing(
+    args: &CreateArgs,
+    format: Format,
+    is_signed: bool,
+) -> Result<Option<Outgoing>, SettingsError> {
+    let is_stdout = args.is_to_stdout();
+    let command = command(args.to.to_command.as_deref())?;
+    if command.is_none() && !is_stdout {
+        return match &args.to.manifest {
+            None => Ok(None),
+            Some(_) => refused(
+                "--manifest is of backups that go through a pipe: of others, it stands beside the backup",
+                "leave --manifest out, or take - (standard output) or --to-command",
+            ),
+        };
+    }
+    if command.is_some() && is_stdout {
+        return refused(
+            "--to-command stores the backup, and - is standard output",
+            "name the backup that {name} stands for, or leave one of them out",
+        );
+    }
+    if let (Some(_), Some(output)) = (&command, &args.output) {
+        plain_name(output)?;
+    }
+    refuse_in_pipe(args, format)?;
+    let by_command = command.as_ref().is_some_and(NamedCommand::takes_name);
+    let manifest = match &args.to.manifest {
+        Some(file) => Manifest::File(file.clone()),
+        None if by_command => Manifest::ByCommand,
+        None => Manifest::Nowhere,
+    };
+    if manifest == Manifest::Nowhere && is_signed {
+        return refused(
+            "what is signed is the manifest, and this backup would have none",
+            "name a file for it: --manifest FILE",
+        );
+    }
+    Ok(Some(Outgoing { command, manifest }))
+}
+
+/// What does not go through a pipe.
+fn refuse_in_pipe(args: &CreateArgs, format: Format) -> Result<(), SettingsError> {
+    match format {
+        Format::Directory => refused(
+            "a directory is many files, and a pipe holds one",
+            "take --format plain or custom",
+        ),
+        Format::Tar => refused(
+            "the format tar does not go through a pipe: pg_dump puts the rows of each table into a file on its way",
+            "take --format plain or custom",
+        ),
+        _ if args.globals => refused(
+            "--globals writes a second file, and a pipe holds one",
+            "leave --globals out, and store what pg_dumpall --globals-only writes beside the backup",
+        ),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,305 @@
+//! A bucket: what can be asked of it and done in it, each call to its end.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, TryStreamExt};
+use object_store::aws::AmazonS3;
+use object_store::path::Path as Key;
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
+
+use super::beginning::{self, Stores};
+use super::error::{Kind, ObjectError};
+use super::runtime;
+use crate::store::place::ObjectUrl;
+
+/// Buckets that were opened: each has its connections, which are used again.
+static OPEN: Mutex<Option<HashMap<(&'static str, String), Bucket>>> = Mutex::new(None);
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    stores: Arc<Stores>,
+}
+
+/// An object as a place tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Where it is.
+    pub url: ObjectUrl,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// When it was written.
+    pub modified: DateTime<Utc>,
+    /// What tells it from another one of its name.
+    pub e_tag: Option<String>,
+}
+
+impl Object {
+    /// Whether it is another one than it was. A list tells of parts of a second and an answer does not.
+    pub(super) fn is_other(&self, now: &Self) -> bool {
+        let tagged = self.e_tag.is_some() && now.e_tag.is_some();
+        let (before, after) = (self.modified.timestamp(), now.modified.timestamp());
+        self.bytes != now.bytes || if tagged { self.e_tag != now.e_tag } else { before != after }
+    }
+}
+
+/// How an object is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// Only where there is none.
+    New,
+    /// In the place of what is there.
+    Anew,
+}
+
+impl Bucket {
+    /// The bucket of a URL.
+    ///
+    /// # Errors
+    /// When the environment's settings make no sense.
+    pub fn of(url: &ObjectUrl) -> Result<Self, ObjectError> {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = open.get_or_insert_default();
+        let name = (url.scheme.name(), url.bucket.clone());
+        if let Some(bucket) = known.get(&name) {
+            return Ok(bucket.clone());
+        }
+        let handle = runtime::handle().map_err(|error| ObjectError::system(url, &error))?;
+        // The client notes which runtime it is made in.
+        let _entered = handle.enter();
+        let bucket = Self { stores: Arc::new(beginning::stores(url)?) };
+        known.insert(name, bucket.clone());
+        Ok(bucket)
+    }
+
+    /// One over a store that a test made.
+    #[cfg(test)]
+    pub(in crate::store) fn over(store: Arc<dyn ObjectStore>) -> Self {
+        Self { stores: Arc::new(Stores { reading: Arc::clone(&store), writing: store, s3: None }) }
+    }
+
+    pub(super) fn writing(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.stores.writing)
+    }
+
+    pub(super) fn s3(&self) -> Option<Arc<AmazonS3>> {
+        self.stores.s3.clone()
+    }
+
+    /// What is known of an object; `None` where there is none.
+    ///
+    /// # Errors
+    /// What the place answers.
+    pub fn look_at(&self, url: &ObjectUrl) -> Result<Option<Object>, ObjectError> {
+        let (store, key) = (Arc::clone(&self.stores.reading), key(url)?);
+        let answer = wait(url, async move { store.head(&key).await })?;
+        match answer {
+            Ok(meta) => Ok(Some(object(url, &meta))),
+            Err(error) => match ObjectError::of(url, &error) {
+                error if error.kind == Kind::Missing => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Bytes of an object, from byte `at` on, if it is still that one.
+    ///
+    /// # Errors
+    /// What the place answers; [`Kind::Changed`] and [`Kind::Missing`] where it is not.
+    pub fn read(&self, object: &Object, at: u64, bytes: u64) -> Result<Bytes, ObjectError> {
+        let url = &object.url;
+        wait(url, self.reading(object, at, bytes)?)?
+    }
+
+    /// The same, to be waited for elsewhere.
+    pub(super) fn reading(
+        &self,
+        object: &Object,
+        at: u64,
+        bytes: u64,
+    ) -> Result<impl Future<Output = Result<Bytes, ObjectError>> + Send + 'static, ObjectError>
+    {
+        let (store, key, url) =
+            (Arc::clone(&self.stores.reading), key(&object.url)?, object.url.clone());
+        let end = at.saturating_add(bytes).min(object.bytes);
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(at..end)),
+            if_match: object.e_tag.clone(),
+            ..GetOptions::default()
+        };
+        let was = object.clone();
+        Ok(async move {
+            let failed = |error| ObjectError::of(&url, &error);
+            let answer = store.get_opts(&key, options).await.map_err(failed)?;
+            let is_other = was.is_other(&self::object(&url, &answer.meta));
+            let read = answer.bytes().await.map_err(failed)?;
+            if is_other {
+                return Err(ObjectError::changed(&url));
+            }
+            if read.len() as u64 != end - at {
+                let cause = "the answer is cut";
+                return Err(ObjectError::trouble(
+                    &url,
+                    cause,
+                    "run it again, and check the network",
+                ));
+            }
+            Ok(read)
+        })
+    }
+
+    /// All of a small object; `None` where there is none.
+    ///
+    /// # Errors
+    /// What the place answers; [`Kind::Trouble`] where it has more than `most` bytes.
+    pub fn read_whole(&self, url: &ObjectUrl, most: u64) -> Result<Option<Bytes>, ObjectError> {
+        let (store, of) = (Arc::clone(&self.stores.reading), url.clone());
+        wait(url, async move { read_small(&*store, &of, most).await })?
+    }
+
+    /// All of several small objects, many at a time, in their order; `None` for each that there is none of.
+    ///
+    /// # Errors
+    /// What the place answers.
+    pub fn read_all(
+        &self,
+        urls: &[ObjectUrl],
+        most: u64,
+    ) -> Result<Vec<Option<Bytes>>, ObjectError> {
+        const AT_A_TIME: usize = 16;
+        let Some(first) = urls.first() else { return Ok(Vec::new()) };
+        let (store, of) = (Arc::clone(&self.stores.reading), urls.to_vec());
+        wait(first, async move {
+            let read = futures_util::stream::iter(of).map(|url| {
+                let store = Arc::clone(&store);
+                async move { read_small(&*store, &url, most).await }
+            });
+            read.buffered(AT_A_TIME).try_collect().await
+        })?
+    }
+
+    /// Puts a small object.
+    ///
+    /// # Errors
+    /// What the place answers; [`Kind::Exists`] where it is to be new and is not.
+    pub fn put(&self, url: &ObjectUrl, bytes: Bytes, how: Put) -> Result<(), ObjectError> {
+        let (store, key) = (self.writing(), key(url)?);
+        let mode = match how {
+            Put::New => PutMode::Create,
+            Put::Anew => PutMode::Overwrite,
+        };
+        let sent = bytes.clone();
+        let answer =
+            wait(url, async move { store.put_opts(&key, sent.into(), mode.into()).await })?;
+        match answer.map_err(|error| ObjectError::of(url, &error)) {
+            Ok(_) => Ok(()),
+            // Sent twice, because the first answer was lost: then it is ours that is there.
+            Err(error) if error.kind == Kind::Exists && self.holds(url, &bytes) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn holds(&self, url: &ObjectUrl, bytes: &Bytes) -> bool {
+        let there = self.read_whole(url, bytes.len() as u64);
+        there.is_ok_and(|there| there.as_ref() == Some(bytes))
+    }
+
+    /// Removes an object; that it is gone already is no error.
+    ///
+    /// # Errors
+    /// What the place answers; [`Kind::Locked`] where object lock keeps it.
+    pub fn remove(&self, url: &ObjectUrl) -> Result<(), ObjectError> {
+        let (store, key) = (self.writing(), key(url)?);
+        let answer = wait(url, async move { store.delete(&key).await })?;
+        match answer {
+            Ok(()) => Ok(()),
+            Err(error) => match ObjectError::of(url, &error) {
+                error if error.kind == Kind::Missing => Ok(()),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// All objects below a place, in the order of their keys.
+    ///
+    /// # Errors
+    /// What the place answers.
+    pub fn list(&self, below: &ObjectUrl) -> Result<Vec<Object>, ObjectError> {
+        let (store, of) = (Arc::clone(&self.stores.reading), below.clone());
+        let prefix = if below.key.is_empty() { None } else { Some(key(below)?) };
+        let listed = wait(below, async move {
+            let found = store.list(prefix.as_ref());
+            found.map(|meta| meta.map(|meta| object_at(&of, &meta))).try_collect::<Vec<_>>().await
+        })?;
+        listed.map_err(|error| ObjectError::of(below, &error))
+    }
+
+    /// What lies right in a place: its objects, and the names that further keys have a slash after.
+    ///
+    /// # Errors
+    /// What the place answers.
+    pub fn list_here(
+        &self,
+        below: &ObjectUrl,
+    ) -> Result<(Vec<Object>, Vec<ObjectUrl>), ObjectError> {
+        let store = Arc::clone(&self.stores.reading);
+        let prefix = if below.key.is_empty() { None } else { Some(key(below)?) };
+        let listed = wait(below, async move { store.list_with_delimiter(prefix.as_ref()).await })?;
+        let listed = listed.map_err(|error| ObjectError::of(below, &error))?;
+        let objects = listed.objects.iter().map(|meta| object_at(below, meta)).collect();
+        let deeper = listed.common_prefixes.iter();
+        let deeper = deeper.map(|prefix| ObjectUrl { key: prefix.to_string(), ..below.clone() });
+        Ok((objects, deeper.collect()))
+    }
+}
+
+async fn read_small(
+    store: &dyn ObjectStore,
+    url: &ObjectUrl,
+    most: u64,
+) -> Result<Option<Bytes>, ObjectError> {
+    let reading = async {
+        let answer = store.get(&key(url)?).await.map_err(|error| ObjectError::of(url, &error))?;
+        if answer.meta.size > most {
+            return Err(ObjectError::trouble(url, "it is too large", "look at what it is"));
+        }
+        answer.bytes().await.map_err(|error| ObjectError::of(url, &error))
+    };
+    match reading.await {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.kind == Kind::Missing => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn wait<T: Send + 'static>(
+    url: &ObjectUrl,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, ObjectError> {
+    runtime::wait(work).map_err(|error| ObjectError::system(url, &error))
+}
+
+pub(super) fn key(url: &ObjectUrl) -> Result<Key, ObjectError> {
+    Key::parse(&url.key).map_err(|error| ObjectError::trouble(url, error, "choose another name"))
+}
+
+fn object_at(below: &ObjectUrl, meta: &ObjectMeta) -> Object {
+    object(&ObjectUrl { key: meta.location.to_string(), ..below.clone() }, meta)
+}
+
+fn object(url: &ObjectUrl, meta: &ObjectMeta) -> Object {
+    Object {
+        url: url.clone(),
+        bytes: meta.size,
+        modified: meta.last_modified,
+        e_tag: meta.e_tag.as_deref().map(quoted),
+    }
+}
+
+/// A tag as it is written in a header: some lists leave its quotes out.
+fn quoted(tag: &str) -> String {
+    if tag.ends_with('"') { tag.to_owned() } else { format!("\"{tag}\"") }
+}

@@ -1,0 +1,19 @@
+//! Object storage: S3 and all that speaks its protocol, Google Cloud Storage, Azure. Alone knows the crate that speaks
+//! to it. What it gives to others are blocking calls: readers of backups are threads, as they are of files.
+
+mod beginning;
+mod bucket;
+mod error;
+mod folder;
+mod read_ahead;
+mod reading;
+mod runtime;
+mod upload;
+mod uploads;
+
+pub use bucket::{Bucket, Object, Put};
+pub use error::{Kind, ObjectError};
+pub use folder::ObjectFolder;
+pub use reading::ObjectFile;
+pub use upload::Upload;
+pub use uploads::Unended;

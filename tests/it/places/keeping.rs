@@ -1,0 +1,63 @@
+//! `list`, `history` and `cleanup` of a place.
+
+use super::{Bucket, succeeded};
+use crate::support::Place;
+use crate::support::s3::seaweed;
+
+/// A bucket with backups of these times, copies of one, and no history but that one's.
+fn with_backups(place: &Place, stamps: &[&str]) -> Bucket {
+    let bucket = Bucket::of(seaweed());
+    let url = format!("{}/a.sql.gz", bucket.url());
+    succeeded(&bucket.create(place, &[&url]));
+    let get = |name: &str| bucket.server.get(&bucket.name, name);
+    let (bytes, manifest) = (get("p/a.sql.gz"), get("p/a.sql.gz.manifest.json"));
+    for stamp in stamps {
+        let name = format!("p/backup_{stamp}.sql.gz");
+        bucket.server.put(&bucket.name, &name, &bytes);
+        bucket.server.put(&bucket.name, &format!("{name}.manifest.json"), &manifest);
+    }
+    bucket
+}
+
+#[test]
+fn a_place_is_listed_with_what_its_history_knows_and_without_what_is_unfinished() {
+    let (place, bucket) = (Place::on_a_lent_server(), Bucket::of(seaweed()));
+    succeeded(&bucket.create(&place, &[]));
+    bucket.server.put(&bucket.name, "p/backup_20200101_000000.sql.gz", b"unfinished");
+    let list = bucket.run(&place, &["list", "--backup-dir", &bucket.url()]);
+    succeeded(&list);
+    assert!(list.stdout.contains("never") && !list.stdout.contains("backup_2020"), "{list}");
+    bucket.verify(&place, &["--latest", "--backup-dir", &bucket.url()]).passed();
+    let list = bucket.run(&place, &["list", "--backup-dir", &bucket.url()]);
+    assert!(list.stdout.contains("passed"), "{list}");
+    let history = bucket.run(&place, &["history", "--backup-dir", &bucket.url()]);
+    succeeded(&history);
+    assert!(history.stdout.contains("create") && history.stdout.contains("verify"), "{history}");
+}
+
+#[test]
+fn a_clean_up_of_a_place_keeps_the_newest_and_removes_the_rest_with_what_belongs_to_it() {
+    let place = Place::without_docker();
+    let bucket = with_backups(&place, &["20200101_000000", "20200102_000000", "20200103_000000"]);
+    let args = ["cleanup", "--older-than", "1d", "--backup-dir", &bucket.url()];
+    let shown = bucket.run(&place, &[&args[..], &["--dry-run"]].concat());
+    assert!(shown.code == 0 && shown.stdout.contains("Would remove: 2 ("), "{shown}");
+    let done = bucket.run(&place, &args);
+    assert!(done.code == 0 && done.stdout.contains("Removed: 2 ("), "{done}");
+    let names = ["a.sql.gz", "backup_20200103_000000.sql.gz"];
+    let expected = names.map(|name| [format!("p/{name}"), format!("p/{name}.manifest.json")]);
+    assert_eq!(bucket.names(), expected.concat());
+}
+
+#[test]
+fn a_clean_up_of_a_place_keeps_the_newest_that_passed_there() {
+    let place = Place::on_a_lent_server();
+    let bucket = with_backups(&place, &["20200102_000000", "20200103_000000"]);
+    let old = format!("{}/backup_20200101_000000.sql.gz", bucket.url());
+    succeeded(&bucket.create(&place, &[&old]));
+    bucket.verify(&place, &[&old]).passed();
+    let args = ["cleanup", "--older-than", "1d", "--backup-dir", &bucket.url()];
+    let done = bucket.run(&place, &args);
+    assert_eq!(done.code, 0, "{done}");
+    assert!(bucket.names().contains(&"p/backup_20200101_000000.sql.gz".to_owned()), "{done}");
+}
