@@ -33,7 +33,7 @@ pub fn run(settings: &HistorySettings, events: &Events) -> anyhow::Result<String
         ledger::check_metrics_file(Some(file))?;
         let ledger = Ledger::open(dir).map_err(unreadable)?;
         let totals = Totals::of(&ledger.history().records);
-        ledger::write_metrics(file, &totals).map_err(anyhow::Error::msg)?;
+        ledger::write_metrics(file, None, &totals).map_err(anyhow::Error::msg)?;
     }
     let history = history::read(dir).map_err(unreadable)?;
     history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
@@ -61,7 +61,7 @@ fn in_place(
     if let Some(file) = &settings.metrics_file {
         ledger::check_metrics_file(Some(file))?;
         let totals = Totals::of(&history.records);
-        ledger::write_metrics(file, &totals).map_err(anyhow::Error::msg)?;
+        ledger::write_metrics(file, Some(url), &totals).map_err(anyhow::Error::msg)?;
     }
     history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
     let statistics = statistics::by_database(&history.records);

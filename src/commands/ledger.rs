@@ -16,7 +16,7 @@ use crate::store::history::{self, Record};
 use crate::store::ledger::Ledger;
 use crate::store::naming::directory_of;
 use crate::store::nearby;
-use crate::store::place::{ObjectUrl, Place};
+use crate::store::place::{ObjectUrl, Place, is_url};
 use crate::store::publish::Partial;
 use crate::store::runs;
 use crate::store::totals::Totals;
@@ -85,13 +85,9 @@ pub async fn put_on_record(
     metrics_file: Option<&Path>,
     stop: &Stop,
 ) -> Unwritten {
+    let dir = home(dir, backup);
     if let Ok(Place::Objects(url)) = Place::of(dir) {
-        // What lies elsewhere has its history there: that of a place knows what is in it by names.
-        if directory_of(backup) == dir {
-            return put_in_place(url, record, metrics_file, stop).await;
-        }
-        let home = directory_of(backup).to_owned();
-        return Box::pin(put_on_record(&home, backup, record, metrics_file, stop)).await;
+        return put_in_place(url, record, metrics_file, stop).await;
     }
     if let Ok(Place::Objects(url)) = Place::of(directory_of(backup)) {
         let beside = put_in_place(url, record.clone(), None, stop).await;
@@ -100,6 +96,13 @@ pub async fn put_on_record(
         return unwritten;
     }
     put_in_directory(dir, backup, record, metrics_file, stop).await
+}
+
+/// Where a run is on record that was to be in `dir`. The history of a place knows what is in it by names: what lies
+/// elsewhere has its history there.
+pub fn home<'a>(dir: &'a Path, backup: &'a Path) -> &'a Path {
+    let beside = directory_of(backup);
+    if is_url(dir) && beside != dir { beside } else { dir }
 }
 
 /// The same in a directory.
@@ -149,7 +152,7 @@ async fn put_in_place(
             if put.is_err() {
                 history.records.push(record);
             }
-            write_metrics(&file, &Totals::of(&history.records)).err()
+            write_metrics(&file, Some(&url), &Totals::of(&history.records)).err()
         });
         Unwritten { history: put.err().map(not_written), others: metrics.into_iter().collect() }
     });
@@ -224,7 +227,7 @@ fn write(dir: &Path, mut record: Record, metrics_file: Option<&Path>) -> Unwritt
             totals
         }
     };
-    unwritten.others.extend(write_metrics(file, &totals).err());
+    unwritten.others.extend(write_metrics(file, None, &totals).err());
     unwritten.history = ledger.err().map(not_written);
     unwritten
 }
@@ -249,13 +252,30 @@ fn append(
     Ok(ledger)
 }
 
-/// Writes the metrics; says why it could not.
+/// Writes the metrics, of a history in this place or in a directory; says why it could not.
 ///
 /// # Errors
 /// One sentence.
-pub fn write_metrics(file: &Path, totals: &Totals) -> Result<(), String> {
-    write_whole(file, &metrics::render(totals))
-        .map_err(|error| format!("no metrics in {}: {}", file.display(), error.into_io()))
+pub fn write_metrics(
+    file: &Path,
+    place: Option<&ObjectUrl>,
+    totals: &Totals,
+) -> Result<(), String> {
+    let place = place.map(ToString::to_string);
+    write_text(file, &metrics::render(totals, place.as_deref()))
+}
+
+/// Writes the text of metrics.
+///
+/// # Errors
+/// One sentence.
+pub fn write_text(file: &Path, text: &str) -> Result<(), String> {
+    write_whole(file, text.as_bytes()).map_err(|error| no_metrics(file, &error.into_io()))
+}
+
+/// Why there are no metrics.
+pub fn no_metrics(file: &Path, error: &io::Error) -> String {
+    format!("no metrics in {}: {error}", file.display())
 }
 
 /// Writes a file that everybody may read, whatever the umask, whole or not at all. Until it is whole

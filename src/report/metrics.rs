@@ -1,22 +1,22 @@
 //! The metrics for Prometheus, in the text format of node_exporter's textfile collector: a
 //! projection of what the runs in a history add up to.
-//!
-//! Format: <https://prometheus.io/docs/instrumenting/exposition_formats/>, "Text-based format".
 
 use std::collections::BTreeMap;
-use std::fmt::{Display, Write};
+use std::fmt::Display;
 
 use chrono::{DateTime, Utc};
 
+use super::exposition;
 use crate::store::totals::{BackupTotals, DatabaseTotals, Histogram, Totals, VerificationTotals};
 
-/// The metrics in the bytes of a textfile.
-pub fn render(totals: &Totals) -> Vec<u8> {
-    let mut page = Page { text: String::new(), databases: &totals.databases };
+/// The metrics in the text of a file. Where the history lies in object storage, each says in which `place`.
+pub fn render(totals: &Totals, place: Option<&str>) -> String {
+    let place = place.map_or_else(String::new, |place| exposition::label("place", place));
+    let mut page = Page { text: String::new(), place, databases: &totals.databases };
     backups(&mut page);
     verifications(&mut page);
-    key(&mut page.text, totals);
-    page.text.into_bytes()
+    key(&mut page, totals);
+    page.text
 }
 
 fn backups(page: &mut Page) {
@@ -50,14 +50,14 @@ fn backups(page: &mut Page) {
 }
 
 /// Of the directory, not of a database: whose backup it is stands in what is sealed.
-fn key(text: &mut String, totals: &Totals) {
-    let Some(proven) = totals.key_last_proven else { return };
-    let name = "backup_key_last_proven_timestamp";
+fn key(page: &mut Page, totals: &Totals) {
+    let (name, mut samples) = ("key_last_proven_timestamp", String::new());
     let help =
         "When keys were last proven to open the newest encrypted backup, in seconds since 1970.";
-    // Writing to a string does not fail.
-    let _ =
-        write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {}\n", proven.timestamp());
+    if let Some(proven) = totals.key_last_proven {
+        exposition::sample(&mut samples, name, &[&page.place], proven.timestamp());
+    }
+    exposition::family(&mut page.text, name, "gauge", help, &samples);
 }
 
 fn verifications(page: &mut Page) {
@@ -107,6 +107,8 @@ fn seconds(time: Option<DateTime<Utc>>) -> i64 {
 
 struct Page<'a> {
     text: String,
+    /// The label of all samples; empty for a directory.
+    place: String,
     databases: &'a BTreeMap<String, DatabaseTotals>,
 }
 
@@ -145,38 +147,26 @@ impl Page<'_> {
     ) {
         let mut samples = String::new();
         for (database, totals) in self.databases {
-            let database = escaped(database);
-            of(&mut Family { name, database, text: &mut samples }, totals);
+            let (database, place) = (exposition::label("database", database), &*self.place);
+            of(&mut Family { name, database, place, text: &mut samples }, totals);
         }
-        if !samples.is_empty() {
-            let head = format!("# HELP backup_{name} {help}\n# TYPE backup_{name} {kind}\n");
-            self.text.push_str(&head);
-            self.text.push_str(&samples);
-        }
+        exposition::family(&mut self.text, name, kind, help, &samples);
     }
 }
 
 struct Family<'a> {
     name: &'a str,
     database: String,
+    place: &'a str,
     text: &'a mut String,
 }
 
 impl Family<'_> {
     fn sample(&mut self, suffix: &str, label: &str, value: impl Display) {
-        let Self { name, database, text } = self;
-        let comma = if label.is_empty() { "" } else { "," };
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
-            "backup_{name}{suffix}{{database=\"{database}\"{comma}{label}}} {value}"
-        );
+        let (name, labels) =
+            (format!("{}{suffix}", self.name), [&self.database, self.place, label]);
+        exposition::sample(self.text, &name, &labels, value);
     }
-}
-
-/// A label's value, escaped.
-fn escaped(value: &str) -> String {
-    value.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n")
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ fn record(work: Work, verdict: Verdict, database: &str) -> Record {
 }
 
 fn text(records: &[Record]) -> String {
-    String::from_utf8(render(&Totals::of(records))).unwrap()
+    render(&Totals::of(records), None)
 }
 
 #[test]
@@ -46,4 +46,21 @@ fn who_only_makes_backups_has_no_metrics_of_verifications_and_the_other_way_roun
 fn a_name_with_quotes_and_lines_is_escaped() {
     let text = text(&[record(Work::Create, Verdict::Passed, "a\"b\\c\nd")]);
     assert!(text.contains(r#"{database="a\"b\\c\nd"} 1"#), "{text}");
+}
+
+#[test]
+fn the_metrics_of_a_place_differ_from_those_of_a_directory_by_its_name_alone() {
+    let mut verified = record(Work::Verify, Verdict::Passed, "ccc");
+    verified.phases =
+        ["restore", "checks"].map(|name| Phase { name: name.into(), seconds: 4.25 }).to_vec();
+    let mut checked = record(Work::CheckKeys, Verdict::Passed, "ccc");
+    checked.database = None;
+    let totals = Totals::of(&[record(Work::Create, Verdict::Passed, "ccc"), verified, checked]);
+    let (directory, place) = (render(&totals, None), render(&totals, Some("s3://b/\"p")));
+    let label = r#"place="s3://b/\"p""#;
+    for line in place.lines().filter(|line| !line.starts_with('#')) {
+        assert!(line.contains(label), "{line}");
+    }
+    let without = place.replace(&format!("{{{label}}}"), "").replace(&format!(",{label}"), "");
+    assert_eq!(without, directory);
 }

@@ -3,6 +3,7 @@
 
 pub mod console;
 pub mod difference;
+mod exposition;
 pub mod github;
 pub mod json;
 pub mod junit;
