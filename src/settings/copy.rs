@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{SettingsError, place};
 use crate::cli::CopyArgs;
+use crate::store::place::is_same;
 
 /// Settings of `copy`.
 #[derive(Debug, Clone)]
@@ -22,9 +23,7 @@ pub struct CopySettings {
 /// When a place is none, both are the same, or a name is a path.
 pub fn copy(args: &CopyArgs) -> Result<CopySettings, SettingsError> {
     let (from, to) = (place::place(&args.from)?, place::place(&args.to)?);
-    let same = from == to
-        || from.canonicalize().is_ok_and(|from| to.canonicalize().is_ok_and(|to| from == to));
-    if same {
+    if is_same(&from, &to) {
         return Err(SettingsError {
             message: format!("{} would be copied to itself", from.display()),
             hint: "name two places".to_owned(),

@@ -111,6 +111,11 @@ impl StoreError {
         }
     }
 
+    /// Whether a place says that it may not be done with these credentials.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Object(error) if error.kind == Kind::Denied)
+    }
+
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {

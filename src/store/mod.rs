@@ -1,5 +1,6 @@
 //! Backups at rest: their names, how they are published, what is kept.
 
+pub mod copies;
 pub mod difference;
 pub mod error;
 pub mod globals;

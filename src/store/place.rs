@@ -96,6 +96,12 @@ pub fn is_url(path: &Path) -> bool {
     scheme_of(path).is_some()
 }
 
+/// Whether both name the same place.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    one == other || (real(one).is_some() && real(one) == real(other))
+}
+
 /// The path without a slash at its end, after which nothing could stand beside it.
 pub fn without_slash(path: &Path) -> PathBuf {
     match ObjectUrl::of(path) {
@@ -217,6 +223,18 @@ mod tests {
             let error = place(text).unwrap_err();
             assert!(!format!("{error} {}", error.hint()).contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_place_is_the_same_however_it_is_written() {
+        let (root, same) =
+            (Path::new("/"), |one: &str, other: &str| is_same(one.as_ref(), other.as_ref()));
+        assert!(is_same(root, Path::new("/../")) && same("s3://b/p", "s3://b/p"));
+        assert!(
+            !same("s3://b/p", "s3://b/q")
+                && !same("/no-such-place", "/nor-this")
+                && !same("/", "s3://b")
+        );
     }
 
     #[test]
