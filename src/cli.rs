@@ -232,6 +232,13 @@ pub struct HistoryArgs {
     // Not by the environment: who looks at the history does not want to write.
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
+    /// Have the metrics tell of the copies in this place, too; may be given more than once
+    /// [default: the [[copies]] of the configuration]
+    #[arg(long, value_name = "PLACE", requires = "metrics_file")]
+    pub copy_to: Vec<PathBuf>,
+    /// Configuration: where copies are, for the metrics [default: ./ccc-backup.toml, if any]
+    #[arg(long, value_name = "FILE", requires = "metrics_file")]
+    pub config: Option<PathBuf>,
 }
 
 /// How to answer.

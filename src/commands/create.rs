@@ -36,6 +36,7 @@ use crate::source::client_tools::PgDump;
 use crate::source::coverage::{self, SourceHas};
 use crate::source::facts::{self, Facts};
 use crate::source::pg_dump::DumpRequest;
+use crate::store::copies::Brought;
 use crate::store::error::StoreError;
 use crate::store::globals::{globals_path, is_globals_name};
 use crate::store::manifest::Manifest;
@@ -97,6 +98,7 @@ pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Res
         line.database = line.database.or_else(|| settings.source.dbname.clone());
     }
     let (dir, metrics_file) = (naming::directory_of(&target), settings.metrics_file.as_deref());
+    let run = line.clone();
     let mut unwritten = ledger::put_on_record(dir, &target, line, metrics_file, stop).await;
     if made.is_err() {
         // Where the backup itself could not be made, that is what has to be said.
@@ -104,7 +106,9 @@ pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Res
     }
     unwritten.warnings().for_each(|text| events.emit(Event::Warning(text)));
     let made = made?;
-    copies::bring(&target, &made, settings, events, stop).await
+    let (places, copied) = copies::bring(&target, &made, settings, events, stop).await;
+    copies::tell(dir, Brought { run, places }, settings, events, stop).await;
+    copied
 }
 
 /// The file to be made.

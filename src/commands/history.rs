@@ -1,7 +1,10 @@
 //! `history`: the runs on record, and what they say together.
 
+use std::path::Path;
+
 use chrono::Utc;
 
+use crate::commands::copy_metrics::Renewal;
 use crate::commands::{Failure, ledger};
 use crate::events::{Event, Events};
 use crate::report::listing::{runs_json, runs_text};
@@ -34,6 +37,8 @@ pub fn run(settings: &HistorySettings, events: &Events) -> anyhow::Result<String
         let ledger = Ledger::open(dir).map_err(unreadable)?;
         let totals = Totals::of(&ledger.history().records);
         ledger::write_metrics(file, None, &totals).map_err(anyhow::Error::msg)?;
+        drop(ledger);
+        tell_of_copies(file, settings, events)?;
     }
     let history = history::read(dir).map_err(unreadable)?;
     history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
@@ -44,6 +49,13 @@ pub fn run(settings: &HistorySettings, events: &Events) -> anyhow::Result<String
         let below = nearby::with_history_below(dir);
         runs_text(dir, now, &history.records, settings.limit, &statistics, &below)
     })
+}
+
+/// Has the metrics tell of the copies that are named.
+fn tell_of_copies(file: &Path, settings: &HistorySettings, events: &Events) -> anyhow::Result<()> {
+    let (home, places) = (settings.backup_dir.clone(), settings.copies.clone());
+    let renewal = Renewal { file: file.to_owned(), home, places, brought: None };
+    renewal.renew(events).map_err(anyhow::Error::msg)
 }
 
 /// Runs of a place of which all is read that is on record; of older ones, what their names say.
@@ -62,6 +74,7 @@ fn in_place(
         ledger::check_metrics_file(Some(file))?;
         let totals = Totals::of(&history.records);
         ledger::write_metrics(file, Some(url), &totals).map_err(anyhow::Error::msg)?;
+        tell_of_copies(file, settings, events)?;
     }
     history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
     let statistics = statistics::by_database(&history.records);

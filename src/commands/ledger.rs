@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 
 use crate::commands::{Failure, Stop};
-use crate::report::metrics;
+use crate::report::{copy_metrics, metrics};
 use crate::store::StoreError;
 use crate::store::history::{self, Record};
 use crate::store::ledger::Ledger;
@@ -252,7 +252,8 @@ fn append(
     Ok(ledger)
 }
 
-/// Writes the metrics, of a history in this place or in a directory; says why it could not.
+/// Writes the metrics, of a history in this place or in a directory; says why it could not. What the file tells of
+/// copies stays as it is.
 ///
 /// # Errors
 /// One sentence.
@@ -262,7 +263,8 @@ pub fn write_metrics(
     totals: &Totals,
 ) -> Result<(), String> {
     let place = place.map(ToString::to_string);
-    write_text(file, &metrics::render(totals, place.as_deref()))
+    let before = std::fs::read_to_string(file).unwrap_or_default();
+    write_text(file, &(metrics::render(totals, place.as_deref()) + copy_metrics::part(&before)))
 }
 
 /// Writes the text of metrics.

@@ -24,9 +24,7 @@ pub fn run(settings: &ListSettings, events: &Events) -> anyhow::Result<String> {
     for place in &settings.copies {
         match listed(place, events) {
             Ok((found, _)) => copies.push((place.clone(), found)),
-            Err(error) => {
-                events.emit(Event::Warning(format!("the copies there are not known: {error}")));
-            }
+            Err(error) => events.emit(not_known(&error)),
         }
     }
     if !settings.copies.is_empty() {
@@ -39,8 +37,16 @@ pub fn run(settings: &ListSettings, events: &Events) -> anyhow::Result<String> {
     })
 }
 
+/// What is said of a place of copies that does not answer.
+pub(super) fn not_known(error: &StoreError) -> Event {
+    Event::Warning(format!("the copies there are not known: {error}"))
+}
+
 /// The backups of a directory or a place, and what was set aside of its history.
-fn listed(dir: &Path, events: &Events) -> Result<(Vec<Listed>, History), StoreError> {
+///
+/// # Errors
+/// When it cannot be listed, or its history cannot be read.
+pub(super) fn listed(dir: &Path, events: &Events) -> Result<(Vec<Listed>, History), StoreError> {
     let place = Place::of(dir)?;
     let at_rest = match &place {
         Place::Directory(dir) => {

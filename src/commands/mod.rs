@@ -4,6 +4,7 @@ mod altered;
 mod channel;
 pub mod cleanup;
 pub mod copy;
+mod copy_metrics;
 pub mod create;
 mod decoding;
 pub mod diff;

@@ -13,6 +13,7 @@ use super::steps::report::{Collected, Collector};
 use super::steps::server::Server;
 use super::steps::target::DATABASE;
 use super::steps::{checking, opening, restoring, spool};
+use crate::commands::copy_metrics::Renewal;
 use crate::commands::{Stop, ledger, record};
 use crate::events::{Event, Events};
 use crate::model::outcome::{Obstacle, RunReport};
@@ -50,6 +51,11 @@ pub async fn run(settings: &VerifySettings, events: &Events, stop: &Stop) -> Arc
         let (dir, backup) = (&settings.history_dir, &report.backup);
         let unwritten = ledger::put_on_record(dir, backup, line, metrics_file, stop).await;
         unwritten.warnings().for_each(|text| events.emit(Event::Warning(text)));
+        if let Some(file) = &settings.metrics_file {
+            let home = ledger::home(dir, backup).to_owned();
+            let (file, places) = (file.clone(), settings.copies.clone());
+            Renewal { file, home, places, brought: None }.run(events, stop).await;
+        }
     }
     events.emit(Event::VerifyFinished(Arc::clone(&report)));
     if let Some(Server::Sandbox(sandbox)) = server {

@@ -2,6 +2,7 @@
 //! the run report, and [`output`] knows how such bytes become a file.
 
 pub mod console;
+pub mod copy_metrics;
 pub mod difference;
 mod exposition;
 pub mod github;

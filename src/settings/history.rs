@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{SettingsError, place};
+use super::{SettingsError, place, signing};
 use crate::cli::{Format as AnswerFormat, HistoryArgs};
+use crate::config::Config;
 
 /// Settings of `history`.
 #[derive(Debug, Clone)]
@@ -16,17 +17,27 @@ pub struct HistorySettings {
     pub limit: usize,
     /// Where metrics go.
     pub metrics_file: Option<PathBuf>,
+    /// The places of copies that the metrics tell of.
+    pub copies: Vec<PathBuf>,
 }
 
 /// Resolves `history`.
 ///
 /// # Errors
-/// When the place is none.
+/// When a place is none, or the configuration that names copies cannot be read.
 pub fn history(args: &HistoryArgs) -> Result<HistorySettings, SettingsError> {
+    // Who only looks at the history needs no configuration.
+    let copies = if args.metrics_file.is_some() {
+        let config = Config::read(args.config.as_deref());
+        place::copies(&args.copy_to, &config.map_err(|error| signing::unread(&error))?)?
+    } else {
+        Vec::new()
+    };
     Ok(HistorySettings {
         backup_dir: place::place(&args.backup_dir)?,
         json: args.format == AnswerFormat::Json,
         limit: args.limit,
         metrics_file: args.metrics_file.clone(),
+        copies,
     })
 }

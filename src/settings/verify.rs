@@ -100,6 +100,8 @@ pub struct VerifySettings {
     pub timeout: Option<Duration>,
     /// Where metrics go.
     pub metrics_file: Option<PathBuf>,
+    /// The places of copies that the metrics tell of.
+    pub copies: Vec<PathBuf>,
     /// What is worth a word before the work.
     pub warnings: Vec<String>,
 }
@@ -117,6 +119,7 @@ pub fn verify(
     let allowed_signers = signing::allowed(&args.signers, &config.signing)?;
     let (file, backup_dir, history_dir) = places(args.file.as_deref(), args.backup_dir.as_deref())?;
     let incoming = piped::incoming(&args.from, args.file.as_deref())?;
+    let copies = place::copies(&[], &config)?;
     let named = config.checks.tables;
     let tables_are_cccs = named.is_none();
     let mut tables = named
@@ -183,6 +186,7 @@ pub fn verify(
         history_dir,
         timeout: args.timeout,
         metrics_file: metrics_file(&args.metrics),
+        copies,
         warnings,
     })
 }

@@ -6,6 +6,7 @@ mod creating;
 mod document;
 mod faulty;
 mod keeping;
+mod monitoring;
 mod reading;
 mod rights;
 mod written;

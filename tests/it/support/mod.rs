@@ -12,6 +12,7 @@ pub mod local;
 pub mod long;
 pub mod mounts;
 pub mod place;
+pub mod prometheus;
 pub mod proxy;
 pub mod registry;
 pub mod running;

@@ -224,9 +224,10 @@ impl Body {
     }
 }
 
-/// A whole answer of our own.
+/// A whole answer of our own. A 403 is what S3 answers where a right is missing.
 pub fn answer(status: u16, headers: &[(&str, &str)]) -> Vec<u8> {
-    let body = "<Error><Code>AsTheTestSays</Code><Message>as the test says</Message></Error>";
+    let code = if status == 403 { "AccessDenied" } else { "AsTheTestSays" };
+    let body = format!("<Error><Code>{code}</Code><Message>as the test says</Message></Error>");
     let mut text = format!("HTTP/1.1 {status} As said\r\nContent-Type: application/xml\r\n");
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
