@@ -171,6 +171,25 @@ step 'It is verified.'
 ccc-backup verify --latest --port 0 --container-name "try-alerts-$$"
 expect BackupSizeAnomaly
 
+step 'The next one is to be copied to a disk that is not there.'
+: >disk
+ccc-backup create --copy-to disk/copies
+expect BackupCopyMissing BackupSizeAnomaly
+
+step 'The disk is there again.'
+rm disk && mkdir disk
+ccc-backup create --copy-to disk/copies
+expect BackupCopyNotProven BackupSizeAnomaly
+
+step 'The copy is verified, and the places of copies are asked.'
+CCC_BACKUP_METRICS_FILE='' ccc-backup verify --latest --backup-dir disk/copies --port 0 --container-name "try-alerts-$$"
+ccc-backup history --metrics-file "$CCC_BACKUP_METRICS_FILE" --copy-to disk/copies
+expect BackupSizeAnomaly
+
+step 'One is made that is not to be copied any more.'
+ccc-backup create
+expect BackupSizeAnomaly
+
 step 'The next one has the usual size again.'
 on_record "\"work\":\"create\",\"verdict\":\"passed\",\"backup\":\"b.sql.gz\",\"started_at\":\"$(ago 0)\",\"file_bytes\":51000000"
 expect ''
