@@ -10,6 +10,7 @@ mod faulty;
 mod keeping;
 mod reading;
 mod rights;
+mod small_reads;
 mod written;
 
 use std::time::Duration;
