@@ -7,6 +7,7 @@ mod cut_short;
 mod cut_short_copies;
 mod document;
 mod faulty;
+mod game_day;
 mod keeping;
 mod reading;
 mod rights;
