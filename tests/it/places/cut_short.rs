@@ -176,7 +176,7 @@ fn a_create_that_is_interrupted_at_any_instant_leaves_nothing_in_a_place() {
     for (format, ending) in FORMATS {
         let (place, bucket) = (&place, Bucket::of(seaweed()));
         let making = Making { place, database: &database, bucket, format, ending };
-        let requests = making.requests(0);
+        let (requests, mut interrupted) = (making.requests(0), 0);
         for (number, instant) in (1..).zip(instants(length(5, 60), requests)) {
             making.bucket.empty();
             let way = slow(&making.bucket);
@@ -191,7 +191,9 @@ fn a_create_that_is_interrupted_at_any_instant_leaves_nothing_in_a_place() {
             }
             assert_eq!(outcome.code, 2, "{format} after {instant:?}: {outcome}");
             assert_eq!(making.left(), (vec![], vec![]), "{format} after {instant:?}: {outcome}");
+            interrupted += 1;
         }
+        assert!(interrupted > 1, "{format}: nothing was interrupted");
     }
 }
 
