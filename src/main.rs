@@ -84,7 +84,9 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         watch_signals(&stop, left_by(&command))?;
         tokio::spawn(watch_end(stop.clone(), left_by(&command)));
         let events = events_to(&console, &stop);
-        dispatch(command, &console, &events, &stop).await
+        let code = dispatch(command, &console, &events, &stop).await;
+        commands::settle().await;
+        code
     });
     // Threads that still read a backup end when nobody listens; they are not waited for.
     runtime.shutdown_background();

@@ -40,6 +40,9 @@ use crate::store::StoreError;
 /// How long work that was asked to stop is waited for. It cannot notice where a disk does not answer.
 const GRACE: Duration = Duration::from_millis(1500);
 
+/// How long a place may take until what was begun there is taken back.
+const TAKEN_BACK: Duration = Duration::from_secs(15);
+
 /// What to do next where nothing else is known.
 const AGAIN: &str = "run it again";
 
@@ -117,6 +120,12 @@ impl Stop {
 /// Ends what would outlive the process: commands of the operator's, which nobody waits for any more.
 pub fn end_children() {
     crate::process::shell::end_commands();
+}
+
+/// Waits for what was begun in places and is being taken back, on threads that a run which was asked to stop has left.
+pub async fn settle() {
+    // It cannot fail: it only waits.
+    let _ = tokio::task::spawn_blocking(|| crate::store::objects::settle(TAKEN_BACK)).await;
 }
 
 /// Why a command did not do what was asked, for people and for the exit code.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::StoreError;
 use super::new_file::Published;
-use super::objects::{Bucket, Upload};
+use super::objects::{Bucket, UnderWay, Upload};
 use super::place::{ObjectUrl, Place};
 use super::publish_directory::PartialDirectory;
 
@@ -33,6 +33,8 @@ pub struct NewObjects {
     published: bool,
     replaces: bool,
     expected: Option<(u64, CancellationToken)>,
+    // Dropped when they are removed.
+    _under_way: UnderWay,
 }
 
 /// A file of the directory.
@@ -69,6 +71,7 @@ impl NewDirectory {
             published: false,
             replaces: false,
             expected: None,
+            _under_way: UnderWay::begin(),
         }))
     }
 
@@ -88,6 +91,7 @@ impl NewDirectory {
                     published: true,
                     replaces: true,
                     expected: None,
+                    _under_way: UnderWay::begin(),
                 }))
             }
         }
@@ -145,12 +149,9 @@ impl Drop for NewObjects {
             return;
         }
         let Ok(bucket) = Bucket::of(&self.url) else { return };
-        for file in &self.files {
-            if let Err(error) = bucket.remove(file) {
-                // Without a manifest it is no backup, and a clean-up removes it.
-                tracing::warn!(%error, "left behind");
-                return;
-            }
+        if let Err(error) = bucket.remove_all(&self.files) {
+            // Without a manifest it is no backup, and a clean-up removes it.
+            tracing::warn!(%error, "left behind");
         }
     }
 }

@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::globals::globals_path;
 use super::in_place::{self, Contents, InPlace};
 use super::naming::{is_backup_directory_name, is_backup_name, manifest_path, own_time};
-use super::objects::{Bucket, Kind as Answer, ObjectError};
+use super::objects::{Bucket, Kind as Answer, Object, ObjectError};
 use super::place::ObjectUrl;
 use super::proof::{Backup, Memory};
 use super::retention::{Entry, Kind};
@@ -34,11 +34,16 @@ pub fn scan(
     let whole = contents.backups.iter().map(|backup| entry(place, &contents, backup, memory));
     let left = contents.unfinished.iter().filter(|left| is_ours(&left.name));
     let left = left.map(|left| {
-        let age = (now - left.time_written()).to_std().unwrap_or_default();
-        let busy = age < UNFINISHED;
+        let busy = may_be_written(left.time_written(), now);
         Entry { kind: Kind::Partial, busy, ..entry(place, &contents, left, memory) }
     });
-    Ok(whole.chain(left).collect())
+    // Their run died right after it had written them, or a clean-up did.
+    let alone = contents.globals.iter().filter(|(name, _)| is_ours(name));
+    let alone = alone.map(|(name, object)| globals_alone(name, object, now));
+    let everything = || contents.backups.iter().chain(&contents.unfinished);
+    let has = |path: &PathBuf| everything().any(|of| globals_path(&of.path(place)) == *path);
+    let alone = alone.filter(|globals| !has(&globals.path));
+    Ok(whole.chain(left).chain(alone).collect())
 }
 
 /// Gives up the uploads of backups that nobody ended within a day, where the place can tell of them; those that were or
@@ -54,12 +59,10 @@ pub fn give_up_uploads(
     let bucket = Bucket::of(place)?;
     let mut given_up = Vec::new();
     for upload in bucket.unended(place)? {
-        let age = (now - upload.begun).to_std().unwrap_or_default();
         let below = upload.url.key.strip_prefix(&place.key).unwrap_or(&upload.url.key);
         let name = below.trim_start_matches('/').to_owned();
         let of_backup = name.split('/').next().unwrap_or_default();
-        let file = of_backup.replace(".globals.sql", ".sql");
-        if age < UNFINISHED || !is_ours(&file) {
+        if may_be_written(upload.begun, now) || !is_ours(of_backup) {
             continue;
         }
         if !dry_run {
@@ -70,9 +73,30 @@ pub fn give_up_uploads(
     Ok(given_up)
 }
 
-/// Whether what has no manifest has a name that `create` gives by itself: what somebody put there by hand stays.
+/// Whether what has no manifest, or the roles beside it, have a name that `create` gives by itself: what somebody put
+/// there by hand stays.
 fn is_ours(name: &str) -> bool {
-    own_time(name).is_some()
+    own_time(&name.replace(".globals.sql", ".sql")).is_some()
+}
+
+/// Whether a run may still be at work on what was written then.
+fn may_be_written(then: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    (now - then).to_std().unwrap_or_default() < UNFINISHED
+}
+
+/// Roles that no backup has.
+fn globals_alone(name: &str, object: &Object, now: DateTime<Utc>) -> Entry {
+    Entry {
+        name: name.to_owned(),
+        kind: Kind::Partial,
+        bytes: object.bytes,
+        busy: may_be_written(object.modified, now),
+        manifest: None,
+        signature: None,
+        globals: None,
+        proven: None,
+        path: object.url.path(),
+    }
 }
 
 fn entry(place: &ObjectUrl, contents: &Contents, backup: &InPlace, memory: &Memory) -> Entry {

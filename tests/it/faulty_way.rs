@@ -165,6 +165,30 @@ fn each_fault_is_what_it_says() {
 }
 
 #[test]
+fn times_of_a_list_are_earlier_and_else_it_is_as_it_was() {
+    let way = Faulty::to(server(), |_| Fault::Earlier(Duration::from_secs(2 * 24 * 3600)));
+    let list =
+        b"<X><LastModified>2026-01-02T03:04:05.678Z</LastModified>2026-01-02T03:04:05Z<Initiated>\
+        2026-03-01T00:00:00Z</Initiated></X>";
+    let expected = "<X><LastModified>2025-12-31T03:04:05.678Z</LastModified>2026-01-02T03:04:05Z<Initiated>\
+        2026-02-27T00:00:00.000Z</Initiated></X>";
+    assert_eq!(text(&ask(&way, "/echo", list).1), expected);
+    assert_eq!(ask(&way, "/chunks", &[]).1, (0..LONG).map(byte).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_a_client_sent_that_is_gone_is_waited_for() {
+    let way = Faulty::to(server(), |_| Fault::Delay(Duration::from_millis(500)));
+    for sent in 1..=3 {
+        let mut stream = TcpStream::connect(way.endpoint().trim_start_matches("http://")).unwrap();
+        stream.write_all(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1").unwrap();
+        drop(stream);
+        way.settle();
+        assert_eq!(way.done().len(), sent);
+    }
+}
+
+#[test]
 fn a_rule_knows_what_came_before() {
     let way = Faulty::to(server(), |request| match request.verb.as_str() {
         "PUT" if request.earlier == 1 => Fault::Answer(500, &[]),

@@ -132,12 +132,16 @@ impl Way<'_> {
                 "its manifest is of an old version, and does not say the checksum of each file";
             return Err(failure(2, cause.to_owned(), "copy it by another program"));
         }
+        let is_none = |facts: &&FileFacts| facts.name.contains('/') || facts.name.starts_with('.');
+        if let Some(facts) = files.iter().find(is_none) {
+            let cause = format!("{:?} in its manifest is no file of a backup", facts.name);
+            return Err(failure(1, cause, OLDER));
+        }
+        if !is_url(self.to) && self.are_there(files)? {
+            return Ok(());
+        }
         let mut directory = NewDirectory::go_on(self.to).map_err(refused)?;
         for facts in files {
-            if facts.name.contains('/') || facts.name.starts_with('.') {
-                let cause = format!("{:?} in its manifest is no file of a backup", facts.name);
-                return Err(failure(1, cause, OLDER));
-            }
             if is_url(self.to) && self.is_there(&self.to.join(&facts.name), facts)? {
                 continue;
             }
@@ -153,6 +157,16 @@ impl Way<'_> {
             begun.finish().map_err(|error| stopped(&error))?;
         }
         directory.publish().map(drop).map_err(refused)
+    }
+
+    /// Whether all files of a directory are there already. On a disk it appears whole, before its manifest.
+    fn are_there(&self, files: &[FileFacts]) -> Result<bool, Failure> {
+        for facts in files {
+            if !self.is_there(&self.to.join(&facts.name), facts)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether a file is there already and is that one, which another run brought.

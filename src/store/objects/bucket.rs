@@ -223,6 +223,21 @@ impl Bucket {
         }
     }
 
+    /// Removes several objects, many at a time; that one is gone already is no error.
+    ///
+    /// # Errors
+    /// What the place answers of the first that it does not remove.
+    pub fn remove_all(&self, urls: &[ObjectUrl]) -> Result<(), ObjectError> {
+        let Some(first) = urls.first() else { return Ok(()) };
+        let keys = urls.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+        let (store, keys) = (self.writing(), futures_util::stream::iter(keys).map(Ok).boxed());
+        let answers =
+            wait(first, async move { store.delete_stream(keys).collect::<Vec<_>>().await })?;
+        let errors = answers.iter().filter_map(|answer| answer.as_ref().err());
+        let mut errors = errors.map(|error| ObjectError::of(first, error));
+        errors.find(|error| error.kind != Kind::Missing).map_or(Ok(()), Err)
+    }
+
     /// All objects below a place, in the order of their keys.
     ///
     /// # Errors

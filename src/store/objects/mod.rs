@@ -8,6 +8,7 @@ mod folder;
 mod read_ahead;
 mod reading;
 mod runtime;
+mod under_way;
 mod upload;
 mod uploads;
 
@@ -15,5 +16,6 @@ pub use bucket::{Bucket, Object, Put};
 pub use error::{Kind, ObjectError};
 pub use folder::ObjectFolder;
 pub use reading::ObjectFile;
+pub use under_way::{UnderWay, settle};
 pub use upload::Upload;
 pub use uploads::Unended;

@@ -18,7 +18,7 @@ const FIRST: u64 = 128 << 10;
 /// The largest block.
 const LARGEST: u64 = 8 << 20;
 /// By how much a block is larger than the one before.
-const GROWTH: u64 = 4;
+const GROWTH: u64 = 2;
 /// Bytes that are kept at the most, blocks on their way included.
 const KEPT: u64 = 64 << 20;
 /// Ends of blocks that are remembered when those are gone.

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::bucket::{Bucket, Put, key, wait};
 use super::error::{Kind, ObjectError};
 use super::runtime;
+use super::under_way::UnderWay;
 use crate::store::place::ObjectUrl;
 
 /// The parts that storages take the fewest of have to do for what is expected.
@@ -42,6 +43,7 @@ pub struct Upload {
     part: Vec<u8>,
     parts: u64,
     multipart: Option<Box<dyn MultipartUpload>>,
+    under_way: Option<UnderWay>,
     sending: VecDeque<Sent>,
     stop: CancellationToken,
 }
@@ -76,6 +78,7 @@ impl Upload {
             part: Vec::new(),
             parts: 0,
             multipart: None,
+            under_way: None,
             sending: VecDeque::new(),
             stop: CancellationToken::new(),
         })
@@ -141,6 +144,7 @@ impl Upload {
             Some(multipart) => multipart,
             none => {
                 let (store, key) = (self.bucket.writing(), key(&self.url)?);
+                self.under_way = Some(UnderWay::begin());
                 let begun = wait(&self.url, async move { store.put_multipart(&key).await })?;
                 none.insert(begun.map_err(|error| ObjectError::of(&self.url, &error))?)
             }

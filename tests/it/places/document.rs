@@ -19,13 +19,6 @@ fn three_copies_are_made_by_ten_commands_and_the_last_one_brings_all_back() {
     let (near, far) = (Bucket::of(seaweed()), Bucket::of(seaweed()));
     std::os::unix::fs::symlink(BINARY, place.dir().join("ccc-backup")).unwrap();
     let restored = format!("restored_{}", std::process::id());
-    let own = |bucket: &Bucket| {
-        let suffix = bucket.name.to_uppercase().replace('-', "_");
-        let variables = bucket.server.environment().into_iter();
-        variables
-            .map(move |(name, value)| (format!("{name}_FOR_{suffix}"), value))
-            .collect::<Vec<_>>()
-    };
     let run = |command: &str| {
         let verify = format!("verify --port 0 --container-name {}", place.container);
         let line = command
@@ -36,7 +29,7 @@ fn three_copies_are_made_by_ten_commands_and_the_last_one_brings_all_back() {
         let mut shell = std::process::Command::new("bash");
         shell.args(["-euo", "pipefail", "-c", &line]).current_dir(place.dir()).env_clear();
         shell.envs(clean_environment()).envs(connection(&database)).envs(source().libpq());
-        shell.envs(own(&near)).envs(own(&far));
+        shell.envs(near.own_environment()).envs(far.own_environment());
         let path = clean_environment().find(|(name, _)| *name == "PATH").unwrap().1;
         shell.env("PATH", format!("{}:{path}", place.dir().display()));
         let outcome = Outcome::of(&shell.output().unwrap());

@@ -17,14 +17,14 @@ fn each_third(bucket: &Bucket, fault: fn() -> Fault) -> Faulty {
 
 fn create_by(place: &Place, bucket: &Bucket, way: &Faulty) -> Outcome {
     let mut command = place.create(unchanged_database());
-    command.args(["--backup-dir", &bucket.url()]).envs(bucket.server.environment());
-    Outcome::of(&command.env("AWS_ENDPOINT_URL", way.endpoint()).output().unwrap())
+    command.args(["--backup-dir", &bucket.url()]);
+    Outcome::of(&command.envs(bucket.by(way)).output().unwrap())
 }
 
 fn verify_by(place: &Place, bucket: &Bucket, way: &Faulty) -> Outcome {
     let mut command = place.verify();
-    command.args(["--latest", "--backup-dir", &bucket.url()]).envs(bucket.server.environment());
-    place.outcome(command.env("AWS_ENDPOINT_URL", way.endpoint()))
+    command.args(["--latest", "--backup-dir", &bucket.url()]);
+    place.outcome(command.envs(bucket.by(way)))
 }
 
 #[test]

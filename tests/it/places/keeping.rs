@@ -1,8 +1,9 @@
 //! `list`, `history` and `cleanup` of a place.
 
 use super::{Bucket, succeeded};
-use crate::support::Place;
+use crate::support::faulty::Faulty;
 use crate::support::s3::seaweed;
+use crate::support::{Outcome, Place};
 
 /// A bucket with backups of these times, copies of one, and no history but that one's.
 fn with_backups(place: &Place, stamps: &[&str]) -> Bucket {
@@ -60,4 +61,28 @@ fn a_clean_up_of_a_place_keeps_the_newest_that_passed_there() {
     let done = bucket.run(&place, &args);
     assert_eq!(done.code, 0, "{done}");
     assert!(bucket.names().contains(&"p/backup_20200101_000000.sql.gz".to_owned()), "{done}");
+}
+
+#[test]
+fn roles_that_no_backup_has_go_a_day_later_and_those_of_a_backup_stay() {
+    let place = Place::without_docker();
+    let bucket = with_backups(&place, &["20200101_000000"]);
+    let put = |name: &str, bytes: &[u8]| bucket.server.put(&bucket.name, name, bytes);
+    // Another backup may have the same roles.
+    let manifest = bucket.server.get(&bucket.name, "p/a.sql.gz.manifest.json");
+    put("p/backup_20200101_000000.sql.zst", b"another");
+    put("p/backup_20200101_000000.sql.zst.manifest.json", &manifest);
+    for name in ["backup_20200101_000000", "backup_20190101_000000", "by_hand"] {
+        put(&format!("p/{name}.globals.sql"), b"roles");
+    }
+    let clean = |way: &Faulty| {
+        let mut command = place.ccc();
+        command.args(["cleanup", "--keep-last", "9", "--backup-dir", &bucket.url()]);
+        succeeded(&Outcome::of(&command.envs(bucket.by(way)).output().unwrap()));
+        bucket.names()
+    };
+    let mut names = bucket.names();
+    assert_eq!(clean(&Faulty::passing(bucket.server.port())), names);
+    names.retain(|name| name != "p/backup_20190101_000000.globals.sql");
+    assert_eq!(clean(&bucket.later()), names);
 }

@@ -3,18 +3,28 @@
 
 mod copying;
 mod creating;
+mod cut_short;
+mod cut_short_copies;
 mod document;
 mod faulty;
+mod game_day;
 mod keeping;
 mod monitoring;
 mod reading;
 mod rights;
+mod small_reads;
 mod written;
+
+use std::time::Duration;
 
 use assert_cmd::Command;
 
+use crate::support::faulty::{Fault, Faulty};
 use crate::support::s3::S3;
-use crate::support::{Outcome, Place, unchanged_database};
+use crate::support::source::source;
+use crate::support::{Database, Outcome, Place, unchanged_database};
+
+const TWO_DAYS: Duration = Duration::from_secs(2 * 24 * 3600);
 
 /// A bucket of a server, with a prefix in it.
 struct Bucket {
@@ -38,11 +48,39 @@ impl Bucket {
         objects.map(|(key, _)| key).filter(|key| !key.contains("/history/")).collect()
     }
 
+    /// Removes all that lies there.
+    fn empty(&self) {
+        for (key, _) in self.server.objects(&self.name) {
+            self.server.remove(&self.name, &key);
+        }
+    }
+
     /// The names of the runs on record.
     fn runs(&self) -> Vec<String> {
         let objects = self.server.objects(&self.name).into_iter();
         let runs = objects.filter_map(|(key, _)| Some(key.split_once("/history/")?.1.to_owned()));
         runs.collect()
+    }
+
+    /// The environment of a run that goes this way to the server.
+    fn by(&self, way: &Faulty) -> Vec<(&'static str, String)> {
+        let there = vec![("AWS_ENDPOINT_URL", way.endpoint())];
+        [self.server.environment(), there].concat()
+    }
+
+    /// A way to the server on which all that lies there was written two days earlier.
+    fn later(&self) -> Faulty {
+        Faulty::to(self.server.port(), |request| {
+            let is_list = request.verb == "GET";
+            if is_list { Fault::Earlier(TWO_DAYS) } else { Fault::None }
+        })
+    }
+
+    /// The environment of a run in which this bucket has variables of its own.
+    fn own_environment(&self) -> Vec<(String, String)> {
+        let suffix = self.name.to_uppercase().replace('-', "_");
+        let variables = self.server.environment().into_iter();
+        variables.map(|(name, value)| (format!("{name}_FOR_{suffix}"), value)).collect()
     }
 
     /// The binary, which finds the server by its environment.
@@ -74,4 +112,20 @@ impl Bucket {
 #[track_caller]
 fn succeeded(outcome: &Outcome) {
     assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
+}
+
+/// A database with a table `bulk` of about so many megabytes, which packing does not make much smaller, and a small
+/// table before it and after it.
+fn bulky(name: &str, megabytes: u32) -> Database {
+    let database = Database { name: format!("{name}_{}", std::process::id()) };
+    source().client("createdb", &["--", &database.name]);
+    let rows = megabytes * 600;
+    database.sql(&format!(
+        "CREATE TABLE almost AS SELECT n AS id, 'before ' || n AS text FROM generate_series(1, 500) n;
+         CREATE TABLE bulk AS SELECT n AS id,
+           (SELECT string_agg(encode(sha256((n * 40 + m)::text::bytea), 'base64'), '')
+            FROM generate_series(1, 40) m) AS text FROM generate_series(1, {rows}) n;
+         CREATE TABLE counted AS SELECT n AS id, 'after ' || n AS text FROM generate_series(1, 500) n"
+    ));
+    database
 }

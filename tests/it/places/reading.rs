@@ -78,7 +78,7 @@ fn an_object_that_is_replaced_while_it_is_read_is_not_verified() {
         Fault::None
     });
     let mut command = place.verify();
-    command.arg(&url).envs(server.environment()).env("AWS_ENDPOINT_URL", way.endpoint());
+    command.arg(&url).envs(bucket.by(&way));
     place.outcome(&mut command).not_verified("changed");
 }
 

@@ -17,7 +17,7 @@ use crate::support::source::source;
 use crate::support::{BINARY, Outcome, Place, Running, clean_environment};
 
 /// `ccc-backup restore` into a database of the source server.
-fn command(place: &Place, database: &str, args: &[&str]) -> Command {
+pub fn command(place: &Place, database: &str, args: &[&str]) -> Command {
     let mut command = place.ccc();
     command.arg("restore").args(args).envs(source().connection(database));
     command
@@ -42,7 +42,7 @@ fn sql(database: &str, sql: &str) -> String {
 }
 
 /// The databases whose names begin so, sorted.
-fn databases(beginning: &str) -> Vec<String> {
+pub fn databases(beginning: &str) -> Vec<String> {
     let list = format!(
         "SELECT datname FROM pg_database WHERE pg_catalog.starts_with(datname, '{beginning}') \
          ORDER BY datname"
@@ -81,8 +81,9 @@ impl Drop for Named {
 }
 
 impl Outcome {
+    /// The database was restored, and has its name.
     #[track_caller]
-    fn restored(&self, database: &str) -> &Self {
+    pub fn restored(&self, database: &str) -> &Self {
         assert_eq!(self.code, 0, "{self}");
         self.says(&format!("✅ RESTORED {database}"))
     }

@@ -22,7 +22,7 @@ const FORMATS: [(&str, &str); 3] =
     [("plain", "a.sql.gz.age"), ("custom", "a.dump.age"), ("directory", "a.dir.age")];
 
 /// Makes an identity in a place, and gives its recipient.
-fn key(place: &Place, name: &str) -> String {
+pub fn key(place: &Place, name: &str) -> String {
     let outcome = Outcome::of(&place.ccc().args(["keys", "new", name]).output().unwrap());
     assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
     let words = outcome.stdout.split_whitespace();

@@ -31,12 +31,12 @@ fn make_key(place: &Place, name: &str, kind: &str, passphrase: &str) -> PathBuf 
 }
 
 /// An ed25519 key without a passphrase.
-fn key(place: &Place, name: &str) -> PathBuf {
+pub fn key(place: &Place, name: &str) -> PathBuf {
     make_key(place, name, "ed25519", "")
 }
 
 /// A line of allowed signers for a key, with these options.
-fn line(place: &Place, options: &str, key: &str) -> String {
+pub fn line(place: &Place, options: &str, key: &str) -> String {
     let key = std::fs::read_to_string(place.dir().join(format!("{key}.pub"))).unwrap();
     format!("{WHO} {options} {key}")
 }

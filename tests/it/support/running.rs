@@ -91,6 +91,17 @@ impl Running {
         Self::spawn(&mut command)
     }
 
+    /// Starts `ccc-backup` with these arguments in a place, with these variables, too.
+    pub fn start_with(
+        place: &Place,
+        args: &[&str],
+        environment: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Self {
+        let mut command = Command::new(BINARY);
+        command.env_clear().envs(clean_environment()).envs(environment);
+        Self::spawn(command.current_dir(place.dir()).args(args))
+    }
+
     /// Sends a signal to its process group, as a terminal does.
     pub fn signal_group(&mut self, signal: Signal) -> &mut Self {
         kill_process_group(Pid::from_child(&self.child), signal).unwrap();
@@ -126,6 +137,11 @@ impl Running {
         }
     }
 
+    /// Whether it has come to its end.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Its process number.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -135,6 +151,11 @@ impl Running {
     pub fn signal(&mut self, signal: Signal) -> &mut Self {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         self
+    }
+
+    /// Sends it a SIGINT, unless it has come to its end.
+    pub fn interrupt(&mut self) -> &mut Self {
+        if self.has_ended() { self } else { self.signal(Signal::INT) }
     }
 
     /// Waits until it has left, and says how long that took. The system may still hold what it was:

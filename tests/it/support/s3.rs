@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -59,9 +59,10 @@ impl Who {
         }
     }
 
-    /// Its access key and its secret.
-    fn key(self) -> (String, String) {
-        (format!("AKIA{}", self.name().to_uppercase()), format!("s3cret-of-the-{}", self.name()))
+    /// Its access key and its secret, of a server on this port.
+    fn key(self, port: u16) -> (String, String) {
+        let (name, shown) = (self.name(), self.name().to_uppercase());
+        (format!("AKIA{shown}{port}"), format!("s3cret-of-the-{name}-{port}"))
     }
 
     fn actions(self) -> &'static [&'static str] {
@@ -92,8 +93,8 @@ pub struct S3 {
     kind: Kind,
     port: u16,
     dir: PathBuf,
-    // The server ends with this pipe.
-    _script: Child,
+    // The server ends with the pipe to it.
+    script: Mutex<Child>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -112,6 +113,11 @@ pub fn seaweed() -> &'static S3 {
 pub fn rclone() -> &'static S3 {
     static SERVER: OnceLock<S3> = OnceLock::new();
     SERVER.get_or_init(|| S3::start(Kind::Rclone))
+}
+
+/// Another SeaweedFS than the one that the tests share, for a test that destroys it.
+pub fn another_seaweed() -> &'static S3 {
+    Box::leak(Box::new(S3::start(Kind::Seaweed)))
 }
 
 /// A program that infra/setup.sh has put into `.venv`.
@@ -145,7 +151,7 @@ impl S3 {
             Kind::Rclone => rclone_server(&mut script, port),
         }
         let script = script.stdin(Stdio::piped()).spawn().unwrap();
-        let server = Self { kind, port, dir, _script: script };
+        let server = Self { kind, port, dir, script: Mutex::new(script) };
         // It answers before it can make a bucket.
         let patience = Instant::now() + PATIENCE / TRIES;
         while !server.client().args(["mkdir", "s3:first"]).output().unwrap().status.success() {
@@ -155,6 +161,13 @@ impl S3 {
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(server)
+    }
+
+    /// Kills it. Nothing of what lay there is left.
+    pub fn destroy(&self) {
+        // This closes the pipe first.
+        self.script.lock().unwrap().wait().unwrap();
+        assert!(!self.dir.exists(), "{} is left", self.dir.display());
     }
 
     /// Its port on 127.0.0.1, for a proxy.
@@ -175,7 +188,7 @@ impl S3 {
     /// The environment of a client with these rights.
     pub fn environment_of(&self, who: Who) -> Vec<(&'static str, String)> {
         assert!(who == Who::Owner || self.kind == Kind::Seaweed, "this server has one key");
-        let (key, secret) = who.key();
+        let (key, secret) = who.key(self.port);
         vec![
             ("AWS_ENDPOINT_URL", self.endpoint()),
             ("AWS_REGION", "us-east-1".to_owned()),
@@ -313,7 +326,7 @@ fn logged(line: &str) -> Option<Logged> {
 
 fn seaweed_server(script: &mut Command, dir: &Path, port: u16) {
     let identities = Who::ALL.map(|who| {
-        let (key, secret) = who.key();
+        let (key, secret) = who.key(port);
         let all: &[&str] = &["Admin", "Read", "Write", "List", "Tagging"];
         let (actions, policies) =
             if who == Who::Owner { (all, vec![]) } else { (&[][..], vec![who.name()]) };
@@ -348,7 +361,7 @@ fn seaweed_server(script: &mut Command, dir: &Path, port: u16) {
 }
 
 fn rclone_server(script: &mut Command, port: u16) {
-    let (key, secret) = Who::Owner.key();
+    let (key, secret) = Who::Owner.key(port);
     script.env("RCLONE_CONFIG", "/dev/null");
     script.arg(program("rclone")).args(["serve", "s3", "data", "--addr"]);
     script.arg(format!("127.0.0.1:{port}")).arg(format!("--auth-key={key},{secret}"));

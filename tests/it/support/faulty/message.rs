@@ -2,6 +2,9 @@
 
 use std::io::{Error, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 
 /// The first line of a message, and its headers.
 pub struct Head {
@@ -187,6 +190,26 @@ impl Body {
         (self.is_chunked, self.has_an_end) = (false, true);
     }
 
+    /// Reads all of it, and has the answer have this in its place. `None` where the connection ended too early.
+    pub fn edit(
+        &mut self,
+        from: &TcpStream,
+        head: &mut Head,
+        edit: impl FnOnce(&str) -> String,
+    ) -> Option<()> {
+        let mut whole = Vec::new();
+        while let Some(piece) = self.next(from, usize::MAX)? {
+            whole.extend_from_slice(&piece);
+        }
+        if let Ok(text) = std::str::from_utf8(&whole) {
+            whole = edit(text).into_bytes();
+        }
+        let bytes = whole.len() as u64;
+        (self.begun, self.end) = (whole, End::Left(bytes));
+        self.counted(head, bytes);
+        Some(())
+    }
+
     /// Writes a piece of it in its own way.
     pub fn write(&self, mut to: &TcpStream, piece: &[u8]) -> Result<(), Error> {
         if !self.is_chunked {
@@ -222,6 +245,23 @@ impl Body {
         line.truncate(line.len() - 2);
         String::from_utf8(line).ok()
     }
+}
+
+/// XML in which the times of objects, parts and uploads are so much earlier.
+pub fn earlier(xml: &str, by: Duration) -> String {
+    let mut text = xml.to_owned();
+    for name in ["<LastModified>", "<Initiated>"] {
+        let mut pieces = text.split(name);
+        let mut changed = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            let (time, rest) = piece.split_once('<').unwrap_or((piece, ""));
+            let time: DateTime<Utc> = time.parse().unwrap();
+            let time = (time - by).to_rfc3339_opts(SecondsFormat::Millis, true);
+            changed.push_str(&format!("{name}{time}<{rest}"));
+        }
+        text = changed;
+    }
+    text
 }
 
 /// A whole answer of our own. A 403 is what S3 answers where a right is missing.

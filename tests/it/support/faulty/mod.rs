@@ -3,15 +3,17 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::message::{Body, Head, read_head};
 
 mod message;
 
 const PAUSE: Duration = Duration::from_millis(10);
+/// How long what is under way may take: a hang ends here.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// What is passed on at a time.
 const PIECE: usize = 64 << 10;
 
@@ -47,6 +49,8 @@ pub enum Fault {
     CorruptUpload(u64),
     /// The answer has this value for this header, which it had another one for, or none.
     Header(&'static str, &'static str),
+    /// The times of objects and uploads that the answer tells of are so much earlier.
+    Earlier(Duration),
 }
 
 /// A request that has come.
@@ -92,6 +96,8 @@ struct State {
     rule: Mutex<Arc<Rule>>,
     come: Mutex<Vec<Request>>,
     done: Mutex<Vec<Done>>,
+    /// Connections of clients.
+    open: AtomicUsize,
     is_over: AtomicBool,
     is_refusing: AtomicBool,
 }
@@ -106,6 +112,7 @@ impl Faulty {
             rule: Mutex::new(Arc::new(Box::new(rule))),
             come: Mutex::default(),
             done: Mutex::default(),
+            open: AtomicUsize::default(),
             is_over: AtomicBool::default(),
             is_refusing: AtomicBool::default(),
         });
@@ -148,6 +155,19 @@ impl Faulty {
         self.state.done.lock().unwrap().clone()
     }
 
+    /// Waits until all is dealt with that was sent by clients which are gone.
+    pub fn settle(&self) {
+        // Connections are taken in the order in which they came: when this one has ended, those before it were taken.
+        let mut last = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        last.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(last.read(&mut [0]).unwrap(), 0);
+        let begun = Instant::now();
+        while self.state.open.load(Ordering::SeqCst) > 0 {
+            assert!(begun.elapsed() < PATIENCE, "a client is still there");
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     /// Bytes of all bodies that the client was sent for requests with this verb.
     pub fn bytes_down(&self, verb: &str) -> u64 {
         self.done().iter().filter(|one| one.verb == verb).map(|one| one.down).sum()
@@ -184,7 +204,12 @@ impl State {
                     client.set_nonblocking(false).unwrap();
                     client.set_nodelay(true).unwrap();
                     let state = Arc::clone(&self);
-                    std::thread::spawn(move || while state.exchange(&client).is_some() {});
+                    state.open.fetch_add(1, Ordering::SeqCst);
+                    std::thread::spawn(move || {
+                        while state.exchange(&client).is_some() {}
+                        drop(client);
+                        state.open.fetch_sub(1, Ordering::SeqCst);
+                    });
                 }
                 Err(_) => std::thread::sleep(PAUSE),
             }
@@ -279,6 +304,9 @@ impl State {
             Fault::Header(name, value) => head.set(name, value),
             Fault::CutAfter(bytes) => {
                 body.counted(&mut head, *bytes);
+            }
+            Fault::Earlier(by) => {
+                body.edit(server, &mut head, |text| message::earlier(text, *by))?
             }
             _ => {}
         }
