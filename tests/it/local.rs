@@ -14,7 +14,7 @@ use crate::support::local::{left, runs, server_of};
 use crate::support::mounts::{left_on_the_disk, on_a_disk};
 use crate::support::running::Running;
 use crate::support::source::{database, unchanged_database};
-use crate::support::{BINARY, IMAGE_VARIABLE, Outcome, Place, SOON, good_dump, text};
+use crate::support::{IMAGE_VARIABLE, Outcome, Place, SOON, good_dump, text};
 
 fn verified(dump: &[u8]) -> Outcome {
     let place = Place::without_docker();
@@ -367,10 +367,10 @@ fn a_user_id_without_a_name_is_no_verdict_and_what_helps_is_named() {
     }
     let place = Place::without_docker();
     place.file("a.sql", good_dump());
-    let binary = place.dir().join("ccc-backup");
-    std::fs::copy(BINARY, &binary).unwrap();
     let mut command = assert_cmd::Command::new("setpriv");
-    command.args(["--reuid=54321", "--regid=54321", "--clear-groups", "--"]).arg(&binary);
+    command
+        .args(["--reuid=54321", "--regid=54321", "--clear-groups", "--"])
+        .arg(place.own_binary());
     command.args(["verify", "a.sql", "--engine", "local", "--container-name", &place.container]);
     let outcome = place.outcome(command.env("TMPDIR", "/tmp").current_dir(place.dir()));
     outcome.not_verified("could not look up effective user ID 54321");

@@ -3,7 +3,7 @@
 
 use crate::support::docker::image;
 use crate::support::engine::Engine;
-use crate::support::{BINARY, Place, Running, good_dump};
+use crate::support::{Place, Running, good_dump};
 
 /// Who has no way to the addresses of containers: the engine's own programs have.
 const SOMEBODY: &str = "65534";
@@ -38,7 +38,7 @@ fn a_server_whose_own_address_leads_nowhere_or_elsewhere_is_reached_by_its_port(
     let (engine, place) = (Engine::start(), Place::without_docker());
     another_server(&engine);
     place.file("a.sql", good_dump());
-    std::fs::copy(BINARY, place.dir().join("ccc-backup")).unwrap();
+    place.own_binary();
     let group = format!("--regid={}", rustix::process::getgid().as_raw());
     let user = format!("--reuid={SOMEBODY}");
     for (what, table, target) in [

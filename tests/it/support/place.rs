@@ -76,8 +76,17 @@ impl Place {
 
     /// Writes a program: these lines of shell.
     pub fn program(&self, name: &str, script: &str) -> PathBuf {
-        let path = self.file(name, format!("#!/bin/sh\n{script}\n").as_bytes());
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        let text = self.file(&format!("{name}.text"), format!("#!/bin/sh\n{script}\n").as_bytes());
+        let path = self.dir().join(name);
+        install(&text, &path);
+        std::fs::remove_file(text).unwrap();
+        path
+    }
+
+    /// A copy of the binary: the directories above the original need not be open to other users.
+    pub fn own_binary(&self) -> PathBuf {
+        let path = self.dir().join("ccc-backup");
+        install(BINARY.as_ref(), &path);
         path
     }
 
@@ -108,11 +117,9 @@ impl Place {
         if !rustix::process::geteuid().is_root() {
             return self.ccc();
         }
-        // A copy: the directories above the binary need not be open to that user.
-        let binary = self.dir().join("ccc-backup");
-        std::fs::copy(BINARY, &binary).unwrap();
         let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(binary);
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
+        command.arg(self.own_binary());
         command.env_clear().envs(clean_environment()).current_dir(self.dir());
         command
     }
@@ -266,4 +273,12 @@ impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "exit {}\n{}\n--- stderr\n{}", self.code, self.stdout, self.stderr)
     }
+}
+
+/// Copies what is to be run, by another process: what this one writes is, for an instant, open in what its other threads
+/// start, and cannot be run ("Text file busy").
+fn install(from: &Path, to: &Path) {
+    let status =
+        std::process::Command::new("install").args(["-m", "755"]).args([from, to]).status();
+    assert!(status.unwrap().success(), "{} was not made", to.display());
 }
