@@ -11,6 +11,8 @@ use crate::model::damage::Damage;
 use crate::model::suffix::{SEALED, without_seal};
 use crate::packing::file::{BackupFile, FileError};
 use crate::packing::folder::{Entry, Folder};
+use crate::packing::read_once::Kept;
+use crate::packing::read_once_folder::ReadOnceFolder;
 use crate::sealing::{self, Identities, UnsealError, Unsealing};
 
 /// A file of the archive.
@@ -74,6 +76,19 @@ impl ArchiveDirectory {
     pub fn elsewhere(path: &Path, folder: Arc<dyn Folder>) -> io::Result<Self> {
         let (members, identities) = (list_folder(&*folder)?, Identities::default());
         Ok(Self { path: path.to_owned(), at: At::Elsewhere(folder), members, identities })
+    }
+
+    /// The same directory, of whose files what is read is kept, so that it comes from where it lies once. One of this
+    /// machine is left as it is.
+    #[must_use]
+    pub fn read_once(self, kept: &Arc<Kept>) -> Self {
+        let at = match self.at {
+            At::Elsewhere(far) => {
+                At::Elsewhere(Arc::new(ReadOnceFolder::new(far, Arc::clone(kept))))
+            }
+            disk @ At::Disk(_) => disk,
+        };
+        Self { at, ..self }
     }
 
     /// Whether it is a directory of this machine, which other programs can read by its path.

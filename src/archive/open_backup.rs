@@ -13,6 +13,7 @@ use crate::model::format::Format;
 use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
 use crate::packing::read_error::ReadError;
+use crate::packing::read_once::{Kept, NotKept};
 
 /// Bytes copied at a time.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -41,6 +42,23 @@ impl Storage {
             Self::File(file) => file.is_local(),
             Self::Directory(directory) => directory.is_local(),
         }
+    }
+
+    /// The same bytes, each of which comes from where it lies once: what is read is kept in this directory. What is on
+    /// this machine is left as it is.
+    ///
+    /// # Errors
+    /// Where that directory has no place for them; then they are read as before.
+    pub fn read_once(&mut self, dir: &Path) -> Result<(), NotKept> {
+        if self.is_local() {
+            return Ok(());
+        }
+        let kept = Kept::within(dir, self.bytes())?;
+        *self = match self.clone() {
+            Self::File(file) => Self::File(file.read_once(&kept)),
+            Self::Directory(directory) => Self::Directory(directory.read_once(&kept)),
+        };
+        Ok(())
     }
 
     /// Its size in bytes, of a directory that of its files together.

@@ -16,8 +16,9 @@ pub struct FromArgs {
     /// [default: none for -, and what --from-command brings]
     #[arg(long, value_name = "FILE", requires = "file")]
     pub manifest: Option<PathBuf>,
-    /// Directory of the private copy of what comes through a pipe [default: the system's for temporary files]
-    #[arg(long, value_name = "DIR", requires = "file")]
+    /// Directory of the private copy of what comes through a pipe, or of what is read from object storage, which so comes
+    /// over the network once; none: it is read from there again [default: the system's for temporary files]
+    #[arg(long, value_name = "DIR")]
     pub spool: Option<PathBuf>,
 }
 

@@ -12,7 +12,7 @@ use super::steps::obstacles::changed;
 use super::steps::report::{Collected, Collector};
 use super::steps::server::Server;
 use super::steps::target::DATABASE;
-use super::steps::{checking, opening, restoring, spool};
+use super::steps::{checking, opening, restoring, spool, transit};
 use crate::commands::copy_metrics::Renewal;
 use crate::commands::{Stop, ledger, record};
 use crate::events::{Event, Events};
@@ -78,7 +78,10 @@ async fn verify(
 ) -> Result<(), Obstacle> {
     let Some(opened) = collector.take(opening::open(around).await)? else { return Ok(()) };
     let cx = opened.context(around);
-    kinds::take(cx, Verifying { cx, keep: settings.sandbox.keep, collector, server }).await
+    let verifying =
+        Verifying { cx, keep: settings.sandbox.keep, collector: &mut *collector, server };
+    kinds::take(cx, verifying).await?;
+    transit::confirm_proof(cx, collector).await
 }
 
 /// A verification of a backup that is open.

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use thiserror::Error;
 
 use super::random_read::{RandomRead, RawReader, ReadAt};
+use super::read_once::{Kept, ReadOnce};
 use super::unpack::decompress;
 use super::unseal::Unseal;
 use crate::model::damage::{damage, refusal};
@@ -102,6 +103,16 @@ impl BackupFile {
     /// A file that lies elsewhere than on a disk of this machine, by its name.
     pub fn elsewhere(path: &Path, at_rest: Arc<dyn RandomRead>) -> Self {
         Self { path: path.to_owned(), at_rest, local: None, opened: None }
+    }
+
+    /// The same file, of which what is read is kept, so that it comes from where it lies once. One of this machine is left
+    /// as it is; this is done before it is unsealed.
+    #[must_use]
+    pub fn read_once(self, kept: &Arc<Kept>) -> Self {
+        if self.is_local() {
+            return self;
+        }
+        Self { at_rest: Arc::new(ReadOnce::new(self.at_rest, Arc::clone(kept))), ..self }
     }
 
     /// Whether it is a file of this machine, which other programs can read by its path.

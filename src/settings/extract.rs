@@ -1,6 +1,6 @@
 //! Settings of `extract`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::piped::{self, Incoming};
 use super::{Environment, SettingsError, no_pattern, place, sealing, signing};
@@ -57,11 +57,14 @@ pub fn extract(
         }),
     };
     let config = signing::configured(args.config.config.as_deref())?;
+    let incoming = piped::incoming(&args.from, args.file.as_deref())?;
+    // Each row is read once: nothing is kept but what comes through a pipe.
+    piped::spool(&args.from, incoming.as_ref(), Path::new(""))?;
     Ok(ExtractSettings {
         unsealing,
         allowed_signers: signing::allowed(&args.signers, &config)?,
         warnings,
-        incoming: piped::incoming(&args.from, args.file.as_deref())?,
+        incoming,
         file: place::optional_backup(args.file.as_deref())?,
         backup_dir: place::place(&args.backup_dir)?,
         tables,

@@ -6,6 +6,7 @@ use super::SettingsError;
 use crate::cli::{CreateArgs, FromArgs};
 use crate::model::format::Format;
 use crate::model::named_command::{NamedCommand, is_plain_name};
+use crate::store::place::is_url;
 
 /// What stands for standard input or output.
 const PIPE: &str = "-";
@@ -98,14 +99,11 @@ pub(super) fn incoming(
         (Some(_), Some(file)) => plain_name(file)?,
         _ if is_stdin => STDIN.to_owned(),
         _ => {
-            let alone =
-                [("--manifest", args.manifest.is_some()), ("--spool", args.spool.is_some())];
-            let given = alone.iter().find(|(_, is_given)| *is_given);
-            return match given {
+            return match args.manifest {
                 None => Ok(None),
-                Some((flag, _)) => refused(
-                    format!("{flag} is of backups that come through a pipe"),
-                    format!("leave {flag} out, or take - (standard input) or --from-command"),
+                Some(_) => refused(
+                    "--manifest is of backups that come through a pipe",
+                    "leave --manifest out, or take - (standard input) or --from-command",
                 ),
             };
         }
@@ -117,8 +115,36 @@ pub(super) fn incoming(
         None if by_command => Manifest::ByCommand,
         None => Manifest::Nowhere,
     };
+    if args.spool.as_deref() == Some(Path::new(NONE)) {
+        return refused(
+            "what comes through a pipe is read more than once, and so has to be kept",
+            "name a directory with room for it: --spool DIR",
+        );
+    }
     let spool = args.spool.clone().unwrap_or_else(std::env::temp_dir);
     Ok(Some(Incoming { command, name, manifest, spool }))
+}
+
+/// Resolves where what lies in a place is kept while it is in use; `None` where it is read again. `at` is the backup, or
+/// where it is looked for.
+///
+/// # Errors
+/// Where it was asked for, and there is nothing to keep.
+pub(super) fn spool(
+    args: &FromArgs,
+    incoming: Option<&Incoming>,
+    at: &Path,
+) -> Result<Option<PathBuf>, SettingsError> {
+    match &args.spool {
+        _ if incoming.is_some() => Ok(None),
+        None => Ok(is_url(at).then(std::env::temp_dir)),
+        Some(none) if none == Path::new(NONE) => Ok(None),
+        Some(dir) if is_url(at) => Ok(Some(dir.clone())),
+        Some(_) => refused(
+            "--spool is of backups that come through a pipe, or are in object storage",
+            "leave --spool out, or take - (standard input), --from-command or s3://…",
+        ),
+    }
 }
 
 /// Resolves where a new backup goes; `None` where it becomes a file of this machine.

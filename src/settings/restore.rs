@@ -75,6 +75,8 @@ pub fn restore(
 ) -> Result<RestoreSettings, SettingsError> {
     let (file, backup_dir, history_dir) = places(args.file.as_deref(), args.backup_dir.as_deref())?;
     let incoming = piped::incoming(&args.from, args.file.as_deref())?;
+    let spool =
+        piped::spool(&args.from, incoming.as_ref(), file.as_deref().unwrap_or(&backup_dir))?;
     if incoming.is_some() && args.globals {
         return Err(SettingsError {
             message: "--globals: no roles come through a pipe".to_owned(),
@@ -122,6 +124,7 @@ pub fn restore(
             wait: args.wait.map(|limit| limit.unwrap_or(Duration::MAX)),
             unsealing,
             incoming,
+            spool,
         },
         proof: ProofSettings {
             jobs: args.jobs.map_or_else(cores, usize::from),

@@ -29,6 +29,8 @@ pub struct BackupChoice {
     pub unsealing: Unsealing,
     /// How it comes here, where it is no file of this machine.
     pub incoming: Option<Incoming>,
+    /// Where what lies in a place is kept while it is in use, so that it comes over the network once.
+    pub spool: Option<PathBuf>,
 }
 
 /// How a backup is restored, and what is proven of that.
@@ -119,6 +121,8 @@ pub fn verify(
     let allowed_signers = signing::allowed(&args.signers, &config.signing)?;
     let (file, backup_dir, history_dir) = places(args.file.as_deref(), args.backup_dir.as_deref())?;
     let incoming = piped::incoming(&args.from, args.file.as_deref())?;
+    let spool =
+        piped::spool(&args.from, incoming.as_ref(), file.as_deref().unwrap_or(&backup_dir))?;
     let copies = place::copies(&[], &config)?;
     let named = config.checks.tables;
     let tables_are_cccs = named.is_none();
@@ -149,7 +153,7 @@ pub fn verify(
     let nano_cpus = args.cpus.or(config.verify.cpus).map(limits::nano_cpus).transpose()?;
     let wait = args.wait.map(|limit| limit.unwrap_or(Duration::MAX));
     Ok(VerifySettings {
-        choice: BackupChoice { file, backup_dir, wait, unsealing, incoming },
+        choice: BackupChoice { file, backup_dir, wait, unsealing, incoming, spool },
         proof: ProofSettings {
             jobs: args.jobs.map_or_else(|| limits::jobs(cores(), nano_cpus), usize::from),
             accept_foreign_sql: args.accept_foreign_sql || config.verify.accept_foreign_sql,

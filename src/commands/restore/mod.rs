@@ -27,7 +27,7 @@ use super::steps::kinds::{self, Taker};
 use super::steps::obstacles::{changed, no_server, obstacle};
 use super::steps::report::{Collected, Collector};
 use super::steps::server::{Server, ServerError};
-use super::steps::{checking, opening, restoring, spool};
+use super::steps::{checking, opening, restoring, spool, transit};
 use crate::checks::restore_time;
 use crate::commands::{Failure, Stop, ledger, record};
 use crate::events::{Event, Events, RestoreEvent, Restored};
@@ -166,7 +166,9 @@ impl Run<'_> {
         let Some(opened) = collector.take(opening::open(around).await)? else { return Ok(()) };
         let cx = opened.context(around);
         plan::check_history(cx, self.settings)?;
-        kinds::take(cx, Taking { run: self, cx, collector, server }).await
+        let taking = Taking { run: self, cx, collector: &mut *collector, server };
+        kinds::take(cx, taking).await?;
+        transit::confirm_proof(cx, collector).await
     }
 
     /// The steps of a verification, and then the switch.

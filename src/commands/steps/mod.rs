@@ -37,4 +37,5 @@ mod signature;
 pub(super) mod spool;
 mod tables;
 pub(super) mod target;
+pub(super) mod transit;
 mod watching;

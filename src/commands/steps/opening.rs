@@ -8,6 +8,7 @@ use super::holding::hold;
 use super::obstacles::{aside, changed, interrupted, obstacle};
 use super::signature;
 use super::spool::{self, Spooled};
+use super::transit;
 use crate::archive::sniff::NotADump;
 use crate::archive::{OpenBackup, Storage};
 use crate::commands::open::{self, OpenError};
@@ -48,14 +49,21 @@ impl Opened {
 
 /// Opens the backup that is meant.
 pub(in crate::commands) async fn open(around: Surroundings<'_>) -> Step<Opened> {
-    let mut notes = Notes::new(around.events);
-    let outcome = opened(around, &mut notes).await;
+    let (mut notes, mut storage) = (Notes::new(around.events), None);
+    let mut outcome = opened(around, &mut notes, &mut storage).await;
+    if let (Ok(None), Some(storage)) = (&outcome, storage)
+        && let Err(doubt) = transit::confirm(&storage, around.stop).await
+    {
+        notes.findings.defects.clear();
+        outcome = Err(doubt);
+    }
     notes.end(outcome)
 }
 
 async fn opened(
     around: Surroundings<'_>,
     notes: &mut Notes<'_>,
+    found: &mut Option<Storage>,
 ) -> Result<Option<Opened>, Obstacle> {
     let path = find(around)?;
     notes.findings.facts.backup = Some(path.clone());
@@ -69,11 +77,20 @@ async fn opened(
     });
     let (path, spooled) = copied(around, path).await?;
     let unopened = |error: OpenError| obstacle(&error, &error.hint());
-    let storage = {
+    let mut storage = {
         let path = path.clone();
         aside(around.stop, move || open::open(&path)).await?.map_err(unopened)?
     };
+    if let Some(dir) = &around.choice.spool
+        && let Err(why) = storage.read_once(dir)
+    {
+        let dir = dir.display();
+        notes.warn(format!(
+            "it comes over the network twice, because it is not kept in {dir}: {why} (--spool DIR; --spool none asks for this)"
+        ));
+    }
     notes.findings.facts.is_there = true;
+    *found = Some(storage.clone());
     // So that no clean-up removes what is being verified.
     if let Some(handle) = storage.handle() {
         hold(around, &path, handle).await?;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::findings::{Findings, RunFacts, Step};
 use super::obstacles::changed;
 use crate::checks::restore_time;
-use crate::model::outcome::{Obstacle, RunReport};
+use crate::model::outcome::{Obstacle, RunReport, Status};
 use crate::settings::{BackupChoice, ProofSettings};
 
 /// What was collected so far.
@@ -50,6 +50,17 @@ impl Collector {
             is_sealed: false,
             source_database: None,
             database: None,
+        }
+    }
+
+    /// What was found is of other bytes than the backup's: it proves nothing, for it or against it.
+    pub fn drop_proof(&mut self) {
+        self.report.defects.clear();
+        self.report.sha256 = None;
+        for check in &mut self.report.checks {
+            if check.status == Status::Failed {
+                check.status = Status::NotRun;
+            }
         }
     }
 
@@ -135,7 +146,7 @@ mod tests {
     use super::*;
     use crate::commands::steps::findings::Notes;
     use crate::events::Events;
-    use crate::model::outcome::{CheckResult, Defect, Section, Status, Verdict};
+    use crate::model::outcome::{CheckResult, Defect, Section, Verdict};
 
     fn collector(has_limit: bool) -> Collector {
         Collector {

@@ -1,26 +1,24 @@
 //! Bytes on their way from a pipe into a file, as long as there is room.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
 use bytesize::ByteSize;
-use rustix::fs::fstatvfs;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::outcome::Obstacle;
 use crate::model::secret::Secret;
+use crate::packing::room::{self, NoRoom};
 use crate::process::shell::{EndedBadly, Shell};
 
 /// Bytes that are read at a time.
 const PIECE: usize = 1 << 20;
 /// How often, in bytes, the room is looked at.
 const LOOK_EVERY: u64 = 64 << 20;
-/// Bytes that are left to others.
-const RESERVE: u64 = 64 << 20;
 
 /// What came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,12 +37,18 @@ pub(super) enum CopyError {
     Read(io::Error),
     #[error("{0}")]
     Write(io::Error),
-    #[error("{} are needed and {} are free", ByteSize(*.needed), ByteSize(*.free))]
-    NoRoom { needed: u64, free: u64 },
+    #[error("{} are needed and {} are free", ByteSize(.0.needed), ByteSize(.0.free))]
+    NoRoom(NoRoom),
     #[error("{0}")]
     Start(io::Error),
     #[error("{0}")]
     Command(EndedBadly),
+}
+
+impl From<NoRoom> for CopyError {
+    fn from(none: NoRoom) -> Self {
+        Self::NoRoom(none)
+    }
 }
 
 impl CopyError {
@@ -68,7 +72,7 @@ impl CopyError {
                 ),
                 of_room(),
             ),
-            Self::NoRoom { .. } => (
+            Self::NoRoom(_) => (
                 format!(
                     "there is no room for what comes through the pipe in {}: {self}",
                     spool.display()
@@ -141,7 +145,7 @@ pub(super) fn copy(
 ) -> Result<Copied, CopyError> {
     let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
     let mut file = created.map_err(CopyError::Write)?;
-    check_room(&file, expected.unwrap_or_default())?;
+    room::check(&file, expected.unwrap_or_default())?;
     let (mut piece, mut bytes, mut look_at) = (vec![0; PIECE], 0, LOOK_EVERY);
     loop {
         if cancel.is_cancelled() {
@@ -157,19 +161,10 @@ pub(super) fn copy(
         bytes += read as u64;
         told(bytes);
         if bytes >= look_at {
-            check_room(&file, 0)?;
+            room::check(&file, 0)?;
             look_at = bytes + LOOK_EVERY;
         }
     }
-}
-
-/// Whether so many more bytes have room, and something is left.
-fn check_room(file: &File, more: u64) -> Result<(), CopyError> {
-    // A file system that does not say it may have it.
-    let Ok(there) = fstatvfs(file) else { return Ok(()) };
-    let free = there.f_bavail.saturating_mul(there.f_frsize);
-    let needed = more.saturating_add(RESERVE);
-    if free < needed { Err(CopyError::NoRoom { needed, free }) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -201,7 +196,7 @@ mod tests {
     #[test]
     fn what_has_no_room_is_not_begun() {
         let (copied, bytes) = copied("echo abc", Some(u64::MAX / 2));
-        assert!(matches!(copied.unwrap_err(), CopyError::NoRoom { .. }));
+        assert!(matches!(copied.unwrap_err(), CopyError::NoRoom(_)));
         assert_eq!(bytes, b"");
     }
 }
