@@ -11,7 +11,7 @@ use crate::settings::ListSettings;
 use crate::store::history::History;
 use crate::store::listing::{self, Listed};
 use crate::store::place::Place;
-use crate::store::{StoreError, nearby};
+use crate::store::{StoreError, in_place, nearby};
 
 /// Answers with the backups.
 ///
@@ -47,22 +47,27 @@ pub(super) fn not_known(error: &StoreError) -> Event {
 /// # Errors
 /// When it cannot be listed, or its history cannot be read.
 pub(super) fn listed(dir: &Path, events: &Events) -> Result<(Vec<Listed>, History), StoreError> {
-    let place = Place::of(dir)?;
-    let at_rest = match &place {
+    let warn = |text| events.emit(Event::Warning(text));
+    let (backups, nearby) = match Place::of(dir)? {
         Place::Directory(dir) => {
-            let (at_rest, not_searched) = listing::at_rest(dir)?;
-            for path in not_searched {
-                events.emit(Event::Warning(format!("not looked into: {}", path.display())));
-            }
-            at_rest
+            let (at_rest, not_searched) = listing::at_rest(&dir)?;
+            let not_searched = not_searched.iter().map(|path| path.display());
+            not_searched.for_each(|path| warn(format!("not looked into: {path}")));
+            let nearby = nearby::read(&dir)?;
+            (listing::list(&dir, &at_rest, &nearby.memory), nearby)
         }
-        Place::Objects(_) => Vec::new(),
+        Place::Objects(url) => {
+            // Each takes many answers, one after the other.
+            let (contents, nearby) = std::thread::scope(|scope| {
+                let looking = scope.spawn(|| in_place::look(&url));
+                let nearby = nearby::read(dir);
+                (looking.join(), nearby)
+            });
+            let contents = contents.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            let nearby = nearby?;
+            (listing::of_objects(&url, &contents.backups, &nearby.memory), nearby)
+        }
     };
-    let nearby = nearby::read(dir)?;
-    nearby.warnings().for_each(|text| events.emit(Event::Warning(text)));
-    let backups = match &place {
-        Place::Directory(dir) => listing::list(dir, &at_rest, &nearby.memory),
-        Place::Objects(url) => listing::of_objects(url, &nearby.memory)?,
-    };
+    nearby.warnings().for_each(warn);
     Ok((backups, nearby.set_aside))
 }

@@ -76,12 +76,12 @@ enum Part {
     Signature,
 }
 
-/// Looks at a place.
+/// Looks at a place, but not at its history.
 ///
 /// # Errors
 /// What the place answers.
 pub fn look(place: &ObjectUrl) -> Result<Contents, StoreError> {
-    Ok(sort(place, Bucket::of(place)?.list(place)?))
+    Ok(sort(place, Bucket::of(place)?.list_beside(place, FOLDER)?))
 }
 
 fn sort(place: &ObjectUrl, objects: Vec<Object>) -> Contents {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::error::StoreError;
-use super::in_place::{self, InPlace};
+use super::in_place::InPlace;
 use super::latest::{self, Found};
 use super::manifest::{Manifest, ManifestError, Outline};
 use super::place::ObjectUrl;
@@ -132,15 +132,11 @@ fn outline_of(manifest: &Result<Manifest, ManifestError>) -> Option<&Outline> {
 
 /// The backups of a place in object storage, newest first, with what is known of each. No manifest is read: what is in a
 /// backup is known by the history.
-///
-/// # Errors
-/// What the place answers.
-pub fn of_objects(place: &ObjectUrl, memory: &Memory) -> Result<Vec<Listed>, StoreError> {
-    let backups = in_place::look(place)?.backups;
+pub fn of_objects(place: &ObjectUrl, backups: &[InPlace], memory: &Memory) -> Vec<Listed> {
     let mut listed: Vec<Listed> =
         backups.iter().map(|backup| listed_object(place, backup, memory)).collect();
     listed.sort_by(|one, other| (other.time, &other.name).cmp(&(one.time, &one.name)));
-    Ok(listed)
+    listed
 }
 
 fn listed_object(place: &ObjectUrl, backup: &InPlace, memory: &Memory) -> Listed {
