@@ -7,9 +7,12 @@ use std::time::Duration;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, Checksum};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig};
+use object_store::{
+    Attribute, Attributes, BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig,
+};
 
 use super::error::ObjectError;
+use super::ranges::Ranges;
 use crate::store::place::{ObjectUrl, Scheme};
 
 /// How long the other side may take to answer the first call.
@@ -20,6 +23,8 @@ const READ: Duration = Duration::from_secs(60);
 const WRITE: Duration = Duration::from_secs(300);
 /// For how long a request is begun again after an error that may pass.
 const RETRY: Duration = Duration::from_secs(120);
+/// The class in which backups are stored. What is small and often read beside them has the bucket's own.
+const STORAGE_CLASS: &str = "CCC_BACKUP_STORAGE_CLASS";
 /// Where nobody names a region: the name that stands for none.
 const REGION: &str = "us-east-1";
 
@@ -30,6 +35,8 @@ pub(super) struct Stores {
     pub(super) writing: Arc<dyn ObjectStore>,
     /// Where it is S3.
     pub(super) s3: Option<Arc<AmazonS3>>,
+    /// What is asked for with the bytes of a backup: its storage class.
+    pub(super) attributes: Attributes,
 }
 
 /// The clients of the bucket of a URL.
@@ -37,12 +44,22 @@ pub(super) fn stores(url: &ObjectUrl) -> Result<Stores, ObjectError> {
     let make = match url.scheme {
         Scheme::S3 => {
             let (reading, writing) = (s3(url, READ)?, s3(url, WRITE)?);
-            return Ok(Stores { reading: reading.clone(), writing, s3: Some(reading) });
+            let s3 = Some(Arc::clone(&reading));
+            return Ok(Stores { reading, writing, s3, attributes: attributes(url) });
         }
         Scheme::Gs => gcs,
         Scheme::Az => azure,
     };
-    Ok(Stores { reading: make(url, READ)?, writing: make(url, WRITE)?, s3: None })
+    let (reading, writing) = (make(url, READ)?, make(url, WRITE)?);
+    Ok(Stores { reading, writing, s3: None, attributes: attributes(url) })
+}
+
+/// What the environment asks for with the bytes of a backup.
+fn attributes(url: &ObjectUrl) -> Attributes {
+    let environment: Vec<_> = std::env::vars().collect();
+    let asked = variables(STORAGE_CLASS, &url.bucket, &environment).into_iter();
+    let class = asked.filter(|(name, _)| name == STORAGE_CLASS);
+    class.map(|(_, class)| (Attribute::StorageClass, class)).collect()
 }
 
 fn unset(url: &ObjectUrl, error: &object_store::Error) -> ObjectError {
@@ -91,6 +108,7 @@ fn s3(url: &ObjectUrl, limit: Duration) -> Result<Arc<AmazonS3>, ObjectError> {
         }
         options = options.with_allow_http(true);
     }
+    let builder = builder.with_http_connector(Ranges::default());
     let built = builder.with_client_options(options).with_retry(retry()).build();
     built.map(Arc::new).map_err(|error| unset(url, &error))
 }

@@ -5,15 +5,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures_util::future::{ready, try_join};
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::aws::AmazonS3;
 use object_store::path::Path as Key;
-use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
+use object_store::{
+    Attributes, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
+};
 
 use super::beginning::{self, Stores};
 use super::error::{Kind, ObjectError};
 use super::runtime;
 use crate::store::place::ObjectUrl;
+
+/// A name that comes after all that are ours.
+const AFTER_ALL: &str = "~";
 
 /// Buckets that were opened: each has its connections, which are used again.
 static OPEN: Mutex<Option<HashMap<(&'static str, String), Bucket>>> = Mutex::new(None);
@@ -78,7 +84,8 @@ impl Bucket {
     /// One over a store that a test made.
     #[cfg(test)]
     pub(in crate::store) fn over(store: Arc<dyn ObjectStore>) -> Self {
-        Self { stores: Arc::new(Stores { reading: Arc::clone(&store), writing: store, s3: None }) }
+        let (reading, attributes) = (Arc::clone(&store), Attributes::default());
+        Self { stores: Arc::new(Stores { reading, writing: store, s3: None, attributes }) }
     }
 
     pub(super) fn writing(&self) -> Arc<dyn ObjectStore> {
@@ -100,9 +107,16 @@ impl Bucket {
             Ok(meta) => Ok(Some(object(url, &meta))),
             Err(error) => match ObjectError::of(url, &error) {
                 error if error.kind == Kind::Missing => Ok(None),
-                error => Err(error),
+                error => Err(self.in_words(url).unwrap_or(error)),
             },
         }
+    }
+
+    /// Why an object is refused: an answer that only tells of it has no words, one that gives a byte of it has.
+    fn in_words(&self, url: &ObjectUrl) -> Option<ObjectError> {
+        let (store, key) = (Arc::clone(&self.stores.reading), key(url).ok()?);
+        let answer = wait(url, async move { store.get_range(&key, 0..1).await }).ok()?;
+        answer.err().map(|error| ObjectError::of(url, &error))
     }
 
     /// Bytes of an object, from byte `at` on, if it is still that one.
@@ -186,14 +200,29 @@ impl Bucket {
     /// # Errors
     /// What the place answers; [`Kind::Exists`] where it is to be new and is not.
     pub fn put(&self, url: &ObjectUrl, bytes: Bytes, how: Put) -> Result<(), ObjectError> {
+        self.put_with(url, bytes, how, Attributes::default())
+    }
+
+    /// What is asked for with the bytes of a backup.
+    pub(super) fn attributes(&self) -> Attributes {
+        self.stores.attributes.clone()
+    }
+
+    pub(super) fn put_with(
+        &self,
+        url: &ObjectUrl,
+        bytes: Bytes,
+        how: Put,
+        attributes: Attributes,
+    ) -> Result<(), ObjectError> {
         let (store, key) = (self.writing(), key(url)?);
         let mode = match how {
             Put::New => PutMode::Create,
             Put::Anew => PutMode::Overwrite,
         };
-        let sent = bytes.clone();
-        let answer =
-            wait(url, async move { store.put_opts(&key, sent.into(), mode.into()).await })?;
+        let (sent, options) =
+            (bytes.clone(), PutOptions { mode, attributes, ..PutOptions::default() });
+        let answer = wait(url, async move { store.put_opts(&key, sent.into(), options).await })?;
         match answer.map_err(|error| ObjectError::of(url, &error)) {
             Ok(_) => Ok(()),
             // Sent twice, because the first answer was lost: then it is ours that is there.
@@ -250,6 +279,33 @@ impl Bucket {
             found.map(|meta| meta.map(|meta| object_at(&of, &meta))).try_collect::<Vec<_>>().await
         })?;
         listed.map_err(|error| ObjectError::of(below, &error))
+    }
+
+    /// All objects below a place but those of one folder in it, in the order of their keys. Those before it and those
+    /// after it are asked for at the same time.
+    ///
+    /// # Errors
+    /// What the place answers.
+    pub fn list_beside(&self, below: &ObjectUrl, folder: &str) -> Result<Vec<Object>, ObjectError> {
+        let (store, of) = (Arc::clone(&self.stores.reading), below.clone());
+        let prefix = if below.key.is_empty() { None } else { Some(key(below)?) };
+        // What is in the folder has another beginning than what comes after this.
+        let (first, last) = (below.join(folder), below.join(folder).join(AFTER_ALL));
+        let after = key(&last)?;
+        let listed = wait(below, async move {
+            let object = |meta| object_at(&of, &meta);
+            let start = format!("{}/", first.key);
+            let before = store.list(prefix.as_ref()).map_ok(object);
+            let before = before.try_take_while(|object| ready(Ok(object.url.key < start)));
+            let rest = store.list_with_offset(prefix.as_ref(), &after).map_ok(object);
+            // Some servers begin at the beginning all the same.
+            let rest = rest.try_filter(|object| ready(object.url.key > last.key));
+            let (mut before, rest) =
+                try_join(before.try_collect::<Vec<_>>(), rest.try_collect::<Vec<_>>()).await?;
+            before.extend(rest);
+            Ok(before)
+        })?;
+        listed.map_err(|error: object_store::Error| ObjectError::of(below, &error))
     }
 
     /// What lies right in a place: its objects, and the names that further keys have a slash after.

@@ -60,13 +60,9 @@ const CODES: [(&str, Kind, &str); 17] = [
         Kind::Trouble,
         "set the clock of this machine: it is not the server's",
     ),
-    ("AuthorizationHeaderMalformed", Kind::Trouble, "set AWS_REGION to the region of the bucket"),
-    ("PermanentRedirect", Kind::Trouble, "set AWS_REGION to the region of the bucket"),
-    (
-        "IllegalLocationConstraintException",
-        Kind::Trouble,
-        "set AWS_REGION to the region of the bucket",
-    ),
+    ("AuthorizationHeaderMalformed", Kind::Trouble, REGION),
+    ("PermanentRedirect", Kind::Trouble, REGION),
+    ("IllegalLocationConstraintException", Kind::Trouble, REGION),
     ("QuotaExceeded", Kind::Full, "raise the quota, or remove old backups (ccc-backup cleanup)"),
     (
         "InsufficientCapacity",
@@ -87,6 +83,7 @@ const CODES: [(&str, Kind, &str); 17] = [
 const DENIED: &str = "give these credentials the right to do this, or use others";
 const LOCKED: &str = "wait until its retention is over";
 const TROUBLE: &str = "check the network, AWS_ENDPOINT_URL and the proxy, and run it again";
+const REGION: &str = "set AWS_REGION to the region of the bucket";
 const CREDENTIALS: &str =
     "give credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment";
 const MISSING: &str = "check the name";
@@ -111,6 +108,9 @@ impl ObjectError {
             }
             (_, None) if said.text.contains("169.254.169.254") => {
                 (Kind::Denied, "there are no credentials".to_owned(), CREDENTIALS)
+            }
+            (_, None) if said.text.contains("incorrectly configured region") => {
+                (Kind::Trouble, said.words(), REGION)
             }
             (_, None) => (Kind::Trouble, said.words(), TROUBLE),
         };

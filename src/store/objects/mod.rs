@@ -5,6 +5,7 @@ mod beginning;
 mod bucket;
 mod error;
 mod folder;
+mod ranges;
 mod read_ahead;
 mod reading;
 mod runtime;

@@ -7,7 +7,7 @@ use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
-use object_store::{MultipartUpload, ObjectStoreExt};
+use object_store::{MultipartUpload, ObjectStore, PutMultipartOptions};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -106,7 +106,7 @@ impl Upload {
         let last = mem::take(&mut self.part);
         if self.multipart.is_none() {
             let how = if self.overwrite { Put::Anew } else { Put::New };
-            return self.bucket.put(&self.url, last.into(), how);
+            return self.bucket.put_with(&self.url, last.into(), how, self.bucket.attributes());
         }
         if !last.is_empty() {
             self.send(last.into())?;
@@ -145,7 +145,9 @@ impl Upload {
             none => {
                 let (store, key) = (self.bucket.writing(), key(&self.url)?);
                 self.under_way = Some(UnderWay::begin());
-                let begun = wait(&self.url, async move { store.put_multipart(&key).await })?;
+                let options = PutMultipartOptions::from(self.bucket.attributes());
+                let begun =
+                    wait(&self.url, async move { store.put_multipart_opts(&key, options).await })?;
                 none.insert(begun.map_err(|error| ObjectError::of(&self.url, &error))?)
             }
         };
