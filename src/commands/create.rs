@@ -3,6 +3,7 @@
 
 mod archive;
 mod copies;
+mod copying;
 mod failing;
 mod globals;
 mod piped;
@@ -14,12 +15,14 @@ mod target;
 mod tools;
 
 use std::io::Write;
+use std::mem;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
+use crate::commands::copy::bringing::Beside;
 use crate::commands::record::{self, Made, Packed};
 use crate::commands::steps::spool;
 use crate::commands::{DEFECT, Failure, Stop, ledger, signer};
@@ -42,6 +45,8 @@ use crate::store::globals::{globals_path, is_globals_name};
 use crate::store::manifest::Manifest;
 use crate::store::new_file::Published;
 use crate::store::{naming, sealed_names, signature as signed_at_rest};
+use copies::Source;
+use copying::{Copying, Feed};
 use globals::Globals;
 use stream::{StreamError, Streamed};
 use target::Target;
@@ -53,8 +58,24 @@ struct Job<'a> {
     target: &'a Path,
     started_at: DateTime<Utc>,
     signer: Option<&'a Signer>,
+    copying: &'a Copying,
     events: &'a Events,
     stop: &'a Stop,
+}
+
+impl Job<'_> {
+    /// Begins the copies that are written with the backup.
+    fn begin_copies(&self) -> Feed {
+        let Self { settings, target, copying, stop, .. } = *self;
+        let name = target.file_name().unwrap_or_default();
+        copying.begin(&settings.copies, (name.as_ref(), settings.format), stop.token())
+    }
+}
+
+/// A backup that was made.
+struct NewBackup {
+    manifest: Manifest,
+    beside: Beside,
 }
 
 /// Makes a backup.
@@ -72,10 +93,12 @@ pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Res
     }
     let target = target(settings, started_at);
     let _ending = settings.outgoing.as_ref().map(|_| piped::Ending::with(stop));
+    let copying = Copying::default();
     let made = match signer::have(settings.sign.as_ref(), events, stop).await {
         Ok(signer) => {
             let signer = signer.as_ref();
-            make(&Job { settings, target: &target, started_at, signer, events, stop }).await
+            let (target, copying) = (&*target, &copying);
+            make(&Job { settings, target, started_at, signer, copying, events, stop }).await
         }
         Err(error) => {
             Err(Failure { cause: format!("no backup was made: {}", error.cause), ..error })
@@ -91,23 +114,26 @@ pub async fn run(settings: &CreateSettings, events: &Events, stop: &Stop) -> Res
         Err(_) => Verdict::NotVerified,
     };
     let seconds = clock.elapsed().as_secs_f64();
-    let mut line = record::history(&target, started_at, seconds, verdict, made.as_ref().ok());
+    let manifest = made.as_ref().ok().map(|made| &made.manifest);
+    let mut line = record::history(&target, started_at, seconds, verdict, manifest);
     if settings.recipients.is_some() {
         line = line.of_sealed();
     } else {
         line.database = line.database.or_else(|| settings.source.dbname.clone());
     }
     let (dir, metrics_file) = (naming::directory_of(&target), settings.metrics_file.as_deref());
-    let run = line.clone();
-    let mut unwritten = ledger::put_on_record(dir, &target, line, metrics_file, stop).await;
+    let mut unwritten = ledger::put_on_record(dir, &target, line.clone(), metrics_file, stop).await;
     if made.is_err() {
+        let _ = stop.wait_for(copying.ended()).await;
         // Where the backup itself could not be made, that is what has to be said.
         unwritten.history = None;
     }
     unwritten.warnings().for_each(|text| events.emit(Event::Warning(text)));
-    let made = made?;
-    let (places, copied) = copies::bring(&target, &made, settings, events, stop).await;
-    copies::tell(dir, Brought { run, places }, settings, events, stop).await;
+    let NewBackup { manifest, beside } = made?;
+    let (outline, run, copying) = (&manifest.outline, line.clone(), &copying);
+    let source = Source { target: &target, outline, beside, run, copying };
+    let (places, copied) = copies::complete(source, settings, events, stop).await;
+    copies::tell(dir, Brought { run: line, places }, settings, events, stop).await;
     copied
 }
 
@@ -124,7 +150,7 @@ fn target(settings: &CreateSettings, now: DateTime<Utc>) -> PathBuf {
     if settings.recipients.is_some() { sealed_names::sealed_path(&open) } else { open }
 }
 
-async fn make(job: &Job<'_>) -> Result<Manifest, Failure> {
+async fn make(job: &Job<'_>) -> Result<NewBackup, Failure> {
     let Job { settings, target, stop, .. } = *job;
     job.events.emit(Event::CreateStarted {
         database: settings
@@ -189,8 +215,8 @@ async fn plain(
     pg_dump: &PgDump,
     asked: Asked,
     mut partial: Target,
-) -> Result<Manifest, Failure> {
-    let Job { settings, target, started_at, signer, events, stop } = *job;
+) -> Result<NewBackup, Failure> {
+    let Job { settings, target, started_at, signer, events, stop, .. } = *job;
     let Asked { facts, has } = asked;
     let globals = globals::dump(job, pg_dump, &facts).await?;
     let request = request(settings, pg_dump.clone());
@@ -291,7 +317,7 @@ fn publish(
     streamed: Streamed<Sink>,
     globals: Option<Globals>,
     events: &Events,
-) -> Result<Manifest, Failure> {
+) -> Result<NewBackup, Failure> {
     let Streamed { compressed, contents, facts, not_understood } = streamed;
     let Written { sink, bytes, sha256 } = finish_file(compressed.sink)?;
     let files = vec![record::file_facts(made.target, bytes, sha256)];
@@ -308,21 +334,21 @@ fn publish(
         contents: in_words(&manifest),
         globals: made.globals.as_ref().map(|_| globals_path(made.target)),
     };
-    finish(made, &manifest, globals, || sink.publish(), created, events)?;
-    Ok(manifest)
+    finish(made, manifest, globals, || sink.publish(), created, events)
 }
 
 /// Publishes the globals, the backup, then its signature and its manifest, and tells that it is `created`.
 fn finish(
     made: &Made,
-    manifest: &Manifest,
-    globals: Option<Globals>,
+    manifest: Manifest,
+    mut globals: Option<Globals>,
     publish: impl FnOnce() -> Result<Published, Failure>,
     created: Event,
     events: &Events,
-) -> Result<(), Failure> {
+) -> Result<NewBackup, Failure> {
     let recipients = made.settings.recipients.as_ref();
-    let signed = signing::sign(made.target, manifest, recipients, made.signer)?;
+    let signed = signing::sign(made.target, &manifest, recipients, made.signer)?;
+    let beside = signed.beside(globals.as_mut().map(|globals| mem::take(&mut globals.at_rest)));
     let mut globals = globals.map(Globals::publish).transpose()?;
     let outgoing = made.settings.outgoing.as_ref();
     if made.settings.force && outgoing.is_none() {
@@ -352,7 +378,7 @@ fn finish(
     drop((published, globals));
     events.emit(created);
     signed.into_iter().for_each(|signed| events.emit(signed));
-    Ok(())
+    Ok(NewBackup { manifest, beside })
 }
 
 /// What was counted, in words.

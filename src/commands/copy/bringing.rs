@@ -22,7 +22,7 @@ use crate::store::naming::manifest_path;
 use crate::store::new_directory::NewDirectory;
 use crate::store::new_file::NewFile;
 use crate::store::place::is_url;
-use crate::store::{StoreError, signature};
+use crate::store::{StoreError, signature, small};
 
 /// Bytes that are handed on at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -33,6 +33,29 @@ pub(in crate::commands) struct Brought {
     pub bytes: u64,
     /// Whether it was not there before.
     pub is_new: bool,
+}
+
+/// What lies beside the files of a backup.
+pub(in crate::commands) struct Beside {
+    /// The bytes of its manifest.
+    pub manifest: Vec<u8>,
+    /// The signature of that.
+    pub signature: Option<String>,
+    /// Roles and tablespaces, as they lie there.
+    pub globals: Option<Vec<u8>>,
+}
+
+impl Beside {
+    /// Puts it beside the files of the backup, which are there; the manifest last.
+    ///
+    /// # Errors
+    /// With exit code 2, what disk or place refuse.
+    pub(in crate::commands) fn put(&self, to: &Path) -> Result<(), Failure> {
+        if let Some(globals) = &self.globals {
+            small::write(&globals_path(to), globals, false).map_err(refused)?;
+        }
+        signature::publish(to, &self.manifest, self.signature.as_deref()).map_err(refused)
+    }
 }
 
 /// What a copy needs to know.

@@ -48,8 +48,14 @@ fn tell(history: &History, to: &Path, outline: &Outline) -> Result<(), StoreErro
         let is_verdict = matches!(record.work, Work::Create | Work::Verify);
         is_verdict && record.sha256.as_deref() == Some(&sha256)
     };
-    let known: Vec<Record> =
-        history.records.iter().filter(|record| about(record)).cloned().collect();
+    put(to, history.records.iter().filter(|record| about(record)).cloned().collect())
+}
+
+/// Puts runs that were elsewhere on record in a place, where they are not yet.
+///
+/// # Errors
+/// What a disk or a place refuses.
+pub(in crate::commands) fn put(to: &Path, known: Vec<Record>) -> Result<(), StoreError> {
     if known.is_empty() {
         return Ok(());
     }
@@ -58,13 +64,10 @@ fn tell(history: &History, to: &Path, outline: &Outline) -> Result<(), StoreErro
     };
     match Place::of(to)? {
         Place::Objects(url) => {
-            let there = runs::read(&url)?.records;
             for record in known {
-                if there.iter().all(|one| {
-                    one.started_at.timestamp_micros() != record.started_at.timestamp_micros()
-                        || one.backup != record.backup
-                }) {
-                    runs::put(&url, &Record { copy: true, ..record })?;
+                match runs::put(&url, &Record { copy: true, ..record }) {
+                    Ok(()) | Err(StoreError::TargetExists(_)) => {}
+                    Err(error) => return Err(error),
                 }
             }
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::globals::{self, Globals};
-use super::{Asked, Job, ask_source, died, finish, in_words, interrupted, request};
+use super::{Asked, Job, NewBackup, ask_source, died, finish, in_words, interrupted, request};
 use crate::archive::directory::ArchiveDirectory;
 use crate::archive::{Examined, Fault, OpenBackup};
 use crate::commands::decoding::Decoding;
@@ -29,7 +29,6 @@ use crate::source::facts::Facts;
 use crate::source::pg_dump::{self, DumpRequest};
 use crate::store::error::StoreError;
 use crate::store::globals::globals_path;
-use crate::store::manifest::Manifest;
 use crate::store::new_file::Published;
 use crate::store::place::is_url;
 use crate::store::publish::Partial;
@@ -90,7 +89,7 @@ impl Place {
 }
 
 /// Makes the archive and its manifest.
-pub(super) async fn make(job: &Job<'_>, pg_dump: PgDump) -> Result<Manifest, Failure> {
+pub(super) async fn make(job: &Job<'_>, pg_dump: PgDump) -> Result<NewBackup, Failure> {
     if matches!(job.settings.codec, Codec::Zstd { .. }) && pg_dump.major < KNOWS_ZSTD {
         return Err(Failure {
             exit: 2,
@@ -117,7 +116,7 @@ async fn archive(
     pg_dump: &PgDump,
     asked: Asked,
     place: Place,
-) -> Result<Manifest, Failure> {
+) -> Result<NewBackup, Failure> {
     let Job { settings, target, events, stop, .. } = *job;
     let globals = globals::dump(job, pg_dump, &asked.facts).await?;
     let request = request(settings, pg_dump.clone());
@@ -158,7 +157,7 @@ pub(super) fn publish(
     globals: Option<Globals>,
     written: WrittenArchive,
     publish: impl FnOnce() -> Result<Published, Failure>,
-) -> Result<Manifest, Failure> {
+) -> Result<NewBackup, Failure> {
     let Job { settings, target, started_at, signer, events, .. } = *job;
     let Asked { facts, has } = asked;
     let WrittenArchive { files, rows, read } = written;
@@ -183,8 +182,7 @@ pub(super) fn publish(
         contents: in_words(&manifest),
         globals: made.globals.as_ref().map(|_| globals_path(target)),
     };
-    finish(&made, &manifest, globals, publish, created, events)?;
-    Ok(manifest)
+    finish(&made, manifest, globals, publish, created, events)
 }
 
 /// Runs pg_dump, which writes to `place`.

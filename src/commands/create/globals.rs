@@ -24,6 +24,8 @@ pub(super) struct Globals {
     overwrite: bool,
     /// What the manifest says of it.
     pub(super) file: FileFacts,
+    /// What lies there, as its copies have it.
+    pub(super) at_rest: Vec<u8>,
 }
 
 /// Asks for them and writes the partial file, where that is wanted.
@@ -38,7 +40,7 @@ pub(super) async fn dump(
     }
     let pg_dumpall = pg_dump.pg_dumpall().await.ok_or_else(missing)?;
     let path = globals_path(target);
-    let partial = NewFile::create(&path, settings.force)?;
+    let mut partial = NewFile::create(&path, settings.force)?;
     let database = match facts {
         Facts::Known(known) => Some(known.database.as_str()),
         Facts::Unknown { .. } => settings.source.dbname.as_deref(),
@@ -53,12 +55,14 @@ pub(super) async fn dump(
     for line in globals.warnings {
         events.emit(Event::Warning(line));
     }
-    let mut sink = super::seal(partial, settings.recipients.as_ref())?;
-    sink.write_all(&globals.sql).map_err(|error| StoreError::io("write", &path, error))?;
-    let Written { sink: partial, bytes, sha256 } = super::finish_file(sink)?;
+    let failed = |error| StoreError::io("write", &path, error);
+    let mut sink = super::seal(Vec::new(), settings.recipients.as_ref())?;
+    sink.write_all(&globals.sql).map_err(failed)?;
+    let Written { sink: at_rest, bytes, sha256 } = super::finish_file(sink)?;
+    partial.write_all(&at_rest).map_err(failed)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let file = FileFacts { name, bytes, sha256 };
-    Ok(Some(Globals { partial, overwrite: settings.force, file }))
+    Ok(Some(Globals { partial, overwrite: settings.force, file, at_rest }))
 }
 
 impl Globals {

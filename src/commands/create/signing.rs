@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::commands::copy::bringing::Beside;
 use crate::commands::{Failure, signature};
 use crate::events::Event;
 use crate::sealing::Recipients;
@@ -52,6 +53,13 @@ impl Signed {
             notes: Vec::new(),
         })?;
         Ok((self.bytes, signature))
+    }
+
+    /// What goes beside each copy of the backup.
+    pub(super) fn beside(&self, globals: Option<Vec<u8>>) -> Beside {
+        let signature = self.signature.as_ref().and_then(|signature| signature.as_ref().ok());
+        let signature = signature.map(|(text, _)| text.clone());
+        Beside { manifest: self.bytes.clone(), signature, globals }
     }
 
     /// Publishes both, the signature first, and gives what to tell of it.

@@ -10,11 +10,13 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::archive::{WrittenArchive, decoded, publish, unreadable};
+use super::copying::Feed;
 use super::stream::StreamError;
-use super::streamed_directory::{Member, StreamedDirectory};
+use super::streamed_directory::{StreamedDirectory, WrittenDirectory};
 use super::target::Target;
 use super::{
-    Asked, Job, Sink, ask_source, died, expected_bytes, finish_file, globals, interrupted, request,
+    Asked, Job, NewBackup, Sink, ask_source, died, expected_bytes, finish_file, globals,
+    interrupted, request,
 };
 use crate::archive::{self, ArchiveError, ConvertError, Fault};
 use crate::commands::Failure;
@@ -31,7 +33,6 @@ use crate::packing::read_error::ReadError;
 use crate::packing::written::Written;
 use crate::source::client_tools::{PgDump, Tool};
 use crate::source::pg_dump::{self, DumpRequest};
-use crate::store::manifest::Manifest;
 use crate::store::new_directory::NewDirectory;
 use crate::store::new_file::Published;
 
@@ -43,7 +44,7 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// What is begun.
 enum New {
     File(Target),
-    Directory(NewDirectory),
+    Directory(NewDirectory, Feed),
 }
 
 /// What is being written.
@@ -55,32 +56,37 @@ enum Place {
 /// What was written.
 enum Whole {
     File(Written<Target>),
-    Directory(NewDirectory, Vec<Member>),
+    Directory(WrittenDirectory),
 }
 
 impl Whole {
     fn publish(self) -> Result<Published, Failure> {
         match self {
             Self::File(written) => written.sink.publish(),
-            Self::Directory(partial, _) => Ok(partial.publish()?),
+            Self::Directory(written) => Ok(written.publish()?),
         }
     }
 }
 
 /// Makes the archive and its manifest.
-pub(super) async fn make(job: &Job<'_>, pg_dump: PgDump) -> Result<Manifest, Failure> {
+pub(super) async fn make(job: &Job<'_>, pg_dump: PgDump) -> Result<NewBackup, Failure> {
     let Job { settings, target, stop, .. } = *job;
     let new = match settings.format {
-        Format::Directory => New::Directory(NewDirectory::create(target, settings.force)?),
+        Format::Directory => {
+            let partial = NewDirectory::create(target, settings.force)?;
+            New::Directory(partial, job.begin_copies())
+        }
         _ => New::File(Target::begin(job)?),
     };
     let (asked, tools) = ask_source(job, pg_dump).await?;
     let expected = expected_bytes(asked.facts.database_bytes());
     let recipients = settings.recipients.as_ref();
     let place = match new {
-        New::Directory(mut partial) => {
+        New::Directory(mut partial, mut copies) => {
             partial.expect(expected, stop.token());
-            Place::Directory(StreamedDirectory::new(partial, recipients.cloned(), settings.codec))
+            copies.expect(expected);
+            let (begun, recipients) = ((partial, copies), recipients.cloned());
+            Place::Directory(StreamedDirectory::new(begun, recipients, settings.codec))
         }
         New::File(mut partial) => {
             partial.expect(expected, stop.token());
@@ -97,7 +103,7 @@ async fn archive(
     pg_dump: &PgDump,
     asked: Asked,
     place: Place,
-) -> Result<Manifest, Failure> {
+) -> Result<NewBackup, Failure> {
     let globals = globals::dump(job, pg_dump, &asked.facts).await?;
     let request = request(job.settings, pg_dump.clone());
     let total = asked.facts.database_bytes();
@@ -106,7 +112,9 @@ async fn archive(
         Whole::File(Written { bytes, sha256, .. }) => {
             vec![record::file_facts(job.target, *bytes, sha256.clone())]
         }
-        Whole::Directory(_, files) => files.iter().map(|file| file.facts.clone()).collect(),
+        Whole::Directory(written) => {
+            written.members.iter().map(|file| file.facts.clone()).collect()
+        }
     };
     let written = WrittenArchive { files, rows, read };
     publish(job, asked, &request, globals, written, || whole.publish())
@@ -184,7 +192,7 @@ async fn dump(
     }
     let Taken { directory, rows } = taken.map_err(|error| unreadable(&error))?;
     let whole = match (sink, directory) {
-        (_, Some((partial, files))) => Whole::Directory(partial, files),
+        (_, Some(written)) => Whole::Directory(written),
         (Some(sink), None) => Whole::File(finish_file(sink)?),
         (None, None) => return Err(unreadable(&"nothing was written")),
     };
@@ -197,7 +205,7 @@ async fn dump(
 
 /// What was made of the archive that went by.
 struct Taken {
-    directory: Option<(NewDirectory, Vec<Member>)>,
+    directory: Option<WrittenDirectory>,
     /// Where rows are in it.
     rows: Vec<RowsAt>,
 }
@@ -219,11 +227,11 @@ fn look_at(archive: ChannelReader) -> Result<Taken, ConvertError> {
 /// Writes the files of a directory.
 fn take_apart(archive: ChannelReader, mut files: StreamedDirectory) -> Result<Taken, ConvertError> {
     let toc = archive::to_directory(archive, files.packing(), &mut files)?;
-    let (partial, written) = files.finish();
-    let places = written.iter().enumerate();
+    let written = files.finish();
+    let places = written.members.iter().enumerate();
     let places = places.map(|(at, file)| (file.name.clone(), at, file.facts.bytes));
     let rows = archive::rows_in(&toc, places)?;
-    Ok(Taken { directory: Some((partial, written)), rows })
+    Ok(Taken { directory: Some(written), rows })
 }
 
 /// Where the archive goes.

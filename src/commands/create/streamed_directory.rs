@@ -1,9 +1,12 @@
 //! The files of a directory, each packed, sealed where it is to be, and sent while it is written.
 
 use std::io::{self, Write};
+use std::mem;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::copying::Feed;
 use crate::archive::Files;
 use crate::model::files::FileFacts;
 use crate::model::packing::Packing;
@@ -11,12 +14,15 @@ use crate::packing::codec::Codec;
 use crate::packing::compress::Compressor;
 use crate::packing::written::{Hashed, Written};
 use crate::sealing::{Recipients, Sealer};
+use crate::store::error::StoreError;
 use crate::store::new_directory::{NewDirectory, NewMember};
+use crate::store::new_file::Published;
 use crate::store::sealed_names::sealed_path;
 
-/// A directory in the making.
+/// A directory in the making, and its copies.
 pub(super) struct StreamedDirectory {
     partial: NewDirectory,
+    copies: Copies,
     recipients: Option<Recipients>,
     codec: Codec,
     threads: NonZeroUsize,
@@ -32,7 +38,49 @@ pub(super) struct Member {
     pub facts: FileFacts,
 }
 
-type Sink = Sealer<Hashed<NewMember>>;
+/// A directory whose files are all written.
+pub(super) struct WrittenDirectory {
+    partial: NewDirectory,
+    copies: Copies,
+    /// Its files, in the order of their names.
+    pub members: Vec<Member>,
+}
+
+impl WrittenDirectory {
+    /// Gives it its name, and its copies theirs.
+    pub fn publish(self) -> Result<Published, StoreError> {
+        let published = self.partial.publish()?;
+        mem::take(&mut *feed(&self.copies)).done();
+        Ok(published)
+    }
+}
+
+/// Fed by the file that is being written.
+type Copies = Arc<Mutex<Feed>>;
+
+/// A file, and its copies.
+struct CopiedMember {
+    member: NewMember,
+    copies: Copies,
+}
+
+impl Write for CopiedMember {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let written = self.member.write(data)?;
+        feed(&self.copies).write(&data[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.member.flush()
+    }
+}
+
+fn feed(copies: &Copies) -> MutexGuard<'_, Feed> {
+    copies.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+type Sink = Sealer<Hashed<CopiedMember>>;
 
 enum Writing {
     Open(Sink),
@@ -41,9 +89,14 @@ enum Writing {
 
 impl StreamedDirectory {
     /// Files for these recipients, packed by this codec, in this directory.
-    pub fn new(partial: NewDirectory, recipients: Option<Recipients>, codec: Codec) -> Self {
+    pub fn new(
+        (partial, copies): (NewDirectory, Feed),
+        recipients: Option<Recipients>,
+        codec: Codec,
+    ) -> Self {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { partial, recipients, codec, threads, writing: None, written: Vec::new() }
+        let copies = Arc::new(Mutex::new(copies));
+        Self { partial, copies, recipients, codec, threads, writing: None, written: Vec::new() }
     }
 
     /// How its files are packed.
@@ -51,11 +104,11 @@ impl StreamedDirectory {
         self.codec.packing()
     }
 
-    /// The directory, and its files in the order of their names.
-    pub fn finish(mut self) -> (NewDirectory, Vec<Member>) {
+    /// The directory with all its files.
+    pub fn finish(mut self) -> WrittenDirectory {
         // As they are ordered where they are read: by the names that pg_dump gives.
         self.written.sort_by(|one, other| one.name.cmp(&other.name));
-        (self.partial, self.written)
+        WrittenDirectory { partial: self.partial, copies: self.copies, members: self.written }
     }
 
     /// What a file is called that pg_dump gives this name.
@@ -72,8 +125,11 @@ impl StreamedDirectory {
 
 impl Files for StreamedDirectory {
     fn begin(&mut self, name: &str, packing: Packing) -> io::Result<()> {
-        let file = self.partial.begin(&self.file_name(name))?;
-        let sink = Sealer::new(Hashed::new(file), self.recipients.as_ref())?;
+        let file = self.file_name(name);
+        let member = self.partial.begin(&file)?;
+        feed(&self.copies).begin(&file);
+        let copied = CopiedMember { member, copies: Arc::clone(&self.copies) };
+        let sink = Sealer::new(Hashed::new(copied), self.recipients.as_ref())?;
         let writing = if packing == Packing::None {
             Writing::Open(sink)
         } else {
@@ -99,7 +155,8 @@ impl Files for StreamedDirectory {
             Writing::Packed(packed) => packed.finish().map_err(io::Error::other)?.sink,
         };
         let Written { sink, bytes, sha256 } = sink.finish()?.finish()?;
-        sink.finish()?;
+        sink.member.finish()?;
+        feed(&self.copies).end();
         let file = self.file_name(&name);
         self.written.push(Member { name, facts: FileFacts { name: file, bytes, sha256 } });
         Ok(())
