@@ -153,6 +153,11 @@ bench-restore: setup .binary ## Compare restores into an ordinary server, into d
 	@infra/setup.sh bench
 	@python3 -B benches/end_to_end/into_server.py
 
+.PHONY: bench-places
+bench-places: export CCC_BACKUP := $(CCC_BACKUP)
+bench-places: setup .binary ## Compare backups in object storage with those in a directory, into docs/benchmarks-places.md
+	@python3 -B benches/end_to_end/places.py
+
 .PHONY: bench-costs
 bench-costs: setup ## Measure what the jobs of a restore cost, into docs/benchmarks-costs.md
 	@CCC_BACKUP=$(shell command -v true) python3 -B benches/end_to_end/costs.py
