@@ -1,7 +1,7 @@
 //! Copies of backups in other places.
 
-use super::{Bucket, succeeded};
-use crate::support::s3::{rclone, seaweed};
+use super::{Bucket, DEAD, FORMATS, dead, succeeded};
+use crate::support::s3::{Who, rclone, seaweed};
 use crate::support::{Outcome, Place, unchanged_database};
 
 #[test]
@@ -45,16 +45,42 @@ fn a_copy_whose_bytes_are_not_those_of_the_manifest_is_not_made() {
 }
 
 #[test]
+fn copies_are_written_with_the_backup_by_a_key_that_may_read_neither() {
+    let (place, bucket) = (Place::on_a_lent_server(), Bucket::of(seaweed()));
+    let copies = [Bucket::of(seaweed()), Bucket::of(seaweed())];
+    for (format, name) in FORMATS {
+        let (url, mut command) =
+            (format!("{}/{name}", bucket.url()), place.create(unchanged_database()));
+        command.args([&url, "--format", format, "--globals"]);
+        for copy in &copies {
+            command.args(["--copy-to", &copy.url()]);
+        }
+        let made = command.envs(bucket.server.environment_of(Who::Writer)).output().unwrap();
+        succeeded(&Outcome::of(&made));
+        for copy in &copies {
+            let url = format!("{}/{name}", copy.url());
+            copy.verify(&place, &[&url, "--require-proof"]).passed();
+            let globals = ["p/a.globals.sql"].map(|name| copy.server.get(&copy.name, name));
+            assert_eq!(globals, ["p/a.globals.sql"].map(|it| bucket.server.get(&bucket.name, it)));
+        }
+        [&bucket].into_iter().chain(&copies).for_each(|place| {
+            place.server.remove(&place.name, "p/a.globals.sql");
+        });
+    }
+    assert_eq!(bucket.names(), copies[0].names());
+    assert_eq!(place.names("."), Vec::<String>::new(), "nothing of it was on the disk");
+}
+
+#[test]
 fn a_copy_that_cannot_be_made_spoils_neither_the_backup_nor_the_others_and_is_named() {
     let (place, bucket) = (Place::without_docker(), Bucket::of(seaweed()));
-    let create = |dead: &str| {
-        let mut command = place.create(unchanged_database());
-        command.args(["--copy-to", &bucket.url(), "--copy-to", dead, "--copy-to", "second"]);
-        Outcome::of(&command.envs(bucket.server.environment()).output().unwrap())
-    };
-    let made = create("s3://no-such-bucket-here/p");
+    let mut command = place.create(unchanged_database());
+    command.args(["--copy-to", &bucket.url(), "--copy-to", DEAD, "--copy-to", "second"]);
+    command.envs(bucket.server.environment());
+    command.envs(dead());
+    let made = Outcome::of(&command.output().unwrap());
     assert_eq!(made.code, 1, "{made}");
-    assert!(made.stderr.contains("is not in s3://no-such-bucket-here/p"), "{made}");
+    assert!(made.stderr.contains(&format!("is not in {DEAD}")), "{made}");
     assert_eq!(bucket.names().len(), 2, "{made}");
     assert_eq!(place.names("second").len(), 3, "backup, manifest, history");
     assert_eq!(place.names("backups").len(), 3);

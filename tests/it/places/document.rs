@@ -1,7 +1,7 @@
-//! The three copies of docs/places.md, made by its commands, in two buckets that each have their own credentials; and the day on which two of them are gone.
+//! The three copies of docs/places.md, made by its commands, in the buckets of two different servers with keys of their own; and the day on which two of them are gone.
 
 use super::Bucket;
-use crate::support::s3::seaweed;
+use crate::support::s3::{rclone, seaweed};
 use crate::support::source::{connection, source};
 use crate::support::{BINARY, Outcome, Place, clean_environment, database, repository, text};
 
@@ -16,7 +16,7 @@ fn commands() -> Vec<String> {
 #[test]
 fn three_copies_are_made_by_ten_commands_and_the_last_one_brings_all_back() {
     let (place, database) = (Place::new(), database());
-    let (near, far) = (Bucket::of(seaweed()), Bucket::of(seaweed()));
+    let (near, far) = (Bucket::of(rclone()), Bucket::of(seaweed()));
     std::os::unix::fs::symlink(BINARY, place.dir().join("ccc-backup")).unwrap();
     let restored = format!("restored_{}", std::process::id());
     let run = |command: &str| {

@@ -3,7 +3,7 @@
 use super::{Bucket, succeeded};
 use crate::support::faulty::Faulty;
 use crate::support::s3::seaweed;
-use crate::support::{Outcome, Place};
+use crate::support::{Outcome, Place, unchanged_database};
 
 /// A bucket with backups of these times, copies of one, and no history but that one's.
 fn with_backups(place: &Place, stamps: &[&str]) -> Bucket {
@@ -61,6 +61,22 @@ fn a_clean_up_of_a_place_keeps_the_newest_that_passed_there() {
     let done = bucket.run(&place, &args);
     assert_eq!(done.code, 0, "{done}");
     assert!(bucket.names().contains(&"p/backup_20200101_000000.sql.gz".to_owned()), "{done}");
+}
+
+#[test]
+fn a_backup_is_stored_in_the_class_that_is_asked_for_and_what_is_beside_it_is_not() {
+    let (place, bucket) = (Place::without_docker(), Bucket::of(seaweed()));
+    let mut command = place.create(unchanged_database());
+    command.args(["--backup-dir", &bucket.url()]).envs(bucket.server.environment());
+    command.env("CCC_BACKUP_STORAGE_CLASS", "STANDARD_IA");
+    succeeded(&Outcome::of(&command.output().unwrap()));
+    let classes = bucket.server.classes(&bucket.name);
+    assert_eq!(classes.len(), 3, "{classes:?}");
+    for (key, class) in classes {
+        let is_backup = key.ends_with(".sql.gz") && !key.contains("/history/");
+        let asked = if is_backup { "STANDARD_IA" } else { "STANDARD" };
+        assert!(class == asked, "{key}: {class}");
+    }
 }
 
 #[test]

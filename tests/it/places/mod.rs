@@ -20,11 +20,15 @@ use std::time::Duration;
 use assert_cmd::Command;
 
 use crate::support::faulty::{Fault, Faulty};
-use crate::support::s3::S3;
+use crate::support::s3::{S3, seaweed};
 use crate::support::source::source;
 use crate::support::{Database, Outcome, Place, unchanged_database};
 
 const TWO_DAYS: Duration = Duration::from_secs(2 * 24 * 3600);
+
+/// The formats that can be streamed, and a name of each.
+const FORMATS: [(&str, &str); 3] =
+    [("plain", "a.sql.gz"), ("custom", "a.dump"), ("directory", "a.dir")];
 
 /// A bucket of a server, with a prefix in it.
 struct Bucket {
@@ -106,6 +110,17 @@ impl Bucket {
     fn verify(&self, place: &Place, args: &[&str]) -> Outcome {
         place.outcome(place.verify().args(args).envs(self.server.environment()))
     }
+}
+
+/// A place in which nothing can be put, nor asked for.
+const DEAD: &str = "s3://dead/p";
+
+/// The variables of that place: the server does not know its key.
+fn dead() -> impl Iterator<Item = (String, String)> {
+    seaweed().environment().into_iter().map(|(name, value)| {
+        let value = if name == "AWS_SECRET_ACCESS_KEY" { "another".to_owned() } else { value };
+        (format!("{name}_FOR_DEAD"), value)
+    })
 }
 
 /// It succeeded, and there was nothing to say beside.

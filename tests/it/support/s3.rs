@@ -254,13 +254,20 @@ impl S3 {
 
     /// Keys and sizes of what lies in a bucket, by key.
     pub fn objects(&self, bucket: &str) -> Vec<(String, u64)> {
+        self.listed(bucket, |one| one["Size"].as_u64().unwrap())
+    }
+
+    /// All keys in a bucket, with the storage classes of their objects.
+    pub fn classes(&self, bucket: &str) -> Vec<(String, String)> {
+        self.listed(bucket, |one| one["Metadata"]["tier"].as_str().unwrap_or("STANDARD").to_owned())
+    }
+
+    fn listed<T: Ord>(&self, bucket: &str, of: impl Fn(&Value) -> T) -> Vec<(String, T)> {
         let path = format!("s3:{bucket}");
-        let listed = self.run(&["lsjson", "--recursive", "--files-only", "--no-mimetype", &path]);
+        let listed = self.run(&["lsjson", "--recursive", "--files-only", "--metadata", &path]);
         let listed: Vec<Value> = serde_json::from_slice(&listed).unwrap();
-        let mut objects: Vec<_> = listed
-            .iter()
-            .map(|one| (one["Path"].as_str().unwrap().to_owned(), one["Size"].as_u64().unwrap()))
-            .collect();
+        let named = |one: &Value| (one["Path"].as_str().unwrap().to_owned(), of(one));
+        let mut objects: Vec<_> = listed.iter().map(named).collect();
         objects.sort();
         objects
     }

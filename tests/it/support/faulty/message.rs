@@ -264,9 +264,10 @@ pub fn earlier(xml: &str, by: Duration) -> String {
     text
 }
 
-/// A whole answer of our own. A 403 is what S3 answers where a right is missing.
+/// A whole answer of our own. A 403 is what S3 answers where a right is missing, unless the header `X-Code` has another code.
 pub fn answer(status: u16, headers: &[(&str, &str)]) -> Vec<u8> {
-    let code = if status == 403 { "AccessDenied" } else { "AsTheTestSays" };
+    let code = headers.iter().find(|(name, _)| *name == "X-Code").map(|(_, code)| *code);
+    let code = code.unwrap_or(if status == 403 { "AccessDenied" } else { "AsTheTestSays" });
     let body = format!("<Error><Code>{code}</Code><Message>as the test says</Message></Error>");
     let mut text = format!("HTTP/1.1 {status} As said\r\nContent-Type: application/xml\r\n");
     for (name, value) in headers {
