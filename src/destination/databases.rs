@@ -8,10 +8,12 @@ use crate::pg::{self, ServerError};
 
 const LIST: &str = "\
 SELECT d.datname::text, pg_catalog.shobj_description(d.oid, 'pg_database'), d.datistemplate,
-       d.datallowconn, pg_catalog.pg_has_role(d.datdba, 'USAGE'),
-       CASE WHEN pg_catalog.has_database_privilege(d.oid, 'CONNECT')
-            THEN pg_catalog.pg_database_size(d.oid) END
+       d.datallowconn, pg_catalog.pg_has_role(d.datdba, 'USAGE')
 FROM pg_catalog.pg_database d ORDER BY d.datname";
+
+const SIZE: &str = "\
+SELECT CASE WHEN pg_catalog.has_database_privilege($1::text, 'CONNECT')
+            THEN pg_catalog.pg_database_size($1::text::name) END";
 
 /// `object_in_use`: sessions, or a subscription.
 const IN_USE: &str = "55006";
@@ -29,8 +31,6 @@ pub struct Found {
     pub takes_connections: bool,
     /// We own it, or are a member of its owner.
     pub is_ours: bool,
-    /// Its size in bytes, where we may ask.
-    pub bytes: Option<i64>,
 }
 
 impl Found {
@@ -78,9 +78,18 @@ impl Destination {
             is_template: row.get(2),
             takes_connections: row.get(3),
             is_ours: row.get(4),
-            bytes: row.get(5),
         });
         Ok(found.collect())
+    }
+
+    /// The size of a database in bytes, where we may ask. The server looks at each of its files for that.
+    ///
+    /// # Errors
+    /// When the server cannot be asked.
+    pub async fn size_of(&self, name: &str) -> Result<Option<i64>, DestinationError> {
+        let row = self.session.query_one(SIZE, &[&name]).await;
+        let row = row.map_err(|error| DestinationError::server("ask how large it is", &error))?;
+        Ok(row.get(0))
     }
 
     /// What there is under the name.

@@ -72,12 +72,13 @@ pub(super) async fn make(
                 format!("{working}, which becomes {} when it is proven", destination.name()),
             );
         }
-        Way::Beside { working, gives_way: Some(old) } => {
+        Way::Beside { working, gives_way: Some(_) } => {
             let name = destination.name();
             let sessions = destination.sessions(name).await.map_err(untold)?.len() as u64;
-            let size = old
-                .bytes
-                .map_or_else(String::new, |bytes| format!("{}, ", size(bytes.unsigned_abs())));
+            let size = destination.size_of(name).await.map_err(untold)?;
+            let size = size.map_or_else(String::new, |bytes| {
+                format!("{}, ", early::size(bytes.unsigned_abs()))
+            });
             say("Into", format!("{working}, which becomes {name} when it is proven"));
             say("Set aside", format!("the {name} in use ({size}{})", counted(sessions, "session")));
         }
