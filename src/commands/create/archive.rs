@@ -7,8 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::failing::{died, interrupted};
+use super::finishing::{finish, in_words};
 use super::globals::{self, Globals};
-use super::{Asked, Job, NewBackup, ask_source, died, finish, in_words, interrupted, request};
+use super::{Asked, Job, NewBackup, request, with_tools};
 use crate::archive::directory::ArchiveDirectory;
 use crate::archive::{Examined, Fault, OpenBackup};
 use crate::commands::decoding::Decoding;
@@ -105,10 +107,7 @@ pub(super) async fn make(job: &Job<'_>, pg_dump: PgDump) -> Result<NewBackup, Fa
         return super::streamed::make(job, pg_dump).await;
     }
     let place = Place::create(job.target, job.settings)?;
-    let (asked, tools) = ask_source(job, pg_dump).await?;
-    let made = archive(job, &tools.pg_dump, asked, place).await;
-    tools.close().await;
-    made
+    with_tools(job, pg_dump, async |asked, pg_dump| archive(job, pg_dump, asked, place).await).await
 }
 
 async fn archive(

@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use tokio::task::spawn_blocking;
 
 use super::copying::{Begun, Copying};
+use super::failing::failed;
 use crate::commands::copy::bringing::{self, Beside};
 use crate::commands::copy::verdicts::{self, Verdicts};
 use crate::commands::copy_metrics::Renewal;
@@ -128,8 +129,4 @@ impl Copy {
 
 fn died(error: &tokio::task::JoinError) -> Failure {
     failed(error.to_string(), DEFECT)
-}
-
-pub(super) fn failed(cause: String, hint: &str) -> Failure {
-    Failure { exit: 1, cause, hint: Some(hint.to_owned()), notes: Vec::new() }
 }

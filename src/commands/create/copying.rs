@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-use super::copies::failed;
+use super::failing::failed;
 use crate::commands::Failure;
 use crate::model::format::Format;
 use crate::store::error::StoreError;

@@ -1,7 +1,11 @@
 //! Errors of what makes a backup, as failures of `create`.
 
+use std::path::Path;
+
+use tokio::task::JoinError;
+
 use super::stream::StreamError;
-use crate::commands::Failure;
+use crate::commands::{DEFECT, Failure, Stop};
 use crate::packing::compress::CompressError;
 use crate::source::error::SourceError;
 use crate::store::error::StoreError;
@@ -44,4 +48,41 @@ impl From<StreamError> for Failure {
         let cause = format!("no backup was made: {error}");
         Self { exit: 1, cause, hint, notes: Vec::new() }
     }
+}
+
+/// A name that would not be taken for a backup's.
+pub(super) fn named_like_globals(target: &Path) -> Failure {
+    Failure {
+        exit: 2,
+        cause: format!("{} would not be taken for a backup by its name", target.display()),
+        hint: Some("choose a name that does not end in .globals.sql".to_owned()),
+        notes: Vec::new(),
+    }
+}
+
+/// A thread of ours that died.
+pub(super) fn died(error: &JoinError) -> Failure {
+    Failure {
+        exit: 1,
+        cause: format!("the dump was not read to its end: {error}"),
+        hint: Some(DEFECT.to_owned()),
+        notes: Vec::new(),
+    }
+}
+
+/// The partial file stays: a thread that cannot be stopped still has it.
+pub(super) fn abandoned(stop: &Stop) -> Failure {
+    let then = "`ccc-backup cleanup --older-than AGE` removes what was written";
+    Failure { hint: Some(format!("{}; {then}", stop.hint())), ..interrupted(stop) }
+}
+
+/// The run was asked to stop.
+pub(super) fn interrupted(stop: &Stop) -> Failure {
+    let hint = Some(format!("{}; what was written of the backup is removed", stop.hint()));
+    Failure { exit: 2, cause: stop.reason(), hint, notes: Vec::new() }
+}
+
+/// What was to be made was not.
+pub(super) fn failed(cause: String, hint: &str) -> Failure {
+    Failure { exit: 1, cause, hint: Some(hint.to_owned()), notes: Vec::new() }
 }

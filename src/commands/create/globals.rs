@@ -4,7 +4,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{Job, interrupted};
+use super::Job;
+use super::failing::interrupted;
+use super::sink::{finish_file, seal};
 use crate::commands::Failure;
 use crate::events::Event;
 use crate::model::files::FileFacts;
@@ -56,9 +58,9 @@ pub(super) async fn dump(
         events.emit(Event::Warning(line));
     }
     let failed = |error| StoreError::io("write", &path, error);
-    let mut sink = super::seal(Vec::new(), settings.recipients.as_ref())?;
+    let mut sink = seal(Vec::new(), settings.recipients.as_ref())?;
     sink.write_all(&globals.sql).map_err(failed)?;
-    let Written { sink: at_rest, bytes, sha256 } = super::finish_file(sink)?;
+    let Written { sink: at_rest, bytes, sha256 } = finish_file(sink)?;
     partial.write_all(&at_rest).map_err(failed)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let file = FileFacts { name, bytes, sha256 };

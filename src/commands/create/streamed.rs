@@ -11,13 +11,13 @@ use tokio::task::spawn_blocking;
 
 use super::archive::{WrittenArchive, decoded, publish, unreadable};
 use super::copying::Feed;
+use super::failing::{abandoned, died, interrupted};
+use super::globals;
+use super::sink::{Sink, finish_file, seal};
 use super::stream::StreamError;
 use super::streamed_directory::{StreamedDirectory, WrittenDirectory};
 use super::target::Target;
-use super::{
-    Asked, Job, NewBackup, Sink, ask_source, died, expected_bytes, finish_file, globals,
-    interrupted, request,
-};
+use super::{Asked, Job, NewBackup, expected_bytes, request, with_tools};
 use crate::archive::{self, ArchiveError, ConvertError, Fault};
 use crate::commands::Failure;
 use crate::commands::channel::{ChannelReader, ChannelWriter, IN_FLIGHT};
@@ -78,24 +78,24 @@ pub(super) async fn make(job: &Job<'_>, pg_dump: PgDump) -> Result<NewBackup, Fa
         }
         _ => New::File(Target::begin(job)?),
     };
-    let (asked, tools) = ask_source(job, pg_dump).await?;
-    let expected = expected_bytes(asked.facts.database_bytes());
-    let recipients = settings.recipients.as_ref();
-    let place = match new {
-        New::Directory(mut partial, mut copies) => {
-            partial.expect(expected, stop.token());
-            copies.expect(expected);
-            let (begun, recipients) = ((partial, copies), recipients.cloned());
-            Place::Directory(StreamedDirectory::new(begun, recipients, settings.codec))
-        }
-        New::File(mut partial) => {
-            partial.expect(expected, stop.token());
-            Place::File(super::seal(partial, recipients)?)
-        }
+    let begun = async |asked: Asked, pg_dump: &PgDump| {
+        let expected = expected_bytes(asked.facts.database_bytes());
+        let recipients = settings.recipients.as_ref();
+        let place = match new {
+            New::Directory(mut partial, mut copies) => {
+                partial.expect(expected, stop.token());
+                copies.expect(expected);
+                let (begun, recipients) = ((partial, copies), recipients.cloned());
+                Place::Directory(StreamedDirectory::new(begun, recipients, settings.codec))
+            }
+            New::File(mut partial) => {
+                partial.expect(expected, stop.token());
+                Place::File(seal(partial, recipients)?)
+            }
+        };
+        archive(job, pg_dump, asked, place).await
     };
-    let made = archive(job, &tools.pg_dump, asked, place).await;
-    tools.close().await;
-    made
+    with_tools(job, pg_dump, begun).await
 }
 
 async fn archive(
@@ -173,7 +173,7 @@ async fn dump(
             process.kill().await;
             // Its end closes the pipe, and the threads let go of what they write.
             let ended = tokio::time::timeout(GIVEN_UP, &mut working).await.is_ok();
-            return Err(if ended { interrupted(stop) } else { super::abandoned(stop) });
+            return Err(if ended { interrupted(stop) } else { abandoned(stop) });
         }
         worked = &mut working => worked,
     };
