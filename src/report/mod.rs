@@ -12,7 +12,12 @@ pub mod listing;
 pub mod metrics;
 pub mod output;
 pub mod progress;
+mod restore_transcript;
 mod transcript;
+
+/// What stands above and below a part of the transcript.
+const RULE: &str =
+    "================================================================================";
 
 #[cfg(test)]
 mod samples;
