@@ -174,7 +174,7 @@ fn an_interrupted_run_is_reported_as_not_verified() {
 
 #[test]
 fn a_run_that_is_killed_leaves_no_report_of_an_earlier_one() {
-    let place = Place::on_a_lent_server();
+    let place = Place::new();
     place.file("a.sql", &with_sql_last(ENDLESS));
     place.file("report.json", b"{\"verdict\": \"passed\"}");
     let name = place.container.clone();

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use percent_encoding::NON_ALPHANUMERIC;
 use serde_json::{Value, json};
@@ -16,6 +17,9 @@ use super::text;
 const IMAGES: [&str; 2] = ["ccc-backup/postgres:15", "postgres:15"];
 
 const NEWER_IMAGES: [&str; 2] = ["ccc-backup/postgres:17", "postgres:17"];
+
+/// How long what is removed may take to be gone.
+const GONE: Duration = Duration::from_secs(30);
 
 /// Runs `docker`.
 pub fn docker(args: &[&str]) -> Output {
@@ -105,14 +109,18 @@ fn answer(path: &str) -> Value {
     serde_json::from_slice(&answered[body..]).unwrap()
 }
 
-/// Removes what [`left`] found, after a test that failed.
+/// Removes what [`left`] found, and waits until it is gone: a run may be removing it at the same time.
 pub fn remove(left: &[String]) {
     for thing in left {
-        match thing.split_once(' ') {
-            Some(("container", name)) => docker(&["rm", "-f", "-v", name]),
-            Some((kind, name)) => docker(&[kind, "rm", name]),
-            None => continue,
+        let Some((kind, name)) = thing.split_once(' ') else { continue };
+        match kind {
+            "container" => docker(&["rm", "-f", "-v", name]),
+            kind => docker(&[kind, "rm", name]),
         };
+        let begun = Instant::now();
+        while self::left(name).contains(thing) && begun.elapsed() < GONE {
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 

@@ -30,6 +30,16 @@ pub struct Source {
     _script: Child,
 }
 
+/// Bytes that all databases of a run need at the most.
+const DATABASES: u64 = 6 << 30;
+
+/// The directory of temporary files that are best in memory, where that has room: a database is hundreds of files.
+fn in_memory() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let free = rustix::fs::statvfs(memory).map_or(0, |there| there.f_bavail * there.f_frsize);
+    if free > DATABASES { memory.to_owned() } else { std::env::temp_dir() }
+}
+
 /// The source server, started by the first test that asks.
 pub fn source() -> &'static Source {
     static SOURCE: OnceLock<Source> = OnceLock::new();
@@ -67,8 +77,7 @@ impl Source {
         let port = free_port();
         let password = format!("s3cret-of-{}", std::process::id());
         // Made and removed by the script; the server's user has to be able to enter it.
-        let dir =
-            std::env::temp_dir().join(format!("ccc-it-source-{}-{count}", std::process::id()));
+        let dir = in_memory().join(format!("ccc-it-source-{}-{count}", std::process::id()));
         let mut script = Command::new(repository("tests/fixtures/source-server.sh"))
             .arg(&dir)
             .arg(port.to_string())

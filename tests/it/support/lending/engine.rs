@@ -236,7 +236,7 @@ impl Lender {
             let has = thing.labels[label].as_str();
             if has.is_some_and(|has| value.is_none_or(|value| has == value)) {
                 listed.as_array_mut().unwrap().push(json!({
-                    "Id": thing.id, "Name": thing.name, "Names": [format!("/{}", thing.name)],
+                    "Id": thing.listed_id(), "Name": thing.name, "Names": [format!("/{}", thing.name)],
                     "Labels": thing.labels, "State": "running", "Ports": [],
                 }));
             }
@@ -401,7 +401,13 @@ impl Thing {
     }
 
     fn is(&self, id_or_name: &str) -> bool {
-        self.id == id_or_name || self.name == id_or_name
+        self.id == id_or_name || self.name == id_or_name || self.listed_id() == id_or_name
+    }
+
+    /// What it is called in a list, once and for all: whoever sees it there, and removes it when its run is dead, does not
+    /// mean the next run, to which it may be lent by then.
+    fn listed_id(&self) -> String {
+        format!("lent-once-{}", self.number)
     }
 }
 
