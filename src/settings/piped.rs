@@ -210,3 +210,31 @@ fn refuse_in_pipe(args: &CreateArgs, format: Format) -> Result<(), SettingsError
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spooled(spool: Option<&str>, at: &str) -> Result<Option<PathBuf>, SettingsError> {
+        let args = FromArgs { spool: spool.map(PathBuf::from), ..FromArgs::default() };
+        let incoming = incoming(&args, Some(Path::new(at)))?;
+        super::spool(&args, incoming.as_ref(), Path::new(at))
+    }
+
+    #[test]
+    fn what_lies_in_a_place_is_kept_unless_it_is_not_to_be() {
+        let (place, there) = ("s3://bucket/p/x.sql.gz", std::env::temp_dir());
+        assert_eq!(spooled(None, place).unwrap(), Some(there));
+        assert_eq!(spooled(Some("/var/tmp"), place).unwrap(), Some("/var/tmp".into()));
+        assert_eq!(spooled(Some("none"), place).unwrap(), None);
+    }
+
+    #[test]
+    fn what_comes_through_a_pipe_has_to_be_kept_and_a_file_of_this_machine_never_is() {
+        assert_eq!(spooled(None, "-").unwrap(), None, "its copy is its own");
+        assert!(spooled(Some("none"), "-").unwrap_err().message.contains("has to be kept"));
+        assert_eq!(spooled(None, "x.sql.gz").unwrap(), None);
+        assert_eq!(spooled(Some("none"), "x.sql.gz").unwrap(), None);
+        assert!(spooled(Some("/tmp"), "x.sql.gz").unwrap_err().hint.contains("s3://"));
+    }
+}
