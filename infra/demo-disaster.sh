@@ -5,16 +5,10 @@
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-binary=$(realpath -m -- "${CCC_BACKUP_BIN:-$root/target/release/ccc-backup}")
-[[ -x $binary ]] || {
-    echo "demo-disaster: no $binary: cargo build --release makes it" >&2
-    exit 1
-}
-
-work=$(mktemp -d)
-chmod 711 "$work" # the server runs as another user, who has to pass through
 # shellcheck source=/dev/null
 source "$root/infra/source.sh"
+binary=$(find_binary demo-disaster)
+work=$(make_work)
 client=''
 clean_up() {
     [[ -z $client ]] || kill "$client" 2>/dev/null || true

@@ -5,16 +5,10 @@
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-binary=$(realpath -m -- "${CCC_BACKUP_BIN:-$root/target/release/ccc-backup}")
-[[ -x $binary ]] || {
-    echo "demo: no $binary: cargo build --release makes it" >&2
-    exit 1
-}
-
-work=$(mktemp -d)
-chmod 711 "$work" # the server runs as another user, who has to pass through
 # shellcheck source=/dev/null
 source "$root/infra/source.sh"
+binary=$(find_binary demo)
+work=$(make_work)
 clean_up() {
     stop_source
     cd / && rm -rf -- "$work"

@@ -1,8 +1,27 @@
-# A throwaway PostgreSQL for the scripts beside this one, which read it by `source`. Needs root (of the repository) and
-# work (a directory that others may pass through).
+# What the scripts that show the binary stand on, and read by `source`: the binary, a directory to work in, and a throwaway
+# PostgreSQL, which needs root (of the repository) and work (that directory).
 # shellcheck shell=bash
 
 stop=''
+
+# Prints the path of the binary: that of CCC_BACKUP_BIN, else the release build. $1 is who asks.
+find_binary() {
+    local found
+    found=$(realpath -m -- "${CCC_BACKUP_BIN:-${root:?}/target/release/ccc-backup}")
+    [[ -x $found ]] || {
+        echo "$1: no $found: cargo build --release makes it" >&2
+        return 1
+    }
+    echo "$found"
+}
+
+# Makes a directory that the server's user, another one, can pass through, and prints its path.
+make_work() {
+    local made
+    made=$(mktemp -d)
+    chmod 711 "$made"
+    echo "$made"
+}
 
 # Below the ports that the kernel hands out by itself.
 free_port() {

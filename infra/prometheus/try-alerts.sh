@@ -9,18 +9,12 @@
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
-binary=$(realpath -m -- "${CCC_BACKUP_BIN:-$root/target/release/ccc-backup}")
-[[ -x $binary ]] || {
-    echo "try-alerts: no $binary: cargo build --release makes it" >&2
-    exit 1
-}
-"$root/infra/get-tools.sh" --servers
-PATH=$root/target/tools:$PATH
-
-work=$(mktemp -d)
-chmod 711 "$work" # the source server runs as another user, who has to pass through
 # shellcheck source=/dev/null
 source "$root/infra/source.sh"
+binary=$(find_binary try-alerts)
+"$root/infra/get-tools.sh" --servers
+PATH=$root/target/tools:$PATH
+work=$(make_work)
 children=()
 clean_up() {
     trap '' EXIT HUP INT TERM
