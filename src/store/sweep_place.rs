@@ -2,6 +2,7 @@
 //!
 //! There are no locks: what is younger than a day and has no manifest may still be written.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,9 +41,9 @@ pub fn scan(
     // Their run died right after it had written them, or a clean-up did.
     let alone = contents.globals.iter().filter(|(name, _)| is_ours(name));
     let alone = alone.map(|(name, object)| globals_alone(name, object, now));
-    let everything = || contents.backups.iter().chain(&contents.unfinished);
-    let has = |path: &PathBuf| everything().any(|of| globals_path(&of.path(place)) == *path);
-    let alone = alone.filter(|globals| !has(&globals.path));
+    let everything = contents.backups.iter().chain(&contents.unfinished);
+    let theirs: HashSet<PathBuf> = everything.map(|of| globals_path(&of.path(place))).collect();
+    let alone = alone.filter(|globals| !theirs.contains(&globals.path));
     Ok(whole.chain(left).chain(alone).collect())
 }
 

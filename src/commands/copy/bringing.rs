@@ -104,7 +104,7 @@ pub(in crate::commands) fn bring(
     }
     let signed = signature::read(&manifest_path(&from)).map_err(refused)?;
     let signed = signed.and_then(|signed| String::from_utf8(signed).ok());
-    signature::publish(&to, &bytes, signed.as_deref()).map_err(refused)?;
+    Beside { manifest: bytes, signature: signed, globals: None }.put(&to)?;
     verdicts.bring(to_dir, &outline)?;
     Ok(brought(true))
 }

@@ -43,11 +43,18 @@ pub(super) async fn complete(
 ) -> (Vec<PathBuf>, Result<(), Failure>) {
     let Source { target, outline, beside, run, copying } = source;
     let (from, name, beside) = (directory_of(target), &outline.name, Arc::new((beside, run)));
+    let verdicts = Arc::new(Verdicts::of(from));
     let copies = settings.copies.iter().map(|place| {
-        let copy = Copy { from: from.to_owned(), place: place.clone(), name: name.clone() };
-        let (begun, beside) = (copying.take(place), Arc::clone(&beside));
+        let copy = Copy {
+            from: from.to_owned(),
+            place: place.clone(),
+            name: name.clone(),
+            beside: Arc::clone(&beside),
+            verdicts: Arc::clone(&verdicts),
+        };
+        let begun = copying.take(place);
         async move {
-            let copied = stop.wait_for(copy.complete(begun, beside, stop)).await;
+            let copied = stop.wait_for(copy.complete(begun, stop)).await;
             let copied = copied.unwrap_or_else(|| Err(failed(stop.reason(), stop.hint())));
             let failure = match copied {
                 Ok(()) => {
@@ -96,15 +103,14 @@ struct Copy {
     from: PathBuf,
     place: PathBuf,
     name: String,
+    /// What goes beside it, and the run that has made it.
+    beside: Arc<(Beside, Record)>,
+    /// What is on record where it is brought from.
+    verdicts: Arc<Verdicts>,
 }
 
 impl Copy {
-    async fn complete(
-        self,
-        begun: Option<Begun>,
-        beside: Arc<(Beside, Record)>,
-        stop: &Stop,
-    ) -> Result<(), Failure> {
+    async fn complete(self, begun: Option<Begun>, stop: &Stop) -> Result<(), Failure> {
         let written = match begun {
             Some(begun) => begun.written.await.map_err(|error| died(&error))??,
             None => None,
@@ -112,16 +118,15 @@ impl Copy {
         let cancel = stop.token().clone();
         let completing = spawn_blocking(move || {
             if let Some(published) = written {
-                let (beside, run) = &*beside;
+                let (beside, run) = &*self.beside;
                 beside.put(&self.place.join(&self.name))?;
                 drop(published);
                 let told = verdicts::put(&self.place, vec![run.clone()]);
                 return told.map_err(|error| Failure::from(&error));
             }
-            let verdicts = Verdicts::of(&self.from);
             // Progress of several at a time would run into each other.
             let told = (&Events::silent(), &cancel);
-            bringing::bring(&self.from, &self.place, &self.name, &verdicts, told).map(drop)
+            bringing::bring(&self.from, &self.place, &self.name, &self.verdicts, told).map(drop)
         });
         completing.await.map_err(|error| died(&error))?
     }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -74,25 +74,28 @@ impl Copying {
             let (target, stop) = (place.join(name), stop.child_token());
             feed.queues.push(Queue::new(queue, stop.clone()));
             let written = spawn_blocking(move || write(&target, format, &told, &stop));
-            let begun = Begun { place: place.clone(), written };
-            self.begun.lock().unwrap_or_else(PoisonError::into_inner).push(begun);
+            self.begun().push(Begun { place: place.clone(), written });
         }
         feed
     }
 
     /// The copy in this place, where one was begun.
     pub(super) fn take(&self, place: &Path) -> Option<Begun> {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut begun = self.begun();
         let at = begun.iter().position(|begun| begun.place == place)?;
         Some(begun.remove(at))
     }
 
     /// Waits until what was sent of all copies is taken back, where nobody feeds them any more.
     pub(super) async fn ended(&self) {
-        let begun = mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
+        let begun = mem::take(&mut *self.begun());
         for copy in begun {
             let _ = copy.written.await;
         }
+    }
+
+    fn begun(&self) -> MutexGuard<'_, Vec<Begun>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

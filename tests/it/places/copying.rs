@@ -44,28 +44,30 @@ fn a_copy_whose_bytes_are_not_those_of_the_manifest_is_not_made() {
     assert_eq!(bucket.names(), Vec::<String>::new());
 }
 
+/// The roles beside a backup of each of [`FORMATS`].
+const GLOBALS: &str = "p/a.globals.sql";
+
 #[test]
 fn copies_are_written_with_the_backup_by_a_key_that_may_read_neither() {
     let (place, bucket) = (Place::on_a_lent_server(), Bucket::of(seaweed()));
     let copies = [Bucket::of(seaweed()), Bucket::of(seaweed())];
     for (format, name) in FORMATS {
-        let (url, mut command) =
-            (format!("{}/{name}", bucket.url()), place.create(unchanged_database()));
+        let mut command = place.create(unchanged_database());
+        let url = format!("{}/{name}", bucket.url());
         command.args([&url, "--format", format, "--globals"]);
         for copy in &copies {
             command.args(["--copy-to", &copy.url()]);
         }
         let made = command.envs(bucket.server.environment_of(Who::Writer)).output().unwrap();
         succeeded(&Outcome::of(&made));
+        let globals = bucket.server.get(&bucket.name, GLOBALS);
         for copy in &copies {
             let url = format!("{}/{name}", copy.url());
             copy.verify(&place, &[&url, "--require-proof"]).passed();
-            let globals = ["p/a.globals.sql"].map(|name| copy.server.get(&copy.name, name));
-            assert_eq!(globals, ["p/a.globals.sql"].map(|it| bucket.server.get(&bucket.name, it)));
+            assert_eq!(copy.server.get(&copy.name, GLOBALS), globals);
+            copy.server.remove(&copy.name, GLOBALS);
         }
-        [&bucket].into_iter().chain(&copies).for_each(|place| {
-            place.server.remove(&place.name, "p/a.globals.sql");
-        });
+        bucket.server.remove(&bucket.name, GLOBALS);
     }
     assert_eq!(bucket.names(), copies[0].names());
     assert_eq!(place.names("."), Vec::<String>::new(), "nothing of it was on the disk");
