@@ -41,7 +41,6 @@ impl Large<'_> {
         let mut command = self.place.ccc();
         command.args(["extract", &self.url(), "--table", table]).args(self.opening());
         let outcome = Outcome::of(&command.envs(self.bucket.by(&way)).output().unwrap());
-        way.settle();
         (outcome, way.bytes_down("GET"))
     }
 
@@ -52,7 +51,6 @@ impl Large<'_> {
         let mut command = restore::command(self.place, &self.database.name, &args);
         command.args(self.opening()).envs(self.bucket.by(&way));
         let outcome = self.place.outcome(&mut command);
-        way.settle();
         let rows = format!("SELECT count(*), min(text), max(id) FROM back.{table}");
         let expected = rows.replace("back.", "public.");
         assert_eq!(self.database.sql(&rows), self.database.sql(&expected), "{outcome}");

@@ -150,8 +150,9 @@ impl Faulty {
         self.state.come.lock().unwrap().clone()
     }
 
-    /// The requests that were dealt with, in the order of their ends.
+    /// The requests of clients that are gone, in the order of their ends.
     pub fn done(&self) -> Vec<Done> {
+        self.settle();
         self.state.done.lock().unwrap().clone()
     }
 
