@@ -1,5 +1,9 @@
 //! Reads restored tables back in pg_dump's own format, and counts and fingerprints their rows.
 
+mod parts;
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,6 +17,7 @@ use super::rendering::Rendering;
 use crate::dump::fingerprint::RowHasher;
 use crate::model::contents::{Columns, Table, TableFingerprint};
 use crate::pg::{self, ConnectInfo, ServerError, Session};
+use parts::Part;
 
 /// What was found of a table in the restored database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +42,17 @@ pub enum Found {
     },
 }
 
+impl Found {
+    /// What was found of a table in two parts of it.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Rows(some), Self::Rows(others)) => Self::Rows(some + others),
+            (Self::Rows(_), other) => other,
+            (found, _) => found,
+        }
+    }
+}
+
 /// What is read back of a table.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -44,12 +60,14 @@ pub struct Wanted {
     pub table: Table,
     /// Its rows without those that were added since; all of them where there is nothing to tell.
     pub before: Option<Mark>,
+    /// Some of them; all where there is nothing to tell.
+    pub part: Option<Part>,
 }
 
 impl Wanted {
     /// All rows of a table.
     pub fn all(table: Table) -> Self {
-        Self { table, before: None }
+        Self { table, before: None, part: None }
     }
 
     /// Only the rows that were there before.
@@ -57,9 +75,18 @@ impl Wanted {
     pub fn before(self, mark: &Mark) -> Self {
         Self { before: Some(mark.clone()), ..self }
     }
+
+    /// What is asked of a row, where something is.
+    fn condition(&self) -> Option<String> {
+        let before = self.before.as_ref().map(Mark::before);
+        let asked: Vec<String> =
+            before.into_iter().chain(self.part.as_ref().map(Part::condition)).collect();
+        (!asked.is_empty()).then(|| asked.join(" AND "))
+    }
 }
 
-/// Reads `tables` back over `jobs` connections, the biggest first. The result has their order.
+/// Reads `tables` back over `jobs` connections, the biggest first, and those that are much bigger than others in
+/// parts. The result has their order.
 ///
 /// # Errors
 /// When the server cannot be asked.
@@ -70,34 +97,46 @@ pub async fn read_back(
     jobs: usize,
     progress: Arc<dyn Fn(usize) + Send + Sync>,
 ) -> Result<Vec<Found>, CheckError> {
-    let mut order: Vec<usize> = (0..tables.len()).collect();
-    order.sort_by_key(|index| std::cmp::Reverse(tables[*index].table.bytes));
     let total = tables.len();
-    let work = Arc::new((order, tables, AtomicUsize::new(0)));
+    let (mut pieces, snapshot) = parts::of(target, tables, jobs).await?;
+    pieces.sort_by_key(|piece| Reverse(piece.bytes));
+    let snapshot_id = snapshot.as_ref().map(|snapshot| snapshot.id.clone());
+    let work = Arc::new((pieces, snapshot_id, AtomicUsize::new(0)));
     let mut workers = JoinSet::new();
-    for _ in 0..jobs.clamp(1, total.max(1)) {
+    for _ in 0..jobs.clamp(1, work.0.len().max(1)) {
         let (work, target, rendering, progress) =
             (Arc::clone(&work), target.clone(), rendering.clone(), Arc::clone(&progress));
         workers.spawn(async move {
-            let session =
-                target.connect().await.map_err(|error| CheckError(pg::describe(&error)))?;
+            let session = target.connect().await.map_err(|error| CheckError::of(&error))?;
             rendering.apply(&session).await?;
-            let (order, tables, next) = &*work;
+            let (pieces, snapshot, next) = &*work;
             let mut found = Vec::new();
-            while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let result = copy_out(&session, &tables[*index], &rendering).await;
-                found.push((*index, answered(result)?));
-                progress(next.load(Ordering::Relaxed).min(tables.len()));
+            while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let read = async {
+                    match (&piece.wanted.part, snapshot) {
+                        (Some(_), Some(snapshot)) => {
+                            parts::copy_out(&session, &piece.wanted, &rendering, snapshot).await
+                        }
+                        _ => copy_out(&session, &piece.wanted, &rendering).await,
+                    }
+                };
+                found.push((piece.table, answered(read.await)?));
+                progress(next.load(Ordering::Relaxed).min(pieces.len()) * total / pieces.len());
             }
             Ok::<_, CheckError>(found)
         });
     }
-    let mut all = Vec::with_capacity(total);
+    let mut all: BTreeMap<usize, Found> = BTreeMap::new();
     while let Some(found) = workers.join_next().await {
-        all.extend(found.map_err(|error| CheckError(error.to_string()))??);
+        for (table, found) in found.map_err(|error| CheckError(error.to_string()))?? {
+            let together = match all.remove(&table) {
+                Some(before) => before.and(found),
+                None => found,
+            };
+            all.insert(table, together);
+        }
     }
-    all.sort_by_key(|(index, _)| *index);
-    Ok(all.into_iter().map(|(_, found)| found).collect())
+    Ok(all.into_values().collect())
 }
 
 /// Reads one table back, in a session that writes values in this way.
@@ -148,8 +187,8 @@ enum Places {
 
 impl Places {
     /// What follows `SELECT … FROM` to read these columns; none will do to count the rows.
-    fn from(&self, columns: &str, before: Option<&Mark>) -> String {
-        let condition = before.map(|mark| format!(" WHERE {}", mark.before())).unwrap_or_default();
+    fn from(&self, columns: &str, condition: Option<&str>) -> String {
+        let condition = condition.map(|of| format!(" WHERE {of}")).unwrap_or_default();
         match self {
             Self::Itself(name) => format!("ONLY {name}{condition}"),
             Self::Partitions(name) => format!("{name}{condition}"),
@@ -185,9 +224,9 @@ async fn places(session: &Session, table: &Table) -> Result<Places, tokio_postgr
 
 async fn count_rows(
     session: &Session,
-    Wanted { table, before }: &Wanted,
+    wanted: &Wanted,
 ) -> Result<TableFingerprint, tokio_postgres::Error> {
-    let from = places(session, table).await?.from("", before.as_ref());
+    let from = places(session, &wanted.table).await?.from("", wanted.condition().as_deref());
     let sql = format!("SELECT count(*) FROM {from}");
     let rows: i64 = session.query_one(&sql, &[]).await?.get(0);
     Ok(TableFingerprint { rows: rows.unsigned_abs(), ..TableFingerprint::default() })
@@ -207,15 +246,16 @@ pub(super) async fn stored_columns(
 
 async fn copy_out(
     session: &Session,
-    Wanted { table, before }: &Wanted,
+    wanted: &Wanted,
     rendering: &Rendering,
 ) -> Result<TableFingerprint, tokio_postgres::Error> {
+    let (table, condition) = (&wanted.table, wanted.condition());
     let named: Vec<String> =
         table.columns.named().iter().map(|column| pg::quote_ident(column)).collect();
     let what = match places(session, table).await? {
         // As pg_dump does, which a table without columns needs; all but the generated ones.
-        Places::Itself(name) if before.is_none() && named.is_empty() => name,
-        Places::Itself(name) if before.is_none() => format!("{name} ({})", named.join(", ")),
+        Places::Itself(name) if condition.is_none() && named.is_empty() => name,
+        Places::Itself(name) if condition.is_none() => format!("{name} ({})", named.join(", ")),
         places => {
             let columns = match table.columns {
                 Columns::Named(_) => named,
@@ -225,7 +265,7 @@ async fn copy_out(
                 }
             };
             let columns = columns.join(", ");
-            format!("(SELECT {columns} FROM {})", places.from(&columns, before.as_ref()))
+            format!("(SELECT {columns} FROM {})", places.from(&columns, condition.as_deref()))
         }
     };
     let encoding = pg::quote_literal(&rendering.encoding);

@@ -28,6 +28,7 @@ pub mod reach;
 pub mod requirements;
 mod role_values;
 pub mod roles;
+pub mod row_keeping;
 pub mod rows;
 pub mod script;
 mod session;

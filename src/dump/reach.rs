@@ -53,6 +53,8 @@ impl Statement {
             Subject::Transaction | Subject::Alone => return false,
             Subject::Index(_) | Subject::Table(_) | Subject::ForeignKey(..) => return true,
             Subject::IndexComment(_) | Subject::Sequence(_) => return true,
+            Subject::Attached(_) | Subject::IndexPart { .. } => return true,
+            Subject::Refresh(_) => return false,
             // It holds from the next transaction on.
             Subject::Session(name) => {
                 return name != "characteristics" && !name.starts_with("default_transaction_");
@@ -78,6 +80,9 @@ impl Statement {
     #[must_use]
     pub fn leaves(&self) -> Leaves {
         match self.subject() {
+            Subject::Attached(_) | Subject::IndexPart { .. } | Subject::Refresh(_) => {
+                return Leaves::OtherTables;
+            }
             Subject::Other | Subject::Alone => {}
             _ => return Leaves::AllAsItWas,
         }
@@ -161,7 +166,7 @@ impl Statement {
     }
 
     /// `SELECT pg_catalog.lo_create('1234');` and its like, as pg_dump writes them.
-    fn makes_large_object(&self) -> bool {
+    pub(super) fn makes_large_object(&self) -> bool {
         let mut tokens = Tokens::of(&self.text);
         let called = tokens.take_word("select")
             && tokens.take_word("pg_catalog")

@@ -20,10 +20,22 @@ pub enum Subject {
     /// `CREATE INDEX … ON table`: several at once on one table are fine.
     Index(Relation),
     /// `ALTER TABLE … ADD CONSTRAINT … PRIMARY KEY | UNIQUE | EXCLUDE`, `CLUSTER ON`,
-    /// `REPLICA IDENTITY`, `COMMENT ON CONSTRAINT … ON table`: alone on its table.
+    /// `REPLICA IDENTITY`, `COMMENT ON CONSTRAINT | RULE | TRIGGER … ON table`: alone on its table.
     Table(Relation),
     /// `COMMENT ON INDEX index IS 'text'`: touches nothing but the index.
     IndexComment(Relation),
+    /// `CREATE TRIGGER`, `CREATE RULE` but of a view, `CREATE STATISTICS`: alone on its table, whose rows may be taken
+    /// in another way afterwards.
+    Attached(Relation),
+    /// `ALTER INDEX index ATTACH PARTITION part`: alone on the tables of both.
+    IndexPart {
+        /// The index of the partitioned table.
+        index: Relation,
+        /// That of a partition.
+        part: Relation,
+    },
+    /// `REFRESH MATERIALIZED VIEW view`: reads any tables.
+    Refresh(Relation),
     /// `ALTER TABLE … ADD CONSTRAINT … FOREIGN KEY … REFERENCES …`: alone on both.
     ForeignKey(Relation, Relation),
     /// `SELECT setval('schema.sequence', 1, true)`: touches nothing but the sequence.
@@ -54,6 +66,7 @@ impl Statement {
             b"SELECT" => select(tokens).or_else(|| self.sequence()),
             b"SET" => set(tokens),
             b"RESET" => reset(tokens),
+            b"REFRESH" => refresh(tokens),
             b"DISCARD" => tokens.take_word("all").then_some(Subject::Alone),
             // Of a transaction that was prepared.
             b"VACUUM" | b"CLUSTER" | b"REINDEX" | b"COMMIT" | b"ROLLBACK" => Some(Subject::Alone),
@@ -69,10 +82,25 @@ impl Statement {
     }
 }
 
-/// `CREATE [UNIQUE] INDEX name ON [ONLY] table …`
+/// `CREATE [UNIQUE] INDEX name ON [ONLY] table …`, and what is attached to a table
 fn create(mut tokens: Tokens) -> Option<Subject> {
     if tokens.take_word("database") || tokens.take_word("tablespace") {
         return Some(Subject::Alone);
+    }
+    if tokens.take_word("rule") {
+        return rule(tokens);
+    }
+    let _ = tokens.take_word("constraint");
+    let before_its_table = if tokens.take_word("trigger") {
+        Some("on")
+    } else if tokens.take_word("statistics") {
+        Some("from")
+    } else {
+        None
+    };
+    if let Some(word) = before_its_table {
+        tokens.skip_to(word)?;
+        return Some(Subject::Attached(relation(&mut tokens)?));
     }
     let _ = tokens.take_word("unique");
     if !tokens.take_word("index") {
@@ -87,8 +115,37 @@ fn create(mut tokens: Tokens) -> Option<Subject> {
     Some(Subject::Index(relation(&mut tokens)?))
 }
 
-/// `ALTER TABLE [ONLY] table ADD CONSTRAINT name …`, `CLUSTER ON …`, `REPLICA IDENTITY …`
+/// `CREATE RULE name AS ON event TO table …`. What happens when a view is read is the view.
+fn rule(mut tokens: Tokens) -> Option<Subject> {
+    tokens.take_name()?;
+    if !tokens.take_word("as") || !tokens.take_word("on") || tokens.take_word("select") {
+        return None;
+    }
+    tokens.next()?;
+    if !tokens.take_word("to") {
+        return None;
+    }
+    Some(Subject::Attached(relation(&mut tokens)?))
+}
+
+/// `REFRESH MATERIALIZED VIEW view;`
+fn refresh(mut tokens: Tokens) -> Option<Subject> {
+    if !tokens.take_word("materialized") || !tokens.take_word("view") {
+        return None;
+    }
+    let view = relation(&mut tokens)?;
+    matches!(tokens.next(), None | Some(Token::Mark(b';'))).then_some(Subject::Refresh(view))
+}
+
+/// `ALTER TABLE [ONLY] table ADD CONSTRAINT name …`, `CLUSTER ON …`, `REPLICA IDENTITY …`; `ALTER INDEX index ATTACH
+/// PARTITION part`
 fn alter(mut tokens: Tokens) -> Option<Subject> {
+    if tokens.take_word("index") {
+        let index = relation(&mut tokens)?;
+        let attaches = tokens.take_word("attach") && tokens.take_word("partition");
+        let part = relation(&mut tokens).filter(|_| attaches)?;
+        return Some(Subject::IndexPart { index, part });
+    }
     if !tokens.take_word("table") {
         return None;
     }
@@ -115,7 +172,7 @@ fn alter(mut tokens: Tokens) -> Option<Subject> {
     Some(Subject::ForeignKey(table, relation(&mut tokens)?))
 }
 
-/// `COMMENT ON INDEX index IS 'text'`, `COMMENT ON CONSTRAINT name ON table IS 'text'`
+/// `COMMENT ON INDEX index IS 'text'`, `COMMENT ON CONSTRAINT | RULE | TRIGGER name ON table IS 'text'`
 fn comment(mut tokens: Tokens) -> Option<Subject> {
     if !tokens.take_word("on") {
         return None;
@@ -123,7 +180,7 @@ fn comment(mut tokens: Tokens) -> Option<Subject> {
     if tokens.take_word("index") {
         return Some(Subject::IndexComment(relation(&mut tokens)?));
     }
-    if !tokens.take_word("constraint") {
+    if !["constraint", "rule", "trigger"].iter().any(|what| tokens.take_word(what)) {
         return None;
     }
     tokens.take_name()?;
@@ -224,6 +281,30 @@ mod tests {
             ),
             ("COMMENT ON INDEX public.a_pkey IS 'x';", Subject::IndexComment(relation("a_pkey"))),
             ("COMMENT ON CONSTRAINT \"on\" ON public.a IS 'x';", Subject::Table(a())),
+            ("COMMENT ON TRIGGER t ON public.a IS 'x';", Subject::Table(a())),
+            (
+                "CREATE TRIGGER \"on\" BEFORE INSERT OR UPDATE OF b, c ON public.a FOR EACH ROW \
+                 WHEN ((new.b > 0)) EXECUTE FUNCTION public.f();",
+                Subject::Attached(a()),
+            ),
+            (
+                "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON public.a FROM public.b DEFERRABLE \
+                 FOR EACH ROW EXECUTE FUNCTION public.f();",
+                Subject::Attached(a()),
+            ),
+            (
+                "CREATE RULE r AS\n    ON DELETE TO public.a DO INSTEAD NOTHING;",
+                Subject::Attached(a()),
+            ),
+            (
+                "CREATE STATISTICS public.s (mcv) ON EXTRACT(year FROM b), c FROM public.a;",
+                Subject::Attached(a()),
+            ),
+            (
+                "ALTER INDEX public.i ATTACH PARTITION public.j;",
+                Subject::IndexPart { index: relation("i"), part: relation("j") },
+            ),
+            ("REFRESH MATERIALIZED VIEW public.m;", Subject::Refresh(relation("m"))),
             ("SELECT pg_catalog.setval('public.s', 1, true);", Subject::Sequence(relation("s"))),
             ("SELECT setval('public.s', -5);", Subject::Sequence(relation("s"))),
         ];
@@ -269,7 +350,11 @@ mod tests {
             "CREATE TABLE public.a (id integer);",
             "COMMENT ON TABLE public.a IS 'x';",
             "COMMENT ON CONSTRAINT c ON DOMAIN public.d IS 'x';",
-            "ALTER INDEX public.i ATTACH PARTITION public.j;",
+            "ALTER INDEX public.i RESET (fillfactor);",
+            "CREATE RULE \"_RETURN\" AS ON SELECT TO public.v DO INSTEAD SELECT 1;",
+            "CREATE TRIGGER t BEFORE INSERT ON a EXECUTE FUNCTION public.f();",
+            "REFRESH MATERIALIZED VIEW public.m WITH NO DATA;",
+            "REFRESH MATERIALIZED VIEW CONCURRENTLY public.m;",
             "SET LOCAL search_path = '';",
             "INSERT INTO public.a VALUES (1);",
             "SELECT pg_catalog;",

@@ -85,6 +85,19 @@ impl<'a> Tokens<'a> {
         Some(parts)
     }
 
+    /// Steps over everything up to a word outside of parentheses, and over the word.
+    pub(super) fn skip_to(&mut self, word: &str) -> Option<()> {
+        let mut depth = 0_usize;
+        loop {
+            match self.next()? {
+                Token::Mark(b'(') => depth += 1,
+                Token::Mark(b')') => depth = depth.saturating_sub(1),
+                token if depth == 0 && token.is_word(word) => return Some(()),
+                _ => {}
+            }
+        }
+    }
+
     /// Steps over `(literal, …);` to the end of the statement: whether nothing is called or read there.
     pub(super) fn take_literals(&mut self) -> bool {
         if !self.take_mark(b'(') {

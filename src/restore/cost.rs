@@ -15,6 +15,8 @@ pub type Cost = u64;
 pub const STATEMENT: Cost = 500_000;
 /// A byte of rows that is copied in.
 const LOADED_BYTE: Cost = 11;
+/// A byte of rows that is read back.
+const READ_BYTE: Cost = 6;
 /// A row that is looked at, and so many bytes of it take another nanosecond.
 const SCANNED: (Cost, u64) = (85, 4);
 /// A row that is checked against another table, or that others are checked against.
@@ -64,6 +66,11 @@ pub fn load(size: Size) -> Cost {
     STATEMENT + size.bytes * LOADED_BYTE
 }
 
+/// Rows that are read back.
+pub fn read_back(size: Size) -> Cost {
+    STATEMENT + size.bytes * READ_BYTE
+}
+
 /// An index on a table of these columns, as far as they are known.
 pub fn index(shape: &IndexShape, size: Size, columns: Option<&Columns>) -> Cost {
     let length = |key: &Key| match key {
@@ -92,6 +99,11 @@ pub fn index(shape: &IndexShape, size: Size, columns: Option<&Columns>) -> Cost 
     let built = if shape.is_partial { size.rows / 2 } else { size.rows };
     let scanned = size.rows * SCANNED.0 + size.bytes / SCANNED.1;
     STATEMENT + scanned + size.rows * computed * COMPUTED_ROW + built * a_row
+}
+
+/// A materialized view of tables of which it is not known which.
+pub fn refresh(all: Size) -> Cost {
+    STATEMENT + all.rows * SCANNED.0 + all.bytes / SCANNED.1
 }
 
 /// A foreign key from one table to another.

@@ -16,6 +16,7 @@ use tokio::task::{JoinError, JoinSet};
 use super::connection::{Connection, Settings};
 use super::ledger::Ledger;
 use super::plan::{Catalog, Plan, Work, table_of};
+pub use super::schedule::Reading;
 use super::schedule::{Order, Schedule, Task};
 use super::table::{Table, counted_from};
 use super::{LoadError, catalog};
@@ -40,6 +41,10 @@ type Sender = mpsc::Sender<Bytes>;
 /// Told the bytes of rows sent so far, and the table at hand.
 pub type Progress = Arc<dyn Fn(u64, &str) + Send + Sync>;
 
+/// Told of a table whose rows are what they will be, while a connection has nothing to do: may read it back
+/// as long as it keeps the [`Reading`]. Returns at once.
+pub type ReadBack = Arc<dyn Fn(&CopyBlock, Reading) + Send + Sync>;
+
 /// Restores the dump of `entries`, whose rows are read from `source`, over `jobs` connections, and
 /// notes in `ledger` what it did.
 ///
@@ -53,6 +58,7 @@ pub async fn load(
     jobs: usize,
     ledger: &Ledger,
     progress: Progress,
+    read_back: Option<ReadBack>,
 ) -> Result<(), LoadError> {
     let work = Shared {
         entries,
@@ -79,16 +85,33 @@ pub async fn load(
     };
     let plan = Plan::of(&entries, data, &catalog);
     let order = if main.work.source.anywhere() { Order::Way } else { Order::Dump };
-    let schedule = Arc::new(Schedule::new(plan, order));
+    let schedule = Arc::new(Schedule::new(plan, order, jobs));
     let mut workers = JoinSet::new();
     for _ in 1..jobs {
         let worker =
             Worker { connection: Connection::open(target, ledger).await?, work: main.work.clone() };
         workers.spawn(worker.work_off(Arc::clone(&schedule), false));
     }
+    if let Some(read_back) = read_back {
+        workers.spawn(offer(Arc::clone(&schedule), entries, read_back));
+    }
     workers.spawn(main.work_off(schedule, true));
     while let Some(ended) = workers.join_next().await {
         ended.map_err(|_| LoadError::Died)??;
+    }
+    Ok(())
+}
+
+/// Offers tables to be read back, until the restore has come to its end.
+async fn offer(
+    schedule: Arc<Schedule>,
+    entries: Arc<Vec<Entry>>,
+    read_back: ReadBack,
+) -> Result<(), LoadError> {
+    while let Some((index, reading)) = schedule.next_to_read_back().await {
+        if let Entry::Copy { block, .. } = &entries[index] {
+            read_back(block, reading);
+        }
     }
     Ok(())
 }
@@ -135,7 +158,7 @@ impl Worker {
                 }
                 (Work::Run(index), _) => {
                     // The server's own processes take the place of connections that have nothing to do.
-                    self.connection.lend_workers(schedule.spare()).await?;
+                    self.connection.lend_workers(schedule.spare(id)).await?;
                     self.run_beside(*index, schedule.runs()).await?;
                 }
             }

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cost::{self, Columns, Cost, Size};
+use super::readable::{Finder, Readable};
 use crate::dump::index::IndexShape;
 use crate::dump::item::{CopyBlock, Name, Statement};
 use crate::dump::reach::{Leaves, Transaction};
@@ -75,6 +76,8 @@ pub struct Job {
 pub struct Plan {
     /// In dump order.
     pub jobs: Vec<Job>,
+    /// Tables that can be read back early; no job waits for that.
+    pub readable: Vec<Readable>,
 }
 
 impl Plan {
@@ -90,6 +93,10 @@ impl Plan {
             }
         }
         planner.plan.find_ways();
+        // By what is not seen, any statement may change any rows.
+        if !planner.catalog.reads_unseen {
+            planner.plan.readable = planner.readable.found(&planner.sizes);
+        }
         planner.plan
     }
 
@@ -153,8 +160,12 @@ struct Planner {
     uses: BTreeMap<Relation, Use>,
     /// The jobs since the last barrier that made an index, or were the last on it, by the indexes.
     made: BTreeMap<Relation, usize>,
+    /// The tables of indexes that this plan makes.
+    indexed: BTreeMap<Relation, Relation>,
     /// Tables whose rows a job brings.
     loaded: BTreeSet<Relation>,
+    /// Tables that can be read back early.
+    readable: Finder,
     barrier: Option<usize>,
     /// Jobs since the last barrier.
     since: Vec<usize>,
@@ -169,6 +180,7 @@ impl Planner {
         match entry {
             Entry::Copy { block, bytes, rows, .. } => match self.loadable(block) {
                 Some(table) => {
+                    self.readable.loads(self.plan.jobs.len(), &table, index);
                     self.job(
                         Work::Load(index),
                         &[table],
@@ -176,14 +188,20 @@ impl Planner {
                         cost::load(Size { rows: *rows, bytes: *bytes }),
                     );
                 }
-                None => self.serial(index, cost::load(Size { rows: *rows, bytes: *bytes })),
+                None => {
+                    self.serial(index, cost::load(Size { rows: *rows, bytes: *bytes }));
+                    self.readable.changes(self.plan.jobs.len() - 1);
+                }
             },
             Entry::Statement(statement) => {
                 let within = self.in_transaction;
                 self.follow(statement);
-                if within || !self.beside(index, statement) {
-                    self.learn(statement);
+                let is_beside = !within && self.beside(index, statement);
+                self.learn(statement);
+                if !is_beside {
                     self.serial(index, self.cost(statement));
+                    let job = self.plan.jobs.len() - 1;
+                    self.readable.runs(job, statement, &self.catalog.reading);
                 }
             }
             Entry::Meta => self.serial(index, 0),
@@ -216,8 +234,10 @@ impl Planner {
         let subject = statement.subject();
         let builds = matches!(
             subject,
-            Subject::Index(_)
+            Subject::Attached(_)
+                | Subject::Index(_)
                 | Subject::IndexComment(_)
+                | Subject::IndexPart { .. }
                 | Subject::Table(_)
                 | Subject::ForeignKey(..)
         );
@@ -226,7 +246,23 @@ impl Planner {
         }
         match subject {
             Subject::Index(table) => self.job(work, &[table], As::Index, cost),
-            Subject::Table(table) => self.job(work, &[table], As::Alone, cost),
+            Subject::Table(table) => {
+                self.readable.locks(self.plan.jobs.len(), &table);
+                self.job(work, &[table], As::Alone, cost);
+            }
+            Subject::Attached(table) => self.job(work, &[table], As::Alone, cost),
+            Subject::IndexPart { index, part } => {
+                let tables = [self.indexed.get(&index).cloned(), self.indexed.get(&part).cloned()];
+                let [Some(whole), Some(part)] = tables else { return false };
+                let tables: Vec<_> = BTreeSet::from([whole, part]).into_iter().collect();
+                self.job(work, &tables, As::Alone, cost);
+            }
+            Subject::Refresh(view) => {
+                if self.catalog.reads_unseen || !self.catalog.reading.is_empty() {
+                    return false;
+                }
+                self.refresh(work, view, cost);
+            }
             // An index that no job makes is there. Of several comments, the last one stays.
             Subject::IndexComment(index) => {
                 let id = self.plan.jobs.len();
@@ -263,6 +299,7 @@ impl Planner {
             return true;
         };
         let index = Relation { schema: table.schema.clone(), name: shape.name };
+        self.indexed.insert(index.clone(), table.clone());
         self.made.insert(index, self.plan.jobs.len()).is_none()
     }
 
@@ -276,6 +313,10 @@ impl Planner {
                 }
                 None => cost::STATEMENT,
             },
+            Subject::Refresh(_) => {
+                let all = self.sizes.values().copied();
+                cost::refresh(all.fold(Size::default(), Size::and))
+            }
             Subject::ForeignKey(table, other) => {
                 cost::foreign_key(self.family_size(&table), self.family_size(&other))
             }
@@ -340,6 +381,16 @@ impl Planner {
         }
         let locks = if as_ == As::Key { tables.to_vec() } else { Vec::new() };
         self.push(work, after, cost, locks);
+        self.since.push(id);
+    }
+
+    /// A job that reads tables of which it is not known which, with the indexes that help it.
+    fn refresh(&mut self, work: Work, view: Relation, cost: Cost) {
+        let id = self.plan.jobs.len();
+        let is_no_key = |job: &usize| self.plan.jobs[*job].locks.is_empty();
+        let after = self.since.iter().copied().filter(is_no_key).chain(self.barrier).collect();
+        self.uses.entry(view).or_default().alone = Some(id);
+        self.push(work, after, cost, Vec::new());
         self.since.push(id);
     }
 

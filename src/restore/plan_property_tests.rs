@@ -43,6 +43,14 @@ fn entry() -> impl Strategy<Value = Touch> {
             let text = format!("CREATE INDEX {table}_i ON public.{table} USING btree (x);");
             one(text, &[session(), rows(table)], &[format!("index {table}")])
         }),
+        1 => (table(), table()).prop_map(move |(whole, part)| {
+            let text = format!("ALTER INDEX public.{whole}_i ATTACH PARTITION public.{part}_i;");
+            one(text, &[session()], &[rows(whole), rows(part)])
+        }),
+        1 => table().prop_map(move |table| {
+            let text = format!("CREATE TRIGGER t AFTER INSERT ON public.{table} EXECUTE FUNCTION public.f();");
+            one(text, &[session()], &[rows(table)])
+        }),
         1 => table().prop_map(move |table| {
             one(format!("COMMENT ON INDEX public.{table}_i IS 'x';"), &[session()], &[format!("index {table}")])
         }),
@@ -69,7 +77,7 @@ fn entry() -> impl Strategy<Value = Touch> {
         ]).prop_map(move |text| one(text.into(), &[], &[session()])),
         2 => prop::sample::select(vec![
             "BEGIN;", "COMMIT;", "ROLLBACK;", "SAVEPOINT s;", "ROLLBACK TO s;", "COMMIT AND CHAIN;",
-            "DO $$ BEGIN END $$;", "CREATE TRIGGER t AFTER INSERT ON public.a EXECUTE FUNCTION public.f();",
+            "DO $$ BEGIN END $$;",
         ]).prop_map(move |text| one(text.into(), &[ALL.into()], &[ALL.into()])),
     ]
 }

@@ -225,7 +225,11 @@ fn what_may_have_changed_tables_leaves_none_clean() {
     ] {
         let entries = [copy("a", 1), run(statement), copy("b", 1)];
         let plan = Plan::of(&entries, 0, &catalog(&["a", "b"]));
-        let expected = if changes { vec![serial(1, 3)] } else { vec![serial(1, 2), Work::Load(2)] };
+        let expected = match statement.starts_with("CREATE TRIGGER") {
+            true => vec![Work::Run(1), serial(2, 3)],
+            false if changes => vec![serial(1, 3)],
+            false => vec![serial(1, 2), Work::Load(2)],
+        };
         assert_eq!(work(&plan)[1..], expected, "{statement}");
     }
 }
@@ -313,6 +317,106 @@ fn what_the_longest_way_begins_with_has_the_longest_way() {
         for before in &job.after {
             assert!(ways[*before] >= plan.jobs[*before].cost + ways[id], "{before} before {id}");
         }
+    }
+}
+
+#[test]
+fn what_is_attached_to_tables_holds_up_its_own_tables_only() {
+    let entries = [
+        copy("a", 1),
+        copy("p1", 1),
+        run("CREATE INDEX a1 ON public.a USING btree (x);"),
+        run("CREATE INDEX p_x ON ONLY public.p USING btree (x);"),
+        run("CREATE INDEX p1_x ON public.p1 USING btree (x);"),
+        run("ALTER INDEX public.p_x ATTACH PARTITION public.p1_x;"),
+        run("CREATE TRIGGER t AFTER INSERT ON public.a EXECUTE FUNCTION public.f();"),
+        run("ALTER TABLE ONLY public.b ADD CONSTRAINT f FOREIGN KEY (b) REFERENCES public.c(id);"),
+        run("ALTER TABLE ONLY public.a ADD CONSTRAINT f FOREIGN KEY (b) REFERENCES public.c(id);"),
+        run("REFRESH MATERIALIZED VIEW public.m;"),
+        run("REFRESH MATERIALIZED VIEW public.n;"),
+    ];
+    let known = catalog(&["a", "p1"]);
+    let plan = Plan::of(&entries, 0, &known);
+    assert_eq!(plan.jobs.len(), entries.len());
+    let expected: [&[usize]; 11] = [
+        &[],
+        &[],
+        &[0],
+        &[],
+        &[1],
+        &[1, 3, 4],
+        &[0, 2],
+        &[],
+        &[6],
+        // Foreign keys are no help in reading.
+        &[0, 1, 2, 3, 4, 5, 6],
+        &[0, 1, 2, 3, 4, 5, 6, 9],
+    ];
+    assert_eq!(after(&plan), expected.map(<[usize]>::to_vec));
+    // A function that may look elsewhere may change what it finds there.
+    let reading = Catalog { reading: [b"g".to_vec()].into(), ..known.clone() };
+    assert_eq!(work(&Plan::of(&entries, 0, &reading))[9..], [serial(9, 11)]);
+    let unseen = Catalog { reads_unseen: true, ..known };
+    assert_eq!(work(&Plan::of(&entries, 0, &unseen))[2..], [serial(2, 11)]);
+    // An index that was not made here is of a table that is not known.
+    assert_eq!(work(&Plan::of(&entries[5..6], 0, &catalog(&[]))), [serial(0, 1)]);
+    // Rows that come after a trigger may meet it.
+    let entries = [copy("a", 1), entries[6].clone(), copy("p1", 1)];
+    assert_eq!(work(&Plan::of(&entries, 0, &catalog(&["a", "p1"])))[2..], [serial(2, 3)]);
+}
+
+/// The entries of tables that can be read back, with the jobs that come before.
+fn readable(entries: &[Entry], catalog: &Catalog) -> Vec<(usize, Vec<usize>)> {
+    let plan = Plan::of(entries, 0, catalog);
+    plan.readable.into_iter().map(|table| (table.entry, table.after)).collect()
+}
+
+#[test]
+fn a_table_can_be_read_back_when_nothing_locks_it_or_changes_its_rows_any_more() {
+    let entries = [
+        copy("a", 1),
+        copy("b", 1),
+        run("SELECT pg_catalog.setval('public.s', 1, true);"),
+        run("ALTER TABLE ONLY public.a ADD CONSTRAINT p PRIMARY KEY (id);"),
+        run("CREATE INDEX b1 ON public.b USING btree (x);"),
+        run("CREATE TRIGGER t AFTER INSERT ON public.b EXECUTE FUNCTION public.f();"),
+        run("ALTER TABLE ONLY public.a ADD CONSTRAINT f FOREIGN KEY (b) REFERENCES public.b(id);"),
+        run("REFRESH MATERIALIZED VIEW public.m;"),
+        run("GRANT SELECT ON TABLE public.a TO r;"),
+    ];
+    let known = catalog(&["a", "b"]);
+    assert_eq!(readable(&entries, &known), [(0, vec![0, 3]), (1, vec![1])]);
+    // A function that may look elsewhere may write there.
+    let reading = Catalog { reading: [b"f".to_vec()].into(), ..known.clone() };
+    assert_eq!(readable(&entries, &reading), [(0, vec![0, 3, 7]), (1, vec![1, 7])]);
+    let unseen = Catalog { reads_unseen: true, ..known };
+    assert_eq!(readable(&entries, &unseen), []);
+}
+
+#[test]
+fn what_may_change_rows_is_waited_for() {
+    for (statement, changes) in [
+        ("UPDATE public.a SET x = 1;", true),
+        ("TRUNCATE public.b;", true),
+        ("INSERT INTO public.b VALUES (1);", true),
+        ("ALTER TABLE public.a ADD CONSTRAINT c CHECK (public.f(x));", true),
+        ("COMMENT ON TABLE public.a IS 'x';", false),
+        ("CREATE POLICY p ON public.a USING (true);", false),
+    ] {
+        let entries = [copy("a", 1), run(statement)];
+        let expected = if changes { vec![0, 1] } else { vec![0] };
+        assert_eq!(readable(&entries, &catalog(&["a"])), [(0, expected)], "{statement}");
+    }
+    // Rows of a table with triggers, or the rest of the rows of one.
+    for other in [copy("with_triggers", 1), copy("a", 1)] {
+        let entries = [copy("a", 1), other];
+        assert_eq!(readable(&entries, &catalog(&["a"])), [(0, vec![0, 1])]);
+    }
+    // Its event trigger fires for whatever comes afterwards.
+    for anything in
+        ["CREATE EVENT TRIGGER t ON ddl_command_end EXECUTE FUNCTION f();", "DO $$ BEGIN END $$;"]
+    {
+        assert_eq!(readable(&[copy("a", 1), run(anything)], &catalog(&["a"])), []);
     }
 }
 

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -47,15 +47,19 @@ pub struct Schedule {
     /// The plan that is worked off.
     pub plan: Plan,
     order: Order,
+    /// How many take jobs.
+    connections: usize,
     state: Mutex<State>,
     changed: Notify,
+    /// Something changed that decides whether a table is read back.
+    quieter: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    /// Jobs that each job still waits for.
+    /// Jobs that each job still waits for, and behind the jobs each table that can be read back.
     waits: Vec<usize>,
-    /// Jobs that wait for each job.
+    /// What waits for each job.
     followers: Vec<Vec<usize>>,
     /// Jobs for any connection: the way from each to the end, earlier ones first among equals.
     ready: BinaryHeap<(Cost, Reverse<usize>)>,
@@ -73,32 +77,59 @@ struct State {
     serial: Option<usize>,
     /// Connections that wait for something to do.
     idle: usize,
+    /// Tables that can be read back now: how long that takes.
+    readable: BinaryHeap<(Cost, Reverse<usize>)>,
+    /// Tables that are being read back.
+    readers: usize,
+    /// Tables whose rows are on their way.
+    loading: usize,
+    /// Jobs that are still to be done.
     left: usize,
 }
 
+/// A table is read back as long as this lives.
+pub struct Reading(Arc<Schedule>);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.state().readers -= 1;
+        self.0.quieter.notify_one();
+    }
+}
+
 impl Schedule {
-    /// All of the plan is still to be done.
-    pub fn new(plan: Plan, order: Order) -> Self {
+    /// All of the plan is still to be done, by so many connections.
+    pub fn new(plan: Plan, order: Order, connections: usize) -> Self {
         let mut state = State {
-            waits: plan.jobs.iter().map(|job| job.after.len()).collect(),
             followers: vec![Vec::new(); plan.jobs.len()],
             left: plan.jobs.len(),
             ..State::default()
         };
-        for (id, job) in plan.jobs.iter().enumerate() {
-            for before in &job.after {
+        let readable = plan.readable.iter().map(|table| &table.after);
+        for (id, after) in plan.jobs.iter().map(|job| &job.after).chain(readable).enumerate() {
+            state.waits.push(after.len());
+            for before in after {
                 state.followers[*before].push(id);
             }
+        }
+        for (id, job) in plan.jobs.iter().enumerate() {
             if order == Order::Dump && matches!(job.work, Work::Load(_)) {
                 state.loads.push_back(id);
             }
         }
-        for id in 0..plan.jobs.len() {
+        for id in 0..state.waits.len() {
             if state.waits[id] == 0 {
                 state.release(id, &plan, order);
             }
         }
-        Self { plan, order, state: Mutex::new(state), changed: Notify::new() }
+        Self {
+            plan,
+            order,
+            connections,
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            quieter: Notify::new(),
+        }
     }
 
     /// Statements that have a connection of their own.
@@ -129,9 +160,23 @@ impl Schedule {
                 }
                 state.idle += 1;
             }
+            self.quieter.notify_one();
             changed.await;
             self.state().idle -= 1;
         }
+    }
+
+    /// Waits for a table that can be read back while a connection has nothing to do, and gives the entry of its
+    /// rows. `None` when all jobs are done: nobody waits for what was not read by then. For one caller.
+    pub async fn next_to_read_back(self: &Arc<Self>) -> Option<(usize, Reading)> {
+        while self.state().left > 0 {
+            let table = self.state().take_readable(&self.plan);
+            if let Some(entry) = table {
+                return Some((entry, Reading(Arc::clone(self))));
+            }
+            self.quieter.notified().await;
+        }
+        None
     }
 
     /// Whether a connection waits that could take a part.
@@ -140,9 +185,12 @@ impl Schedule {
         state.idle > 0 && state.parts.is_empty()
     }
 
-    /// How many connections wait, with nothing that they could take.
-    pub fn spare(&self) -> usize {
-        self.state().idle
+    /// How many connections have nothing to do for most of the time that a job takes, as far as can be seen.
+    pub fn spare(&self, job: usize) -> usize {
+        let state = self.state();
+        let waiting = state.ready.iter().map(|(_, Reverse(id))| self.plan.jobs[*id].cost);
+        let is_last = waiting.sum::<Cost>() * 2 < self.plan.jobs[job].cost;
+        if is_last { self.connections - 1 } else { state.idle }
     }
 
     /// Gives the rest of a table to whoever has nothing to do, `together` parts at a time. The load
@@ -175,6 +223,9 @@ impl Schedule {
             }
         }
         state.left -= 1;
+        if matches!(self.plan.jobs[id].work, Work::Load(_)) {
+            state.loading -= 1;
+        }
         for relation in &self.plan.jobs[id].locks {
             state.locked.remove(relation);
         }
@@ -186,6 +237,7 @@ impl Schedule {
         }
         drop(state);
         self.changed.notify_waiters();
+        self.quieter.notify_one();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -195,7 +247,10 @@ impl Schedule {
 
 impl State {
     fn release(&mut self, id: usize, plan: &Plan, order: Order) {
-        let job = &plan.jobs[id];
+        let Some(job) = plan.jobs.get(id) else {
+            let table = id - plan.jobs.len();
+            return self.readable.push((plan.readable[table].cost, Reverse(table)));
+        };
         match job.work {
             Work::Serial { .. } => self.serial = Some(id),
             // Taken from `loads`, in the dump's order.
@@ -229,6 +284,16 @@ impl State {
         }
     }
 
+    /// The entry of a table that is read back from now on. Better a part of one that is on its way.
+    fn take_readable(&mut self, plan: &Plan) -> Option<usize> {
+        if self.idle <= self.readers || self.loading > 0 {
+            return None;
+        }
+        let (_, Reverse(table)) = self.readable.pop()?;
+        self.readers += 1;
+        Some(plan.readable[table].entry)
+    }
+
     fn take_part(&mut self) -> Option<Task> {
         let (job, parts) = self.parts.pop_front()?;
         Some(Task::Parts { job, from: parts.start, to: parts.end })
@@ -237,7 +302,9 @@ impl State {
     /// The first load in the dump that was not begun, when its turn has come.
     fn take_load(&mut self) -> Option<Task> {
         let ready = self.loads.front().is_some_and(|id| self.waits[*id] == 0);
-        if ready { self.loads.pop_front().map(Task::Job) } else { None }
+        let load = if ready { self.loads.pop_front().map(Task::Job) } else { None };
+        self.loading += usize::from(load.is_some());
+        load
     }
 
     /// The job of the longest way whose tables are not locked.
@@ -252,6 +319,7 @@ impl State {
                 continue;
             }
             self.locked.extend(locks.iter().cloned());
+            self.loading += usize::from(matches!(plan.jobs[id].work, Work::Load(_)));
             taken = Some(Task::Job(id));
             break;
         }

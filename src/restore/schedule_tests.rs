@@ -1,5 +1,6 @@
 use super::*;
 use crate::restore::plan::Job;
+use crate::restore::readable::Readable;
 
 fn job(work: Work, after: &[usize], way: u64, locks: &[&str]) -> Job {
     let relation = |name: &&str| Relation { schema: "public".into(), name: (*name).into() };
@@ -8,7 +9,7 @@ fn job(work: Work, after: &[usize], way: u64, locks: &[&str]) -> Job {
 }
 
 fn schedule(jobs: Vec<Job>, order: Order) -> Schedule {
-    Schedule::new(Plan { jobs }, order)
+    Schedule::new(Plan { jobs, readable: Vec::new() }, order, 2)
 }
 
 /// What can be taken at once by connections that are not the main one.
@@ -97,4 +98,64 @@ async fn parts_are_wanted_while_somebody_waits() {
     schedule.done(Task::Job(0));
     schedule.done(Task::Parts { job: 0, from: 1, to: 2 });
     assert_eq!(schedule.next(true).await, None);
+}
+
+#[tokio::test]
+async fn tables_are_read_back_while_somebody_waits_and_none_is_on_its_way() {
+    let readable = |entry, after: &[usize], cost| Readable { entry, after: after.to_vec(), cost };
+    let jobs = vec![
+        job(Work::Load(0), &[], 9, &[]),
+        job(Work::Load(1), &[], 8, &[]),
+        job(Work::Run(2), &[1], 7, &[]),
+        job(Work::Run(3), &[2], 6, &[]),
+    ];
+    let readable = vec![readable(0, &[0], 5), readable(1, &[1, 3], 9), readable(4, &[0], 6)];
+    let schedule = Arc::new(Schedule::new(Plan { jobs, readable }, Order::Way, 2));
+    let offered = || schedule.state().take_readable(&schedule.plan);
+    let wait = async |main| {
+        let waiting = Arc::clone(&schedule);
+        let waiting = tokio::spawn(async move { waiting.next(main).await });
+        while schedule.state().idle == 0 {
+            tokio::task::yield_now().await;
+        }
+        waiting
+    };
+    assert_eq!(schedule.next(true).await, Some(Task::Job(0)));
+    assert_eq!(schedule.next(false).await, Some(Task::Job(1)));
+    schedule.done(Task::Job(0));
+    let waiting = wait(true).await;
+    assert_eq!(offered(), None, "the other table is on its way, and its parts come first");
+    schedule.done(Task::Job(1));
+    assert_eq!(waiting.await.unwrap(), Some(Task::Job(2)));
+    assert_eq!(offered(), None, "nobody waits");
+    let waiting = wait(false).await;
+    assert_eq!(offered(), Some(4), "the one that takes longest comes first");
+    let reading = Reading(Arc::clone(&schedule));
+    assert_eq!(offered(), None, "one waits, and one is read for it");
+    drop(reading);
+    assert_eq!(schedule.next_to_read_back().await.map(|(entry, _)| entry), Some(0));
+    schedule.done(Task::Job(2));
+    assert_eq!(waiting.await.unwrap(), Some(Task::Job(3)));
+    schedule.done(Task::Job(3));
+    assert!(schedule.next_to_read_back().await.is_none(), "nobody waits for what was not read");
+    assert_eq!(schedule.next(true).await, None);
+}
+
+#[test]
+fn the_last_long_job_has_the_others_for_its_helpers() {
+    let jobs = vec![
+        job(Work::Run(0), &[], 90, &[]),
+        job(Work::Run(1), &[], 30, &[]),
+        job(Work::Run(2), &[], 10, &[]),
+    ];
+    let schedule = Schedule::new(Plan { jobs, readable: Vec::new() }, Order::Way, 4);
+    let take = || schedule.state().take(false, &schedule.plan, schedule.order);
+    assert_eq!(take(), Some(Task::Job(0)));
+    assert_eq!(schedule.spare(0), 3, "what waits takes less than half of it");
+    assert_eq!(take(), Some(Task::Job(1)));
+    assert_eq!(schedule.spare(1), 3);
+    let jobs = vec![job(Work::Run(0), &[], 50, &[]), job(Work::Run(1), &[], 40, &[])];
+    let schedule = Schedule::new(Plan { jobs, readable: Vec::new() }, Order::Way, 4);
+    assert_eq!(schedule.state().take(false, &schedule.plan, Order::Way), Some(Task::Job(0)));
+    assert_eq!(schedule.spare(0), 0);
 }

@@ -289,7 +289,7 @@ pub async fn by_us(path: &Path, name: &str, jobs: usize) -> (Became, String) {
         let ranges = Ranges::of(&file, Packing::None, Vec::new(), items.bytes());
         let entries = script.entries().unwrap();
         let progress = Arc::new(|_: u64, _: &str| {});
-        let loading = parallel::load(ranges, entries, target, jobs, &ledger, progress);
+        let loading = parallel::load(ranges, entries, target, jobs, &ledger, progress, None);
         let time = std::time::Duration::from_secs(120);
         // It comes to an end.
         tokio::time::timeout(time, loading).await.unwrap().unwrap();

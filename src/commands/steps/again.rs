@@ -69,6 +69,7 @@ pub(in crate::commands) async fn second_opinion(
     notes: &mut Notes<'_>,
 ) -> Attempted {
     tracing::info!(first.doubt, "restoring once more, over one connection");
+    target.early.forget();
     if let Err(cut) = start_again(target, before).await {
         return first.unconfirmed(cut);
     }

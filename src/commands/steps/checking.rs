@@ -37,7 +37,8 @@ pub(in crate::commands) async fn check(
     let database = database.unwrap_or_else(|| restored.database.clone());
     notes.findings.facts.database = Some(database.clone());
     let without_rows = expected.is_schema_alone && cx.may_be_without_rows();
-    let checking = Checking { cx, expected, server, without_rows };
+    let early = &restored.early;
+    let checking = Checking { cx, expected, server, early, without_rows };
     let checked = tokio::select! {
         biased;
         () = cx.stop.token().cancelled() => {

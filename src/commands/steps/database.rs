@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::context::Context;
+use super::early_rows::EarlyRows;
 use super::kind::Expectations;
 use super::server::Server;
 use crate::checks::CheckError;
@@ -21,6 +22,8 @@ pub(in crate::commands) struct Checking<'a> {
     pub expected: &'a Expectations<'a>,
     /// The server that they are in.
     pub server: &'a Server,
+    /// What was read back while they were restored.
+    pub early: &'a EarlyRows,
     /// Whether it is a backup of the schema alone, and meant to be one.
     pub without_rows: bool,
 }
@@ -63,6 +66,17 @@ impl<'a> RestoredDatabase<'a> {
             matches!(found[*index], Found::Rows(found) if found.rows == expected.rows && found != expected)
         };
         (0..found.len()).filter(differs).collect()
+    }
+
+    /// Reads all tables of the dump back, or counts their rows where the contents are left out; but for those
+    /// that were read early.
+    pub async fn read_first(&self, tables: &[Wanted]) -> Result<Vec<Found>, CheckError> {
+        let mut early = self.checking.early.take().await;
+        let left: Vec<usize> =
+            (0..tables.len()).filter(|place| !early.contains_key(place)).collect();
+        let wanted = left.iter().map(|place| tables[*place].clone()).collect();
+        early.extend(left.into_iter().zip(self.read(wanted).await?));
+        Ok(early.into_values().collect())
     }
 
     /// Reads tables back, or counts their rows where the contents are left out.

@@ -14,6 +14,7 @@ pub(super) mod context;
 pub(super) mod database;
 pub(super) mod destined;
 pub(super) mod early;
+pub(super) mod early_rows;
 pub(super) mod expecting;
 mod extensions;
 pub(super) mod findings;

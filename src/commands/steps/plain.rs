@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::again::{self, First};
 use super::context::Context;
+use super::database::rendering;
 use super::findings::{Notes, Step};
 use super::kind::{Attempted, Examined, Expectations, Kind, Reread, SqlAgain};
 use super::obstacles::{aside, changed, interrupted, no_server, obstacle, unread};
@@ -22,6 +23,8 @@ use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
 use crate::packing::ranges::Ranges;
 use crate::packing::read_error::ReadError;
+use crate::pg::ConnectInfo;
+use crate::restore::parallel::ReadBack;
 use crate::restore::{self, Ledger, LoadError, MOST_ERRORS, load, parallel};
 
 /// A plain dump, in a file.
@@ -125,7 +128,8 @@ impl Plain {
                 let members = places.members.clone();
                 let source = Ranges::of(&self.file, self.packing, members, bytes);
                 let (jobs, progress) = (target.cx.proof.jobs, Arc::new(progress));
-                parallel::load(source, entries, &database, jobs, ledger, progress).await
+                let early = early_reader(target, &database);
+                parallel::load(source, entries, &database, jobs, ledger, progress, early).await
             }
             None => {
                 let stream = self.file.stream(self.packing);
@@ -140,6 +144,17 @@ impl Plain {
             }
         }
     }
+}
+
+/// Reads tables back while the restore goes on, where their contents are proven.
+fn early_reader(target: Target<'_>, database: &ConnectInfo) -> Option<ReadBack> {
+    let Target { cx, dump, early, .. } = target;
+    let mut databases = dump.contents.databases();
+    let (Some(only), None, true) = (databases.next(), databases.next(), cx.proof.content) else {
+        return None;
+    };
+    let rendering = rendering(cx.manifest, only.encoding.as_deref());
+    Some(early.reader(database.clone(), only, rendering))
 }
 
 /// Whether the operator takes this for a whole dump.

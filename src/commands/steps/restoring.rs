@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::context::Context;
+use super::early_rows::EarlyRows;
 use super::findings::{Notes, Step};
 use super::kind::{Attempted, Examined, Kind};
 use super::obstacles::{changed, no_server, obstacle, unless_stopped};
@@ -21,6 +22,8 @@ use crate::restore::{self, MOST_ERRORS, advice};
 pub(in crate::commands) struct Restored {
     /// The database that it began in.
     pub database: String,
+    /// What was read back of it while it was restored.
+    pub early: EarlyRows,
 }
 
 /// Restores the backup.
@@ -55,7 +58,8 @@ async fn restored<K: Kind>(
     }
     let database = database_for(server, contents);
     notes.findings.facts.database = Some(database.clone());
-    let target = Target { cx, server, dump, database: &database };
+    let early = EarlyRows::default();
+    let target = Target { cx, server, dump, database: &database, early: &early };
     let has_c_for_locale = unless_stopped(cx.stop, target.make(notes)).await??;
     if let Some(time) = expecting::restore_time(cx) {
         cx.events.emit(Event::Expected(Work::Restoring, time));
@@ -66,7 +70,7 @@ async fn restored<K: Kind>(
     notes.phase(RESTORE, took);
     let ended = judge(target, has_c_for_locale, attempted, notes).await;
     judge_time(cx, took, notes);
-    ended.map(|()| Restored { database })
+    ended.map(|()| Restored { database, early })
 }
 
 /// What follows from a restore that ended so. What the server refused until then is proof, whatever

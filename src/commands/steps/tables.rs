@@ -21,7 +21,7 @@ pub(in crate::commands) async fn check(
     let RestoredDatabase { checking, session, dump, .. } = database;
     let content = database.with_content();
     let mut tables: Vec<Wanted> = dump.tables.iter().cloned().map(Wanted::all).collect();
-    let mut found = database.read(tables.clone()).await?;
+    let mut found = database.read_first(&tables).await?;
     let added = leave_out_added(database, &mut tables, &mut found, notes).await?;
     if content {
         retry_renderings(database, &tables, &mut found).await?;

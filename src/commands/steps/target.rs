@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::context::Context;
+use super::early_rows::EarlyRows;
 use super::findings::Notes;
 use super::obstacles::{self, no_server, obstacle};
 use super::server::{Server, ServerError};
@@ -38,6 +39,8 @@ pub(in crate::commands) struct Target<'a> {
     pub dump: &'a Inspection,
     /// The database that the restore begins in.
     pub database: &'a str,
+    /// What is read back while the restore goes on.
+    pub early: &'a EarlyRows,
 }
 
 /// The database for a backup of these contents.
