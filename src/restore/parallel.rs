@@ -258,7 +258,7 @@ impl Worker {
         let name = table_of(block)
             .map(|table| pg::quote_qualified(&table.schema.text(), &table.name.text()));
         let (work, on) = (self.work.clone(), Arc::clone(schedule));
-        let read = move |sender: &Sender| work.send_until_shared(index, &on, sender);
+        let read = move |sender: &Sender| work.send_until_shared(index, job, &on, sender);
         match self.copy(block, name.as_deref(), read).await? {
             (Some(refusal), _) => {
                 self.connection.note(&block.statement, refusal)?;
@@ -373,19 +373,21 @@ impl Shared {
         sender.blocking_send(rows).is_ok()
     }
 
-    /// Reads the parts of an entry one after the other, until another connection has nothing to do.
-    /// Gives the number of parts sent.
+    /// Reads the parts of an entry, which a job loads, one after the other, until another connection had better take
+    /// some. Gives the number of parts sent.
     fn send_until_shared(
         &self,
         index: usize,
+        job: usize,
         schedule: &Schedule,
         sender: &Sender,
     ) -> io::Result<usize> {
         let Some(table) = Table::of(&self.entries[index]) else { return Ok(0) };
         let (name, mut listening) = (table.block.display_name(), true);
+        let behind = schedule.plan.cost_behind(job);
         let mut reader = self.source.open(table.block.data_offset)?;
         for part in 0..table.parts() {
-            if part > 0 && schedule.wants_parts() {
+            if part > 0 && schedule.wants_parts(job, behind) {
                 return Ok(part);
             }
             let range = table.range(part..part + 1);

@@ -100,6 +100,18 @@ impl Plan {
         planner.plan
     }
 
+    /// How long all jobs together take that wait for this one, guessed.
+    pub fn cost_behind(&self, job: usize) -> Cost {
+        let mut behind = BTreeSet::from([job]);
+        for (id, other) in self.jobs.iter().enumerate().skip(job + 1) {
+            if other.after.iter().any(|before| behind.contains(before)) {
+                behind.insert(id);
+            }
+        }
+        behind.remove(&job);
+        behind.into_iter().map(|id| self.jobs[id].cost).sum()
+    }
+
     /// The longest way from each job to the end. A job comes after all that it waits for.
     fn find_ways(&mut self) {
         for id in (0..self.jobs.len()).rev() {

@@ -83,8 +83,9 @@ struct State {
     readers: usize,
     /// Tables whose rows are on their way.
     loading: usize,
-    /// Jobs that are still to be done.
+    /// Jobs that are still to be done, and how long they take together, guessed.
     left: usize,
+    cost_left: Cost,
 }
 
 /// A table is read back as long as this lives.
@@ -103,6 +104,7 @@ impl Schedule {
         let mut state = State {
             followers: vec![Vec::new(); plan.jobs.len()],
             left: plan.jobs.len(),
+            cost_left: plan.jobs.iter().map(|job| job.cost).sum(),
             ..State::default()
         };
         let readable = plan.readable.iter().map(|table| &table.after);
@@ -179,10 +181,15 @@ impl Schedule {
         None
     }
 
-    /// Whether a connection waits that could take a part.
-    pub fn wants_parts(&self) -> bool {
+    /// Whether another connection had better take parts of the table that a job loads, behind which jobs wait that
+    /// take so long together: when one has nothing to do, or when all that is left for it to do will be wanted at
+    /// the end, beside those jobs of which each waits for the one before.
+    pub fn wants_parts(&self, job: usize, behind: Cost) -> bool {
         let state = self.state();
-        state.idle > 0 && state.parts.is_empty()
+        let of = &self.plan.jobs[job];
+        let at_the_end = (self.connections as u64 * (of.way - of.cost)).saturating_sub(behind);
+        let beside = state.cost_left.saturating_sub(of.cost + behind);
+        state.parts.is_empty() && (state.idle > 0 || beside < at_the_end)
     }
 
     /// How many connections have nothing to do for most of the time that a job takes, as far as can be seen.
@@ -223,6 +230,7 @@ impl Schedule {
             }
         }
         state.left -= 1;
+        state.cost_left -= self.plan.jobs[id].cost;
         if matches!(self.plan.jobs[id].work, Work::Load(_)) {
             state.loading -= 1;
         }

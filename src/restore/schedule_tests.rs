@@ -83,18 +83,18 @@ fn foreign_keys_on_one_table_run_one_at_a_time() {
 #[tokio::test]
 async fn parts_are_wanted_while_somebody_waits() {
     let schedule = std::sync::Arc::new(schedule(loads(&[1]), Order::Way));
-    assert!(!schedule.wants_parts());
+    assert!(!schedule.wants_parts(0, 0));
     assert_eq!(schedule.next(true).await, Some(Task::Job(0)));
     let other = tokio::spawn({
         let schedule = std::sync::Arc::clone(&schedule);
         async move { schedule.next(false).await }
     });
-    while !schedule.wants_parts() {
+    while !schedule.wants_parts(0, 0) {
         tokio::task::yield_now().await;
     }
     schedule.share(0, 1..2, 8);
     assert_eq!(other.await.unwrap(), Some(Task::Parts { job: 0, from: 1, to: 2 }));
-    assert!(!schedule.wants_parts());
+    assert!(!schedule.wants_parts(0, 0));
     schedule.done(Task::Job(0));
     schedule.done(Task::Parts { job: 0, from: 1, to: 2 });
     assert_eq!(schedule.next(true).await, None);
@@ -158,4 +158,24 @@ fn the_last_long_job_has_the_others_for_its_helpers() {
     let schedule = Schedule::new(Plan { jobs, readable: Vec::new() }, Order::Way, 4);
     assert_eq!(schedule.state().take(false, &schedule.plan, Order::Way), Some(Task::Job(0)));
     assert_eq!(schedule.spare(0), 0);
+}
+
+#[test]
+fn a_table_before_a_long_way_is_shared_while_there_is_something_to_do_beside_that_way() {
+    // Behind the rows there is a way of 40 that one connection goes alone.
+    let with = |beside: u64| {
+        let jobs = vec![
+            job(Work::Load(0), &[], 60, &[]),
+            job(Work::Run(1), &[0], 40, &[]),
+            job(Work::Run(2), &[], beside, &[]),
+        ];
+        let mut schedule = schedule(jobs, Order::Way);
+        schedule.plan.jobs[0].cost = 20;
+        schedule.state().cost_left = 20 + 40 + beside;
+        let behind = schedule.plan.cost_behind(0);
+        assert_eq!(behind, 40);
+        schedule.wants_parts(0, behind)
+    };
+    assert!(with(39));
+    assert!(!with(41), "more is left than the other connection can do at the end");
 }

@@ -5,22 +5,32 @@
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use ccc_backup::checks::read_back::{self, Found, Wanted};
+use ccc_backup::checks::rendering::Rendering;
+use ccc_backup::dump::item::CopyBlock;
 use ccc_backup::dump::items::Items;
 use ccc_backup::dump::script::Script;
+use ccc_backup::model::contents::{Columns, Table, TableFingerprint};
 use ccc_backup::model::packing::Packing;
 use ccc_backup::model::secret::Secret;
 use ccc_backup::packing::file::BackupFile;
 use ccc_backup::packing::ranges::Ranges;
 use ccc_backup::pg::{Address, ConnectInfo, Terms};
+use ccc_backup::restore::parallel::ReadBack;
 use ccc_backup::restore::{Ledger, Restored, load, parallel};
+
+use tokio::task::JoinSet;
 
 use crate::support::source::{client, source};
 use crate::support::{Place, length, text};
 
 /// Bytes of a part of a table: small, so that a table of a few thousand rows has several.
 const PART_BYTES: u64 = 16 << 10;
+/// How many tables were read while a restore went on.
+static READ_EARLY: AtomicUsize = AtomicUsize::new(0);
 /// What a role may do that is none of the superuser's.
 const ROLE: &str =
     "DO $$ BEGIN CREATE ROLE oracle; EXCEPTION WHEN duplicate_object THEN NULL; END $$";
@@ -134,6 +144,18 @@ const EARLY: [&str; 5] = [
     "CREATE TRIGGER early AFTER INSERT ON public.b FOR EACH STATEMENT EXECUTE FUNCTION public.notes();\n",
 ];
 
+/// What pg_dump writes after the rows, and what changes none of them.
+const LAST: [&str; 8] = [
+    "COMMENT ON TABLE public.a IS 'x';",
+    "GRANT SELECT ON TABLE public.c TO oracle;",
+    "CREATE INDEX l_@ ON public.a USING btree (id);",
+    "CREATE INDEX l_@ ON public.c USING btree (w);",
+    "CREATE TRIGGER l_@ AFTER INSERT ON public.c FOR EACH STATEMENT EXECUTE FUNCTION public.notes();",
+    "CREATE RULE l_@ AS ON DELETE TO public.c DO INSTEAD NOTHING;",
+    "CREATE STATISTICS public.l_@ ON id, w FROM public.c;",
+    "ALTER TABLE public.c ENABLE ROW LEVEL SECURITY;",
+];
+
 /// The dump of a seed.
 fn dump(seed: u64) -> String {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
@@ -157,6 +179,9 @@ fn dump(seed: u64) -> String {
     }
     if open {
         dump += "COMMIT;\n";
+    }
+    for number in 0..dice.below(2) * 6 {
+        dump += &(dice.pick(&LAST).replace('@', &number.to_string()) + "\n");
     }
     dump + "\n--\n-- PostgreSQL database dump complete\n--\n"
 }
@@ -254,6 +279,59 @@ async fn became(
     (Became { refused, contents }, said)
 }
 
+/// What was read of tables while the restore went on.
+#[derive(Clone, Default)]
+struct Early(Arc<Mutex<JoinSet<(Wanted, Found)>>>);
+
+impl Early {
+    fn reader(&self, target: &ConnectInfo) -> ReadBack {
+        let (tasks, target) = (self.clone(), target.clone());
+        Arc::new(move |block, reading| {
+            let (target, wanted) = (target.clone(), Wanted::all(table(block)));
+            tasks.0.lock().unwrap().spawn(async move {
+                let found = read(&target, &wanted).await;
+                drop(reading);
+                (wanted, found)
+            });
+        })
+    }
+
+    /// Nothing that was read early is otherwise in the end. Where something was refused, what was read is of no account.
+    async fn assert_nothing_changed(self, target: &ConnectInfo, refused: bool) {
+        let mut tasks = std::mem::take(&mut *self.0.lock().unwrap());
+        while let Some(read_early) = tasks.join_next().await {
+            let (wanted, found) = read_early.unwrap();
+            if !refused {
+                READ_EARLY.fetch_add(1, Ordering::Relaxed);
+                assert_eq!(read(target, &wanted).await, found, "{}", wanted.table.name);
+            }
+        }
+    }
+}
+
+async fn read(target: &ConnectInfo, wanted: &Wanted) -> Found {
+    let rendering = Rendering {
+        encoding: "UTF8".to_owned(),
+        time_zone: "UTC".to_owned(),
+        bytea_output: "hex".to_owned(),
+    };
+    let session = target.connect().await.unwrap();
+    rendering.apply(&session).await.unwrap();
+    read_back::read_one(&session, wanted, &rendering).await.unwrap()
+}
+
+/// The table of a block, with all its columns.
+fn table(block: &CopyBlock) -> Table {
+    Table {
+        schema: "public".to_owned(),
+        name: block.table.text().into_owned(),
+        columns: Columns::Stored,
+        fingerprint: TableFingerprint::default(),
+        bytes: 0,
+        spans: Vec::new(),
+    }
+}
+
 fn judged(restored: &Restored) -> (bool, String) {
     // Whatever the verdict on it: psql knows no excuses.
     let refused = !restored.errors.is_empty()
@@ -289,11 +367,15 @@ pub async fn by_us(path: &Path, name: &str, jobs: usize) -> (Became, String) {
         let ranges = Ranges::of(&file, Packing::None, Vec::new(), items.bytes());
         let entries = script.entries().unwrap();
         let progress = Arc::new(|_: u64, _: &str| {});
-        let loading = parallel::load(ranges, entries, target, jobs, &ledger, progress, None);
+        let early = Early::default();
+        let read_back = Some(early.reader(target));
+        let loading = parallel::load(ranges, entries, target, jobs, &ledger, progress, read_back);
         let time = std::time::Duration::from_secs(120);
         // It comes to an end.
         tokio::time::timeout(time, loading).await.unwrap().unwrap();
-        judged(&ledger.close())
+        let (refused, said) = judged(&ledger.close());
+        early.assert_nothing_changed(target, refused).await;
+        (refused, said)
     })
     .await
 }
@@ -325,5 +407,6 @@ async fn one_connection_and_several_restore_what_psql_restores() {
     assert!(wrong.is_empty(), "seed and jobs of what was restored otherwise: {wrong:?}");
     // Both kinds were there.
     let count = usize::try_from(count).unwrap();
+    println!("{} tables were read early", READ_EARLY.load(Ordering::Relaxed));
     assert!(count < 12 || sound > count / 10 && sound < count, "{sound} of {count} are sound");
 }
