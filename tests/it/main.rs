@@ -55,6 +55,7 @@ mod pipes;
 mod places;
 mod proof;
 mod pulling;
+mod read_back;
 mod readme;
 mod reports;
 mod restore;
