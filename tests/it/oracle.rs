@@ -180,6 +180,7 @@ fn dump(seed: u64) -> String {
     if open {
         dump += "COMMIT;\n";
     }
+    dump += "SET SESSION AUTHORIZATION DEFAULT;\nRESET ROLE;\n";
     for number in 0..dice.below(2) * 6 {
         dump += &(dice.pick(&LAST).replace('@', &number.to_string()) + "\n");
     }
