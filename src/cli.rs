@@ -7,6 +7,7 @@ mod create;
 mod diff;
 mod extract;
 mod keys;
+mod notify;
 mod piped;
 mod restore;
 mod sealing;
@@ -25,6 +26,7 @@ pub use create::CreateArgs;
 pub use diff::DiffArgs;
 pub use extract::{ExtractArgs, RowFormat};
 pub use keys::{KeysArgs, KeysCommand};
+pub use notify::NotifyArgs;
 pub use piped::{FromArgs, ToArgs};
 pub use restore::RestoreArgs;
 pub use sealing::{DecryptArgs, EncryptArgs};
@@ -254,7 +256,7 @@ pub enum Format {
 const LONGEST: Duration = Duration::from_secs(1000 * 366 * 86_400);
 
 /// Reads `90s`, `45m`, `1h30m`, `30d` or `4w`.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || "expected a number and a unit: 90s, 45m, 1h30m, 30d or 4w".to_owned();
     // Zero needs a unit, too; and a month, `M`, is too easily written for a minute.
     if text == "0" || text.contains(|c: char| c.is_ascii_uppercase()) {

@@ -159,6 +159,8 @@ pub enum Event {
     Cleanup(CleanupLine),
     /// What a copy does.
     Copy(CopyLine),
+    /// Somebody was told of the run: who, such as `the webhook at hooks.example.com`.
+    Told(String),
     /// The sandbox is being removed.
     SandboxClosing(SandboxKind),
     /// It is gone.

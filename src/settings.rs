@@ -11,6 +11,7 @@ mod history;
 mod keys;
 mod limits;
 mod list;
+mod notify;
 mod packing;
 pub mod piped;
 mod place;
@@ -34,6 +35,7 @@ pub use extract::{ExtractSettings, RowFormat, extract};
 pub use history::{HistorySettings, history};
 pub use keys::{KeysSettings, keys};
 pub use list::{ListSettings, list};
+pub use notify::{NotifySettings, notify};
 pub use restore::{Deed, RestoreSettings, restore};
 pub use verify::{
     BackupChoice, ProofSettings, ReportSettings, SandboxSettings, VerifySettings, reports, verify,

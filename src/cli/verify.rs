@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::{
-    AllowedSignersArgs, DecryptArgs, FromArgs, MetricsArgs, SignReportArgs, parse_duration,
+    AllowedSignersArgs, DecryptArgs, FromArgs, MetricsArgs, NotifyArgs, SignReportArgs,
+    parse_duration,
 };
 
 const VERIFY_EXAMPLES: &str = "\
@@ -106,6 +107,9 @@ pub struct VerifyArgs {
     /// Metrics for Prometheus.
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    /// Word of the run.
+    #[command(flatten)]
+    pub notify: NotifyArgs,
     /// Encryption.
     #[command(flatten)]
     pub decrypt: DecryptArgs,

@@ -6,6 +6,7 @@ pub mod coverage;
 pub mod damage;
 pub mod difference;
 pub mod dump_options;
+pub mod ended_run;
 pub mod files;
 pub mod fingerprint;
 pub mod format;

@@ -10,6 +10,8 @@ pub mod json;
 pub mod junit;
 pub mod listing;
 pub mod metrics;
+pub mod notification;
+pub mod notify_metrics;
 pub mod output;
 pub mod progress;
 mod restore_transcript;

@@ -156,6 +156,7 @@ pub(super) fn transcript(event: &Event) -> String {
             CleanupLine::NothingLeft => "No sandbox was left behind".into(),
             CleanupLine::Sum(sum) => sum.clone(),
         }],
+        Event::Told(who) => vec![format!("✓ Told {who}")],
         Event::SandboxClosing(kind) => {
             vec![String::new(), format!("Cleaning up test {kind}...")]
         }
