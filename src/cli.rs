@@ -5,6 +5,7 @@ mod cleanup;
 mod copy;
 mod create;
 mod diff;
+mod doctor;
 mod extract;
 mod keys;
 mod notify;
@@ -24,6 +25,7 @@ pub use cleanup::CleanupArgs;
 pub use copy::CopyArgs;
 pub use create::CreateArgs;
 pub use diff::DiffArgs;
+pub use doctor::DoctorArgs;
 pub use extract::{ExtractArgs, RowFormat};
 pub use keys::{KeysArgs, KeysCommand};
 pub use notify::NotifyArgs;
@@ -31,6 +33,7 @@ pub use piped::{FromArgs, ToArgs};
 pub use restore::RestoreArgs;
 pub use sealing::{DecryptArgs, EncryptArgs};
 pub use signing::{AllowedSignersArgs, ConfigArgs, SignArgs, SignReportArgs};
+use verify::parse_version;
 pub use verify::{Engine, PostgresVersion, VerifyArgs};
 
 const EXAMPLES: &str = "\
@@ -45,6 +48,7 @@ Examples:
   ccc-backup history                         the runs, and how long restores take
   ccc-backup extract --latest --table users  the rows of a table in the newest backup
   ccc-backup diff A.sql.gz B.sql.gz          in what two backups differ
+  ccc-backup doctor                          what of the set-up works, and what mends the rest
 
 Exit codes of verify:
   0  PASSED        the backup was restored and every check passed
@@ -137,6 +141,8 @@ pub enum Command {
     Extract(ExtractArgs),
     /// Say in what two backups differ
     Diff(DiffArgs),
+    /// Say what of the set-up works, and what mends the rest
+    Doctor(Box<DoctorArgs>),
     /// Keys of encrypted backups: make one, prove that it opens them, print what belongs in the safe
     Keys(KeysArgs),
     /// Another spelling: `ccc-backup backup create` is `ccc-backup create`

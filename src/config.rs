@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
-pub use notify::Notify;
+pub use notify::{Notify, Ping, Webhook};
 
 /// The file that is read from the working directory where none is named.
 const FILE: &str = "ccc-backup.toml";
@@ -271,6 +271,12 @@ impl Config {
         let copies = config.copies.into_iter().map(|copy| copy.below(directory)).collect();
         let (signing, notify) = (config.signing.below(directory), config.notify.below(directory));
         Ok(Self { signing, copies, notify, ..config })
+    }
+
+    /// The file that is read where this one is named, or none; `None` where there is none.
+    pub fn file(named: Option<&Path>) -> Option<PathBuf> {
+        let found = Some(PathBuf::from(FILE)).filter(|file| file.exists());
+        named.map(Path::to_owned).or(found)
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {

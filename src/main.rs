@@ -13,8 +13,8 @@ use ccc_backup::commands::{self, CANNOT_TELL, Failure, Stop};
 use ccc_backup::events::Events;
 use ccc_backup::man;
 use ccc_backup::report::console::{self, Console, LOG_TARGET, Style};
-use ccc_backup::report::output;
 use ccc_backup::report::progress::Show;
+use ccc_backup::report::{doctor, output};
 use ccc_backup::settings;
 use clap::{CommandFactory, Parser};
 use futures_util::FutureExt;
@@ -164,6 +164,15 @@ async fn dispatch(
             let settings = settings::extract(&args, &settings::process_environment)?;
             commands::extract::run(&settings, console.data(), events, stop).await?;
             Ok(0)
+        }
+        Command::Doctor(args) => {
+            let settings = settings::doctor(&args, &settings::process_environment);
+            let looked = if settings.json { Events::silent() } else { events.clone() };
+            let checkup = commands::doctor::run(&settings, &looked, stop).await?;
+            if settings.json {
+                console.answer(&String::from_utf8_lossy(&doctor::serialize(&checkup)));
+            }
+            Ok(checkup.exit_code())
         }
         Command::Keys(args) => {
             let settings = settings::keys(&args, &settings::process_environment)?;

@@ -138,7 +138,7 @@ pub enum PostgresVersion {
     Major(u32),
 }
 
-fn parse_version(text: &str) -> Result<PostgresVersion, String> {
+pub(super) fn parse_version(text: &str) -> Result<PostgresVersion, String> {
     match text {
         "auto" => Ok(PostgresVersion::Auto),
         _ => match text.parse() {

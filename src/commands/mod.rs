@@ -8,6 +8,7 @@ mod copy_metrics;
 pub mod create;
 mod decoding;
 pub mod diff;
+pub mod doctor;
 pub mod extract;
 mod globals;
 pub mod history;

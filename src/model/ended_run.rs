@@ -23,6 +23,9 @@ pub enum Command {
     Copy,
     /// `cleanup`.
     Cleanup,
+    /// None: it is a test by `doctor`.
+    #[serde(skip_deserializing)]
+    Doctor,
 }
 
 impl fmt::Display for Command {
@@ -33,6 +36,7 @@ impl fmt::Display for Command {
             Self::Restore => "restore",
             Self::Copy => "copy",
             Self::Cleanup => "cleanup",
+            Self::Doctor => "doctor",
         })
     }
 }

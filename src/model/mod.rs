@@ -1,6 +1,7 @@
 //! The plain nouns of the house, each once: they do nothing to the world outside.
 
 pub mod backup_id;
+pub mod checkup;
 pub mod contents;
 pub mod coverage;
 pub mod damage;

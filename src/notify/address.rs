@@ -1,6 +1,7 @@
 //! A URL that may hold a secret: of it, the host alone is ever shown.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use reqwest::Url;
 
@@ -24,6 +25,26 @@ impl Address {
     /// The URL itself, for the one call that needs it.
     pub(super) fn expose(&self) -> &Url {
         &self.0
+    }
+
+    /// Whether whoever is on the way can read what is sent: by HTTP, to another machine.
+    pub fn is_in_the_open(&self) -> bool {
+        let host = self.0.host_str().unwrap_or_default();
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        let is_loopback = host == "localhost" || address.is_ok_and(|it| it.is_loopback());
+        self.0.scheme() == "http" && !is_loopback
+    }
+
+    /// The first page of the same server: nothing of the URL that may be secret.
+    pub(super) fn root(&self) -> Self {
+        let mut url = self.0.clone();
+        url.set_path("/");
+        url.set_query(None);
+        url.set_fragment(None);
+        // Only a URL without a host cannot have them taken away.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        Self(url)
     }
 
     /// The same, with one part more at the end of its path.
@@ -87,6 +108,26 @@ mod tests {
             ["", "hooks.example.com/x", "ftp://h/x", "https://", "file:///etc/passwd", "env:X"]
         {
             assert!(Address::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn of_the_first_page_nothing_is_secret() {
+        let root = address("https://u:s3cret@h:81/s3cret?s3cret#s3cret").root();
+        assert_eq!(root.expose().as_str(), "https://h:81/");
+    }
+
+    #[test]
+    fn http_to_another_machine_is_in_the_open() {
+        for (text, open) in [
+            ("http://h/x", true),
+            ("https://h/x", false),
+            ("http://localhost:8000/x", false),
+            ("http://127.0.0.1/x", false),
+            ("http://[::1]/x", false),
+            ("http://10.0.0.1/x", true),
+        ] {
+            assert_eq!(address(text).is_in_the_open(), open, "{text}");
         }
     }
 

@@ -13,6 +13,7 @@ mod webhook;
 use std::fmt;
 use std::time::Duration;
 
+use crate::http::{Roots, Trouble, client};
 use crate::model::outcome::Verdict;
 
 pub use address::Address;
@@ -71,6 +72,37 @@ impl Target {
         }
     }
 
+    /// Sends word of a run that there was not, to see whether it arrives: a switch takes note of it and stays as it is.
+    ///
+    /// # Errors
+    /// Why it did not arrive.
+    pub async fn test(&self, message: &Message, limit: Duration) -> Result<(), Untold> {
+        match &self.way {
+            Way::Ping(ping) => ping.log(message, limit).await,
+            _ => self.tell(message, limit).await,
+        }
+    }
+
+    /// Whether the server there answers, told nothing: it is asked for its first page. A command is nowhere to be reached.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn reach(&self, limit: Duration) -> Result<(), Untold> {
+        let Some((address, roots)) = self.address() else { return Ok(()) };
+        let root = address.root();
+        let answer = client(roots)?.head(root.expose().clone()).timeout(limit).send().await;
+        Ok(answer.map(drop).map_err(Trouble::of)?)
+    }
+
+    /// Where it is; `None` for a command.
+    pub fn address(&self) -> Option<(&Address, Option<&Roots>)> {
+        match &self.way {
+            Way::Webhook(webhook) => Some((&webhook.address, webhook.roots.as_ref())),
+            Way::Ping(ping) => Some((&ping.address, ping.roots.as_ref())),
+            Way::Command(_) => None,
+        }
+    }
+
     /// `webhook`, `ping` or `command`.
     pub fn kind(&self) -> &'static str {
         match &self.way {
@@ -82,11 +114,7 @@ impl Target {
 
     /// The host that it is at; empty for a command.
     pub fn host(&self) -> String {
-        match &self.way {
-            Way::Webhook(webhook) => webhook.address.host(),
-            Way::Ping(ping) => ping.address.host(),
-            Way::Command(_) => String::new(),
-        }
+        self.address().map(|(address, _)| address.host()).unwrap_or_default()
     }
 }
 

@@ -15,6 +15,8 @@ use crate::http::{Roots, client};
 
 /// What is added for the beginning of a run.
 const START: &str = "start";
+/// What is added for what is neither a beginning nor an end.
+const LOG: &str = "log";
 /// How many letters of words are sent: about what is kept there at the least.
 const MOST_TEXT: usize = 10_000;
 
@@ -44,6 +46,14 @@ impl Ping {
     /// Why that did not arrive.
     pub async fn tell(&self, message: &Message, limit: Duration) -> Result<(), Untold> {
         self.send(&message.exit_code.to_string(), &message.run_id, &message.text, limit).await
+    }
+
+    /// Has it take note of something, without a beginning or an end.
+    ///
+    /// # Errors
+    /// Why that did not arrive.
+    pub async fn log(&self, message: &Message, limit: Duration) -> Result<(), Untold> {
+        self.send(LOG, &message.run_id, &message.text, limit).await
     }
 
     async fn send(&self, part: &str, run: &str, text: &str, limit: Duration) -> Result<(), Untold> {

@@ -4,6 +4,7 @@
 pub mod console;
 pub mod copy_metrics;
 pub mod difference;
+pub mod doctor;
 mod exposition;
 pub mod github;
 pub mod json;

@@ -99,11 +99,12 @@ pub fn notify(
     let config = Config::read(config).map_err(|error| signing::unread(&error))?.notify;
     let metrics_file = metrics.and_then(metrics_file);
     let limit = limit(config.timeout.as_deref())?;
-    let targets = targets(&config, command, environment)?;
+    let targets = targets(&config, |commands| commands.contains(&command), environment);
+    let targets = targets.into_iter().collect::<Result<_, _>>()?;
     Ok(Some(NotifySettings { command, targets, limit, metrics_file }))
 }
 
-fn limit(said: Option<&str>) -> Result<Duration, SettingsError> {
+pub(super) fn limit(said: Option<&str>) -> Result<Duration, SettingsError> {
     let Some(said) = said else { return Ok(LIMIT) };
     let limit = parse_duration(said).ok().filter(|limit| LIMITS.contains(limit));
     limit.ok_or_else(|| SettingsError {
@@ -112,42 +113,44 @@ fn limit(said: Option<&str>) -> Result<Duration, SettingsError> {
     })
 }
 
-/// Who is told of a command. What is not about it is not looked at: its variables need not be there.
-fn targets(
+/// Who is told of the commands that are `wanted`, each by itself. What is not about them is not looked at: its variables
+/// need not be there.
+pub(super) fn targets(
     config: &config::Notify,
-    command: Command,
+    wanted: impl Fn(&[Command]) -> bool,
     environment: Environment,
-) -> Result<Vec<Target>, SettingsError> {
-    let mut targets = Vec::new();
-    for it in config.webhook.0.iter().filter(|it| it.commands.contains(&command)) {
-        let mut headers = Headers::default();
-        for (name, value) in &it.headers {
-            let key = format!("notify.webhook.headers.{name}");
-            if !headers.add(name, &said(&key, value, environment)?) {
-                return Err(SettingsError {
-                    message: format!("{key} cannot be sent as a header"),
-                    hint: "a name has letters, digits and dashes, and a value is one line"
-                        .to_owned(),
-                });
-            }
-        }
-        let address = address("notify.webhook.url", &it.url, environment)?;
-        let roots = roots("notify.webhook.ca_file", it.ca_file.as_deref())?;
-        let way = Way::Webhook(Webhook { address, headers, roots });
-        targets.push(Target { way, on: it.on.clone() });
-    }
-    for it in config.ping.0.iter().filter(|it| it.commands.contains(&command)) {
-        let address = address("notify.ping.url", &it.url, environment)?;
-        let roots = roots("notify.ping.ca_file", it.ca_file.as_deref())?;
-        let way = Way::Ping(Ping { address, start: it.start, roots });
-        targets.push(Target { way, on: Vec::new() });
-    }
-    for it in config.command.0.iter().filter(|it| it.commands.contains(&command)) {
+) -> Vec<Result<Target, SettingsError>> {
+    let webhooks = config.webhook.0.iter().filter(|it| wanted(&it.commands));
+    let webhooks = webhooks.map(|it| webhook(it, environment));
+    let pings = config.ping.0.iter().filter(|it| wanted(&it.commands));
+    let pings = pings.map(|it| ping(it, environment));
+    let commands = config.command.0.iter().filter(|it| wanted(&it.commands)).map(|it| {
         let words = said("notify.command.run", &it.run, environment)?;
-        let way = Way::Command(OwnCommand::new(words));
-        targets.push(Target { way, on: it.on.clone() });
+        Ok(Target { way: Way::Command(OwnCommand::new(words)), on: it.on.clone() })
+    });
+    webhooks.chain(pings).chain(commands).collect()
+}
+
+fn webhook(it: &config::Webhook, environment: Environment) -> Result<Target, SettingsError> {
+    let mut headers = Headers::default();
+    for (name, value) in &it.headers {
+        let key = format!("notify.webhook.headers.{name}");
+        if !headers.add(name, &said(&key, value, environment)?) {
+            return Err(SettingsError {
+                message: format!("{key} cannot be sent as a header"),
+                hint: "a name has letters, digits and dashes, and a value is one line".to_owned(),
+            });
+        }
     }
-    Ok(targets)
+    let address = address("notify.webhook.url", &it.url, environment)?;
+    let roots = roots("notify.webhook.ca_file", it.ca_file.as_deref())?;
+    Ok(Target { way: Way::Webhook(Webhook { address, headers, roots }), on: it.on.clone() })
+}
+
+fn ping(it: &config::Ping, environment: Environment) -> Result<Target, SettingsError> {
+    let address = address("notify.ping.url", &it.url, environment)?;
+    let roots = roots("notify.ping.ca_file", it.ca_file.as_deref())?;
+    Ok(Target { way: Way::Ping(Ping { address, start: it.start, roots }), on: Vec::new() })
 }
 
 /// What is said, or what the variable has that is named.

@@ -186,7 +186,8 @@ async fn tell(
     Some(target.tell(message, limit).await.and(begun))
 }
 
-fn message(run: &EndedRun) -> Message {
+/// Word of a run, as all ways to tell it need it.
+pub(super) fn message(run: &EndedRun) -> Message {
     Message {
         run_id: run.id.clone(),
         verdict: run.verdict(),
@@ -197,7 +198,8 @@ fn message(run: &EndedRun) -> Message {
     }
 }
 
-fn host_name() -> String {
+/// The machine's name.
+pub(super) fn host_name() -> String {
     let name = std::fs::read_to_string(HOST_NAME).unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "an unnamed machine".to_owned() } else { name.to_owned() }
