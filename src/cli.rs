@@ -5,8 +5,10 @@ mod cleanup;
 mod copy;
 mod create;
 mod diff;
+mod doctor;
 mod extract;
 mod keys;
+mod notify;
 mod piped;
 mod restore;
 mod sealing;
@@ -23,12 +25,15 @@ pub use cleanup::CleanupArgs;
 pub use copy::CopyArgs;
 pub use create::CreateArgs;
 pub use diff::DiffArgs;
+pub use doctor::DoctorArgs;
 pub use extract::{ExtractArgs, RowFormat};
 pub use keys::{KeysArgs, KeysCommand};
+pub use notify::NotifyArgs;
 pub use piped::{FromArgs, ToArgs};
 pub use restore::RestoreArgs;
 pub use sealing::{DecryptArgs, EncryptArgs};
 pub use signing::{AllowedSignersArgs, ConfigArgs, SignArgs, SignReportArgs};
+use verify::parse_version;
 pub use verify::{Engine, PostgresVersion, VerifyArgs};
 
 const EXAMPLES: &str = "\
@@ -43,6 +48,7 @@ Examples:
   ccc-backup history                         the runs, and how long restores take
   ccc-backup extract --latest --table users  the rows of a table in the newest backup
   ccc-backup diff A.sql.gz B.sql.gz          in what two backups differ
+  ccc-backup doctor                          what of the set-up works, and what mends the rest
 
 Exit codes of verify:
   0  PASSED        the backup was restored and every check passed
@@ -135,6 +141,8 @@ pub enum Command {
     Extract(ExtractArgs),
     /// Say in what two backups differ
     Diff(DiffArgs),
+    /// Say what of the set-up works, and what mends the rest
+    Doctor(Box<DoctorArgs>),
     /// Keys of encrypted backups: make one, prove that it opens them, print what belongs in the safe
     Keys(KeysArgs),
     /// Another spelling: `ccc-backup backup create` is `ccc-backup create`
@@ -254,7 +262,7 @@ pub enum Format {
 const LONGEST: Duration = Duration::from_secs(1000 * 366 * 86_400);
 
 /// Reads `90s`, `45m`, `1h30m`, `30d` or `4w`.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || "expected a number and a unit: 90s, 45m, 1h30m, 30d or 4w".to_owned();
     // Zero needs a unit, too; and a month, `M`, is too easily written for a minute.
     if text == "0" || text.contains(|c: char| c.is_ascii_uppercase()) {

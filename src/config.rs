@@ -1,5 +1,7 @@
 //! `ccc-backup.toml`: what to check, and what the throwaway server has to be like.
 
+mod notify;
+
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -7,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use thiserror::Error;
+
+pub use notify::{Notify, Ping, Webhook};
 
 /// The file that is read from the working directory where none is named.
 const FILE: &str = "ccc-backup.toml";
@@ -29,6 +33,8 @@ pub struct Config {
     pub signing: Signing,
     /// Where each new backup is copied to.
     pub copies: Vec<CopyPlace>,
+    /// Who is told of a run.
+    pub notify: Notify,
 }
 
 /// `[[copies]]`.
@@ -263,7 +269,14 @@ impl Config {
         let config = Self::parse(path, &text)?;
         let directory = path.parent().unwrap_or(Path::new(""));
         let copies = config.copies.into_iter().map(|copy| copy.below(directory)).collect();
-        Ok(Self { signing: config.signing.below(directory), copies, ..config })
+        let (signing, notify) = (config.signing.below(directory), config.notify.below(directory));
+        Ok(Self { signing, copies, notify, ..config })
+    }
+
+    /// The file that is read where this one is named, or none; `None` where there is none.
+    pub fn file(named: Option<&Path>) -> Option<PathBuf> {
+        let found = Some(PathBuf::from(FILE)).filter(|file| file.exists());
+        named.map(Path::to_owned).or(found)
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
@@ -273,7 +286,7 @@ impl Config {
             ConfigError::Wrong {
                 path: path.to_owned(),
                 line: before.matches('\n').count() + 1,
-                message: error.message().to_owned(),
+                message: without_value(error.message()),
                 hint: meant(error.message()),
             }
         })
@@ -290,6 +303,15 @@ fn distrusted(owner: u32, mode: u32, us: u32) -> Option<String> {
         (true, false) => Some("may be written to by its group".to_owned()),
         (false, false) => None,
     }
+}
+
+/// A message of serde without the text that stands where something else should: it may be a secret.
+fn without_value(message: &str) -> String {
+    let value = message.split_once("string \"").and_then(|(before, rest)| {
+        let (_, after) = rest.rsplit_once("\", expected")?;
+        Some(format!("{before}a text, expected{after}"))
+    });
+    value.unwrap_or_else(|| message.to_owned())
 }
 
 /// What was probably meant, out of a message of serde: unknown field `x`, expected `y` or `z`.

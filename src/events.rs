@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::checkup::{Checkup, Finding};
 use crate::model::outcome::{CheckResult, RunReport, Section};
 
 /// Something that happened, in the order in which it happened.
@@ -159,6 +160,10 @@ pub enum Event {
     Cleanup(CleanupLine),
     /// What a copy does.
     Copy(CopyLine),
+    /// What a look at the set-up finds.
+    Doctor(DoctorEvent),
+    /// Somebody was told of the run: who, such as `the webhook at hooks.example.com`.
+    Told(String),
     /// The sandbox is being removed.
     SandboxClosing(SandboxKind),
     /// It is gone.
@@ -247,6 +252,17 @@ pub struct Restored {
     pub database: String,
     /// The name of the one that had it before, where there was one.
     pub before: Option<String>,
+}
+
+/// What a look at the set-up finds.
+#[derive(Debug, Clone)]
+pub enum DoctorEvent {
+    /// It begins.
+    Started,
+    /// These were looked at, of one part of it or of several.
+    Examined(Vec<Finding>),
+    /// It ended.
+    Finished(Arc<Checkup>),
 }
 
 /// What a throwaway PostgreSQL runs in.

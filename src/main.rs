@@ -1,27 +1,28 @@
 //! Parses, runs, exits; the only exit.
 
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ccc_backup::cli::{Cli, Command, GlobalArgs, ProgressArg};
+use ccc_backup::commands::notify::{Sending, Telling};
 use ccc_backup::commands::reports::Reports;
-use ccc_backup::commands::{self, Failure, Stop};
+use ccc_backup::commands::{self, CANNOT_TELL, Failure, Stop};
 use ccc_backup::events::Events;
 use ccc_backup::man;
 use ccc_backup::report::console::{self, Console, LOG_TARGET, Style};
-use ccc_backup::report::output;
 use ccc_backup::report::progress::Show;
-use ccc_backup::settings::{self, SettingsError};
+use ccc_backup::report::{doctor, output};
+use ccc_backup::settings;
 use clap::{CommandFactory, Parser};
+use futures_util::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-/// Exit code for wrong usage and for what could not be told.
-const CANNOT_TELL: u8 = 2;
 /// How long a run may take to end that was asked to: longer than an engine that hangs is waited for.
 const PATIENCE: Duration = Duration::from_secs(45);
 /// What a run may put on its stack: its steps are one in the other, each with all that it waits for.
@@ -43,32 +44,34 @@ fn main() -> ExitCode {
     // the work is done on another.
     let work = std::thread::Builder::new()
         .stack_size(STACK_BYTES)
-        .spawn(|| run(cli).unwrap_or_else(|error| report(&error)));
+        .spawn(|| run(cli).unwrap_or_else(|error| report(&Failure::of(&error))));
     match work {
         Ok(work) => ExitCode::from(code_of(work.join())),
-        Err(error) => ExitCode::from(report(&error.into())),
+        Err(error) => ExitCode::from(report(&Failure::of(&error.into()))),
     }
 }
 
 /// The exit code of the work. A defect of ours, which was told where it happened, says nothing of a
 /// backup.
 fn code_of(work: std::thread::Result<u8>) -> u8 {
-    work.unwrap_or_else(|_| {
-        let hint = "this is a defect of ccc-backup: please report it, with the lines above";
-        console::error("internal error", &[], Some(hint));
-        CANNOT_TELL
-    })
+    work.unwrap_or_else(|_| report(&died()))
+}
+
+/// The work died of a defect of ours.
+fn died() -> Failure {
+    let hint = "this is a defect of ccc-backup: please report it, with the lines above";
+    Failure {
+        exit: CANNOT_TELL,
+        cause: "internal error".to_owned(),
+        hint: Some(hint.to_owned()),
+        notes: Vec::new(),
+    }
 }
 
 /// Says what went wrong, and gives the exit code for it.
-fn report(error: &anyhow::Error) -> u8 {
-    if let Some(failure) = error.downcast_ref::<Failure>() {
-        console::error(&failure.cause, &failure.notes, failure.hint.as_deref());
-        return failure.exit;
-    }
-    let hint = error.downcast_ref().map(|error: &SettingsError| error.hint.as_str());
-    console::error(&format!("{error:#}"), &[], hint);
-    CANNOT_TELL
+fn report(failure: &Failure) -> u8 {
+    console::error(&failure.cause, &failure.notes, failure.hint.as_deref());
+    failure.exit
 }
 
 fn run(cli: Cli) -> anyhow::Result<u8> {
@@ -80,18 +83,34 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
     let console = Arc::new(Console::new(style(&cli.global, &command)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(async {
-        let stop = Stop::default();
-        watch_signals(&stop, left_by(&command))?;
-        tokio::spawn(watch_end(stop.clone(), left_by(&command)));
+        let (stop, sending) = (Stop::default(), Sending::default());
+        watch_signals(&stop, &sending, left_by(&command))?;
+        tokio::spawn(watch_end(stop.clone(), sending.clone(), left_by(&command)));
+        let telling = settings::notify(&command, &settings::process_environment)?;
+        let telling = telling.map(Telling::begin);
         let events = events_to(&console, &stop);
-        let code = dispatch(command, &console, &events, &stop).await;
+        let heard = telling.as_ref().map_or_else(|| events.clone(), |it| it.hear(&events));
+        // Who is told of a run is told of one that dies, too.
+        let working = AssertUnwindSafe(dispatch(command, &console, &heard, &stop)).catch_unwind();
+        let ended = working.await;
         commands::settle().await;
-        code
+        console.finish();
+        let failure = match &ended {
+            Ok(ended) => ended.as_ref().err().map(Failure::of),
+            Err(_) => Some(died()),
+        };
+        let code = match &ended {
+            Ok(Ok(code)) => *code,
+            _ => failure.as_ref().map_or(CANNOT_TELL, report),
+        };
+        if let Some(telling) = telling {
+            telling.end(code, failure.as_ref(), &sending, &events).await;
+        }
+        anyhow::Ok(code)
     });
     // Threads that still read a backup end when nobody listens; they are not waited for.
     runtime.shutdown_background();
     commands::end_children();
-    console.finish();
     code
 }
 
@@ -146,6 +165,15 @@ async fn dispatch(
             commands::extract::run(&settings, console.data(), events, stop).await?;
             Ok(0)
         }
+        Command::Doctor(args) => {
+            let settings = settings::doctor(&args, &settings::process_environment);
+            let looked = if settings.json { Events::silent() } else { events.clone() };
+            let checkup = commands::doctor::run(&settings, &looked, stop).await?;
+            if settings.json {
+                console.answer(&String::from_utf8_lossy(&doctor::serialize(&checkup)));
+            }
+            Ok(checkup.exit_code())
+        }
         Command::Keys(args) => {
             let settings = settings::keys(&args, &settings::process_environment)?;
             console.answer(&commands::keys::run(&settings, events, stop).await?);
@@ -194,8 +222,9 @@ fn left_by(command: &Command) -> &'static str {
 }
 
 /// The first signal asks to stop; a second one leaves at once, and says what is `left`. What comes right after the first is
-/// the same one again: `timeout` and some supervisors send it to the process and to its group.
-fn watch_signals(stop: &Stop, left: &'static str) -> std::io::Result<()> {
+/// the same one again: `timeout` and some supervisors send it to the process and to its group. When the work is done and
+/// only word of it is being sent, a signal ends that.
+fn watch_signals(stop: &Stop, sending: &Sending, left: &'static str) -> std::io::Result<()> {
     let first = Arc::new(OnceLock::new());
     for (kind, name) in [
         (SignalKind::interrupt(), "SIGINT"),
@@ -203,10 +232,14 @@ fn watch_signals(stop: &Stop, left: &'static str) -> std::io::Result<()> {
         (SignalKind::hangup(), "SIGHUP"),
     ] {
         let mut signals = signal(kind)?;
-        let (stop, first) = (stop.clone(), Arc::clone(&first));
+        let (stop, sending, first) = (stop.clone(), sending.clone(), Arc::clone(&first));
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
+                let is_echo = first.get().is_some_and(|at: &Instant| at.elapsed() <= ECHO);
                 let since = first.get_or_init(Instant::now).elapsed();
+                if !is_echo && sending.cut_short() {
+                    continue;
+                }
                 if stop.token().is_cancelled() && since > ECHO {
                     leave("interrupted twice", left);
                 }
@@ -217,11 +250,15 @@ fn watch_signals(stop: &Stop, left: &'static str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Leaves a run that was asked to end and does not, because a disk does not answer.
-async fn watch_end(stop: Stop, left: &'static str) {
+/// Leaves a run that was asked to end and does not, because a disk does not answer. Word of it has limits of its own.
+async fn watch_end(stop: Stop, sending: Sending, left: &'static str) {
     stop.token().cancelled().await;
-    tokio::time::sleep(PATIENCE).await;
-    leave(&format!("{}, and something does not answer", stop.reason()), left);
+    tokio::select! {
+        () = sending.begun() => {}
+        () = tokio::time::sleep(PATIENCE) => {
+            leave(&format!("{}, and something does not answer", stop.reason()), left);
+        }
+    }
 }
 
 /// Ends the process as it is, and says what is `left`.

@@ -6,11 +6,13 @@ mod connection;
 mod copy;
 mod create;
 mod diff;
+mod doctor;
 mod extract;
 mod history;
 mod keys;
 mod limits;
 mod list;
+mod notify;
 mod packing;
 pub mod piped;
 mod place;
@@ -30,10 +32,12 @@ pub use cleanup::{CleanupSettings, cleanup};
 pub use copy::{CopySettings, copy};
 pub use create::{CreateSettings, create};
 pub use diff::{DiffSettings, diff};
+pub use doctor::{DoctorSandbox, DoctorSettings, doctor};
 pub use extract::{ExtractSettings, RowFormat, extract};
 pub use history::{HistorySettings, history};
 pub use keys::{KeysSettings, keys};
 pub use list::{ListSettings, list};
+pub use notify::{NotifySettings, notify};
 pub use restore::{Deed, RestoreSettings, restore};
 pub use verify::{
     BackupChoice, ProofSettings, ReportSettings, SandboxSettings, VerifySettings, reports, verify,

@@ -184,6 +184,16 @@ step 'One is made that is not to be copied any more.'
 ccc-backup create
 expect BackupSizeAnomaly
 
+step 'Nobody can be told of the next one.'
+printf '[notify.command]\nrun = "exit 1"\non = ["passed"]\n' >ccc-backup.toml
+ccc-backup create
+expect BackupNotificationFailed BackupSizeAnomaly
+
+step 'They can again.'
+sed -i 's/exit 1/exit 0/' ccc-backup.toml
+ccc-backup create
+expect BackupSizeAnomaly
+
 step 'The next one has the usual size again.'
 on_record "\"work\":\"create\",\"verdict\":\"passed\",\"backup\":\"b.sql.gz\",\"started_at\":\"$(ago 0)\",\"file_bytes\":51000000"
 expect ''

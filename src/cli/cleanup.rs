@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::parse_duration;
+use super::{ConfigArgs, NotifyArgs, parse_duration};
 
 const CLEANUP_EXAMPLES: &str = "\
 Examples:
@@ -45,6 +45,12 @@ pub struct CleanupArgs {
     /// Remove throwaway containers that dead runs or --no-cleanup left
     #[arg(long)]
     pub sandbox: bool,
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Word of the run.
+    #[command(flatten)]
+    pub notify: NotifyArgs,
 }
 
 /// Which backups to keep: grandfather, father and son.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::{ConfigArgs, NotifyArgs};
+
 const COPY_EXAMPLES: &str = "\
 Examples:
   ccc-backup copy backups s3://bucket/prefix --missing
@@ -31,4 +33,10 @@ pub struct CopyArgs {
     /// All that are not there yet, the newest first
     #[arg(long, conflicts_with = "backups")]
     pub missing: bool,
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Word of the run.
+    #[command(flatten)]
+    pub notify: NotifyArgs,
 }

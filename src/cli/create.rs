@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{EncryptArgs, MetricsArgs, SignArgs, ToArgs, parse_duration};
+use super::{EncryptArgs, MetricsArgs, NotifyArgs, SignArgs, ToArgs, parse_duration};
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
@@ -97,6 +97,9 @@ pub struct CreateArgs {
     /// Metrics for Prometheus.
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    /// Word of the run.
+    #[command(flatten)]
+    pub notify: NotifyArgs,
     /// Encryption.
     #[command(flatten)]
     pub encrypt: EncryptArgs,

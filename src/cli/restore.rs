@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::{AllowedSignersArgs, ConfigArgs, DecryptArgs, FromArgs, MetricsArgs, parse_duration};
+use super::{
+    AllowedSignersArgs, ConfigArgs, DecryptArgs, FromArgs, MetricsArgs, NotifyArgs, parse_duration,
+};
 
 const RESTORE_EXAMPLES: &str = "\
 Examples:
@@ -122,6 +124,9 @@ pub struct RestoreArgs {
     /// Metrics for Prometheus.
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    /// Word of the run.
+    #[command(flatten)]
+    pub notify: NotifyArgs,
     /// Encryption.
     #[command(flatten)]
     pub decrypt: DecryptArgs,

@@ -42,7 +42,7 @@ pub struct AllowedSignersArgs {
 /// Which configuration is read.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ConfigArgs {
-    /// Configuration, of which [signing] is taken [default: ./ccc-backup.toml, if any]
+    /// Configuration [default: ./ccc-backup.toml, if any]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

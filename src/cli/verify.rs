@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::{
-    AllowedSignersArgs, DecryptArgs, FromArgs, MetricsArgs, SignReportArgs, parse_duration,
+    AllowedSignersArgs, DecryptArgs, FromArgs, MetricsArgs, NotifyArgs, SignReportArgs,
+    parse_duration,
 };
 
 const VERIFY_EXAMPLES: &str = "\
@@ -106,6 +107,9 @@ pub struct VerifyArgs {
     /// Metrics for Prometheus.
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    /// Word of the run.
+    #[command(flatten)]
+    pub notify: NotifyArgs,
     /// Encryption.
     #[command(flatten)]
     pub decrypt: DecryptArgs,
@@ -134,7 +138,7 @@ pub enum PostgresVersion {
     Major(u32),
 }
 
-fn parse_version(text: &str) -> Result<PostgresVersion, String> {
+pub(super) fn parse_version(text: &str) -> Result<PostgresVersion, String> {
     match text {
         "auto" => Ok(PostgresVersion::Auto),
         _ => match text.parse() {

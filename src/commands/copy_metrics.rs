@@ -2,7 +2,6 @@
 //!
 //! What goes wrong here is worth a warning, and never changes what the run found.
 
-use std::io;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 
@@ -57,16 +56,18 @@ impl Renewal {
         let place = ObjectUrl::of(&self.home).and_then(Result::ok);
         // Of runs that end at once, the last one writes what holds all. What cannot be locked is written all the same.
         let held = if place.is_none() { Ledger::open(&self.home).ok() } else { None };
-        let before = read(&self.file)?;
-        if self.places.is_empty() && copy_metrics::part(&before).is_empty() {
-            return Ok(());
-        }
-        let copies = match &held {
-            Some(held) => self.known(asked, &before, held.history(), events),
-            None => self.known(asked, &before, &self.history(), events),
-        };
-        let from = place.map(|place| place.to_string());
-        ledger::write_text(&self.file, &copy_metrics::renewed(&before, &copies, from.as_deref()))
+        ledger::renew_text(&self.file, |before| {
+            let before = before?;
+            if self.places.is_empty() && copy_metrics::part(&before).is_empty() {
+                return Ok(None);
+            }
+            let copies = match &held {
+                Some(held) => self.known(asked, &before, held.history(), events),
+                None => self.known(asked, &before, &self.history(), events),
+            };
+            let from = place.map(|place| place.to_string());
+            Ok(Some(copy_metrics::renewed(&before, &copies, from.as_deref())))
+        })
     }
 
     /// Asks all places at once.
@@ -120,14 +121,5 @@ impl Renewal {
             }
         }
         copies
-    }
-}
-
-/// The text of the file; none where there is no file.
-fn read(file: &Path) -> Result<String, String> {
-    match std::fs::read_to_string(file) {
-        Ok(text) => Ok(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(ledger::no_metrics(file, &error)),
     }
 }

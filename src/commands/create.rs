@@ -15,7 +15,7 @@ mod stream;
 mod streamed;
 mod streamed_directory;
 mod target;
-mod tools;
+pub(in crate::commands) mod tools;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

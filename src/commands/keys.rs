@@ -90,7 +90,7 @@ fn make(path: &Path, sealed: Option<&Recipients>) -> Result<String, Failure> {
 }
 
 /// The newest backup that is encrypted.
-fn newest_sealed(dir: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn newest_sealed(dir: &Path) -> Result<PathBuf, Failure> {
     let (found, _) = latest::find_all(dir).map_err(|error| Failure::from(&error))?;
     let is_sealed = |path: &Path| path.file_name().is_some_and(is_sealed_name);
     let newest = found.into_iter().map(|found| found.path).find(|path| is_sealed(path));
@@ -101,7 +101,7 @@ fn newest_sealed(dir: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Opens the backup and its manifest, and reads the beginning.
-fn check(path: &Path, unsealing: &Unsealing) -> Result<String, Failure> {
+pub(super) fn check(path: &Path, unsealing: &Unsealing) -> Result<String, Failure> {
     let storage = open::open(path).map_err(|error| failure(2, &error, &error.hint()))?;
     let backup = match open::sniff(&storage, unsealing) {
         Ok(Ok(backup)) => backup,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 
 use crate::commands::{Failure, Stop};
-use crate::report::{copy_metrics, metrics};
+use crate::report::{copy_metrics, metrics, notify_metrics};
 use crate::store::StoreError;
 use crate::store::history::{self, Record};
 use crate::store::ledger::Ledger;
@@ -263,29 +263,43 @@ pub fn write_metrics(
     totals: &Totals,
 ) -> Result<(), String> {
     let place = place.map(ToString::to_string);
-    let before = std::fs::read_to_string(file).unwrap_or_default();
-    write_text(file, &(metrics::render(totals, place.as_deref()) + copy_metrics::part(&before)))
+    let runs = metrics::render(totals, place.as_deref());
+    renew_text(file, |before| {
+        let before = before.unwrap_or_default();
+        Ok(Some(runs + notify_metrics::part(&before) + copy_metrics::part(&before)))
+    })
 }
 
-/// Writes the text of metrics.
+/// Writes the text of metrics anew, out of what it was; none of several that do so at once loses what another has written.
+/// `None` leaves the file as it is.
 ///
 /// # Errors
 /// One sentence.
-pub fn write_text(file: &Path, text: &str) -> Result<(), String> {
-    write_whole(file, text.as_bytes()).map_err(|error| no_metrics(file, &error.into_io()))
-}
-
-/// Why there are no metrics.
-pub fn no_metrics(file: &Path, error: &io::Error) -> String {
-    format!("no metrics in {}: {error}", file.display())
+pub fn renew_text(
+    file: &Path,
+    renewed: impl FnOnce(io::Result<String>) -> io::Result<Option<String>>,
+) -> Result<(), String> {
+    renew_whole(file, renewed).map_err(|error| {
+        let error = error.into_io();
+        format!("no metrics in {}: {error}", file.display())
+    })
 }
 
 /// Writes a file that everybody may read, whatever the umask, whole or not at all. Until it is whole
 /// its name does not end in `.prom`, so that node_exporter does not take it.
-fn write_whole(file: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+fn renew_whole(
+    file: &Path,
+    renewed: impl FnOnce(io::Result<String>) -> io::Result<Option<String>>,
+) -> Result<(), StoreError> {
     let failed = |error| StoreError::io("write", file, error);
+    // Whoever writes it, too, is waited for.
     let mut partial = Partial::renew(file, 0o644)?;
-    partial.write_all(bytes).map_err(failed)?;
+    let before = match std::fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        read => read,
+    };
+    let Some(text) = renewed(before).map_err(failed)? else { return Ok(()) };
+    partial.write_all(text.as_bytes()).map_err(failed)?;
     std::fs::set_permissions(partial.path(), Permissions::from_mode(0o644)).map_err(failed)?;
     partial.publish().map(drop)
 }

@@ -8,6 +8,7 @@ mod copy_metrics;
 pub mod create;
 mod decoding;
 pub mod diff;
+pub mod doctor;
 pub mod extract;
 mod globals;
 pub mod history;
@@ -16,6 +17,7 @@ pub mod keys;
 pub mod ledger;
 pub mod list;
 mod newest;
+pub mod notify;
 pub mod open;
 mod opened;
 mod proven_file;
@@ -35,7 +37,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::settings::SettingsError;
 use crate::store::StoreError;
+
+/// Exit code for wrong usage and for what could not be told.
+pub const CANNOT_TELL: u8 = 2;
 
 /// How long work that was asked to stop is waited for. It cannot notice where a disk does not answer.
 const GRACE: Duration = Duration::from_millis(1500);
@@ -129,7 +135,7 @@ pub async fn settle() {
 }
 
 /// Why a command did not do what was asked, for people and for the exit code.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Failure {
     /// The exit code.
     pub exit: u8,
@@ -145,6 +151,17 @@ impl From<&StoreError> for Failure {
     /// For a command that looks at what is there, and cannot.
     fn from(error: &StoreError) -> Self {
         Self { exit: 2, cause: error.to_string(), hint: error.hint(), notes: Vec::new() }
+    }
+}
+
+impl Failure {
+    /// What an error of a command means; what is no failure of its own kind could not be told.
+    pub fn of(error: &anyhow::Error) -> Self {
+        if let Some(failure) = error.downcast_ref::<Self>() {
+            return failure.clone();
+        }
+        let hint = error.downcast_ref().map(|error: &SettingsError| error.hint.clone());
+        Self { exit: CANNOT_TELL, cause: format!("{error:#}"), hint, notes: Vec::new() }
     }
 }
 

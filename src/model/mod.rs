@@ -1,11 +1,13 @@
 //! The plain nouns of the house, each once: they do nothing to the world outside.
 
 pub mod backup_id;
+pub mod checkup;
 pub mod contents;
 pub mod coverage;
 pub mod damage;
 pub mod difference;
 pub mod dump_options;
+pub mod ended_run;
 pub mod files;
 pub mod fingerprint;
 pub mod format;

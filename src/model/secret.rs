@@ -4,8 +4,11 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+
 /// A secret. `Debug` and `Display` print `[redacted]`; only [`Secret::expose`] gives the text.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
 pub struct Secret(String);
 
 impl Secret {

@@ -1,8 +1,10 @@
 //! Room on a disk for what is put there for a while.
 
 use std::fs::File;
+use std::io;
+use std::path::Path;
 
-use rustix::fs::fstatvfs;
+use rustix::fs::{fstatvfs, statvfs};
 
 /// Bytes that are left to others.
 const RESERVE: u64 = 64 << 20;
@@ -14,6 +16,15 @@ pub struct NoRoom {
     pub needed: u64,
     /// Bytes that are free.
     pub free: u64,
+}
+
+/// Bytes that are free for us on the disk of a file or directory.
+///
+/// # Errors
+/// The system's reason.
+pub fn free(path: &Path) -> io::Result<u64> {
+    let there = statvfs(path)?;
+    Ok(there.f_bavail.saturating_mul(there.f_frsize))
 }
 
 /// Whether so many more bytes have room beside this file, and something is left.

@@ -43,8 +43,22 @@ impl Shell {
     /// # Errors
     /// When there is no shell, or the system has no room for another process.
     pub fn start(words: &Secret, stdin: Stdio, stdout: Stdio) -> io::Result<Self> {
+        Self::start_with(words, &[], stdin, stdout)
+    }
+
+    /// The same with these variables in its environment, too.
+    ///
+    /// # Errors
+    /// As [`Shell::start`].
+    pub fn start_with(
+        words: &Secret,
+        variables: &[(&str, String)],
+        stdin: Stdio,
+        stdout: Stdio,
+    ) -> io::Result<Self> {
         let mut child = Command::new("sh")
             .args(["-c", words.expose()])
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(stdin)
             .stdout(stdout)
             .stderr(Stdio::piped())

@@ -37,20 +37,26 @@ pub struct ReportDocument<'a> {
     pub report: &'a RunReport,
 }
 
+impl<'a> ReportDocument<'a> {
+    /// What a run found.
+    pub fn of(report: &'a RunReport) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            verdict: report.verdict(),
+            exit_code: report.verdict().exit_code(),
+            soundness: report.soundness(),
+            proven: report.proven(),
+            disproven: report.disproven(),
+            missed: report.missed(),
+            not_proven: report.unproven(),
+            report,
+        }
+    }
+}
+
 /// The document of a run, with a line end.
 pub fn serialize(report: &RunReport) -> Vec<u8> {
-    let document = ReportDocument {
-        schema_version: SCHEMA_VERSION,
-        verdict: report.verdict(),
-        exit_code: report.verdict().exit_code(),
-        soundness: report.soundness(),
-        proven: report.proven(),
-        disproven: report.disproven(),
-        missed: report.missed(),
-        not_proven: report.unproven(),
-        report,
-    };
-    pretty(&document)
+    pretty(&ReportDocument::of(report))
 }
 
 /// The JSON Schema of the document, with a line end.

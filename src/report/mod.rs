@@ -4,12 +4,15 @@
 pub mod console;
 pub mod copy_metrics;
 pub mod difference;
+pub mod doctor;
 mod exposition;
 pub mod github;
 pub mod json;
 pub mod junit;
 pub mod listing;
 pub mod metrics;
+pub mod notification;
+pub mod notify_metrics;
 pub mod output;
 pub mod progress;
 mod restore_transcript;

@@ -1,6 +1,7 @@
 //! The words of the transcript: what people read of each event.
 
 use super::RULE;
+use super::doctor;
 use super::listing::printable;
 use super::restore_transcript::restore;
 use crate::events::{CleanupLine, CopyLine, Event, RestoreEvent, SandboxKind};
@@ -32,6 +33,7 @@ pub(super) fn quiet(event: &Event) -> String {
             | RestoreEvent::Emptied { .. }
             | RestoreEvent::TablesRestored { .. },
         ) => transcript(event),
+        Event::Doctor(event) => doctor::quiet(event),
         _ => String::new(),
     }
 }
@@ -156,6 +158,8 @@ pub(super) fn transcript(event: &Event) -> String {
             CleanupLine::NothingLeft => "No sandbox was left behind".into(),
             CleanupLine::Sum(sum) => sum.clone(),
         }],
+        Event::Doctor(event) => doctor::lines(event),
+        Event::Told(who) => vec![format!("✓ Told {who}")],
         Event::SandboxClosing(kind) => {
             vec![String::new(), format!("Cleaning up test {kind}...")]
         }

@@ -10,6 +10,7 @@ mod error;
 mod leftovers;
 mod limits;
 mod local;
+mod outlook;
 mod owner;
 mod request;
 mod running;
@@ -29,9 +30,10 @@ use running::Engine;
 pub use docker::tools;
 pub use error::{OUT_OF_MEMORY, SandboxError};
 pub use limits::Limits;
+pub use outlook::{ImageHere, Outlook, outlook};
 pub use request::{Choice, Request};
 pub use running::Sandbox;
-pub use sweep::sweep_leftovers;
+pub use sweep::{leftovers as leftovers_of_runs, sweep_leftovers};
 
 /// Starts a sandbox. Emits `SandboxChecking`, `SandboxSwept` for each leftover in the way, `Waiting`
 /// where somebody has name or port and is waited for, `ImagePulling` and `Progress` where an image is
@@ -50,13 +52,23 @@ pub async fn start(
     }
     events.emit(Event::SandboxChecking { name: request.name.clone() });
     match start_container(request, events, cancel).await {
-        Err(SandboxError::NoDocker(reason))
+        Err(error) => match instead(request, error).await {
+            Ok(why) => start_local(request, &why, events, cancel).await,
+            Err(error) => Err(error),
+        },
+        started => started,
+    }
+}
+
+/// Why this machine's own PostgreSQL is taken where there is no container; the error where it is not.
+async fn instead(request: &Request, error: SandboxError) -> Result<String, SandboxError> {
+    match error {
+        SandboxError::NoDocker(reason)
             if request.choice == Choice::Auto && local::is_installed().await =>
         {
-            start_local(request, &format!("no Docker Engine answers ({reason})"), events, cancel)
-                .await
+            Ok(format!("no Docker Engine answers ({reason})"))
         }
-        started => started,
+        error => Err(error),
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Request {
     pub limits: Limits,
     /// Whether programs that connect will be run beside the server.
     pub programs: bool,
+    /// Whether what dead runs left is removed first.
+    pub sweeps: bool,
 }
 
 impl Default for Request {
@@ -69,6 +71,7 @@ impl Default for Request {
             settings_are_trusted: false,
             limits: Limits::default(),
             programs: false,
+            sweeps: true,
         }
     }
 }

@@ -47,6 +47,21 @@ pub async fn sweep_leftovers(events: &Events) -> Result<Swept, SandboxError> {
     Ok(swept)
 }
 
+/// What runs left behind, of both engines, each with whether its run is dead, such as `container backup-restore-test`.
+///
+/// # Errors
+/// As [`sweep_leftovers`].
+pub async fn leftovers() -> Result<Vec<(String, bool)>, SandboxError> {
+    let here = docker::this_run(false)?;
+    let mut all = local::inventory();
+    match docker::Engine::connect().await {
+        Err(SandboxError::NoDocker(NoDocker::NoSocket(_))) if local::is_installed().await => {}
+        connected => all.extend(docker::inventory(&connected?).await?),
+    }
+    let is_dead = |thing| liveness(thing, &all, &here) == Liveness::Dead;
+    Ok(all.iter().map(|thing| (thing.to_string(), is_dead(thing))).collect())
+}
+
 impl Swept {
     fn note(&mut self, thing: &Found, outcome: Result<(), SandboxError>, events: &Events) {
         match outcome {

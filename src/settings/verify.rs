@@ -108,6 +108,16 @@ pub struct VerifySettings {
     pub warnings: Vec<String>,
 }
 
+impl From<Engine> for Choice {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::Auto => Self::Auto,
+            Engine::Docker => Self::Docker,
+            Engine::Local => Self::Local,
+        }
+    }
+}
+
 /// Resolves `verify`. A flag is stronger than the configuration.
 ///
 /// # Errors
@@ -172,11 +182,7 @@ pub fn verify(
                 PostgresVersion::Auto => None,
                 PostgresVersion::Major(major) => Some(major),
             },
-            engine: match args.engine {
-                Engine::Auto => Choice::Auto,
-                Engine::Docker => Choice::Docker,
-                Engine::Local => Choice::Local,
-            },
+            engine: args.engine.into(),
             image: image.or(config.verify.image),
             port: args.port,
             container_name: args.container_name.clone(),

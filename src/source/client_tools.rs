@@ -40,6 +40,27 @@ pub struct PgDump {
 }
 
 impl Tool {
+    /// The version that it says, as the tool of this name does.
+    ///
+    /// # Errors
+    /// [`SourceError::NotPgDump`], [`SourceError::Process`].
+    pub async fn version(&self, name: &str) -> Result<(String, u32), SourceError> {
+        let captured = self.invocation().arg("--version").capture().await?;
+        let said = String::from_utf8_lossy(&captured.stdout);
+        programs::parse_version(&said, name).ok_or_else(|| {
+            let says = said.lines().next().unwrap_or_default().to_owned();
+            SourceError::NotPgDump { path: self.path().to_owned(), name: name.to_owned(), says }
+        })
+    }
+
+    /// Where it is; its name where it runs elsewhere.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Here(path) => path,
+            Self::Elsewhere(name, _) => Path::new(name),
+        }
+    }
+
     /// The pg_restore of this machine for an archive that needs this major version or a newer one; where
     /// that is not known, or not there, any.
     pub async fn pg_restore_for(major: Option<u32>) -> Option<Self> {
@@ -88,17 +109,8 @@ impl PgDump {
     }
 
     async fn ask(tool: Tool) -> Result<Self, SourceError> {
-        let captured = tool.invocation().arg("--version").capture().await?;
-        let said = String::from_utf8_lossy(&captured.stdout);
-        if let Some((version, major)) = programs::parse_version(&said, "pg_dump") {
-            return Ok(Self { tool, version, major });
-        }
-        let path = match tool {
-            Tool::Here(path) => path,
-            Tool::Elsewhere(name, _) => name.into(),
-        };
-        let says = said.lines().next().unwrap_or_default().to_owned();
-        Err(SourceError::NotPgDump { path, says })
+        let (version, major) = tool.version("pg_dump").await?;
+        Ok(Self { tool, version, major })
     }
 
     /// The psql beside it, else one found as pg_dump is.

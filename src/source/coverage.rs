@@ -24,6 +24,7 @@ pub struct SourceHas {
     settings: Option<Vec<String>>,
     /// Of roles in every database.
     role_settings: Option<Vec<String>>,
+    extensions: Option<Vec<String>>,
 }
 
 /// A table of the source that can hold rows, and is neither the system's nor an extension's.
@@ -39,7 +40,7 @@ struct SourceTable {
 }
 
 /// Queries of one row of JSON each. One that fails leaves its keys out: psql goes on to the next.
-const QUERIES: [&str; 6] = [
+const QUERIES: [&str; 7] = [
     "select json_build_object('databases', coalesce(json_agg(datname order by datname), '[]'))
      from pg_catalog.pg_database
      where datallowconn and not datistemplate and datname <> current_database()",
@@ -72,6 +73,8 @@ const QUERIES: [&str; 6] = [
            from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) as c (setting)
            where s.setdatabase in (0, (select oid from pg_catalog.pg_database
                                        where datname = current_database()))) t",
+    "select json_build_object('extensions', coalesce(json_agg(extname order by extname), '[]'))
+     from pg_catalog.pg_extension",
 ];
 
 /// Asks the source. Whatever is in the way, a backup can be made without.
@@ -106,6 +109,7 @@ fn parse(stdout: &[u8]) -> SourceHas {
         subscriptions: taken(&mut told, "subscriptions"),
         settings: taken(&mut told, "settings"),
         role_settings: taken(&mut told, "role_settings"),
+        extensions: taken(&mut told, "extensions"),
     }
 }
 
@@ -127,6 +131,18 @@ pub struct Held<'a> {
 }
 
 impl SourceHas {
+    /// The extensions that it has; `None` where it does not say.
+    pub fn extensions(&self) -> Option<&[String]> {
+        self.extensions.as_deref()
+    }
+
+    /// The tables whose rows the role that asks may not read, or not all of; `None` where it is not said.
+    pub fn unreadable(&self) -> Option<Vec<String>> {
+        let is_hidden = |table: &&SourceTable| !table.foreign && (!table.readable || table.secured);
+        let name = |table: &SourceTable| format!("{}.{}", table.schema, table.name);
+        Some(self.tables.as_ref()?.iter().filter(is_hidden).map(name).collect())
+    }
+
     /// What the source has and a backup that holds this has not; `None` where the source told nothing.
     pub fn beside(&self, held: Held<'_>) -> Option<Coverage> {
         if *self == Self::default() {

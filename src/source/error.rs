@@ -13,11 +13,13 @@ pub enum SourceError {
     /// There is no pg_dump, or not where it was said to be.
     #[error("pg_dump not found{}", at(.0.as_ref()))]
     PgDumpNotFound(Option<PathBuf>),
-    /// What is called pg_dump does not say its version as pg_dump does.
-    #[error("{} is no pg_dump: it says {says:?} for its version", path.display())]
+    /// What is called pg_dump, or another client tool, does not say its version as that does.
+    #[error("{} is no {name}: it says {says:?} for its version", path.display())]
     NotPgDump {
         /// The program.
         path: PathBuf,
+        /// What it should be.
+        name: String,
         /// Its first line.
         says: String,
     },

@@ -41,11 +41,22 @@ pub struct SourceFacts {
     pub time_zone: String,
     /// `bytea_output` of a session like pg_dump's.
     pub bytea_output: String,
+    /// What the server's clock says, in milliseconds since 1970; absent where it did not say.
+    #[serde(default)]
+    pub now_ms: Option<i64>,
     /// Constraints not validated, indexes not valid, materialized views not populated.
     pub unsound: Vec<String>,
     /// Tables that inherit, with their columns in their order: no dump of INSERT statements says it.
     #[serde(default)]
     pub children: Vec<Child>,
+}
+
+impl SourceFacts {
+    /// The server's major version.
+    pub fn major(&self) -> u32 {
+        // 90624 is 9.6.24; no pg_dump of today is that old.
+        self.server_version_num / 10_000
+    }
 }
 
 /// A table that inherits columns.
@@ -99,6 +110,7 @@ select json_build_object(
         then pg_database_size(d.oid) end,
     'time_zone', current_setting('TimeZone'),
     'bytea_output', current_setting('bytea_output'),
+    'now_ms', (extract(epoch from clock_timestamp()) * 1000)::bigint,
     'unsound', (select coalesce(json_agg(u.kind || ' ' || u.name), '[]') from (@UNSOUND@) u (kind, name)),
     'children', (select coalesce(json_agg(t.child), '[]') from (
         select json_build_object('schema', n.nspname, 'name', c.relname,

@@ -66,6 +66,22 @@ impl NewFile {
         }
     }
 
+    /// Writes a little of it, and takes it back: whether it may be written. Says whether that was told; see
+    /// [`Upload::try_out`].
+    ///
+    /// # Errors
+    /// What disk or place refuse.
+    pub fn try_out(self) -> Result<bool, StoreError> {
+        match self {
+            Self::Local(mut partial) => {
+                let written = partial.write_all(b"x").and_then(|()| partial.flush());
+                let path = partial.target().to_owned();
+                written.map(|()| true).map_err(|error| StoreError::io("write", &path, error))
+            }
+            Self::Object(upload, _) => Ok(upload.try_out()?),
+        }
+    }
+
     /// Makes it durable and gives it its name.
     ///
     /// # Errors

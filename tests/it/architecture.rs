@@ -167,8 +167,8 @@ fn each_library_at_the_edge_is_known_to_one_module() {
         ("flate2::", &["packing/"]),
         ("libdeflater::", &["packing/"]),
         ("object_store::", &["store/objects/"]),
-        // The clients of places are given the same one.
-        ("rustls::", &["pg/tls/", "pg/refusal.rs", "store/objects/runtime.rs"]),
+        ("reqwest::", &["http.rs", "notify/", "store/objects/"]),
+        ("rustls::", &["http.rs", "pg/tls/", "pg/refusal.rs"]),
         ("ssh_key::", &["signing/"]),
         ("std::io::stdout", &["report/"]),
     ] {

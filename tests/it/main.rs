@@ -47,6 +47,7 @@ mod monitoring;
 mod museum;
 mod newer_pg_dump;
 mod newer_server;
+mod notify;
 mod old_manifests;
 mod oracle;
 mod order;

@@ -40,10 +40,41 @@ impl Tools {
     }
 }
 
-/// The tools to take: `pg_dump`, where it is of the server's version or was asked for by name. Where it is
-/// newer, those of this machine that are of the server's version, if there are any. Where it is older, newer
-/// ones of this machine, else those of an image. Where there are none, pg_dump itself will say
-/// that it is too old.
+/// What there is to dump a server of a major version with.
+#[derive(Debug)]
+pub(in crate::commands) enum Fit {
+    /// The pg_dump at hand: it is of that version, or was asked for by name.
+    AtHand,
+    /// The pg_dump at hand, which is newer: there is none of that version.
+    TooNew,
+    /// Another one of this machine, of that version, in place of one that is newer.
+    Same(PgDump, PathBuf),
+    /// Another one of this machine, in place of one that is older.
+    Newer(PgDump, PathBuf),
+    /// One of an image, in place of one that is older.
+    InContainer,
+}
+
+impl Fit {
+    /// What there is beside `pg_dump`, which may have been asked for by name. Where it is newer, those of this machine that
+    /// are of the server's version, if there are any. Where it is older, newer ones of this machine, else those of an image.
+    pub(in crate::commands) async fn of(pg_dump: &PgDump, is_named: bool, server: u32) -> Self {
+        if pg_dump.major == server || is_named {
+            return Self::AtHand;
+        }
+        let other = PgDump::of_version(server).await;
+        match other {
+            Some((same, path)) if pg_dump.major > server && same.major == server => {
+                Self::Same(same, path)
+            }
+            _ if pg_dump.major > server => Self::TooNew,
+            Some((newer, path)) => Self::Newer(newer, path),
+            None => Self::InContainer,
+        }
+    }
+}
+
+/// The tools to take, by [`Fit`]. Where there are none, pg_dump itself will say that it is too old.
 pub(super) async fn fitting(
     job: &Job<'_>,
     pg_dump: PgDump,
@@ -51,37 +82,33 @@ pub(super) async fn fitting(
 ) -> Result<Tools, Failure> {
     let as_it_is = |pg_dump| Tools { pg_dump, containers: None };
     let Facts::Known(known) = facts else { return Ok(as_it_is(pg_dump)) };
-    // 90624 is 9.6.24; no pg_dump of today is that old.
-    let server = known.server_version_num / 10_000;
-    if pg_dump.major == server || job.settings.pg_dump.is_some() {
-        return Ok(as_it_is(pg_dump));
-    }
+    let server = known.major();
     let warn = |text: String| job.events.emit(Event::Warning(text));
-    if pg_dump.major > server {
-        return Ok(as_it_is(match PgDump::of_version(server).await {
-            Some((same, path)) if same.major == server => {
-                tracing::info!(path = %path.display(), "of the server's own version");
-                same
-            }
-            _ => {
-                warn(format!(
-                    "pg_dump {} is newer than the server, which is PostgreSQL {}: its dumps set what that \
-                     does not know, and psql stops there with ON_ERROR_STOP",
-                    pg_dump.version, known.server_version
-                ));
-                pg_dump
-            }
-        }));
-    }
     let announce = |taken: &str| {
         warn(format!(
             "pg_dump {} is older than the server, which is PostgreSQL {}: using {taken}",
             pg_dump.version, known.server_version
         ));
     };
-    if let Some((newer, path)) = PgDump::of_version(server).await {
-        announce(&format!("pg_dump {} in {}", newer.version, path.display()));
-        return Ok(as_it_is(newer));
+    match Fit::of(&pg_dump, job.settings.pg_dump.is_some(), server).await {
+        Fit::AtHand => return Ok(as_it_is(pg_dump)),
+        Fit::TooNew => {
+            warn(format!(
+                "pg_dump {} is newer than the server, which is PostgreSQL {}: its dumps set what that \
+                 does not know, and psql stops there with ON_ERROR_STOP",
+                pg_dump.version, known.server_version
+            ));
+            return Ok(as_it_is(pg_dump));
+        }
+        Fit::Same(same, path) => {
+            tracing::info!(path = %path.display(), "of the server's own version");
+            return Ok(as_it_is(same));
+        }
+        Fit::Newer(newer, path) => {
+            announce(&format!("pg_dump {} in {}", newer.version, path.display()));
+            return Ok(as_it_is(newer));
+        }
+        Fit::InContainer => {}
     }
     let containers = match ClientTools::of_version(server, job.events, job.stop.token()).await {
         Ok(containers) => containers,

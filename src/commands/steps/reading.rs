@@ -239,6 +239,7 @@ pub(in crate::commands) fn wanted(
         settings_are_trusted: settings.config_is_named,
         limits: Limits { memory: settings.memory, nano_cpus: settings.nano_cpus },
         programs,
+        sweeps: true,
     }))
 }
 

@@ -51,20 +51,11 @@ pub async fn find(
     cancel: &CancellationToken,
 ) -> Result<Image, SandboxError> {
     let Wanted { name: asked, version } = wanted;
-    let (name, here, pulled) = match asked {
-        Some(image) => (image.to_owned(), "as asked", "pulled, as asked"),
-        None => (format!("postgres:{version}"), "present", "pulled"),
-    };
-    if let Some(image) = inspect(docker, &name, here).await? {
+    let pulled = if asked.is_some() { "pulled, as asked" } else { "pulled" };
+    let Here { name, image, built } = here(docker, wanted).await?;
+    if let Some(image) = image {
         return Ok(image);
     }
-    let built = match asked {
-        Some(_) => None,
-        None => {
-            let built = format!("ccc-backup/postgres:{version}");
-            inspect(docker, &built, "built here").await?
-        }
-    };
     // A pull that cannot work (no registry, no network) takes less than 0.1 s to say so.
     let silence = match built {
         Some(_) => SILENCE_WITH_ANOTHER,
@@ -94,6 +85,37 @@ pub async fn find(
             reason,
         }),
     }
+}
+
+/// What is here of the image that is wanted.
+#[derive(Debug)]
+pub struct Here {
+    /// Its name.
+    pub name: String,
+    /// The image, where it is here.
+    pub image: Option<Image>,
+    /// The one that was built here, which serves where that one is not here and cannot be pulled.
+    pub built: Option<Image>,
+}
+
+/// Looks for the image that is wanted, and pulls nothing.
+///
+/// # Errors
+/// [`SandboxError::Engine`].
+pub async fn here(docker: &Docker, wanted: Wanted<'_>) -> Result<Here, SandboxError> {
+    let (name, why) = match wanted.name {
+        Some(image) => (image.to_owned(), "as asked"),
+        None => (format!("postgres:{}", wanted.version), "present"),
+    };
+    let image = inspect(docker, &name, why).await?;
+    let built = match wanted.name {
+        None if image.is_none() => {
+            let built = format!("ccc-backup/postgres:{}", wanted.version);
+            inspect(docker, &built, "built here").await?
+        }
+        _ => None,
+    };
+    Ok(Here { name, image, built })
 }
 
 async fn inspect(docker: &Docker, name: &str, why: &str) -> Result<Option<Image>, SandboxError> {

@@ -35,13 +35,13 @@ use super::waiting::Waiting;
 use crate::process::Program;
 use beside::Beside;
 use guard::{Guard, refusing};
-use image::{Image, Wanted};
+use image::{Here, Image, Wanted};
 use name_and_port::{free_name_and_port, is_about_the_port, port_busy};
 use ready::{Awaited, Ready};
 use seccomp::Profile;
 use spec::{Plan, RUN_BESIDE_SCRIPT, RUN_SCRIPT, SERVER_PORT, SERVER_PORT_KEY, Storage};
 
-pub use engine::Engine;
+pub use engine::{Endpoint, Engine};
 pub use guard::this_run;
 pub use inventory::{inventory, remove};
 
@@ -139,6 +139,35 @@ pub async fn start(
             }
         }
     }
+}
+
+/// What a container would be started of.
+#[derive(Debug)]
+pub struct Looked {
+    /// Where the engine is.
+    pub endpoint: Endpoint,
+    /// Its version.
+    pub version: Option<String>,
+    /// Whether name and port can be had.
+    pub free: Result<(), SandboxError>,
+    /// The image.
+    pub image: Here,
+}
+
+/// Looks at what a container would be started of, and changes nothing.
+///
+/// # Errors
+/// Why none could be started.
+pub async fn look(request: &Request) -> Result<Looked, SandboxError> {
+    let engine = Engine::connect().await?;
+    let docker = &engine.docker;
+    let owner = this_run(false)?;
+    let wanted = Wanted { name: request.image.as_deref(), version: request.version };
+    let described = async { docker.info().await.map_err(refusing("describe itself")) };
+    let (info, image) = tokio::try_join!(described, image::here(docker, wanted))?;
+    Profile::is_enforced_by(&info)?;
+    let free = name_and_port::are_free(&engine, &owner, request).await;
+    Ok(Looked { endpoint: engine.endpoint, version: info.server_version, free, image })
 }
 
 /// A container whose server answers.

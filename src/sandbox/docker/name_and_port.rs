@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, TcpListener};
 use crate::events::{Event, Events};
 use crate::sandbox::error::SandboxError;
 use crate::sandbox::leftovers::{Found, Kind, Which, described, liveness, removable};
-use crate::sandbox::owner::Liveness;
+use crate::sandbox::owner::{Liveness, Owner};
 use crate::sandbox::request::Request;
 
+use super::engine::Engine;
 use super::guard::Guard;
 use super::inventory::{exists, inventory, remove};
 
@@ -19,14 +20,10 @@ pub async fn free_name_and_port(
 ) -> Result<(), SandboxError> {
     let engine = &guard.engine;
     let name = &request.name;
-    let (found, taken) = tokio::try_join!(inventory(engine), exists(engine, name))?;
-    let namesake = found.iter().find(|thing| thing.kind == Kind::Container && thing.name == *name);
-    match namesake {
-        None if taken => return Err(SandboxError::NameTaken { name: name.clone() }),
-        None => {}
-        Some(thing) => in_use(thing, liveness(thing, &found, &guard.owner))?,
-    }
-    for thing in removable(&found, &guard.owner, Which::InTheWayOf(name)) {
+    let (found, namesake) = look_for_name(engine, &guard.owner, name).await?;
+    let namesake = namesake.as_ref();
+    let left = removable(&found, &guard.owner, Which::InTheWayOf(name));
+    for thing in left.into_iter().filter(|_| request.sweeps) {
         events.emit(match remove(engine, thing).await {
             Ok(()) => Event::SandboxSwept { what: thing.to_string() },
             Err(error) if namesake == Some(thing) => return Err(error),
@@ -35,12 +32,50 @@ pub async fn free_name_and_port(
         });
     }
     // Asked now because it is quick and its answer is sure; the engine's own is understood, too.
-    if request.port != 0
+    look_for_port(engine, request.port, &found)
+}
+
+/// Whether name and port can be had, or will be when a dead run's leftovers are removed.
+///
+/// # Errors
+/// Who has them.
+pub async fn are_free(
+    engine: &Engine,
+    owner: &Owner,
+    request: &Request,
+) -> Result<(), SandboxError> {
+    let (found, namesake) = look_for_name(engine, owner, &request.name).await?;
+    let has_port = |thing: &Found| thing.port == Some(request.port);
+    match namesake {
+        Some(dead) if has_port(&dead) => Ok(()),
+        _ => look_for_port(engine, request.port, &found),
+    }
+}
+
+/// All that is ours there, and what of a dead run has the name.
+async fn look_for_name(
+    engine: &Engine,
+    owner: &Owner,
+    name: &str,
+) -> Result<(Vec<Found>, Option<Found>), SandboxError> {
+    let (found, taken) = tokio::try_join!(inventory(engine), exists(engine, name))?;
+    let namesake = found.iter().find(|thing| thing.kind == Kind::Container && thing.name == name);
+    match namesake {
+        None if taken => return Err(SandboxError::NameTaken { name: name.to_owned() }),
+        None => {}
+        Some(thing) => in_use(thing, liveness(thing, &found, owner))?,
+    }
+    let namesake = namesake.cloned();
+    Ok((found, namesake))
+}
+
+fn look_for_port(engine: &Engine, port: u16, found: &[Found]) -> Result<(), SandboxError> {
+    if port != 0
         && engine.endpoint.is_local()
-        && let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, request.port))
+        && let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         && error.kind() == std::io::ErrorKind::AddrInUse
     {
-        return Err(port_busy(request.port, &found));
+        return Err(port_busy(port, found));
     }
     Ok(())
 }

@@ -69,7 +69,7 @@ pub async fn is_installed() -> bool {
 }
 
 /// The servers of this machine. Packages of client programs alone have no initdb.
-async fn installed() -> Vec<Programs> {
+pub async fn installed() -> Vec<Programs> {
     let mut dirs = programs::directories().await;
     dirs.retain(|dir| dir.join("initdb").is_file());
     programs::with("postgres", &dirs).await
@@ -227,6 +227,9 @@ impl Server {
 
 /// Removes what dead runs left.
 fn sweep(request: &Request, owner: &Owner, events: &Events) -> Result<(), SandboxError> {
+    if !request.sweeps {
+        return Ok(());
+    }
     let found = inventory();
     for thing in removable(&found, owner, Which::InTheWayOf(&request.name)) {
         remove_leftover(&thing.id)?;

@@ -11,6 +11,7 @@ use object_store::{
     Attribute, Attributes, BackoffConfig, ClientConfigKey, ClientOptions, ObjectStore, RetryConfig,
 };
 
+use super::clock::Clock;
 use super::error::ObjectError;
 use super::ranges::Ranges;
 use crate::store::place::{ObjectUrl, Scheme};
@@ -37,21 +38,24 @@ pub(super) struct Stores {
     pub(super) s3: Option<Arc<AmazonS3>>,
     /// What is asked for with the bytes of a backup: its storage class.
     pub(super) attributes: Attributes,
+    /// What the place's clock says, where it is S3.
+    pub(super) clock: Clock,
 }
 
 /// The clients of the bucket of a URL.
 pub(super) fn stores(url: &ObjectUrl) -> Result<Stores, ObjectError> {
+    let clock = Clock::default();
     let make = match url.scheme {
         Scheme::S3 => {
-            let (reading, writing) = (s3(url, READ)?, s3(url, WRITE)?);
+            let (reading, writing) = (s3(url, READ, &clock)?, s3(url, WRITE, &clock)?);
             let s3 = Some(Arc::clone(&reading));
-            return Ok(Stores { reading, writing, s3, attributes: attributes(url) });
+            return Ok(Stores { reading, writing, s3, attributes: attributes(url), clock });
         }
         Scheme::Gs => gcs,
         Scheme::Az => azure,
     };
     let (reading, writing) = (make(url, READ)?, make(url, WRITE)?);
-    Ok(Stores { reading, writing, s3: None, attributes: attributes(url) })
+    Ok(Stores { reading, writing, s3: None, attributes: attributes(url), clock })
 }
 
 /// What the environment asks for with the bytes of a backup.
@@ -75,7 +79,7 @@ fn unset(url: &ObjectUrl, error: &object_store::Error) -> ObjectError {
     ObjectError { hint, ..ObjectError::of(url, error) }
 }
 
-fn s3(url: &ObjectUrl, limit: Duration) -> Result<Arc<AmazonS3>, ObjectError> {
+fn s3(url: &ObjectUrl, limit: Duration, clock: &Clock) -> Result<Arc<AmazonS3>, ObjectError> {
     let mut builder = AmazonS3Builder::new();
     for (name, value) in variables("AWS_", &url.bucket, &std::env::vars().collect::<Vec<_>>()) {
         if let Ok(key) = name.to_ascii_lowercase().parse() {
@@ -108,7 +112,7 @@ fn s3(url: &ObjectUrl, limit: Duration) -> Result<Arc<AmazonS3>, ObjectError> {
         }
         options = options.with_allow_http(true);
     }
-    let builder = builder.with_http_connector(Ranges::default());
+    let builder = builder.with_http_connector(Ranges::noting(clock.clone()));
     let built = builder.with_client_options(options).with_retry(retry()).build();
     built.map(Arc::new).map_err(|error| unset(url, &error))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{ready, try_join};
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::aws::AmazonS3;
@@ -14,6 +14,8 @@ use object_store::{
 };
 
 use super::beginning::{self, Stores};
+#[cfg(test)]
+use super::clock::Clock;
 use super::error::{Kind, ObjectError};
 use super::runtime;
 use crate::store::place::ObjectUrl;
@@ -85,7 +87,8 @@ impl Bucket {
     #[cfg(test)]
     pub(in crate::store) fn over(store: Arc<dyn ObjectStore>) -> Self {
         let (reading, attributes) = (Arc::clone(&store), Attributes::default());
-        Self { stores: Arc::new(Stores { reading, writing: store, s3: None, attributes }) }
+        let clock = Clock::default();
+        Self { stores: Arc::new(Stores { reading, writing: store, s3: None, attributes, clock }) }
     }
 
     pub(super) fn writing(&self) -> Arc<dyn ObjectStore> {
@@ -94,6 +97,11 @@ impl Bucket {
 
     pub(super) fn s3(&self) -> Option<Arc<AmazonS3>> {
         self.stores.s3.clone()
+    }
+
+    /// How far the place's clock was before ours by its last answer; `None` where it did not say.
+    pub fn ahead(&self) -> Option<TimeDelta> {
+        self.stores.clock.ahead()
     }
 
     /// What is known of an object; `None` where there is none.

@@ -3,6 +3,7 @@
 
 mod beginning;
 mod bucket;
+mod clock;
 mod error;
 mod folder;
 mod ranges;

@@ -10,18 +10,27 @@ use object_store::{ClientOptions, Result};
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_RANGE, HeaderMap, RANGE};
 
+use super::clock::Clock;
+
 /// Makes clients to which such an answer is one of a part.
-#[derive(Debug, Default)]
-pub(super) struct Ranges(ReqwestConnector);
+#[derive(Debug)]
+pub(super) struct Ranges(ReqwestConnector, Clock);
+
+impl Ranges {
+    /// Takes note of what the answers say of their clock.
+    pub(super) fn noting(clock: Clock) -> Self {
+        Self(ReqwestConnector::default(), clock)
+    }
+}
 
 impl HttpConnector for Ranges {
     fn connect(&self, options: &ClientOptions) -> Result<HttpClient> {
-        Ok(HttpClient::new(Parts(self.0.connect(options)?)))
+        Ok(HttpClient::new(Parts(self.0.connect(options)?, self.1.clone())))
     }
 }
 
 #[derive(Debug)]
-struct Parts(HttpClient);
+struct Parts(HttpClient, Clock);
 
 /// What [`HttpService::call`] gives, whose trait is written for a macro.
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'a>>;
@@ -35,6 +44,7 @@ impl HttpService for Parts {
         let asked = request.headers().contains_key(RANGE);
         Box::pin(async move {
             let mut answer = self.0.execute(request).await?;
+            self.1.note(answer.headers());
             let status = status_of(asked, answer.status(), answer.headers());
             *answer.status_mut() = status;
             Ok(answer)

@@ -10,6 +10,8 @@ use std::sync::mpsc::sync_channel;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::http::have_tls;
+
 /// They do nothing but to wait, to encrypt and to sign.
 const THREADS: usize = 2;
 
@@ -23,8 +25,7 @@ pub(super) fn handle() -> io::Result<Handle> {
     if let Some(runtime) = RUNTIME.get() {
         return Ok(runtime.handle().clone());
     }
-    // TLS by the same library as elsewhere; another one may have been chosen before, by a test.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    have_tls();
     let mut builder = Builder::new_multi_thread();
     let made = builder.worker_threads(THREADS).thread_name("places").enable_all().build()?;
     Ok(RUNTIME.get_or_init(|| made).handle().clone())

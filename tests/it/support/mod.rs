@@ -14,6 +14,7 @@ pub mod mounts;
 pub mod place;
 pub mod prometheus;
 pub mod proxy;
+pub mod receiver;
 pub mod registry;
 pub mod running;
 pub mod s3;
