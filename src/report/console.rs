@@ -20,6 +20,9 @@ const LOOK_INSIDE: &str = "take another copy of the backup, or an older one; --n
 /// What to do about a restore that took too long.
 const TOO_SLOW: &str = "the backup is sound: give the restore a faster machine or more connections \
                         (--jobs), or --rto the time that it takes";
+/// What to do about a check of something else than the backup.
+const LOOK_AROUND: &str = "the backup is not to blame: look at what makes backups, or at what the \
+                           configuration demands (docs/configuration.md)";
 /// What to do where not everything was proven that was to be.
 const UNPROVEN: &str = "a backup by `ccc-backup create`, with its manifest beside it, can be proven; what \
                         is left open is no reason to fail without --require-proof (require_proof in \
@@ -182,7 +185,8 @@ fn asides(event: &Event, quiet: bool) -> Vec<String> {
             let mut lines: Vec<String> = hints.map(|hint| format!("hint: {hint}")).collect();
             if lines.is_empty() {
                 let hint = match report.verdict() {
-                    Verdict::Failed if report.soundness() == Verdict::Passed => Some(TOO_SLOW),
+                    Verdict::Failed if report.is_only_late() => Some(TOO_SLOW),
+                    Verdict::Failed if report.disproven().is_empty() => Some(LOOK_AROUND),
                     Verdict::Failed => Some(LOOK_INSIDE),
                     Verdict::NotVerified if report.lacks_only_proof() => Some(UNPROVEN),
                     Verdict::NotVerified if report.count(Status::NotRun) > 0 => {

@@ -21,6 +21,8 @@ use crate::restore::{self, MOST_ERRORS, advice};
 pub(in crate::commands) struct Restored {
     /// The database that it began in.
     pub database: String,
+    /// The roles that were made for it.
+    pub roles: Vec<String>,
 }
 
 /// Restores the backup.
@@ -66,7 +68,8 @@ async fn restored<K: Kind>(
     notes.phase(RESTORE, took);
     let ended = judge(target, has_c_for_locale, attempted, notes).await;
     judge_time(cx, took, notes);
-    ended.map(|()| Restored { database })
+    let roles = notes.findings.facts.roles.clone();
+    ended.map(|()| Restored { database, roles })
 }
 
 /// What follows from a restore that ended so. What the server refused until then is proof, whatever

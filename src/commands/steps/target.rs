@@ -181,12 +181,7 @@ impl Target<'_> {
 
     /// Where the backup is restored, for a hint.
     pub fn described(self) -> known::Server {
-        let whose = match self.server {
-            Server::Destination(_) => Whose::Others,
-            Server::Sandbox(sandbox) if sandbox.restores_as_superuser() => Whose::Image,
-            Server::Sandbox(_) => Whose::Machine,
-        };
-        known::Server { major: self.server.version(), whose }
+        self.server.described()
     }
 
     /// How to connect to the database.
