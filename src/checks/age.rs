@@ -21,15 +21,22 @@ pub fn judge(made: Made, now: DateTime<Utc>, allowed: Duration) -> CheckResult {
     let (is, may_be) = (spoken(age), spoken(allowed));
     let result = |status, title| CheckResult::new(AGE, Section::File, status, title);
     let check = if age > allowed {
-        let title = format!("The newest backup is {is} old, older than the {may_be} allowed (max_age)");
-        result(Status::Failed, title)
-            .detail(format!("made {} UTC: look at the job that makes backups", made.at.format("%Y-%m-%d %H:%M")))
+        let title =
+            format!("The newest backup is {is} old, older than the {may_be} allowed (max_age)");
+        result(Status::Failed, title).detail(format!(
+            "made {} UTC: look at the job that makes backups",
+            made.at.format("%Y-%m-%d %H:%M")
+        ))
     } else {
-        result(Status::Passed, format!("The newest backup is {is} old, of the {may_be} allowed (max_age)"))
+        result(
+            Status::Passed,
+            format!("The newest backup is {is} old, of the {may_be} allowed (max_age)"),
+        )
     };
     match made.is_said {
         true => check,
-        false => check.detail("by its last change: neither a manifest nor its name says when it was made"),
+        false => check
+            .detail("by its last change: neither a manifest nor its name says when it was made"),
     }
 }
 
@@ -55,7 +62,10 @@ mod tests {
     fn a_backup_is_as_old_as_it_may_be_or_older() {
         let passed = judged(26, true);
         assert_eq!((passed.status, passed.is_about_the_backup()), (Status::Passed, false));
-        assert_eq!(passed.title, "The newest backup is 1 d 2 h old, of the 1 d 2 h allowed (max_age)");
+        assert_eq!(
+            passed.title,
+            "The newest backup is 1 d 2 h old, of the 1 d 2 h allowed (max_age)"
+        );
         let failed = judged(27, true);
         assert_eq!(failed.status, Status::Failed);
         assert!(failed.title.contains("1 d 3 h old, older than the 1 d 2 h allowed"), "{failed:?}");

@@ -168,7 +168,8 @@ mod tests {
     }
 
     fn judged(now: &[(&str, u64)], before: &[(&str, u64)], bounds: &Bounds) -> CheckResult {
-        let tables = |of: &[(&str, u64)]| of.iter().map(|(name, rows)| table(name, *rows)).collect();
+        let tables =
+            |of: &[(&str, u64)]| of.iter().map(|(name, rows)| table(name, *rows)).collect();
         let (now, before): (Vec<Table>, Vec<Table>) = (tables(now), tables(before));
         judge(&now, &before, "monday.sql", bounds)
     }
@@ -202,20 +203,27 @@ mod tests {
     fn all_tables_together_are_held_to_what_is_said_of_any() {
         let check = judged(&[("a", 99), ("b", 1)], &[("a", 99), ("b", 99)], &any(20.0, 20.0));
         assert!(check.title.contains(": all tables have 100, before 198"), "{check:?}");
-        assert_eq!(check.details, Vec::<String>::new(), "small tables are not looked at one by one");
+        assert_eq!(
+            check.details,
+            Vec::<String>::new(),
+            "small tables are not looked at one by one"
+        );
     }
 
     #[test]
     fn a_table_with_a_rule_of_its_own_is_held_to_that_however_small_it_is_or_gone() {
         let own = Bound { max_drop: Some(0.0), max_growth: None };
         let bounds = Bounds { any: Bound::default(), of: vec![(None, "plans".into(), own)] };
-        let status = |now: &[(&str, u64)]| judged(now, &[("plans", 3), ("other", 5)], &bounds).status;
+        let status =
+            |now: &[(&str, u64)]| judged(now, &[("plans", 3), ("other", 5)], &bounds).status;
         assert_eq!(status(&[("plans", 3)]), Status::Passed);
         assert_eq!(status(&[("plans", 2)]), Status::Failed);
         assert_eq!(status(&[("other", 5)]), Status::Failed);
         let wide = Bound { max_drop: Some(90.0), max_growth: None };
-        let bounds = Bounds { of: vec![(Some("public".into()), "a".into(), wide)], ..any(20.0, 20.0) };
-        let status = |a, b| judged(&[("a", a), ("b", b)], &[("a", 200), ("b", 1_000)], &bounds).status;
+        let bounds =
+            Bounds { of: vec![(Some("public".into()), "a".into(), wide)], ..any(20.0, 20.0) };
+        let status =
+            |a, b| judged(&[("a", a), ("b", b)], &[("a", 200), ("b", 1_000)], &bounds).status;
         assert_eq!((status(100, 1_000), status(200, 700)), (Status::Passed, Status::Failed));
     }
 

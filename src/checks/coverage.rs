@@ -49,7 +49,11 @@ mod tests {
             (&roles, Some(Status::Shown), Some(Status::Failed)),
             (&rows, Some(Status::Warned), Some(Status::Failed)),
         ] {
-            assert_eq!((status(coverage, false), status(coverage, true)), (warned, failed), "{coverage:?}");
+            assert_eq!(
+                (status(coverage, false), status(coverage, true)),
+                (warned, failed),
+                "{coverage:?}"
+            );
         }
         let title = judge(Some(&rows), false).unwrap().title;
         assert_eq!(title, "Not in the backup: the rows of 1 table (left out: public.log)");

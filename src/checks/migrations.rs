@@ -130,8 +130,11 @@ pub async fn of_kind(
         None => (None, kind.table()),
     };
     let rows = rows(session, &tables_named(name, kind.columns(), schema)).await?;
-    let kept = |schema: String| {
-        Kept { kind, schema, name: name.to_owned(), others: rows.len().saturating_sub(1) }
+    let kept = |schema: String| Kept {
+        kind,
+        schema,
+        name: name.to_owned(),
+        others: rows.len().saturating_sub(1),
     };
     Ok(rows.first().map(|row| kept(row.get(0))))
 }
@@ -146,9 +149,8 @@ fn tables_named(name: &str, columns: &[&str], schema: Option<&str>) -> String {
         )
     };
     let columns: String = columns.iter().map(has).collect();
-    let schema = schema.map_or(String::new(), |schema| {
-        format!(" AND n.nspname = {}", quote_literal(schema))
-    });
+    let schema = schema
+        .map_or(String::new(), |schema| format!(" AND n.nspname = {}", quote_literal(schema)));
     format!(
         "SELECT n.nspname::text FROM pg_catalog.pg_class c \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -232,13 +234,21 @@ pub fn none_found() -> CheckResult {
     CheckResult::new("migrations.found", Section::Migrations, Status::Shown, title)
 }
 
-/// Whether the restored revision is the one in the manifest.
-pub fn judge_recorded(restored: &str, recorded: &str) -> CheckResult {
-    let (status, title) = if recorded == restored {
+/// Whether the restored revision is the one in the manifest; of several, in whatever order they are.
+pub fn judge_recorded(restored: &[String], recorded: &str) -> CheckResult {
+    let sorted = |revisions: &[&str]| -> Vec<String> {
+        let mut sorted: Vec<String> = revisions.iter().map(|id| (*id).to_owned()).collect();
+        sorted.sort();
+        sorted
+    };
+    let is: Vec<&str> = restored.iter().map(String::as_str).collect();
+    let was: Vec<&str> = recorded.split(", ").collect();
+    let (status, title) = if sorted(&is) == sorted(&was) {
         (Status::Passed, "Migration version matches the manifest".to_owned())
     } else {
         let title = format!(
-            "Migration version does not match the manifest: expected {recorded}, found {restored}"
+            "Migration version does not match the manifest: expected {recorded}, found {}",
+            restored.join(", ")
         );
         (Status::Failed, title)
     };
@@ -266,7 +276,8 @@ fn judge_other(
         let status = if must { Status::Failed } else { Status::Warned };
         return result(status, format!("{kind} migrations are missing: {label} is empty"));
     };
-    let said = format!("{kind} migrations: {} in {label}, the newest {newest}", counted(number, "row"));
+    let said =
+        format!("{kind} migrations: {} in {label}, the newest {newest}", counted(number, "row"));
     match unfinished {
         None => result(Status::Passed, said),
         Some(name) => result(Status::Warned, said)
@@ -280,8 +291,17 @@ mod tests {
 
     #[test]
     fn another_revision_than_the_recorded_one_fails() {
-        assert_eq!(judge_recorded("a", "a").status, Status::Passed);
-        assert_eq!(judge_recorded("b", "a").status, Status::Failed);
+        let judged = |restored: &[&str], recorded| {
+            let restored: Vec<String> = restored.iter().map(|id| (*id).to_owned()).collect();
+            judge_recorded(&restored, recorded).status
+        };
+        assert_eq!(judged(&["a"], "a"), Status::Passed);
+        assert_eq!(judged(&["a", "b"], "b, a"), Status::Passed);
+        for (restored, recorded) in
+            [(&["b"][..], "a"), (&["a"], "a, b"), (&["a", "b"], "b"), (&[], "a")]
+        {
+            assert_eq!(judged(restored, recorded), Status::Failed);
+        }
     }
 
     #[test]

@@ -92,16 +92,22 @@ async fn asked(session: &Session, check: &SqlCheck) -> Result<Answer, CheckError
         Err(error) => return refused(&error, Answer::Refused),
     };
     if !prepared.params().is_empty() {
-        return Ok(Answer::Unusable("it has parameters, such as $1, and nothing says what they are"));
+        return Ok(Answer::Unusable(
+            "it has parameters, such as $1, and nothing says what they are",
+        ));
     }
     if prepared.columns().is_empty() {
-        return Ok(Answer::Unusable("it gives no columns: only a query that reads can be asked, such as a SELECT"));
+        return Ok(Answer::Unusable(
+            "it gives no columns: only a query that reads can be asked, such as a SELECT",
+        ));
     }
     let declare = format!("DECLARE {CURSOR} NO SCROLL CURSOR FOR {}", check.query);
     if let Err(error) = session.execute(&declare, &[]).await {
         let is_no_select = |refusal: &ServerError| refusal.code == "42601";
         return refused(&error, |refusal| match is_no_select(&refusal) {
-            true => Answer::Unusable("only a query that reads can be asked: a SELECT, VALUES, TABLE or WITH"),
+            true => Answer::Unusable(
+                "only a query that reads can be asked: a SELECT, VALUES, TABLE or WITH",
+            ),
             false => Answer::Refused(refusal),
         });
     }

@@ -74,7 +74,10 @@ mod tests {
         let rights = rights(sql.as_bytes());
         let own = RoleRights::default();
         assert_eq!(rights["app"], own);
-        assert_eq!(rights["boss"], RoleRights { reads_all: true, passes_row_security: true, ..own });
+        assert_eq!(
+            rights["boss"],
+            RoleRights { reads_all: true, passes_row_security: true, ..own }
+        );
         let eye = RoleRights { passes_row_security: true, inherits: false, ..own };
         assert_eq!((rights["eye"], rights["reader"]), (eye, RoleRights { reads_all: true, ..own }));
         assert_eq!(super::rights(b"\0\xff").len(), 0);

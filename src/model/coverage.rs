@@ -64,9 +64,10 @@ impl Coverage {
         let hidden = named(&self.row_security_tables, "table").map(|(number, names)| {
             format!("rows that row-level security hides in {number} ({names})")
         });
-        let others =
-            [(&self.publications, "publication"), (&self.subscriptions, "subscription")];
-        rows.chain(hidden).chain(others.into_iter().filter_map(|(names, what)| said(names, what))).collect()
+        let others = [(&self.publications, "publication"), (&self.subscriptions, "subscription")];
+        rows.chain(hidden)
+            .chain(others.into_iter().filter_map(|(names, what)| said(names, what)))
+            .collect()
     }
 
     /// What else the server has, in words: roles, settings and other databases, but for the database and the role

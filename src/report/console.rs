@@ -9,7 +9,7 @@ use super::github;
 use super::progress::{Bars, Show};
 use super::transcript::{coloured, quiet, transcript};
 use crate::events::{Event, RestoreEvent};
-use crate::model::outcome::{Status, Verdict};
+use crate::model::outcome::{Section, Status, Verdict};
 
 /// The target of what is printed, in the log.
 pub const LOG_TARGET: &str = "transcript";
@@ -20,6 +20,9 @@ const LOOK_INSIDE: &str = "take another copy of the backup, or an older one; --n
 /// What to do about a restore that took too long.
 const TOO_SLOW: &str = "the backup is sound: give the restore a faster machine or more connections \
                         (--jobs), or --rto the time that it takes";
+/// What to do about a check of one's own that keeps a backup from being restored.
+const ALL_THE_SAME: &str = "look into it: verify --no-cleanup; or restore it all the same: --force, which makes \
+                            warnings of your own checks";
 /// What to do about a check of something else than the backup.
 const LOOK_AROUND: &str = "the backup is not to blame: look at what makes backups, or at what the \
                            configuration demands (docs/configuration.md)";
@@ -177,7 +180,11 @@ fn asides(event: &Event, quiet: bool) -> Vec<String> {
         Event::Restore(RestoreEvent::Finished { report, restored: None }) => {
             let hints = report.obstacle.iter().filter_map(|it| it.hint.as_ref());
             let hints = hints.chain(report.defects.iter().filter_map(|it| it.hint.as_ref()));
-            hints.map(|hint| format!("hint: {hint}")).collect()
+            let unanswered = [Status::Failed, Status::NotRun]
+                .iter()
+                .any(|status| report.ended(*status).any(|check| check.section == Section::Own));
+            let own = unanswered.then(|| format!("hint: {ALL_THE_SAME}"));
+            hints.map(|hint| format!("hint: {hint}")).chain(own).collect()
         }
         Event::VerifyFinished(report) if !quiet => {
             let hints = report.defects.iter().filter_map(|defect| defect.hint.as_ref());

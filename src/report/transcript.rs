@@ -4,9 +4,7 @@ use super::RULE;
 use super::listing::printable;
 use super::restore_transcript::restore;
 use crate::events::{CleanupLine, CopyLine, Event, RestoreEvent, SandboxKind};
-use crate::model::outcome::{
-    CheckResult, RunReport, Section, Status, Verdict, counted, grouped,
-};
+use crate::model::outcome::{CheckResult, RunReport, Section, Status, Verdict, counted, grouped};
 
 const SHORT_RULE: &str = "==========================================";
 
@@ -285,7 +283,9 @@ fn summary(report: &RunReport) -> Vec<String> {
         Verdict::Failed => {
             if report.soundness() == Verdict::Passed {
                 lines.push(match report.is_only_late() {
-                    true => "Backup can be restored successfully, but not in the time allowed".into(),
+                    true => {
+                        "Backup can be restored successfully, but not in the time allowed".into()
+                    }
                     false => "Backup can be restored successfully; what failed is not of it".into(),
                 });
             }

@@ -181,7 +181,8 @@ fn expected(name: &str, check: &config::SqlCheck) -> Result<Expected, SettingsEr
         #[expect(clippy::cast_precision_loss, reason = "a limit")]
         Number::Whole(number) => Ok(*number as f64),
         Number::Fraction(number) if number.is_nan() => {
-            let message = format!("the check {name:?} of [[checks.sql]] is held to what is no number");
+            let message =
+                format!("the check {name:?} of [[checks.sql]] is held to what is no number");
             Err(wrong(message, HINT))
         }
         Number::Fraction(number) => Ok(*number),

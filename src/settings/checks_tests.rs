@@ -25,7 +25,9 @@ fn refused(text: &str) -> String {
 #[test]
 fn rows_are_demanded_of_the_applications_tables_and_of_others() {
     let checks = Checks {
-        rows: rows("users = 5\nalembic_version = 1\n\"sales.orders\" = { min = 9 }\nnotes = { max_drop = \"5%\" }\n"),
+        rows: rows(
+            "users = 5\nalembic_version = 1\n\"sales.orders\" = { min = 9 }\nnotes = { max_drop = \"5%\" }\n",
+        ),
         ..Checks::default()
     };
     let (tables, is_cccs) = tables(&checks);
@@ -56,7 +58,10 @@ fn a_time_that_is_none_is_refused() {
     assert_eq!(max_age(&checks("26h")).unwrap(), Some(Duration::from_secs(26 * 3600)));
     assert_eq!(max_age(&Checks::default()).unwrap(), None);
     let error = max_age(&checks("26")).unwrap_err().to_string();
-    assert!(error.starts_with("max_age = \"26\" is no time: expected a number and a unit"), "{error}");
+    assert!(
+        error.starts_with("max_age = \"26\" is no time: expected a number and a unit"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -84,22 +89,34 @@ fn a_question_has_a_name_a_query_one_expectation_and_a_time() {
         ]
     );
     assert_eq!((asked[0].timeout, asked[1].timeout), (Duration::from_secs(5), TIMEOUT));
-    assert_eq!((asked[0].role.as_deref(), asked[0].database.as_deref()), (Some("app"), Some("shop")));
+    assert_eq!(
+        (asked[0].role.as_deref(), asked[0].database.as_deref()),
+        (Some("app"), Some("shop"))
+    );
 }
 
 #[test]
 fn a_question_that_makes_no_sense_is_refused_by_its_name() {
     let one = "[[sql]]\nname = \"a\"\nquery = \"SELECT 1\"\n";
     for (text, why) in [
-        ("[[sql]]\nname = \" \"\nquery = \"SELECT 1\"\nmin = 1\n".to_owned(), "has no name: SELECT 1"),
-        ("[[sql]]\nname = \"a\"\nquery = \" \"\nmin = 1\n".to_owned(), "\"a\" of [[checks.sql]] has no query"),
+        (
+            "[[sql]]\nname = \" \"\nquery = \"SELECT 1\"\nmin = 1\n".to_owned(),
+            "has no name: SELECT 1",
+        ),
+        (
+            "[[sql]]\nname = \"a\"\nquery = \" \"\nmin = 1\n".to_owned(),
+            "\"a\" of [[checks.sql]] has no query",
+        ),
         (one.to_owned(), "\"a\" of [[checks.sql]] expects nothing"),
         (format!("{one}min = 1\nmax = 2\n"), "has more than one of expect, min, max and empty"),
         (format!("{one}expect = 1\nempty = true\n"), "has more than one of"),
         (format!("{one}expect = []\n"), "expects a row without values"),
         (format!("{one}min = nan\n"), "is held to what is no number"),
         (format!("{one}min = 1\n{one}max = 2\n"), "two checks of [[checks.sql]] are called \"a\""),
-        (format!("{one}min = 1\ntimeout = \"soon\"\n"), "timeout of the check \"a\" = \"soon\" is no time"),
+        (
+            format!("{one}min = 1\ntimeout = \"soon\"\n"),
+            "timeout of the check \"a\" = \"soon\" is no time",
+        ),
     ] {
         let error = refused(&text);
         assert!(error.contains(why), "{error}: {why}");
@@ -115,7 +132,8 @@ fn what_keeps_migrations_is_alembic_for_ccc_and_found_out_for_others() {
     assert_eq!(keeper(of(MigrationKind::None), true), Keeper::None);
     assert_eq!(keeper(of(MigrationKind::Django), true), Keeper::Kind(Kind::Django));
     let table = Some("app.history".to_owned());
-    let demand = migrations(Migrations { table, ..of(MigrationKind::Flyway) }, false, false).unwrap();
+    let demand =
+        migrations(Migrations { table, ..of(MigrationKind::Flyway) }, false, false).unwrap();
     assert_eq!(demand.table, Some((Some("app".to_owned()), "history".to_owned())));
 }
 
@@ -127,9 +145,8 @@ fn a_directory_of_migrations_is_there_and_has_files_before_anything_is_done() {
         require_head: true,
         ..Migrations::default()
     };
-    let refused = |directory: &Path| {
-        migrations(with(directory), false, false).unwrap_err().to_string()
-    };
+    let refused =
+        |directory: &Path| migrations(with(directory), false, false).unwrap_err().to_string();
     assert!(refused(&dir.path().join("none")).contains("cannot be read"));
     assert!(refused(dir.path()).contains("has no file of a revision"));
     std::fs::write(dir.path().join("a.py"), "not understood").unwrap();
@@ -145,10 +162,16 @@ fn what_does_not_go_together_and_a_command_that_nobody_vouched_for_are_refused()
     let django = Some(MigrationKind::Django);
     for (said, why) in [
         (Migrations { command: command.clone(), kind: django, ..base() }, "are Alembic's"),
-        (Migrations { directory: Some("x".into()), kind: Some(MigrationKind::None), ..base() }, "are Alembic's"),
+        (
+            Migrations { directory: Some("x".into()), kind: Some(MigrationKind::None), ..base() },
+            "are Alembic's",
+        ),
         (Migrations { require_head: true, ..base() }, "needs the application's migrations"),
         (Migrations { table: Some("t".to_owned()), ..base() }, "needs a kind"),
-        (Migrations { command: command.clone(), directory: Some("x".into()), ..base() }, "both list migrations"),
+        (
+            Migrations { command: command.clone(), directory: Some("x".into()), ..base() },
+            "both list migrations",
+        ),
         (Migrations { command: command.clone(), ..base() }, "and is not named"),
     ] {
         let error = migrations(said, false, false).unwrap_err();

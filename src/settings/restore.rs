@@ -7,8 +7,8 @@ use chrono::Utc;
 
 use super::verify::{BackupChoice, ProofSettings, places};
 use super::{
-    Environment, SettingsError, checks, connection, cores, metrics_file, no_pattern, piped, sealing,
-    signing,
+    Environment, SettingsError, checks, connection, cores, metrics_file, no_pattern, piped,
+    sealing, signing,
 };
 use crate::checks::change::Bounds;
 use crate::checks::migrations::{Demand, Keeper};

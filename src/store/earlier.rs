@@ -168,6 +168,10 @@ mod tests {
         assert_eq!(found(11), Some(name(10).into()));
         assert_eq!(found(10), None);
         std::fs::remove_file(super::super::naming::manifest_path(&dir.join(name(11)))).unwrap();
-        assert_eq!(found(20), Some(name(10).into()), "without its manifest, nothing is known of it");
+        assert_eq!(
+            found(20),
+            Some(name(10).into()),
+            "without its manifest, nothing is known of it"
+        );
     }
 }

@@ -178,7 +178,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::outcome::Phase;
+    use crate::model::outcome::{Phase, RESTORE_TIME};
 
     fn run(work: Work, verdict: Verdict, minute: u64, database: Option<&str>) -> Record {
         let at = DateTime::UNIX_EPOCH + Duration::from_secs(60 * minute);

@@ -122,7 +122,12 @@ mod tests {
 
     fn revision(id: &str, down: &[&str], needs: &[&str], labels: &[&str]) -> Revision {
         let owned = |of: &[&str]| of.iter().map(|text| (*text).to_owned()).collect();
-        Revision { id: id.to_owned(), down: owned(down), needs: owned(needs), labels: owned(labels) }
+        Revision {
+            id: id.to_owned(),
+            down: owned(down),
+            needs: owned(needs),
+            labels: owned(labels),
+        }
     }
 
     fn behind(chain: &Chain, reached: &[&str]) -> Result<usize, String> {
@@ -169,9 +174,16 @@ mod tests {
             (vec![revision("a", &["x"], &[], &[])], "a comes after x, which no file is of"),
             (vec![revision("a", &[], &["x"], &[])], "a needs x, which no file is of"),
             (vec![revision("a", &[], &[], &[]); 2], "two files are of the revision a"),
-            (vec![revision("a", &["a"], &[], &[])], "its revisions come after each other in a circle"),
             (
-                vec![revision("h", &[], &[], &[]), revision("a", &["b"], &[], &[]), revision("b", &["a"], &[], &[])],
+                vec![revision("a", &["a"], &[], &[])],
+                "its revisions come after each other in a circle",
+            ),
+            (
+                vec![
+                    revision("h", &[], &[], &[]),
+                    revision("a", &["b"], &[], &[]),
+                    revision("b", &["a"], &[], &[]),
+                ],
                 "its revisions come after each other in a circle",
             ),
         ] {
@@ -182,7 +194,14 @@ mod tests {
     #[test]
     fn a_long_chain_is_walked() {
         let ids: Vec<String> = (0..5_000).map(|number| format!("{number:05}")).collect();
-        let of = |at: usize| revision(&ids[at], &at.checked_sub(1).map_or(vec![], |at| vec![ids[at].as_str()]), &[], &[]);
+        let of = |at: usize| {
+            revision(
+                &ids[at],
+                &at.checked_sub(1).map_or(vec![], |at| vec![ids[at].as_str()]),
+                &[],
+                &[],
+            )
+        };
         let chain = Chain::of((0..ids.len()).map(of).collect()).unwrap();
         assert_eq!(behind(&chain, &["00010"]), Ok(4_989));
     }

@@ -18,13 +18,17 @@ pub fn judge(restored: &[String], newest: &Newest, place: &str, require_head: bo
     let away = if require_head { Status::Failed } else { Status::Warned };
     let (is, heads) = (restored.join(", "), newest.heads().join(", "));
     let head = if newest.heads().len() == 1 { "head" } else { "heads" };
-    let at_head = || result(Status::Passed, format!("Migrations are at the {head} of {place}: {heads}"));
+    let at_head =
+        || result(Status::Passed, format!("Migrations are at the {head} of {place}: {heads}"));
     match newest {
         Newest::All(chain) => match chain.behind(restored) {
             Ok(0) => at_head(),
             Ok(behind) => {
                 let away_by = counted(behind as u64, "revision");
-                result(away, format!("Migrations are {away_by} behind the {head} of {place}, {heads}: {is}"))
+                result(
+                    away,
+                    format!("Migrations are {away_by} behind the {head} of {place}, {heads}: {is}"),
+                )
             }
             Err(unknown) => {
                 let all = counted(chain.len() as u64, "revision");
@@ -93,7 +97,10 @@ mod tests {
         assert_eq!(judged("a", &chain, false), (Status::Warned, behind.to_owned()));
         assert_eq!(judged("a", &chain, true), (Status::Failed, behind.to_owned()));
         let (status, title) = judged("z", &chain, false);
-        assert_eq!((status, title.as_str()), (Status::Failed, "Migration version z is none of the 3 revisions of alembic/versions"));
+        assert_eq!(
+            (status, title.as_str()),
+            (Status::Failed, "Migration version z is none of the 3 revisions of alembic/versions")
+        );
     }
 
     #[test]

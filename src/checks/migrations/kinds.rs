@@ -60,9 +60,11 @@ impl Kind {
             Self::Alembic => ("version_num", "version_num DESC", "false"),
             Self::Django => ("app || '.' || name", "id DESC", "false"),
             Self::Rails => ("version", "version DESC", "false"),
-            Self::Flyway => {
-                ("coalesce(version || ' ', '') || description", "installed_rank DESC", "NOT success")
-            }
+            Self::Flyway => (
+                "coalesce(version || ' ', '') || description",
+                "installed_rank DESC",
+                "NOT success",
+            ),
             Self::Prisma => (
                 "migration_name",
                 "started_at DESC, migration_name DESC",

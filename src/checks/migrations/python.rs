@@ -83,9 +83,8 @@ fn assigned(rest: &[Token]) -> Assigned<'_> {
 fn strings(value: &[Token]) -> Option<Strings> {
     let (open, close) = (value.first()?, value.last()?);
     let pairs = [('(', ')'), ('[', ']'), ('{', '}')];
-    let is_pair = |(one, other): &(char, char)| {
-        *open == Token::Sign(*one) && *close == Token::Sign(*other)
-    };
+    let is_pair =
+        |(one, other): &(char, char)| *open == Token::Sign(*one) && *close == Token::Sign(*other);
     if pairs.iter().any(is_pair) && value.len() > 1 {
         let inner = &value[1..value.len() - 1];
         return if inner.is_empty() { Some(Vec::new()) } else { strings(inner) };
@@ -135,10 +134,12 @@ impl Reader<'_> {
 
     fn skip_indentation(&mut self) -> bool {
         let mut indented = false;
-        while self.rest.next_if(|c| matches!(c, ' ' | '\t' | '\u{c}' | '\u{feff}')).is_some_and(|c| {
-            indented |= matches!(c, ' ' | '\t');
-            true
-        }) {}
+        while self.rest.next_if(|c| matches!(c, ' ' | '\t' | '\u{c}' | '\u{feff}')).is_some_and(
+            |c| {
+                indented |= matches!(c, ' ' | '\t');
+                true
+            },
+        ) {}
         indented
     }
 
@@ -164,7 +165,11 @@ impl Reader<'_> {
                 '\'' | '"' => tokens.push(self.text(c, false).map_or(Token::Other, Token::Text)),
                 c if c.is_alphabetic() || c == '_' => tokens.push(self.word(c)),
                 c if c.is_numeric() => {
-                    while self.rest.next_if(|c| c.is_alphanumeric() || matches!(c, '_' | '.')).is_some() {}
+                    while self
+                        .rest
+                        .next_if(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
+                        .is_some()
+                    {}
                     tokens.push(Token::Other);
                 }
                 c => {
@@ -289,7 +294,18 @@ mod tests {
 
     #[test]
     fn what_is_computed_is_not_understood_and_its_line_is_named() {
-        for value in ["f'a'", "b'a'", "make()", "'a' + 'b'", "'a\\n'", "[x for x in y]", "('a', None)", "5", "'a", ""] {
+        for value in [
+            "f'a'",
+            "b'a'",
+            "make()",
+            "'a' + 'b'",
+            "'a\\n'",
+            "[x for x in y]",
+            "('a', None)",
+            "5",
+            "'a",
+            "",
+        ] {
             assert_eq!(read(&format!("# one\nrevision = {value}\n")), Err(2), "{value}");
         }
         for text in [

@@ -63,7 +63,8 @@ pub fn directory(named: &Path) -> PathBuf {
 /// # Errors
 /// [`Unread`].
 pub fn read(dir: &Path) -> Result<Chain, Unread> {
-    let unread = |error: io::Error| Unread::Directory { dir: dir.to_owned(), why: error.to_string() };
+    let unread =
+        |error: io::Error| Unread::Directory { dir: dir.to_owned(), why: error.to_string() };
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).map_err(unread)? {
         let path = entry.map_err(unread)?.path();
@@ -82,7 +83,10 @@ pub fn read(dir: &Path) -> Result<Chain, Unread> {
 /// Whether Alembic takes the file for one of a revision.
 fn is_taken(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
-    name.ends_with(".py") && !name.starts_with("__init__") && !name.starts_with(".#") && path.is_file()
+    name.ends_with(".py")
+        && !name.starts_with("__init__")
+        && !name.starts_with(".#")
+        && path.is_file()
 }
 
 fn revision(file: &Path) -> Result<Revision, Unread> {
@@ -128,7 +132,12 @@ mod tests {
     fn a_file_that_is_not_understood_is_named_with_its_line() {
         let (_dir, read) = with(&[("a.py", "revision = 'a'\n"), ("b.py", "\nrevision = make()\n")]);
         let error = read.unwrap_err().to_string();
-        assert!(error.ends_with("versions/b.py is not understood: line 2 is no text and no list of texts"), "{error}");
+        assert!(
+            error.ends_with(
+                "versions/b.py is not understood: line 2 is no text and no list of texts"
+            ),
+            "{error}"
+        );
         let (_dir, read) = with(&[("helper.py", "x = 1\n")]);
         assert!(read.unwrap_err().to_string().ends_with("it assigns no text to revision"));
     }

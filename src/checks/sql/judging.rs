@@ -54,19 +54,27 @@ fn differs(expected: &Expected, columns: usize, rows: &[Vec<Option<String>>]) ->
     let wanted = words(expected);
     match (expected, rows) {
         (Expected::Nothing, []) | (Expected::Something, [_, ..]) => None,
-        (Expected::Nothing, [_, ..]) => Some(format!("expected no row, found {}", row_of(&rows[0]))),
+        (Expected::Nothing, [_, ..]) => {
+            Some(format!("expected no row, found {}", row_of(&rows[0])))
+        }
         (_, []) => Some(format!("expected {wanted}, found no row")),
         (_, [_, _, ..]) => Some(format!("expected {wanted}, found more than one row")),
         (Expected::Row(values), [row]) => {
             if values.len() != columns {
-                return Some(format!("expected {wanted}, found {columns} columns: {}", row_of(row)));
+                return Some(format!(
+                    "expected {wanted}, found {columns} columns: {}",
+                    row_of(row)
+                ));
             }
             let same = values.iter().zip(row).all(|(value, text)| is(value, text.as_deref()));
             (!same).then(|| format!("expected {wanted}, found {}", row_of(row)))
         }
         (Expected::AtLeast(limit) | Expected::AtMost(limit), [row]) => {
             let [value] = &row[..] else {
-                return Some(format!("expected {wanted}, found {columns} columns: {}", row_of(row)));
+                return Some(format!(
+                    "expected {wanted}, found {columns} columns: {}",
+                    row_of(row)
+                ));
             };
             let number = value.as_ref().and_then(|text| text.parse::<f64>().ok());
             let holds = number.is_some_and(|number| match expected {

@@ -143,8 +143,12 @@ fn a_refusal_fails_with_the_servers_words_and_what_was_not_told_is_not_run() {
 #[test]
 fn what_a_database_says_is_one_short_line() {
     let long = "x".repeat(1_000);
-    let (_, title) = judged(Expected::Nothing, &rows(&[&[Some("a\nb\u{1b}[0m"), Some(&long), Some("")]]));
-    assert!(title.starts_with("orders: expected no row, found a\u{fffd}b\u{fffd}[0m, xxx"), "{title}");
+    let (_, title) =
+        judged(Expected::Nothing, &rows(&[&[Some("a\nb\u{1b}[0m"), Some(&long), Some("")]]));
+    assert!(
+        title.starts_with("orders: expected no row, found a\u{fffd}b\u{fffd}[0m, xxx"),
+        "{title}"
+    );
     assert!(title.ends_with("x…, an empty text") && title.chars().count() < 150, "{title}");
 }
 

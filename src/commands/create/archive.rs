@@ -179,7 +179,7 @@ pub(super) fn publish(
         file_bytes: bytes,
         compressed: false,
         contents: in_words(&manifest),
-        not_in_it: not_in_it(made, &manifest),
+        not_in_it: not_in_it(&made, &manifest),
         globals: made.globals.as_ref().map(|_| globals_path(target)),
     };
     finish(&made, manifest, globals, publish, created, events)

@@ -145,7 +145,7 @@ async fn against_the_backup(
     let known = manifest.and_then(|manifest| manifest.source.unsound.as_deref());
     notes.check(soundness::check(session, known, !checking.without_rows).await?);
     if let Some(recorded) = manifest.and_then(|of| of.contents.revision.as_deref()) {
-        let restored = revisions::revisions(session).await?.unwrap_or_default().join(", ");
+        let restored = revisions::revisions(session).await?.unwrap_or_default();
         notes.check(revisions::judge_recorded(&restored, recorded));
     }
     Ok(())

@@ -10,7 +10,6 @@ use super::restoring::Restored;
 use super::server::ServerError;
 use crate::checks::CheckError;
 use crate::checks::sql::{self, Answer, NotAsked, SqlCheck};
-use crate::commands::globals;
 use crate::dump::item::Statement;
 use crate::dump::roles;
 use crate::events::Event;
@@ -116,7 +115,8 @@ fn excuse(
             return None;
         }
         let lack = format!("the backup does not tell all that {role} may: {}", refusal.message);
-        let hint = "make it with owners, privileges and roles: ccc-backup create --keep-owner --globals";
+        let hint =
+            "make it with owners, privileges and roles: ccc-backup create --keep-owner --globals";
         return Some(NotAsked::Lacking(lack, hint.to_owned()));
     }
     let server = checking.server;
@@ -124,29 +124,26 @@ fn excuse(
     let text = question.query.clone().into_bytes().into();
     let statement = Statement { text, toc: None, line: 1, offset: 0 };
     let lack = lack(&statement, refusal, &known)?;
-    let (hint, whose) = (lack.hint(server.described()), if server.is_ours_alone() { "sandbox" } else { "server" });
+    let (hint, whose) =
+        (lack.hint(server.described()), if server.is_ours_alone() { "sandbox" } else { "server" });
     Some(NotAsked::Lacking(format!("the {whose} lacks {lack}: {}", refusal.message), hint))
 }
 
 /// Makes the roles that ask, and leaves those that were made the rights that they have in the source, as far as that is
 /// known. Gives whether the backup tells all that a role may.
-async fn give_rights(
-    checking: &Checking<'_>,
-    restored: &Restored,
-) -> Result<bool, CheckError> {
+async fn give_rights(checking: &Checking<'_>, restored: &Restored) -> Result<bool, CheckError> {
     let cx = checking.cx;
     let asking: BTreeSet<&str> =
         cx.proof.questions.iter().filter_map(|question| question.role.as_deref()).collect();
     if asking.is_empty() {
         return Ok(false);
     }
-    let sql = globals::read(cx.backup.path(), cx.unsealing).ok();
+    let sql = cx.globals();
     let known: BTreeMap<String, RoleRights> = sql.as_deref().map(roles::rights).unwrap_or_default();
     let failed = |error: ServerError| CheckError::lost(error.to_string());
     let made = checking.server.create_roles(asking.iter().map(|role| (*role, false))).await;
     let all = restored.roles.iter().cloned().chain(made.map_err(failed)?);
-    let with_rights =
-        |name: String| (name.clone(), known.get(&name).copied().unwrap_or_default());
+    let with_rights = |name: String| (name.clone(), known.get(&name).copied().unwrap_or_default());
     let all: Vec<(String, RoleRights)> = all.map(with_rights).collect();
     checking.server.leave_to_own_rights(&all).await.map_err(failed)?;
     let has_grants = match cx.manifest {

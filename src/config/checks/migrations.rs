@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
-use serde::Deserialize;
 
 /// `migrations = "alembic"`, or `[checks.migrations]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,7 +74,9 @@ impl<'de> Visitor<'de> for Words {
     type Value = Migrations;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("what keeps the migrations, such as \"alembic\", or the table [checks.migrations]")
+        f.write_str(
+            "what keeps the migrations, such as \"alembic\", or the table [checks.migrations]",
+        )
     }
 
     fn visit_str<E: Error>(self, word: &str) -> Result<Migrations, E> {

@@ -131,7 +131,8 @@ impl<'de> Visitor<'de> for Rule {
     }
 
     fn visit_i64<E: Error>(self, least: i64) -> Result<RowRule, E> {
-        let min = u64::try_from(least).map_err(|_| E::custom(format_args!("expected {}", Said(&self))))?;
+        let min = u64::try_from(least)
+            .map_err(|_| E::custom(format_args!("expected {}", Said(&self))))?;
         Ok(RowRule { min: Some(min), ..RowRule::default() })
     }
 
@@ -144,7 +145,9 @@ impl<'de> Visitor<'de> for Rule {
                 MAX_GROWTH => rule.max_growth = Some(map.next_value()?),
                 _ => {
                     let expected = Said(&self);
-                    return Err(A::Error::custom(format_args!("unknown key {key:?}, expected {expected}")));
+                    return Err(A::Error::custom(format_args!(
+                        "unknown key {key:?}, expected {expected}"
+                    )));
                 }
             }
         }

@@ -187,6 +187,13 @@ impl RunReport {
         missed.map(|check| check.title.clone()).collect()
     }
 
+    /// Whether questions of the operator's own are all that speaks against it.
+    pub fn fails_only_own(&self) -> bool {
+        let mut failed = self.ended(Status::Failed).peekable();
+        let any = failed.peek().is_some();
+        any && self.defects.is_empty() && failed.all(|check| check.section == Section::Own)
+    }
+
     /// Whether the time that the restore may take is all that was missed.
     pub fn is_only_late(&self) -> bool {
         let mut failed = self.ended(Status::Failed).peekable();
@@ -295,8 +302,7 @@ mod tests {
     #[test]
     fn a_restore_that_took_too_long_fails_the_run_and_proves_nothing_against_the_backup() {
         let mut report = RunReport::begin("x.sql".into(), DateTime::UNIX_EPOCH);
-        let too_slow =
-            CheckResult::new(RESTORE_TIME, Section::Restore, Status::Failed, "too slow");
+        let too_slow = CheckResult::new(RESTORE_TIME, Section::Restore, Status::Failed, "too slow");
         report.checks.push(too_slow);
         assert_eq!((report.verdict(), report.soundness()), (Verdict::Failed, Verdict::NotVerified));
         report.checks.push(check(Section::Contents, Status::Passed, "rows"));
