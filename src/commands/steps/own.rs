@@ -36,7 +36,7 @@ pub(in crate::commands) async fn check(
         return Ok(());
     }
     checking.cx.events.emit(Event::SectionStarted(Section::Own));
-    let tells_rights = give_rights(checking, restored).await?;
+    let rights = give_rights(checking, restored).await?;
     let mut looked_at = BTreeSet::new();
     for question in questions {
         let result = match place(checking, restored, question, database) {
@@ -45,7 +45,7 @@ pub(in crate::commands) async fn check(
                 if looked_at.insert(name) {
                     gather_statistics(checking, &target).await;
                 }
-                let answer = answer(checking, question, &target, tells_rights).await?;
+                let answer = answer(checking, question, &target, rights).await?;
                 sql::judge(question, &answer)
             }
             Asked::Another(name) => sql::of_another(question, &name),
@@ -53,6 +53,17 @@ pub(in crate::commands) async fn check(
         notes.check(unless_forced(checking, result));
     }
     Ok(())
+}
+
+/// Whether roles that ask may all that they may in the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rights {
+    /// They may.
+    All,
+    /// The backup does not tell all of it.
+    Backup,
+    /// The server did not take all of it.
+    Server,
 }
 
 /// Where a question goes.
@@ -87,7 +98,7 @@ async fn answer(
     checking: &Checking<'_>,
     question: &SqlCheck,
     target: &ConnectInfo,
-    tells_rights: bool,
+    rights: Rights,
 ) -> Result<Answer, CheckError> {
     let session = match target.connect().await {
         Ok(session) => session,
@@ -98,45 +109,67 @@ async fn answer(
         },
     };
     let answer = sql::ask(&session, question).await?;
-    let Answer::Refused(refusal) = &answer else { return Ok(answer) };
-    let excuse = excuse(checking, question, refusal, tells_rights);
+    let excuse = of_rights(question, &answer, rights).or_else(|| match &answer {
+        Answer::Refused(refusal) => lacking(checking, question, refusal),
+        _ => None,
+    });
     Ok(excuse.map_or(answer, Answer::Not))
 }
 
-/// Why a refusal says nothing of the backup: the server lacks what the query needs.
-fn excuse(
-    checking: &Checking<'_>,
-    question: &SqlCheck,
-    refusal: &Refusal,
-    tells_rights: bool,
-) -> Option<NotAsked> {
-    if let Some(role) = question.role.as_ref().filter(|_| refusal.code == NO_RIGHTS) {
-        if tells_rights {
-            return None;
+/// What the answer to a role says nothing of, where the role has not all of its rights: what it was refused, and rows that
+/// may be hidden from it.
+fn of_rights(question: &SqlCheck, answer: &Answer, rights: Rights) -> Option<NotAsked> {
+    let role = question.role.as_ref()?;
+    let said = match answer {
+        Answer::Refused(refusal) if refusal.code == NO_RIGHTS => refusal.message.clone(),
+        Answer::Rows { .. } => {
+            let judged = sql::judge(question, answer);
+            let failed = judged.status == Status::Failed;
+            judged
+                .title
+                .strip_prefix(&format!("{}: ", question.name))
+                .filter(|_| failed)?
+                .to_owned()
         }
-        let lack = format!("the backup does not tell all that {role} may: {}", refusal.message);
-        let hint =
-            "make it with owners, privileges and roles: ccc-backup create --keep-owner --globals";
-        return Some(NotAsked::Lacking(lack, hint.to_owned()));
+        _ => return None,
+    };
+    let (lack, hint) = match rights {
+        Rights::All => return None,
+        Rights::Backup => (
+            format!("the backup does not tell all that {role} may"),
+            "make it with owners, privileges and roles: ccc-backup create --keep-owner --globals",
+        ),
+        Rights::Server => (
+            format!("without a superuser, not all that {role} may was restored"),
+            "verify it in a container: --engine docker",
+        ),
+    };
+    Some(NotAsked::Lacking(format!("{lack}: {said}"), hint.to_owned()))
+}
+
+/// Why a refusal says nothing of the backup: the server lacks what the query needs.
+fn lacking(checking: &Checking<'_>, question: &SqlCheck, refusal: &Refusal) -> Option<NotAsked> {
+    if question.role.is_some() && refusal.code == NO_RIGHTS {
+        return None;
     }
     let server = checking.server;
     let known = Known { superuser: server.restores_as_superuser(), ..Known::default() };
     let text = question.query.clone().into_bytes().into();
     let statement = Statement { text, toc: None, line: 1, offset: 0 };
     let lack = lack(&statement, refusal, &known)?;
-    let (hint, whose) =
-        (lack.hint(server.described()), if server.is_ours_alone() { "sandbox" } else { "server" });
+    let whose = if server.is_ours_alone() { "sandbox" } else { "server" };
+    let hint = lack.hint(server.described());
     Some(NotAsked::Lacking(format!("the {whose} lacks {lack}: {}", refusal.message), hint))
 }
 
 /// Makes the roles that ask, and leaves those that were made the rights that they have in the source, as far as that is
-/// known. Gives whether the backup tells all that a role may.
-async fn give_rights(checking: &Checking<'_>, restored: &Restored) -> Result<bool, CheckError> {
+/// known. Gives whether they have all of them.
+async fn give_rights(checking: &Checking<'_>, restored: &Restored) -> Result<Rights, CheckError> {
     let cx = checking.cx;
     let asking: BTreeSet<&str> =
         cx.proof.questions.iter().filter_map(|question| question.role.as_deref()).collect();
     if asking.is_empty() {
-        return Ok(false);
+        return Ok(Rights::All);
     }
     let sql = cx.globals();
     let known: BTreeMap<String, RoleRights> = sql.as_deref().map(roles::rights).unwrap_or_default();
@@ -153,7 +186,11 @@ async fn give_rights(checking: &Checking<'_>, restored: &Restored) -> Result<boo
             kinds.iter().any(|of| of.kind == PRIVILEGES)
         }
     };
-    Ok(has_grants && (sql.is_some() || checking.expected.is_cluster))
+    if !checking.server.restores_as_superuser() {
+        return Ok(Rights::Server);
+    }
+    let all = has_grants && (sql.is_some() || checking.expected.is_cluster);
+    Ok(if all { Rights::All } else { Rights::Backup })
 }
 
 /// A restored database has no statistics of its tables, without which a query may take a thousand times as long.

@@ -48,9 +48,12 @@ fn a_role_asks_with_the_rights_that_the_backup_gives_it() {
         asked_as("ic_never_heard_of", "FROM pg_class", "min = 1"),
     ];
     verified(&place, "own.sql.gz", &config(&good)).passed();
+    // Without a superuser, not every owner is the one of the source.
     let locally =
         place.outcome(place.verify_locally().args(["own.sql.gz", "--config", "own.toml"]));
-    locally.passed();
+    locally.says("✓ FROM organizations as ic_app (1)");
+    let why = "FROM users as ic_owner: not asked: without a superuser, not all that ic_owner may was restored";
+    locally.not_verified(why);
     let bad = [asked_as("ic_app", "FROM invoices", "min = 0")];
     let outcome = verified(&place, "own.sql.gz", &config(&bad));
     outcome.failed("FROM invoices as ic_app: permission denied for table invoices");
