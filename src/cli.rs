@@ -262,6 +262,9 @@ pub enum Format {
 const LONGEST: Duration = Duration::from_secs(1000 * 366 * 86_400);
 
 /// Reads `90s`, `45m`, `1h30m`, `30d` or `4w`.
+///
+/// # Errors
+/// What was expected, in words.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || "expected a number and a unit: 90s, 45m, 1h30m, 30d or 4w".to_owned();
     // Zero needs a unit, too; and a month, `M`, is too easily written for a minute.

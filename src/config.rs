@@ -1,5 +1,6 @@
 //! `ccc-backup.toml`: what to check, and what the throwaway server has to be like.
 
+mod checks;
 mod notify;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
+pub use checks::{
+    Checks, Data, Expected, MigrationKind, Migrations, Number, OnFinding, Percent, RowRule, Rows,
+    Scalar, SqlCheck,
+};
 pub use notify::{Notify, Ping, Webhook};
 
 /// The file that is read from the working directory where none is named.
@@ -59,70 +64,6 @@ impl CopyPlace {
 pub struct Encryption {
     /// Public keys of age, and files of them (`@FILE`); `--encrypt-to` is stronger.
     pub recipients: Vec<String>,
-}
-
-/// `[checks]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Checks {
-    /// The application's tables, `table` or `schema.table`, in place of CCC's; an empty list leaves
-    /// the application checks out.
-    pub tables: Option<Vec<String>>,
-    /// What keeps the database's migrations.
-    pub migrations: Migrations,
-    /// What a sequence means that is behind its column.
-    pub sequences: OnFinding,
-    /// Whether the backup has to hold rows.
-    pub data: Data,
-    /// How many rows a table, `table` or `schema.table`, must have at the least.
-    pub rows: BTreeMap<String, Least>,
-}
-
-/// A least number of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "the least rows of a table are a whole number; the name of a table with its schema \
-                 is quoted, as in \"sales.orders\" = 1"
-)]
-pub enum Least {
-    /// So many.
-    Rows(u64),
-}
-
-/// What keeps the migrations.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Migrations {
-    /// Alembic: its table must name a revision.
-    #[default]
-    Alembic,
-    /// Nothing: no check.
-    None,
-}
-
-/// Whether a backup holds rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Data {
-    /// It has to, unless its manifest says that it was made without.
-    #[default]
-    Required,
-    /// It need not: backups of the schema alone.
-    None,
-}
-
-/// What becomes of a finding.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnFinding {
-    /// The backup fails.
-    #[default]
-    Fail,
-    /// A warning.
-    Warn,
-    /// It is not looked for.
-    Off,
 }
 
 /// `[verify]`.
@@ -270,7 +211,9 @@ impl Config {
         let directory = path.parent().unwrap_or(Path::new(""));
         let copies = config.copies.into_iter().map(|copy| copy.below(directory)).collect();
         let (signing, notify) = (config.signing.below(directory), config.notify.below(directory));
-        Ok(Self { signing, copies, notify, ..config })
+        let migrations = config.checks.migrations.below(directory);
+        let checks = Checks { migrations, ..config.checks };
+        Ok(Self { checks, signing, copies, notify, ..config })
     }
 
     /// The file that is read where this one is named, or none; `None` where there is none.

@@ -23,10 +23,11 @@ fn everything_can_be_said() {
     )
     .unwrap();
     assert_eq!(config.checks.tables.as_deref().unwrap(), ["users", "sales.orders"]);
-    assert_eq!(config.checks.migrations, Migrations::None);
+    assert_eq!(config.checks.migrations.kind, Some(MigrationKind::None));
     assert_eq!(config.checks.sequences, OnFinding::Warn);
     let rows = [("sales.orders", 1000), ("users", 1)];
-    assert_eq!(config.checks.rows, rows.map(|(name, n)| (name.into(), Least::Rows(n))).into());
+    let rule = |min| RowRule { min: Some(min), ..RowRule::default() };
+    assert_eq!(config.checks.rows.tables, rows.map(|(name, n)| (name.into(), rule(n))).into());
     assert_eq!(config.verify.image.as_deref(), Some("postgis/postgis:15-3.4"));
     assert_eq!((config.verify.memory.as_deref(), config.verify.cpus), (Some("4GB"), Some(2.0)));
     assert!(config.verify.require_proof);
@@ -59,6 +60,80 @@ fn least_rows_that_are_no_number_or_of_an_unquoted_name_say_how_they_are_written
         let error = parse(&format!("[checks.rows]\n{text}\n")).unwrap_err().to_string();
         assert!(error.contains("line 2: ") && error.contains("whole number"), "{error}");
     }
+}
+
+#[test]
+fn what_is_asked_of_a_database_can_be_said() {
+    let checks = parse(
+        "[checks]\nmax_age = \"26h\"\ncoverage = \"fail\"\n\n[checks.migrations]\nkind = \"alembic\"\n\
+         table = \"app.alembic_version\"\ndirectory = \"alembic\"\nrequire_head = true\n\n\
+         [checks.rows]\nmax_drop = \"20%\"\nmax_growth = \"300 %\"\n\"public.users\" = 100\n\
+         \"public.orders\" = { min = 100, max_drop = \"0.5%\", max_growth = \"50%\" }\n\n\
+         [[checks.sql]]\nname = \"a\"\nquery = \"SELECT 1\"\nexpect = [1, 1.5, true, \"x\"]\nrole = \"app\"\n\
+         [[checks.sql]]\nname = \"b\"\nquery = \"SELECT 1\"\nmin = 1\ntimeout = \"5s\"\ndatabase = \"shop\"\n",
+    )
+    .unwrap()
+    .checks;
+    assert_eq!((checks.max_age.as_deref(), checks.coverage), (Some("26h"), Some(OnFinding::Fail)));
+    let migrations = &checks.migrations;
+    assert_eq!(migrations.kind, Some(MigrationKind::Alembic));
+    assert_eq!(migrations.directory.as_deref(), Some(Path::new("alembic")));
+    assert!(migrations.require_head && migrations.table.is_some());
+    assert_eq!(checks.rows.max_drop, Some(Percent(20.0)));
+    assert_eq!(checks.rows.max_growth, Some(Percent(300.0)));
+    let orders =
+        RowRule { min: Some(100), max_drop: Some(Percent(0.5)), max_growth: Some(Percent(50.0)) };
+    assert_eq!(checks.rows.tables["public.orders"], orders);
+    let row = [
+        Scalar::Number(Number::Whole(1)),
+        Scalar::Number(Number::Fraction(1.5)),
+        Scalar::Boolean(true),
+        Scalar::Text("x".to_owned()),
+    ];
+    assert_eq!(checks.sql[0].expect, Some(Expected::Row(row.to_vec())));
+    assert_eq!(checks.sql[1].min, Some(Number::Whole(1)));
+}
+
+#[test]
+fn what_is_asked_wrongly_is_told_with_its_line() {
+    for (text, line, why) in [
+        (
+            "[checks.rows]\nusers = 1\nmax_drop = \"20\"\n",
+            3,
+            "\"20\" is no percentage: write it as \"20%\"",
+        ),
+        ("[checks.rows]\nmax_drop = 20\n", 2, "expected a percentage, such as \"20%\""),
+        ("[checks.rows]\nmax_drop = \"-5%\"\n", 2, "is no percentage"),
+        ("[checks.rows]\nmax_drop = \"inf%\"\n", 2, "is no percentage"),
+        ("[checks.rows]\nmax_drop = \"120%\"\n", 2, "max_drop is 100% at the most"),
+        ("[checks.rows]\nusers = { max_growth = \"many\" }\n", 2, "is no percentage"),
+        ("[checks.rows]\nusers = { mix = 1 }\n", 2, "unknown key \"mix\""),
+        ("[checks.migrations]\nkind = \"alembik\"\n", 2, "unknown variant `alembik`"),
+        ("[checks.migrations]\ndirectry = \"alembic\"\n", 2, "unknown field `directry`"),
+        ("[checks]\nmigrations = 5\n", 2, "what keeps the migrations"),
+        (
+            "[[checks.sql]]\nname = \"a\"\nquery = \"x\"\nexpect = { a = 1 }\n",
+            4,
+            "a text, a number, true or false",
+        ),
+        ("[[checks.sql]]\nname = \"a\"\nquery = \"x\"\nmin = \"1\"\n", 4, "expected a number"),
+        ("[[checks.sql]]\nname = \"a\"\n", 1, "missing field `query`"),
+    ] {
+        let error = parse(text).unwrap_err();
+        let ConfigError::Wrong { line: found, message, .. } = &error else { panic!("{error}") };
+        assert!(message.contains(why), "{error}: {why}");
+        assert_eq!(*found, line, "{error}");
+    }
+}
+
+#[test]
+fn a_directory_of_migrations_leads_from_the_configuration() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[checks.migrations]\ndirectory = \"alembic\"\n").unwrap();
+    let migrations = Config::read(Some(file.path())).unwrap().checks.migrations;
+    let home = file.path().parent().unwrap();
+    assert_eq!(migrations.directory, Some(home.join("alembic")));
+    assert_eq!(migrations.home, home);
 }
 
 #[test]

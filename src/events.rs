@@ -33,6 +33,8 @@ pub enum Event {
         compressed: bool,
         /// What was counted on the way, such as `18 tables, 1,265,000 rows`.
         contents: Option<String>,
+        /// What the source has and it has not.
+        not_in_it: Option<String>,
         /// The file of the server's roles and tablespaces, where one was made.
         globals: Option<PathBuf>,
     },

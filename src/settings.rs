@@ -1,6 +1,7 @@
 //! Flags and environment, resolved to plain settings. The engines never see clap or the
 //! environment of the tool.
 
+mod checks;
 mod cleanup;
 mod connection;
 mod copy;

@@ -2,10 +2,13 @@
 //!
 //! A check that finds the backup bad is a failed result. An `Err` means that it could not be told.
 
+pub mod age;
 pub mod by_value;
+pub mod change;
 pub mod checksum;
 pub mod column_order;
 pub mod contents;
+pub mod coverage;
 pub mod data;
 pub mod event_triggers;
 pub mod extensions;
@@ -18,6 +21,7 @@ pub mod restore_time;
 pub mod schema;
 pub mod sequences;
 pub mod soundness;
+pub mod sql;
 pub mod statements;
 
 use thiserror::Error;

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::{
-    AllowedSignersArgs, ConfigArgs, DecryptArgs, FromArgs, MetricsArgs, NotifyArgs, parse_duration,
-};
+use super::{AllowedSignersArgs, DecryptArgs, FromArgs, MetricsArgs, NotifyArgs, parse_duration};
 
 const RESTORE_EXAMPLES: &str = "\
 Examples:
@@ -64,7 +62,7 @@ pub struct RestoreArgs {
     /// End the sessions of the database that gives its name away, without asking
     #[arg(long, short)]
     pub yes: bool,
-    /// Restore a backup that a run has proven bad
+    /// Restore a backup that a run has proven bad, or that a check of your own does not pass
     #[arg(long)]
     pub force: bool,
     /// Make the roles that the backup names and the server lacks, as the globals beside the backup
@@ -115,9 +113,10 @@ pub struct RestoreArgs {
     /// under its name, such as 45m (recovery time objective); what is restored stays
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with_all = ["table", "schema", "undo", "complete"])]
     pub rto: Option<std::time::Duration>,
-    /// The configuration.
-    #[command(flatten)]
-    pub config: ConfigArgs,
+    /// Configuration: [signing] and, where it is named here, [[checks.sql]], which are asked before the database gets its
+    /// name [default: ./ccc-backup.toml, if any]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Who may have signed the backup.
     #[command(flatten)]
     pub signers: AllowedSignersArgs,

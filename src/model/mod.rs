@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod packing;
 pub mod pattern;
 pub mod quoting;
+pub mod role_rights;
 pub mod secret;
 pub mod span;
 pub mod suffix;

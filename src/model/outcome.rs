@@ -14,6 +14,10 @@ pub use run_report::{Attempt, Phase, RESTORE, RunReport, SandboxFacts};
 
 /// The id of the check that holds the restore to its time.
 pub const RESTORE_TIME: &str = "restore.rto";
+/// The id of the check that holds the newest backup to its age.
+pub const AGE: &str = "file.age";
+/// The id of the check that compares the revision restored with the application's newest.
+pub const HEAD: &str = "migrations.head";
 
 /// The part of the verification a check belongs to; also the order of the report.
 #[derive(
@@ -27,10 +31,14 @@ pub enum Section {
     Schema,
     /// The application's tables can be counted.
     Data,
-    /// The Alembic revision is there.
+    /// There are about as many rows as in the last backup that passed.
+    Earlier,
+    /// The application's migrations are there.
     Migrations,
     /// What was restored is what was dumped.
     Contents,
+    /// Questions of the operator's own are answered as they should be.
+    Own,
     /// The file is the one that was written.
     File,
 }
@@ -41,8 +49,10 @@ impl fmt::Display for Section {
             Self::Restore => "Restore time",
             Self::Schema => "Database schema",
             Self::Data => "Data integrity",
+            Self::Earlier => "Rows against an earlier backup",
             Self::Migrations => "Migrations",
             Self::Contents => "Contents against the backup",
+            Self::Own => "Checks of your own",
             Self::File => "Backup file",
         })
     }
@@ -95,6 +105,12 @@ impl CheckResult {
     pub fn detail(mut self, line: impl Into<String>) -> Self {
         self.details.push(line.into());
         self
+    }
+
+    /// Whether the backup is what it holds to account, and not how long its restore took, how old it is, or what the
+    /// application has become since.
+    pub fn is_about_the_backup(&self) -> bool {
+        ![RESTORE_TIME, AGE, HEAD].contains(&self.id.as_str())
     }
 }
 

@@ -9,7 +9,7 @@ use super::github;
 use super::progress::{Bars, Show};
 use super::transcript::{coloured, quiet, transcript};
 use crate::events::{Event, RestoreEvent};
-use crate::model::outcome::{Status, Verdict};
+use crate::model::outcome::{Section, Status, Verdict};
 
 /// The target of what is printed, in the log.
 pub const LOG_TARGET: &str = "transcript";
@@ -20,6 +20,12 @@ const LOOK_INSIDE: &str = "take another copy of the backup, or an older one; --n
 /// What to do about a restore that took too long.
 const TOO_SLOW: &str = "the backup is sound: give the restore a faster machine or more connections \
                         (--jobs), or --rto the time that it takes";
+/// What to do about a check of one's own that keeps a backup from being restored.
+const ALL_THE_SAME: &str = "look into it: verify --no-cleanup; or restore it all the same: --force, which makes \
+                            warnings of your own checks";
+/// What to do about a check of something else than the backup.
+const LOOK_AROUND: &str = "the backup is not to blame: look at what makes backups, or at what the \
+                           configuration demands (docs/configuration.md)";
 /// What to do where not everything was proven that was to be.
 const UNPROVEN: &str = "a backup by `ccc-backup create`, with its manifest beside it, can be proven; what \
                         is left open is no reason to fail without --require-proof (require_proof in \
@@ -174,7 +180,11 @@ fn asides(event: &Event, quiet: bool) -> Vec<String> {
         Event::Restore(RestoreEvent::Finished { report, restored: None }) => {
             let hints = report.obstacle.iter().filter_map(|it| it.hint.as_ref());
             let hints = hints.chain(report.defects.iter().filter_map(|it| it.hint.as_ref()));
-            hints.map(|hint| format!("hint: {hint}")).collect()
+            let unanswered = [Status::Failed, Status::NotRun]
+                .iter()
+                .any(|status| report.ended(*status).any(|check| check.section == Section::Own));
+            let own = unanswered.then(|| format!("hint: {ALL_THE_SAME}"));
+            hints.map(|hint| format!("hint: {hint}")).chain(own).collect()
         }
         Event::VerifyFinished(report) if !quiet => {
             let hints = report.defects.iter().filter_map(|defect| defect.hint.as_ref());
@@ -182,7 +192,8 @@ fn asides(event: &Event, quiet: bool) -> Vec<String> {
             let mut lines: Vec<String> = hints.map(|hint| format!("hint: {hint}")).collect();
             if lines.is_empty() {
                 let hint = match report.verdict() {
-                    Verdict::Failed if report.soundness() == Verdict::Passed => Some(TOO_SLOW),
+                    Verdict::Failed if report.is_only_late() => Some(TOO_SLOW),
+                    Verdict::Failed if report.disproven().is_empty() => Some(LOOK_AROUND),
                     Verdict::Failed => Some(LOOK_INSIDE),
                     Verdict::NotVerified if report.lacks_only_proof() => Some(UNPROVEN),
                     Verdict::NotVerified if report.count(Status::NotRun) > 0 => {

@@ -67,14 +67,26 @@ fn closing(report: &RunReport) -> &'static str {
             "✅ Backup restore verification passed!\n\n\
              The backup can be restored successfully and all verification checks passed."
         }
-        Verdict::Failed if report.soundness() == Verdict::Passed => {
-            "❌ Backup restore verification failed!\n\n\
-             The backup is sound, but it was not restored in the time allowed."
-        }
-        Verdict::Failed if report.disproven().is_empty() => {
-            "❌ Backup restore verification failed!\n\n\
-             The restore took longer than allowed, and it could not be told whether the backup is good."
-        }
+        Verdict::Failed if report.soundness() == Verdict::Passed => match report.is_only_late() {
+            true => {
+                "❌ Backup restore verification failed!\n\n\
+                 The backup is sound, but it was not restored in the time allowed."
+            }
+            false => {
+                "❌ Backup restore verification failed!\n\n\
+                 The backup is sound; what failed is not of it."
+            }
+        },
+        Verdict::Failed if report.disproven().is_empty() => match report.is_only_late() {
+            true => {
+                "❌ Backup restore verification failed!\n\n\
+                 The restore took longer than allowed, and it could not be told whether the backup is good."
+            }
+            false => {
+                "❌ Backup restore verification failed!\n\n\
+                 What failed is not of the backup, and it could not be told whether that is good."
+            }
+        },
         Verdict::Failed => {
             "❌ Backup restore verification failed!\n\n\
              The backup was tested and is bad. Do not rely on it."

@@ -8,13 +8,15 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use crate::model::outcome::{CheckResult, Defect, Obstacle, RunReport, Section, Status};
 
 /// The sections, each a suite, in the order of the report.
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 8] = [
     Section::File,
     Section::Restore,
     Section::Schema,
     Section::Data,
+    Section::Earlier,
     Section::Migrations,
     Section::Contents,
+    Section::Own,
 ];
 
 /// The document of a run.
@@ -170,8 +172,10 @@ fn suite_name(section: Section) -> &'static str {
         Section::Restore => "restore",
         Section::Schema => "schema",
         Section::Data => "data",
+        Section::Earlier => "earlier",
         Section::Migrations => "migrations",
         Section::Contents => "contents",
+        Section::Own => "own",
         Section::File => "file",
     }
 }

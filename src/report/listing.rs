@@ -186,7 +186,7 @@ fn result(record: &Record) -> &'static str {
         (Work::Create, Verdict::Failed) => "create FAILED",
         (Work::Create, Verdict::NotVerified) => "create not made",
         (Work::Verify, Verdict::Failed) if record.soundness() == Verdict::Passed => {
-            "verify too slow"
+            if record.missed_rto() { "verify too slow" } else { "verify sound, FAILED" }
         }
         (Work::Verify, Verdict::Passed) => "verify passed",
         (Work::Verify, Verdict::Failed) => "verify FAILED",

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
-use crate::model::outcome::Phase;
+use crate::model::outcome::{Phase, RESTORE_TIME};
 use crate::store::listing::ManifestState;
 use crate::store::statistics::by_database;
 
@@ -108,6 +108,8 @@ fn what_came_of_a_run_is_told_apart_by_its_work() {
         .map(|work| verdicts.map(|verdict| result(&Record::new(work, "x.sql.gz", now(), verdict))));
     let mut slow = Record::new(Work::Verify, "x.sql.gz", now(), Verdict::Failed);
     slow.soundness = Some(Verdict::Passed);
+    assert_eq!(result(&slow), "verify sound, FAILED");
+    slow.failed_checks = vec![RESTORE_TIME.to_owned()];
     assert_eq!(result(&slow), "verify too slow");
     assert_eq!(told[0], ["create made", "create FAILED", "create not made"]);
     assert_eq!(told[1], ["verify passed", "verify FAILED", "verify inconclusive"]);

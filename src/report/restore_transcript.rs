@@ -76,6 +76,9 @@ fn finished(report: &RunReport, restored: Option<&Restored>) -> Vec<String> {
         }
         None => {
             lines.push(match report.verdict() {
+                Verdict::Failed if report.fails_only_own() => {
+                    "❌ NOT RESTORED: a check of your own does not pass".into()
+                }
                 Verdict::Failed => "❌ NOT RESTORED: the backup is bad".into(),
                 _ => "⚠️ NOT RESTORED".to_owned(),
             });

@@ -5,7 +5,7 @@ use super::doctor;
 use super::listing::printable;
 use super::restore_transcript::restore;
 use crate::events::{CleanupLine, CopyLine, Event, RestoreEvent, SandboxKind};
-use crate::model::outcome::{CheckResult, RunReport, Status, Verdict, counted, grouped};
+use crate::model::outcome::{CheckResult, RunReport, Section, Status, Verdict, counted, grouped};
 
 const SHORT_RULE: &str = "==========================================";
 
@@ -51,7 +51,15 @@ pub(super) fn transcript(event: &Event) -> String {
             String::new(),
             "Creating backup...".into(),
         ],
-        Event::Created { file, dump_bytes, file_bytes, compressed, contents, globals } => {
+        Event::Created {
+            file,
+            dump_bytes,
+            file_bytes,
+            compressed,
+            contents,
+            not_in_it,
+            globals,
+        } => {
             let mut lines = vec![
                 String::new(),
                 "✓ Backup created successfully".into(),
@@ -62,6 +70,7 @@ pub(super) fn transcript(event: &Event) -> String {
                 ),
             ];
             lines.extend(contents.iter().map(|contents| format!("  Contents: {contents}")));
+            lines.extend(not_in_it.iter().map(|what| format!("  Not in it: {what}")));
             lines.extend(globals.iter().map(|file| format!("  Globals: {}", file.display())));
             if *compressed {
                 lines.extend([
@@ -223,8 +232,10 @@ fn restored(errors: &[String], tolerated: usize) -> Vec<String> {
 
 fn checked(check: &CheckResult) -> Vec<String> {
     let mark = match check.status {
-        // What is shown has the mark of the specification; the summary counts it apart.
-        Status::Passed | Status::Shown => "✓",
+        // Counts that are shown have the mark of the specification; the summary counts them apart.
+        Status::Shown if check.section == Section::Data => "✓",
+        Status::Passed => "✓",
+        Status::Shown => "·",
         Status::Warned => "⚠",
         Status::Failed => "✗",
         Status::NotRun => "?",
@@ -275,9 +286,12 @@ fn summary(report: &RunReport) -> Vec<String> {
         }
         Verdict::Failed => {
             if report.soundness() == Verdict::Passed {
-                lines.push(
-                    "Backup can be restored successfully, but not in the time allowed".into(),
-                );
+                lines.push(match report.is_only_late() {
+                    true => {
+                        "Backup can be restored successfully, but not in the time allowed".into()
+                    }
+                    false => "Backup can be restored successfully; what failed is not of it".into(),
+                });
             }
             lines.extend(report.causes());
         }

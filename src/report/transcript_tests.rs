@@ -56,6 +56,7 @@ fn create_prints_the_lines_of_the_specification() {
         file_bytes: 2_345_678,
         compressed: true,
         contents: Some("25 tables, 127,410 rows".into()),
+        not_in_it: None,
         globals: Some("./backups/backup_20260114_143022.globals.sql".into()),
     };
     insta::assert_snapshot!(transcript(&started) + &transcript(&created), @r"
@@ -109,8 +110,10 @@ fn every_section_is_announced() {
         (Section::Restore, "restore time"),
         (Section::Schema, "database schema"),
         (Section::Data, "data integrity"),
+        (Section::Earlier, "rows against an earlier backup"),
         (Section::Migrations, "migrations"),
         (Section::Contents, "contents against the backup"),
+        (Section::Own, "checks of your own"),
         (Section::File, "backup file"),
     ] {
         let text = transcript(&Event::SectionStarted(section));

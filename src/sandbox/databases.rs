@@ -3,6 +3,7 @@
 use super::error::SandboxError;
 use super::running::{Engine, Sandbox};
 use crate::model::locale::Locale;
+use crate::model::role_rights::RoleRights;
 use crate::pg::{self, ConnectInfo};
 
 impl Sandbox {
@@ -122,6 +123,35 @@ impl Sandbox {
                 }
                 Err(error) => return Err(failed(&error)),
             }
+        }
+        Ok(())
+    }
+
+    /// Leaves roles that were made here to what they may by themselves, so that a question can be asked as one of them.
+    ///
+    /// # Errors
+    /// [`SandboxError::Server`].
+    pub async fn leave_to_own_rights(
+        &self,
+        roles: &[(String, RoleRights)],
+    ) -> Result<(), SandboxError> {
+        let failed = |error: &tokio_postgres::Error| SandboxError::Server {
+            doing: "give roles of the backup their own rights".to_owned(),
+            reason: pg::describe(error),
+        };
+        if roles.is_empty() {
+            return Ok(());
+        }
+        let session = self.admin().connect().await.map_err(|error| failed(&error))?;
+        for (name, rights) in roles {
+            let role = pg::quote_ident(name);
+            let rows = if rights.passes_row_security { "BYPASSRLS" } else { "NOBYPASSRLS" };
+            let inherits = if rights.inherits { "INHERIT" } else { "NOINHERIT" };
+            let mut sql = format!("ALTER ROLE {role} {rows} {inherits}");
+            if !rights.reads_all && self.version >= 14 {
+                sql = format!("{sql}; REVOKE pg_read_all_data FROM {role}");
+            }
+            session.batch_execute(&sql).await.map_err(|error| failed(&error))?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::packing::{codec, format_for, jobs_for};
 use super::piped::{self, Outgoing};
 use super::{Environment, SettingsError, connection, metrics_file, place, sealing, signing};
 use crate::cli::CreateArgs;
-use crate::config::Config;
+use crate::config::{Config, OnFinding};
 use crate::libpq::settings::ConnectSettings;
 use crate::model::format::Format;
 use crate::packing::codec::Codec;
@@ -53,6 +53,8 @@ pub struct CreateSettings {
     pub metrics_file: Option<PathBuf>,
     /// Through which pipe it goes; without, it becomes a file of this machine.
     pub outgoing: Option<Outgoing>,
+    /// Whether it is told what the source has and the backup has not.
+    pub tells_coverage: bool,
     /// What is worth a word before the work.
     pub warnings: Vec<String>,
 }
@@ -114,6 +116,7 @@ pub fn create(
     Ok(CreateSettings {
         output: output.filter(|output| !piped::is_pipe(output)),
         outgoing,
+        tells_coverage: config.checks.coverage != Some(OnFinding::Off),
         backup_dir,
         copies,
         source,

@@ -62,7 +62,7 @@ impl<'a> Asked<'a> {
             cli::Command::Restore(args) => Self {
                 command: Command::Restore,
                 args: &args.notify,
-                config: args.config.config.as_deref(),
+                config: args.config.as_deref(),
                 metrics: Some(&args.metrics),
                 is_dry: args.dry_run,
             },

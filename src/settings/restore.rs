@@ -7,11 +7,14 @@ use chrono::Utc;
 
 use super::verify::{BackupChoice, ProofSettings, places};
 use super::{
-    Environment, SettingsError, connection, cores, metrics_file, no_pattern, piped, sealing,
-    signing,
+    Environment, SettingsError, checks, connection, cores, metrics_file, no_pattern, piped,
+    sealing, signing,
 };
+use crate::checks::change::Bounds;
+use crate::checks::migrations::{Demand, Keeper};
+use crate::checks::sql::SqlCheck;
 use crate::cli::RestoreArgs;
-use crate::config::{Data, Migrations, OnFinding};
+use crate::config::{self, Config, Data, OnFinding};
 use crate::destination;
 use crate::libpq::settings::ConnectSettings;
 use crate::model::pattern::TablePattern;
@@ -109,7 +112,8 @@ pub fn restore(
     let of_schemas = args.schema.iter().map(|text| TablePattern::of_schema(text));
     let tables = of_tables.chain(of_schemas).collect::<Result<Vec<_>, _>>();
     let tables = tables.map_err(|error| no_pattern(&error))?;
-    let config = signing::configured(args.config.config.as_deref())?;
+    let config = Config::read(args.config.as_deref()).map_err(|error| signing::unread(&error))?;
+    let questions = questions(config.checks.sql, args.config.is_some(), &mut warnings)?;
     Ok(RestoreSettings {
         deed: match (args.undo, args.complete, args.dry_run) {
             (true, ..) => Deed::Undo,
@@ -131,15 +135,20 @@ pub fn restore(
             accept_foreign_sql: args.accept_foreign_sql,
             content: !args.no_content,
             require_proof: false,
-            // What an application needs is asked of a backup by `verify`; here the backup is all that counts.
+            // What an application needs is asked of a backup by `verify`; here the backup counts, and what the
+            // operator asks of it.
             tables: Vec::new(),
             tables_are_cccs: false,
-            migrations: Migrations::None,
+            migrations: Demand { keeper: Keeper::None, ..Demand::default() },
+            changes: Bounds::default(),
+            questions,
+            coverage: OnFinding::Off,
+            max_age: None,
             sequences: OnFinding::Warn,
             data: if args.force { Data::None } else { Data::Required },
             // Its restore alone is not the time that a disaster takes.
             rto: None,
-            allowed_signers: signing::allowed(&args.signers, &config)?,
+            allowed_signers: signing::allowed(&args.signers, &config.signing)?,
         },
         tables,
         into_schema: args.into_schema.clone(),
@@ -161,4 +170,23 @@ pub fn restore(
         metrics_file: metrics_file(&args.metrics),
         warnings,
     })
+}
+
+/// The operator's own questions. They are put to a server that others use, so a configuration that was only found has
+/// none put: that is said.
+fn questions(
+    said: Vec<config::SqlCheck>,
+    is_named: bool,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<SqlCheck>, SettingsError> {
+    let questions = checks::questions(said)?;
+    if is_named || questions.is_empty() {
+        return Ok(questions);
+    }
+    warnings.push(
+        "the checks of ccc-backup.toml ([[checks.sql]]) are not asked: name it with --config, and they are, before \
+         the database gets its name"
+            .to_owned(),
+    );
+    Ok(Vec::new())
 }

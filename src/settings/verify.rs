@@ -4,10 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::piped::{self, Incoming};
-use super::{Environment, SettingsError, cores, limits, metrics_file, place, sealing, signing};
-use crate::checks::{AppTable, ccc_tables};
+use super::{
+    Environment, SettingsError, checks, cores, limits, metrics_file, place, sealing, signing,
+};
+use crate::checks::AppTable;
+use crate::checks::change::Bounds;
+use crate::checks::migrations::Demand;
+use crate::checks::sql::SqlCheck;
 use crate::cli::{Engine, PostgresVersion, VerifyArgs};
-use crate::config::{Config, Data, Least, Migrations, OnFinding};
+use crate::config::{Config, Data, OnFinding};
 use crate::sandbox::Choice;
 use crate::sealing::Unsealing;
 use crate::signing::{AllowedSigners, Request};
@@ -48,8 +53,16 @@ pub struct ProofSettings {
     pub tables: Vec<AppTable>,
     /// Whether they are CCC's, because nobody named others.
     pub tables_are_cccs: bool,
-    /// What keeps the database's migrations.
-    pub migrations: Migrations,
+    /// What keeps the database's migrations, and what they are held to.
+    pub migrations: Demand,
+    /// What the numbers of rows are held to, against the last backup that passed.
+    pub changes: Bounds,
+    /// Questions of the operator's own.
+    pub questions: Vec<SqlCheck>,
+    /// What it means that the source has what the backup has not.
+    pub coverage: OnFinding,
+    /// The newest backup may be so old.
+    pub max_age: Option<Duration>,
     /// What a sequence means that is behind its column.
     pub sequences: OnFinding,
     /// Whether the backup has to hold rows.
@@ -134,13 +147,8 @@ pub fn verify(
     let spool =
         piped::spool(&args.from, incoming.as_ref(), file.as_deref().unwrap_or(&backup_dir))?;
     let copies = place::copies(&[], &config)?;
-    let named = config.checks.tables;
-    let tables_are_cccs = named.is_none();
-    let mut tables = named
-        .map_or_else(ccc_tables, |names| names.iter().map(|name| AppTable::named(name)).collect());
-    for (name, Least::Rows(least)) in config.checks.rows {
-        demand_rows(&mut tables, &name, least);
-    }
+    let (tables, tables_are_cccs) = checks::tables(&config.checks);
+    let is_named = args.config.is_some();
     let image = args.image.clone().filter(|image| !image.is_empty());
     if args.engine == Engine::Local && args.image.as_ref().is_some_and(|image| !image.is_empty()) {
         return Err(SettingsError {
@@ -171,7 +179,11 @@ pub fn verify(
             require_proof,
             tables_are_cccs,
             tables,
-            migrations: config.checks.migrations,
+            changes: checks::bounds(&config.checks.rows),
+            max_age: checks::max_age(&config.checks)?.filter(|_| args.latest),
+            coverage: config.checks.coverage.unwrap_or(OnFinding::Warn),
+            migrations: checks::migrations(config.checks.migrations, tables_are_cccs, is_named)?,
+            questions: checks::questions(config.checks.sql)?,
             sequences: config.checks.sequences,
             data: config.checks.data,
             rto: args.rto,
@@ -191,7 +203,7 @@ pub fn verify(
             memory: memory.as_deref().map(limits::memory).transpose()?,
             nano_cpus,
             server_settings: settings.map(|(name, value)| (name, value.to_string())).collect(),
-            config_is_named: args.config.is_some(),
+            config_is_named: is_named,
         },
         history_dir,
         timeout: args.timeout,
@@ -218,14 +230,6 @@ pub(super) fn places(
         _ => backup_dir.clone(),
     };
     Ok((file, backup_dir, history_dir))
-}
-
-/// Has a table with fewer rows fail; it is checked also where it is none of `tables` yet.
-fn demand_rows(tables: &mut Vec<AppTable>, name: &str, least: u64) {
-    match tables.iter_mut().find(|table| table.full_name() == name) {
-        Some(table) => (table.counted, table.least) = (true, Some(least)),
-        None => tables.push(AppTable { least: Some(least), ..AppTable::named(name) }),
-    }
 }
 
 /// Where the reports of a verification go.
@@ -256,25 +260,4 @@ pub fn reports(
         junit: args.junit.clone(),
         step_summary: environment("GITHUB_STEP_SUMMARY").map(PathBuf::from),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_are_demanded_of_the_applications_tables_and_of_others() {
-        let mut tables = ccc_tables();
-        demand_rows(&mut tables, "users", 5);
-        demand_rows(&mut tables, "alembic_version", 1);
-        demand_rows(&mut tables, "sales.orders", 9);
-        let demanded: Vec<_> = tables
-            .iter()
-            .filter_map(|table| Some((table.label.as_str(), table.counted, table.least?)))
-            .collect();
-        let expected =
-            [("Alembic version", true, 1), ("Users", true, 5), ("sales.orders", true, 9)];
-        assert_eq!(demanded, expected);
-        assert_eq!(tables.len(), ccc_tables().len() + 1);
-    }
 }

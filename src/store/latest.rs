@@ -1,6 +1,5 @@
 //! Finds the backups, and the newest of them, in a directory and in the directories right below it.
 
-use std::fs::{DirEntry, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -61,6 +60,16 @@ fn in_objects(place: &ObjectUrl) -> Result<Vec<Found>, StoreError> {
     Ok(backups)
 }
 
+/// When a backup of this machine was made by its name, else by its last change; and whether its name says so.
+pub fn time_of(path: &Path) -> Option<(DateTime<Utc>, bool)> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let changed = || std::fs::metadata(path).ok()?.modified().ok().map(DateTime::<Utc>::from);
+    match time_in_name(&name) {
+        Some(time) => Some((time, true)),
+        None => changed().map(|time| (time, false)),
+    }
+}
+
 #[derive(Default)]
 struct Search {
     backups: Vec<Found>,
@@ -80,11 +89,11 @@ impl Search {
                 continue;
             };
             if metadata.is_file() && is_backup_name(&name) {
-                self.consider(&entry, &metadata);
+                self.consider(entry.path());
             } else if metadata.is_dir() {
                 let path = entry.path();
                 if is_backup_directory(&path) {
-                    self.consider(&entry, &metadata);
+                    self.consider(path);
                 } else if deeper && self.look_into(&path, false).is_err() {
                     self.not_searched.push(path);
                 }
@@ -93,18 +102,10 @@ impl Search {
         Ok(())
     }
 
-    fn consider(&mut self, entry: &DirEntry, metadata: &Metadata) {
-        let in_name = time_in_name(&entry.file_name().to_string_lossy());
-        let changed = || metadata.modified().ok().map(DateTime::<Utc>::from);
-        let Some(time) = in_name.or_else(changed) else {
-            return;
-        };
-        self.backups.push(Found {
-            path: entry.path(),
-            time,
-            time_from_name: in_name.is_some(),
-            not_searched: Vec::new(),
-        });
+    fn consider(&mut self, path: PathBuf) {
+        if let Some((time, time_from_name)) = time_of(&path) {
+            self.backups.push(Found { path, time, time_from_name, not_searched: Vec::new() });
+        }
     }
 }
 

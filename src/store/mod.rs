@@ -2,6 +2,7 @@
 
 pub mod copies;
 pub mod difference;
+pub mod earlier;
 pub mod error;
 pub mod globals;
 pub mod history;

@@ -115,7 +115,8 @@ fn attempts(runs: &[&Record], work: Work) -> Attempts {
         }
         match record.soundness() {
             Verdict::Passed => {
-                attempts.too_slow += usize::from(record.verdict == Verdict::Failed);
+                let failed = record.verdict == Verdict::Failed;
+                attempts.too_slow += usize::from(failed && record.missed_rto());
                 attempts.last_success = at;
             }
             Verdict::Failed => attempts.last_failure = at,
@@ -177,7 +178,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::outcome::Phase;
+    use crate::model::outcome::{Phase, RESTORE_TIME};
 
     fn run(work: Work, verdict: Verdict, minute: u64, database: Option<&str>) -> Record {
         let at = DateTime::UNIX_EPOCH + Duration::from_secs(60 * minute);
@@ -231,6 +232,7 @@ mod tests {
     fn a_restore_that_was_only_too_slow_is_a_failed_run_and_proves_the_backup() {
         let mut slow = run(Work::Verify, Verdict::Failed, 2, Some("a"));
         slow.soundness = Some(Verdict::Passed);
+        slow.failed_checks = vec![RESTORE_TIME.to_owned()];
         let runs = [run(Work::Verify, Verdict::Failed, 1, Some("a")), slow];
         let verify = &by_database(&runs)[0].verify;
         assert_eq!((verify.passed, verify.failed, verify.too_slow), (0, 2, 1));

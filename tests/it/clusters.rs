@@ -62,6 +62,29 @@ fn every_database_of_a_cluster_is_restored_and_proven() {
 }
 
 #[test]
+fn a_question_goes_to_the_database_of_a_cluster_that_it_names() {
+    let place = Place::on_a_lent_server();
+    place.file("all.sql", cluster());
+    let check = |name: &str, database: &str, rows: u32| {
+        format!(
+            "[[checks.sql]]\nname = \"{name}\"\nquery = \"SELECT count(*) FROM items\"\nexpect = {rows}\n\
+             {database}\n"
+        )
+    };
+    let config = |checks: &[String]| {
+        let text = format!("{}{}", String::from_utf8_lossy(NO_APPLICATION), checks.concat());
+        place.file("own.toml", text.as_bytes());
+        place.outcome(place.verify().args(["all.sql", "--config", "own.toml"]))
+    };
+    let shop = check("shop", "database = \"shop\"\nrole = \"app\"", 100);
+    let odd = check("odd", "database = \"Odd \\\"Name\\\"\"", 300);
+    let outcome = config(&[shop.clone(), odd]);
+    outcome.passed().says("✓ shop (100)").says("✓ odd (300)");
+    let outcome = config(&[shop, check("gone", "database = \"gone\"", 1)]);
+    outcome.failed("gone: database \"gone\" does not exist");
+}
+
+#[test]
 fn a_row_that_a_database_of_a_cluster_loses_fails() {
     let place = Place::on_a_lent_server();
     place.file("own.toml", NO_APPLICATION);

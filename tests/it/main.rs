@@ -13,6 +13,7 @@ mod archive_proof;
 mod archives;
 mod around;
 mod changes;
+mod checks;
 mod cleanup;
 mod cluster_words;
 mod clusters;

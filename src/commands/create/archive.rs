@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::failing::{died, interrupted};
-use super::finishing::{finish, in_words};
+use super::finishing::{finish, in_words, not_in_it};
 use super::globals::{self, Globals};
 use super::{Asked, Job, NewBackup, request, with_tools};
 use crate::archive::directory::ArchiveDirectory;
@@ -179,6 +179,7 @@ pub(super) fn publish(
         file_bytes: bytes,
         compressed: false,
         contents: in_words(&manifest),
+        not_in_it: not_in_it(&made, &manifest),
         globals: made.globals.as_ref().map(|_| globals_path(target)),
     };
     finish(&made, manifest, globals, publish, created, events)

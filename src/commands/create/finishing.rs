@@ -56,6 +56,13 @@ pub(super) fn finish(
     Ok(NewBackup { manifest, beside })
 }
 
+/// What the source has and the backup has not, in words, unless nobody wants to know.
+pub(super) fn not_in_it(made: &Made, manifest: &Manifest) -> Option<String> {
+    let coverage = manifest.contents.coverage.as_ref().filter(|_| made.settings.tells_coverage)?;
+    let all = [coverage.left_out(), coverage.around()].concat();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
 /// What was counted, in words.
 pub(super) fn in_words(manifest: &Manifest) -> Option<String> {
     let rows = manifest.rows();

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::failing::{abandoned, died, interrupted};
-use super::finishing::{finish, in_words};
+use super::finishing::{finish, in_words, not_in_it};
 use super::globals::{self, Globals};
 use super::sink::{Sink, finish_file, seal};
 use super::stream::{self, StreamError, Streamed};
@@ -110,6 +110,7 @@ fn publish(
         file_bytes: bytes,
         compressed: is_packed,
         contents: in_words(&manifest),
+        not_in_it: not_in_it(made, &manifest),
         globals: made.globals.as_ref().map(|_| globals_path(made.target)),
     };
     finish(made, manifest, globals, || sink.publish(), created, events)

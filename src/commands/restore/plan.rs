@@ -123,6 +123,11 @@ pub(super) async fn make(
             ),
         );
     }
+    let questions = cx.proof.questions.len() as u64;
+    if questions > 0 {
+        let checks = counted(questions, "check");
+        say("Asked", format!("{checks} of your own, before anybody is given it"));
+    }
     for line in refusals(destined, dump).await.map_err(untold)? {
         say("Will be refused", line);
     }

@@ -12,9 +12,10 @@ use super::restoring::Restored;
 use super::server::Server;
 use super::tables;
 use super::watching::lost;
-use super::{large_objects, sequences};
-use crate::checks::{self, CheckError, migrations, presence, soundness};
-use crate::config::Migrations;
+use super::{earlier, large_objects, migrations, own, sequences};
+use crate::checks::migrations as revisions;
+use crate::checks::{self, CheckError, coverage, presence, soundness};
+use crate::config::OnFinding;
 use crate::dump::contents::{Contents, DatabaseContents};
 use crate::events::Event;
 use crate::model::contents::Table;
@@ -44,7 +45,7 @@ pub(in crate::commands) async fn check(
         () = cx.stop.token().cancelled() => {
             return notes.end(Err(interrupted(cx.stop)));
         }
-        checked = check_all(&checking, &restored.database, &database, &mut notes) => checked,
+        checked = check_all(&checking, restored, &database, &mut notes) => checked,
         why = lost(server.connect_info()) => Err(CheckError::lost(why)),
     };
     notes.phase("checks", clock.elapsed());
@@ -64,11 +65,11 @@ fn applications_database(cx: Context<'_>, contents: &Contents) -> Option<String>
     apps.or(contents.databases().last()).and_then(name)
 }
 
-/// All checks, in the order of the report: of the database that the restore `begun` in, unless the dump
+/// All checks, in the order of the report: of the database that the restore began in, unless the dump
 /// names others; those of the application in `database`.
 async fn check_all(
     checking: &Checking<'_>,
-    begun: &str,
+    restored: &Restored,
     database: &str,
     notes: &mut Notes<'_>,
 ) -> Result<(), CheckError> {
@@ -81,7 +82,7 @@ async fn check_all(
     for dump in contents.databases() {
         // One that others use has its own name.
         let name = dump.name.as_deref().filter(|_| checking.server.database().is_none());
-        let name = name.unwrap_or(begun);
+        let name = name.unwrap_or(&restored.database);
         notes.about = several.then(|| name.to_owned());
         let database = RestoredDatabase::open(checking, server.database(name), dump).await?;
         against_the_backup(checking, &database, notes).await?;
@@ -90,6 +91,8 @@ async fn check_all(
     if checking.expected.is_schema_alone {
         notes.check(presence::judge(checking.without_rows));
     }
+    note_coverage(checking, notes);
+    own::check(checking, restored, database, notes).await?;
     note_not_proven(checking, notes);
     Ok(())
 }
@@ -100,7 +103,7 @@ async fn application(
     session: &Session,
     notes: &mut Notes<'_>,
 ) -> Result<(), CheckError> {
-    let Context { proof, events, .. } = checking.cx;
+    let Context { proof, events, stop, .. } = checking.cx;
     let tables = &proof.tables;
     if !tables.is_empty() {
         events.emit(Event::SectionStarted(Section::Schema));
@@ -122,9 +125,9 @@ async fn application(
     for table in tables.iter().filter(|table| table.counted) {
         notes.check(checks::data::check(session, table).await?);
     }
-    if proof.migrations == Migrations::Alembic && !checking.without_rows {
-        events.emit(Event::SectionStarted(Section::Migrations));
-        notes.check(migrations::check(session).await?);
+    earlier::check(checking, notes).await;
+    if !checking.without_rows {
+        migrations::check(session, &proof.migrations, (events, stop), notes).await?;
     }
     Ok(())
 }
@@ -143,10 +146,22 @@ async fn against_the_backup(
     let known = manifest.and_then(|manifest| manifest.source.unsound.as_deref());
     notes.check(soundness::check(session, known, !checking.without_rows).await?);
     if let Some(recorded) = manifest.and_then(|of| of.contents.revision.as_deref()) {
-        let restored = migrations::revisions(session).await?.unwrap_or_default().join(", ");
-        notes.check(migrations::judge_recorded(&restored, recorded));
+        let restored = revisions::revisions(session).await?.unwrap_or_default();
+        notes.check(revisions::judge_recorded(&restored, recorded));
     }
     Ok(())
+}
+
+/// Says once what the source has and the backup has not.
+fn note_coverage(checking: &Checking<'_>, notes: &mut Notes<'_>) {
+    let wanted = checking.cx.proof.coverage;
+    if wanted == OnFinding::Off {
+        return;
+    }
+    let known = checking.cx.manifest.and_then(|manifest| manifest.contents.coverage.as_ref());
+    if let Some(check) = coverage::judge(known, wanted == OnFinding::Fail) {
+        notes.check(check);
+    }
 }
 
 /// What the checks do not cover.

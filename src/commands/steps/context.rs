@@ -1,7 +1,7 @@
 //! What every step is given and none changes.
 
 use crate::archive::OpenBackup;
-use crate::commands::Stop;
+use crate::commands::{Stop, globals};
 use crate::config::Data;
 use crate::destination;
 use crate::events::Events;
@@ -62,6 +62,15 @@ impl<'a> Context<'a> {
     pub fn may_be_without_rows(self) -> bool {
         self.proof.data == Data::None
             || self.manifest.is_some_and(|manifest| manifest.options.leaves_rows_out())
+    }
+
+    /// The SQL of the roles beside the backup, where it can be read; where signatures count, only what the manifest names.
+    pub fn globals(self) -> Option<Vec<u8>> {
+        let is_named = self.manifest.is_some_and(|manifest| manifest.outline.globals.is_some());
+        if self.proof.allowed_signers.is_some() && !is_named {
+            return None;
+        }
+        globals::read(self.backup.path(), self.unsealing).ok()
     }
 
     /// Whether `create` was told to leave owners out. An archive holds them all the same, and

@@ -69,6 +69,8 @@ pub(in crate::commands) struct Expectations<'a> {
     pub contents: &'a Contents,
     /// It makes tables and has rows of none.
     pub is_schema_alone: bool,
+    /// It is of a whole server, with its roles.
+    pub is_cluster: bool,
     /// Where its rows can be read once more.
     pub again: Box<dyn Reread + 'a>,
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use chrono::Utc;
+
 use super::context::{Context, Place, Surroundings};
 use super::findings::{Notes, Step};
 use super::holding::hold;
@@ -11,11 +13,13 @@ use super::spool::{self, Spooled};
 use super::transit;
 use crate::archive::sniff::NotADump;
 use crate::archive::{OpenBackup, Storage};
+use crate::checks::age::{self, Made};
 use crate::commands::open::{self, OpenError};
 use crate::commands::{altered, newest};
 use crate::events::{Event, RestoreEvent};
 use crate::model::outcome::{Defect, Obstacle};
 use crate::sealing::Identities;
+use crate::store::latest;
 use crate::store::manifest::{self, Manifest, Outline};
 use crate::store::naming::manifest_path;
 use crate::store::place::without_slash;
@@ -141,6 +145,7 @@ async fn opened(
         return Ok(None);
     }
     note_manifest(manifest.as_ref(), notes);
+    note_age(around, &path, manifest.as_ref(), notes);
     let Ok(backup) = sniffed.map_err(unopened)? else { return Ok(None) };
     Ok(Some(Opened { backup, manifest, _spooled: spooled }))
 }
@@ -222,6 +227,25 @@ fn note_manifest(manifest: Option<&Manifest>, notes: &mut Notes<'_>) {
         notes.not_proven(format!("not recorded by create: {reason}"));
     }
     notes.findings.facts.source_database.clone_from(&manifest.source.database);
+}
+
+/// Holds the newest backup to its age, where it may be only so old.
+fn note_age(
+    around: Surroundings<'_>,
+    path: &Path,
+    manifest: Option<&Manifest>,
+    notes: &mut Notes<'_>,
+) {
+    let Some(allowed) = around.proof.max_age else { return };
+    let by_name = || latest::time_of(path);
+    let made = match manifest {
+        Some(manifest) => Some(Made { at: manifest.outline.created_at, is_said: true }),
+        None => by_name().map(|(at, is_said)| Made { at, is_said }),
+    };
+    match made {
+        Some(made) => notes.check(age::judge(made, Utc::now(), allowed)),
+        None => notes.check(age::not_known()),
+    }
 }
 
 /// The private copy of what comes through a pipe; of others, the backup itself.

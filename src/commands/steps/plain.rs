@@ -273,6 +273,7 @@ impl Kind for Plain {
         Ok(Expectations {
             contents: &dump.contents,
             is_schema_alone: presence::is_schema_alone(&dump.contents, &dump.facts),
+            is_cluster: dump.facts.cluster,
             again: Box::new(self.clone()),
         })
     }

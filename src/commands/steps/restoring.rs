@@ -24,6 +24,8 @@ pub(in crate::commands) struct Restored {
     pub database: String,
     /// What was read back of it while it was restored.
     pub early: EarlyRows,
+    /// The roles that were made for it.
+    pub roles: Vec<String>,
 }
 
 /// Restores the backup.
@@ -70,7 +72,8 @@ async fn restored<K: Kind>(
     notes.phase(RESTORE, took);
     let ended = judge(target, has_c_for_locale, attempted, notes).await;
     judge_time(cx, took, notes);
-    ended.map(|()| Restored { database, early })
+    let roles = notes.findings.facts.roles.clone();
+    ended.map(|()| Restored { database, early, roles })
 }
 
 /// What follows from a restore that ended so. What the server refused until then is proof, whatever

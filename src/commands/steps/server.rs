@@ -8,8 +8,10 @@ use crate::destination::DestinationError;
 use crate::events::SandboxKind;
 use crate::model::locale::Locale;
 use crate::model::outcome::SandboxFacts;
+use crate::model::role_rights::RoleRights;
 use crate::pg::ConnectInfo;
 use crate::process::Program;
+use crate::restore::known::{self, Whose};
 use crate::sandbox::{Sandbox, SandboxError};
 
 /// A server that is there.
@@ -91,6 +93,16 @@ impl Server {
             Self::Sandbox(sandbox) => sandbox.version(),
             Self::Destination(destined) => destined.destination.facts().major,
         }
+    }
+
+    /// What it is like, for a hint.
+    pub fn described(&self) -> known::Server {
+        let whose = match self {
+            Self::Destination(_) => Whose::Others,
+            Self::Sandbox(sandbox) if sandbox.restores_as_superuser() => Whose::Image,
+            Self::Sandbox(_) => Whose::Machine,
+        };
+        known::Server { major: self.version(), whose }
     }
 
     /// What it runs in.
@@ -180,6 +192,17 @@ impl Server {
             Self::Sandbox(sandbox) => sandbox.create_roles(names).await?,
             Self::Destination(_) => Vec::new(),
         })
+    }
+
+    /// Leaves roles that were made in a throwaway server to what they may by themselves.
+    pub async fn leave_to_own_rights(
+        &self,
+        roles: &[(String, RoleRights)],
+    ) -> Result<(), ServerError> {
+        match self {
+            Self::Sandbox(sandbox) => Ok(sandbox.leave_to_own_rights(roles).await?),
+            Self::Destination(_) => Ok(()),
+        }
     }
 
     /// Makes roles members of others, of those that were made.

@@ -8,7 +8,6 @@ use super::early_rows::EarlyRows;
 use super::findings::Notes;
 use super::obstacles::{self, no_server, obstacle};
 use super::server::{Server, ServerError};
-use crate::commands::globals;
 use crate::commands::inspect::Inspection;
 use crate::dump::contents::Contents;
 use crate::dump::encoding::is_for_databases;
@@ -142,12 +141,7 @@ impl Target<'_> {
 
     /// Who is a member of which role, by the globals beside the backup. What cannot be read says nothing.
     fn memberships(self) -> Vec<(String, String)> {
-        let is_named = self.cx.manifest.is_some_and(|manifest| manifest.outline.globals.is_some());
-        if self.cx.proof.allowed_signers.is_some() && !is_named {
-            return Vec::new();
-        }
-        let sql = globals::read(self.cx.backup.path(), self.cx.unsealing);
-        sql.map(|sql| memberships::of(&sql)).unwrap_or_default()
+        self.cx.globals().map(|sql| memberships::of(&sql)).unwrap_or_default()
     }
 
     /// The locale of the new database: the manifest's, else C in the dump's encoding.
@@ -184,12 +178,7 @@ impl Target<'_> {
 
     /// Where the backup is restored, for a hint.
     pub fn described(self) -> known::Server {
-        let whose = match self.server {
-            Server::Destination(_) => Whose::Others,
-            Server::Sandbox(sandbox) if sandbox.restores_as_superuser() => Whose::Image,
-            Server::Sandbox(_) => Whose::Machine,
-        };
-        known::Server { major: self.server.version(), whose }
+        self.server.described()
     }
 
     /// How to connect to the database.

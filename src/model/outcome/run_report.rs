@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{CheckResult, Defect, Obstacle, Section, Status, Verdict, decide};
+use super::{CheckResult, Defect, Obstacle, RESTORE_TIME, Section, Status, Verdict, decide};
 
 /// The name of the phase in which the backup is restored.
 pub const RESTORE: &str = "restore";
@@ -131,10 +131,10 @@ impl RunReport {
         decide(&self.defects, &self.checks, self.obstacle.as_ref(), self.proof_missing())
     }
 
-    /// The verdict on the backup itself, whatever time the restore took: a slow machine says nothing
-    /// about a backup.
+    /// The verdict on the backup itself, whatever time the restore took, however old it is and whatever the
+    /// application has become since: a slow machine says nothing about a backup.
     pub fn soundness(&self) -> Verdict {
-        let of_backup = self.checks.iter().filter(|check| check.section != Section::Restore);
+        let of_backup = self.checks.iter().filter(|check| check.is_about_the_backup());
         let checks: Vec<CheckResult> = of_backup.cloned().collect();
         decide(&self.defects, &checks, self.obstacle.as_ref(), self.proof_missing())
     }
@@ -177,14 +177,28 @@ impl RunReport {
     /// What proves the backup bad, most telling first.
     pub fn disproven(&self) -> Vec<String> {
         let defects = self.defects.iter().map(|defect| defect.cause.clone());
-        let failed = self.ended(Status::Failed).filter(|check| check.section != Section::Restore);
+        let failed = self.ended(Status::Failed).filter(|check| check.is_about_the_backup());
         defects.chain(failed.map(|check| check.title.clone())).collect()
     }
 
-    /// What was wanted of the restore and missed, which proves nothing against the backup.
+    /// What was wanted beside a good backup and missed, which proves nothing against it.
     pub fn missed(&self) -> Vec<String> {
-        let missed = self.ended(Status::Failed).filter(|check| check.section == Section::Restore);
+        let missed = self.ended(Status::Failed).filter(|check| !check.is_about_the_backup());
         missed.map(|check| check.title.clone()).collect()
+    }
+
+    /// Whether questions of the operator's own are all that speaks against it.
+    pub fn fails_only_own(&self) -> bool {
+        let mut failed = self.ended(Status::Failed).peekable();
+        let any = failed.peek().is_some();
+        any && self.defects.is_empty() && failed.all(|check| check.section == Section::Own)
+    }
+
+    /// Whether the time that the restore may take is all that was missed.
+    pub fn is_only_late(&self) -> bool {
+        let mut failed = self.ended(Status::Failed).peekable();
+        let any = failed.peek().is_some();
+        any && self.defects.is_empty() && failed.all(|check| check.id == RESTORE_TIME)
     }
 
     /// Everything that this run leaves open: what no run covers, what it could not check, what it
@@ -288,7 +302,8 @@ mod tests {
     #[test]
     fn a_restore_that_took_too_long_fails_the_run_and_proves_nothing_against_the_backup() {
         let mut report = RunReport::begin("x.sql".into(), DateTime::UNIX_EPOCH);
-        report.checks.push(check(Section::Restore, Status::Failed, "too slow"));
+        let too_slow = CheckResult::new(RESTORE_TIME, Section::Restore, Status::Failed, "too slow");
+        report.checks.push(too_slow);
         assert_eq!((report.verdict(), report.soundness()), (Verdict::Failed, Verdict::NotVerified));
         report.checks.push(check(Section::Contents, Status::Passed, "rows"));
         assert_eq!((report.verdict(), report.soundness()), (Verdict::Failed, Verdict::Passed));

@@ -5,6 +5,7 @@ mod emptied;
 mod foretold;
 mod held;
 mod interrupted;
+mod own_checks;
 mod own_database;
 mod refusals;
 mod swap;
