@@ -29,6 +29,7 @@ mod create_formats;
 mod create_under_way;
 mod diff;
 mod docs;
+mod doctor;
 mod equality;
 mod event_triggers;
 mod extension_tables;

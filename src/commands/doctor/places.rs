@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use bytesize::ByteSize;
 use chrono::Utc;
 use futures_util::future::join_all;
+use rustix::fs::{Access, access};
 
 use super::{aside, clock, senseless};
 use crate::commands::list;
@@ -60,10 +61,7 @@ fn look(id: &str, path: &Path) -> Vec<Finding> {
         Ok(listed) => (Some(inventory(&listed)), Some(listed)),
         // Whoever may only put makes backups all the same.
         Err(error) if error.is_denied() => (None, None),
-        Err(StoreError::DirectoryMissing(_)) => {
-            let said = "it is not there yet: the first backup makes it".to_owned();
-            return vec![of(State::NotSetUp, said)];
-        }
+        Err(StoreError::DirectoryMissing(dir)) => return vec![to_be_made(&dir, of)],
         Err(error) => return vec![refused(State::Broken, &error)],
     };
     let name = format!(".ccc-backup-doctor-{}", std::process::id());
@@ -82,6 +80,23 @@ fn look(id: &str, path: &Path) -> Vec<Finding> {
         Err(_) => None,
     });
     findings
+}
+
+/// A directory that the first backup makes, where it may.
+fn to_be_made(dir: &Path, of: impl Fn(State, String) -> Finding) -> Finding {
+    let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let above = absolute.ancestors().find(|above| above.exists()).unwrap_or(Path::new("/"));
+    match access(above, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => of(State::NotSetUp, "it is not there yet: the first backup makes it".to_owned()),
+        Err(error) => {
+            let error = std::io::Error::from(error);
+            let said =
+                format!("it is not there, and cannot be made in {}: {error}", above.display());
+            of(State::Broken, said).mended(
+                "make it, for the user that makes the backups: install -d -m 700 -o USER DIR",
+            )
+        }
+    }
 }
 
 fn inventory(listed: &[Listed]) -> String {

@@ -37,10 +37,18 @@ pub(super) async fn examine(settings: &DoctorSettings) -> Vec<Finding> {
 
 /// What is on record in the place of the backups, and what is left there.
 fn at(dir: &Path) -> Vec<Finding> {
+    if matches!(Place::of(dir), Ok(Place::Directory(dir)) if !dir.exists()) {
+        return vec![found("history", State::NotSetUp, "no run is on record yet")];
+    }
     let nearby = match nearby::read(dir) {
         Ok(nearby) => nearby,
-        Err(StoreError::DirectoryMissing(_)) => {
-            return vec![found("history", State::NotSetUp, "no run is on record yet")];
+        // Whoever may only put has lines put there all the same.
+        Err(error) if error.is_denied() => {
+            return vec![found(
+                "history",
+                State::Remark,
+                "it may not be read with these credentials",
+            )];
         }
         Err(error) => {
             let hint = error.hint().unwrap_or_default();
