@@ -78,7 +78,8 @@ pub async fn ask(session: &Session, check: &SqlCheck) -> Result<Answer, CheckErr
 }
 
 async fn asked(session: &Session, check: &SqlCheck) -> Result<Answer, CheckError> {
-    let limit = check.timeout.as_millis().max(1);
+    // As many as the server takes.
+    let limit = check.timeout.as_millis().clamp(1, i32::MAX as u128);
     let mut begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}");
     if let Some(role) = &check.role {
         begin = format!("{begin}; SET LOCAL ROLE {}", pg::quote_ident(role));

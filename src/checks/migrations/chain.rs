@@ -63,7 +63,7 @@ impl Chain {
     }
 
     /// How many revisions there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.before.len()
     }
 
@@ -143,7 +143,7 @@ mod tests {
             revision("c", &["b"], &[], &[]),
         ])
         .unwrap();
-        assert_eq!((chain.heads(), chain.len()), (&["c".to_owned()][..], 3));
+        assert_eq!((chain.heads(), chain.count()), (&["c".to_owned()][..], 3));
         assert_eq!([behind(&chain, &["c"]), behind(&chain, &["a"])], [Ok(0), Ok(2)]);
         assert_eq!(behind(&chain, &["x"]), Err("x".to_owned()));
         assert_eq!(behind(&chain, &[]), Ok(3));

@@ -31,7 +31,7 @@ pub fn judge(restored: &[String], newest: &Newest, place: &str, require_head: bo
                 )
             }
             Err(unknown) => {
-                let all = counted(chain.len() as u64, "revision");
+                let all = counted(chain.count() as u64, "revision");
                 let title = format!("Migration version {unknown} is none of the {all} of {place}");
                 result(Status::Failed, title)
                     .detail("the database is of newer code, or of another application's: look at the code that this is compared with")

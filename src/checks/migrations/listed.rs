@@ -86,7 +86,7 @@ mod tests {
         let text = "b, c -> d (head) (mergepoint), merge two\na -> c, of c -> d\na (x) -> b (left), b\n\
                     <base> -> x (audit), x\n<base> -> a (branchpoint), first, of all\n";
         let Newest::All(chain) = read(text).unwrap() else { panic!("no chain") };
-        assert_eq!((chain.len(), chain.heads()), (5, &["d".to_owned(), "x".to_owned()][..]));
+        assert_eq!((chain.count(), chain.heads()), (5, &["d".to_owned(), "x".to_owned()][..]));
         assert_eq!(chain.behind(&["b".to_owned()]), Ok(2));
     }
 }

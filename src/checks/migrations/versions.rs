@@ -125,7 +125,7 @@ mod tests {
     fn the_files_of_the_tests_own_application_are_read() {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/alembic");
         let chain = read(&directory(&dir)).unwrap();
-        assert_eq!((chain.len(), chain.heads()), (9, &["0607bc5b8541".to_owned()][..]));
+        assert_eq!((chain.count(), chain.heads()), (9, &["0607bc5b8541".to_owned()][..]));
     }
 
     #[test]

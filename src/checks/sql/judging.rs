@@ -1,7 +1,7 @@
 //! Whether an answer is the one that was expected.
 
 use super::{Answer, Expected, NotAsked, SqlCheck, Value};
-use crate::model::outcome::{CheckResult, Section, Status, spoken};
+use crate::model::outcome::{CheckResult, Section, Status, counted, spoken};
 
 /// Letters of a value that are shown.
 const SHOWN: usize = 60;
@@ -62,7 +62,8 @@ fn differs(expected: &Expected, columns: usize, rows: &[Vec<Option<String>>]) ->
         (Expected::Row(values), [row]) => {
             if values.len() != columns {
                 return Some(format!(
-                    "expected {wanted}, found {columns} columns: {}",
+                    "expected {wanted}, found {}: {}",
+                    counted(columns as u64, "column"),
                     row_of(row)
                 ));
             }
@@ -72,7 +73,8 @@ fn differs(expected: &Expected, columns: usize, rows: &[Vec<Option<String>>]) ->
         (Expected::AtLeast(limit) | Expected::AtMost(limit), [row]) => {
             let [value] = &row[..] else {
                 return Some(format!(
-                    "expected {wanted}, found {columns} columns: {}",
+                    "expected {wanted}, found {}: {}",
+                    counted(columns as u64, "column"),
                     row_of(row)
                 ));
             };

@@ -58,7 +58,7 @@ fn a_row_is_compared_value_by_value_whatever_its_types() {
         (text(""), "", true),
         (text("5"), "5.0", false),
     ] {
-        let (status, title) = judged(row(&[value.clone()]), &rows(&[&[Some(found)]]));
+        let (status, title) = judged(row(std::slice::from_ref(&value)), &rows(&[&[Some(found)]]));
         assert_eq!(status == Status::Passed, same, "{value:?} {found}: {title}");
     }
 }
@@ -70,7 +70,7 @@ fn several_columns_are_a_list() {
     let (status, title) = judged(expected(), &rows(&[&[Some("1"), Some("b")]]));
     assert_eq!((status, title.as_str()), (Status::Failed, "orders: expected 1, a, found 1, b"));
     let (_, title) = judged(expected(), &rows(&[&[Some("1")]]));
-    assert_eq!(title, "orders: expected 1, a, found 1 columns: 1");
+    assert_eq!(title, "orders: expected 1, a, found 1 column: 1");
     let (_, title) = judged(row(&[Value::Whole(1)]), &rows(&[&[Some("1"), Some("2")]]));
     assert_eq!(title, "orders: expected 1, found 2 columns: 1, 2");
 }

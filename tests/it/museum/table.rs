@@ -78,9 +78,15 @@ fn message(broken: &Broken, found: &Found) -> String {
 /// What was said of a healthy dump beside that it passed.
 fn remarks(found: &Found) -> String {
     let warnings = found.outcome.stdout.lines().filter_map(|line| line.trim().strip_prefix("⚠ "));
+    // What follows are roles and databases, of other tests, too.
+    let own = |said: &str| match said.split_once("), ") {
+        Some((rows, _)) if said.starts_with("Not in the backup: ") => format!("{rows})"),
+        _ => said.to_owned(),
+    };
+    let warnings = warnings.map(own);
     let missing = found.not_proven().into_iter().filter(|line| !line.starts_with("no manifest"));
     let missing = missing.map(|line| format!("not proven: {line}"));
-    warnings.map(str::to_owned).chain(missing).collect::<Vec<_>>().join("; ")
+    warnings.chain(missing).collect::<Vec<_>>().join("; ")
 }
 
 /// Without what is another in every run or with another pg_dump: places, sizes, checksums.

@@ -3,7 +3,7 @@
 use super::{Bucket, succeeded};
 use crate::support::faulty::{Fault, Faulty};
 use crate::support::s3::seaweed;
-use crate::support::{Outcome, Place, unchanged_database};
+use crate::support::{Outcome, Place, database, unchanged_database};
 
 /// A bucket with a plain backup of this name in it.
 fn with_backup(place: &Place, name: &str) -> (Bucket, String) {
@@ -94,4 +94,33 @@ fn one_table_of_a_place_is_extracted_and_two_backups_are_compared() {
     assert!(!there.stdout.is_empty() && there.stdout == here.stdout);
     let same = bucket.run(&place, &["diff", "b.sql.gz", &url, "--table", "users"]);
     assert_eq!(same.code, 0, "{same}");
+}
+
+#[test]
+fn rows_are_held_to_those_of_the_last_backup_of_the_place_that_passed() {
+    let (place, bucket) = (Place::on_a_lent_server(), Bucket::of(seaweed()));
+    let database = database();
+    database.sql("CREATE TABLE visits AS SELECT generate_series(1, 1000) AS n");
+    place.file(
+        "own.toml",
+        b"[checks]\ntables = []\nmax_age = \"26h\"\n[checks.rows]\nvisits = { max_drop = \"20%\" }\n",
+    );
+    let made_and_verified = |day: u32| {
+        let name = format!("backup_2026011{day}_020000.sql.gz");
+        let url = format!("{}/{name}", bucket.url());
+        let made = place.create(&database).arg(&url).envs(bucket.server.environment()).output();
+        succeeded(&Outcome::of(&made.unwrap()));
+        let latest = ["--latest", "--backup-dir", &bucket.url(), "--config", "own.toml"];
+        bucket.verify(&place, &latest)
+    };
+    let first = made_and_verified(1);
+    first.passed();
+    assert!(first.stdout.contains("· Rows are compared with no earlier backup"), "{first}");
+    assert!(first.stdout.contains("old, of the 1 d 2 h allowed (max_age)"), "{first}");
+    database.sql("DELETE FROM visits WHERE n > 500");
+    let second = made_and_verified(2);
+    second.failed(
+        "Rows are not about those of backup_20260111_020000.sql.gz: public.visits has 500, before 1,000 \
+         (50 % fewer, 20 % allowed)",
+    );
 }
