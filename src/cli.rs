@@ -33,7 +33,6 @@ pub use piped::{FromArgs, ToArgs};
 pub use restore::RestoreArgs;
 pub use sealing::{DecryptArgs, EncryptArgs};
 pub use signing::{AllowedSignersArgs, ConfigArgs, SignArgs, SignReportArgs};
-use verify::parse_version;
 pub use verify::{Engine, PostgresVersion, VerifyArgs};
 
 const EXAMPLES: &str = "\

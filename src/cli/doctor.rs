@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::verify::parse_version;
 use super::{
     AllowedSignersArgs, ConfigArgs, DecryptArgs, Engine, Format, MetricsArgs, PostgresVersion,
-    SignArgs, parse_version,
+    SignArgs,
 };
 
 const DOCTOR_EXAMPLES: &str = "\
