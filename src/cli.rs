@@ -5,9 +5,11 @@ mod cleanup;
 mod copy;
 mod create;
 mod diff;
+mod drill;
 mod extract;
 mod keys;
 mod piped;
+mod proving;
 mod restore;
 mod sealing;
 mod signing;
@@ -23,13 +25,15 @@ pub use cleanup::CleanupArgs;
 pub use copy::CopyArgs;
 pub use create::CreateArgs;
 pub use diff::DiffArgs;
+pub use drill::DrillArgs;
 pub use extract::{ExtractArgs, RowFormat};
 pub use keys::{KeysArgs, KeysCommand};
 pub use piped::{FromArgs, ToArgs};
+pub use proving::{Engine, PostgresVersion, ProvingArgs};
 pub use restore::RestoreArgs;
 pub use sealing::{DecryptArgs, EncryptArgs};
 pub use signing::{AllowedSignersArgs, ConfigArgs, SignArgs, SignReportArgs};
-pub use verify::{Engine, PostgresVersion, VerifyArgs};
+pub use verify::VerifyArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,6 +41,7 @@ Examples:
   ccc-backup create backups/manual.sql       back up to backups/manual.sql.gz
   ccc-backup verify --latest                 restore and check the newest backup
   ccc-backup verify backups/manual.sql.gz    restore and check this one
+  ccc-backup drill --within 2h               verify a sample, in every place that has copies
   ccc-backup restore --latest --swap         bring it back: beside, proven, then switched
   ccc-backup cleanup --older-than 30d        remove old backups, never the last good one
   ccc-backup list                            the backups, and whether they were verified
@@ -121,6 +126,8 @@ pub enum Command {
     Create(Box<CreateArgs>),
     /// Restore a backup into a throwaway PostgreSQL and check it
     Verify(Box<VerifyArgs>),
+    /// Verify a sample of the backups in every place: what was proven, how long each took, against the goal
+    Drill(Box<DrillArgs>),
     /// Restore a backup into a server that matters: proven before it takes the name
     Restore(Box<RestoreArgs>),
     /// Bring backups to another place, each held to its checksum on the way
@@ -225,6 +232,9 @@ pub struct HistoryArgs {
     /// Show the newest N runs; the statistics are of all
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
+    /// Say when restores will take longer than this, such as 45m [default: what the last one was allowed]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub rto: Option<Duration>,
     /// How to answer: text, or json for programs
     #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
     pub format: Format,

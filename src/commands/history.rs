@@ -20,6 +20,7 @@ use crate::store::{StoreError, history, nearby, runs, statistics};
 /// When the directory or its history cannot be read, or the metrics cannot be written.
 pub fn run(settings: &HistorySettings, events: &Events) -> anyhow::Result<String> {
     let (dir, now) = (&settings.backup_dir, Utc::now());
+    let rto = settings.rto.map(|rto| rto.as_secs_f64());
     let unreadable = |error| Failure::from(&error);
     if let Place::Objects(url) = Place::of(dir).map_err(|error| unreadable(error.into()))? {
         return in_place(&url, settings, events);
@@ -42,7 +43,7 @@ pub fn run(settings: &HistorySettings, events: &Events) -> anyhow::Result<String
     }
     let history = history::read(dir).map_err(unreadable)?;
     history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
-    let statistics = statistics::by_database(&history.records);
+    let statistics = statistics::by_database(&history.records, rto);
     Ok(if settings.json {
         runs_json(dir, now, &history, settings.limit, &statistics)?
     } else {
@@ -68,6 +69,7 @@ fn in_place(
     events: &Events,
 ) -> anyhow::Result<String> {
     let (dir, now) = (&settings.backup_dir, Utc::now());
+    let rto = settings.rto.map(|rto| rto.as_secs_f64());
     let history = runs::read_whole(url, settings.limit.max(READ_WHOLE));
     let history = history.map_err(|error| Failure::from(&error))?;
     if let Some(file) = &settings.metrics_file {
@@ -77,7 +79,7 @@ fn in_place(
         tell_of_copies(file, settings, events)?;
     }
     history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
-    let statistics = statistics::by_database(&history.records);
+    let statistics = statistics::by_database(&history.records, rto);
     Ok(if settings.json {
         runs_json(dir, now, &history, settings.limit, &statistics)?
     } else {

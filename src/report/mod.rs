@@ -4,7 +4,9 @@
 pub mod console;
 pub mod copy_metrics;
 pub mod difference;
+pub mod drill;
 mod exposition;
+pub mod forecast;
 pub mod github;
 pub mod json;
 pub mod junit;

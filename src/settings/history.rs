@@ -1,6 +1,7 @@
 //! What `history` is to do.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{SettingsError, place, signing};
 use crate::cli::{Format as AnswerFormat, HistoryArgs};
@@ -15,6 +16,8 @@ pub struct HistorySettings {
     pub json: bool,
     /// So many runs are shown.
     pub limit: usize,
+    /// How long a restore may take; without, what the last verification was allowed.
+    pub rto: Option<Duration>,
     /// Where metrics go.
     pub metrics_file: Option<PathBuf>,
     /// The places of copies that the metrics tell of.
@@ -37,6 +40,7 @@ pub fn history(args: &HistoryArgs) -> Result<HistorySettings, SettingsError> {
         backup_dir: place::place(&args.backup_dir)?,
         json: args.format == AnswerFormat::Json,
         limit: args.limit,
+        rto: args.rto,
         metrics_file: args.metrics_file.clone(),
         copies,
     })

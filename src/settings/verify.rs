@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::piped::{self, Incoming};
 use super::{Environment, SettingsError, cores, limits, metrics_file, place, sealing, signing};
 use crate::checks::{AppTable, ccc_tables};
-use crate::cli::{Engine, PostgresVersion, VerifyArgs};
+use crate::cli::{Engine, PostgresVersion, ProvingArgs, VerifyArgs};
 use crate::config::{Config, Data, Least, Migrations, OnFinding};
 use crate::sandbox::Choice;
 use crate::sealing::Unsealing;
@@ -117,13 +117,41 @@ pub fn verify(
     environment: Environment,
 ) -> Result<VerifySettings, SettingsError> {
     let (unsealing, warnings) = sealing::unsealing(&args.decrypt, environment)?;
-    let config = Config::read(args.config.as_deref()).map_err(|error| signing::unread(&error))?;
+    let config = Config::read(args.proving.config.as_deref());
+    let config = config.map_err(|error| signing::unread(&error))?;
     let allowed_signers = signing::allowed(&args.signers, &config.signing)?;
     let (file, backup_dir, history_dir) = places(args.file.as_deref(), args.backup_dir.as_deref())?;
     let incoming = piped::incoming(&args.from, args.file.as_deref())?;
     let spool =
         piped::spool(&args.from, incoming.as_ref(), file.as_deref().unwrap_or(&backup_dir))?;
     let copies = place::copies(&[], &config)?;
+    let (proof, sandbox) = proving(&args.proving, config, allowed_signers)?;
+    Ok(VerifySettings {
+        choice: BackupChoice { file, backup_dir, wait: sandbox.wait, unsealing, incoming, spool },
+        proof,
+        sandbox: SandboxSettings {
+            port: args.port,
+            container_name: args.container_name.clone(),
+            keep: args.no_cleanup,
+            ..sandbox
+        },
+        history_dir,
+        timeout: args.proving.timeout,
+        metrics_file: metrics_file(&args.metrics),
+        copies,
+        warnings,
+    })
+}
+
+/// How a backup is restored and proven, and in what: in a sandbox on any port, which goes afterwards and has no name yet.
+///
+/// # Errors
+/// As [`verify`].
+pub(super) fn proving(
+    args: &ProvingArgs,
+    config: Config,
+    allowed_signers: Option<AllowedSigners>,
+) -> Result<(ProofSettings, SandboxSettings), SettingsError> {
     let named = config.checks.tables;
     let tables_are_cccs = named.is_none();
     let mut tables = named
@@ -151,48 +179,40 @@ pub fn verify(
     let settings = config.verify.settings.into_iter();
     let memory = args.memory.clone().or(config.verify.memory);
     let nano_cpus = args.cpus.or(config.verify.cpus).map(limits::nano_cpus).transpose()?;
-    let wait = args.wait.map(|limit| limit.unwrap_or(Duration::MAX));
-    Ok(VerifySettings {
-        choice: BackupChoice { file, backup_dir, wait, unsealing, incoming, spool },
-        proof: ProofSettings {
-            jobs: args.jobs.map_or_else(|| limits::jobs(cores(), nano_cpus), usize::from),
-            accept_foreign_sql: args.accept_foreign_sql || config.verify.accept_foreign_sql,
-            content: !args.no_content,
-            require_proof,
-            tables_are_cccs,
-            tables,
-            migrations: config.checks.migrations,
-            sequences: config.checks.sequences,
-            data: config.checks.data,
-            rto: args.rto,
-            allowed_signers,
+    let proof = ProofSettings {
+        jobs: args.jobs.map_or_else(|| limits::jobs(cores(), nano_cpus), usize::from),
+        accept_foreign_sql: args.accept_foreign_sql || config.verify.accept_foreign_sql,
+        content: !args.no_content,
+        require_proof,
+        tables_are_cccs,
+        tables,
+        migrations: config.checks.migrations,
+        sequences: config.checks.sequences,
+        data: config.checks.data,
+        rto: args.rto,
+        allowed_signers,
+    };
+    let sandbox = SandboxSettings {
+        version: match args.postgres_version {
+            PostgresVersion::Auto => None,
+            PostgresVersion::Major(major) => Some(major),
         },
-        sandbox: SandboxSettings {
-            version: match args.postgres_version {
-                PostgresVersion::Auto => None,
-                PostgresVersion::Major(major) => Some(major),
-            },
-            engine: match args.engine {
-                Engine::Auto => Choice::Auto,
-                Engine::Docker => Choice::Docker,
-                Engine::Local => Choice::Local,
-            },
-            image: image.or(config.verify.image),
-            port: args.port,
-            container_name: args.container_name.clone(),
-            wait,
-            keep: args.no_cleanup,
-            memory: memory.as_deref().map(limits::memory).transpose()?,
-            nano_cpus,
-            server_settings: settings.map(|(name, value)| (name, value.to_string())).collect(),
-            config_is_named: args.config.is_some(),
+        engine: match args.engine {
+            Engine::Auto => Choice::Auto,
+            Engine::Docker => Choice::Docker,
+            Engine::Local => Choice::Local,
         },
-        history_dir,
-        timeout: args.timeout,
-        metrics_file: metrics_file(&args.metrics),
-        copies,
-        warnings,
-    })
+        image: image.or(config.verify.image),
+        port: 0,
+        container_name: String::new(),
+        wait: args.wait.map(|limit| limit.unwrap_or(Duration::MAX)),
+        keep: false,
+        memory: memory.as_deref().map(limits::memory).transpose()?,
+        nano_cpus,
+        server_settings: settings.map(|(name, value)| (name, value.to_string())).collect(),
+        config_is_named: args.config.is_some(),
+    };
+    Ok((proof, sandbox))
 }
 
 /// The backup that is named, the directory of the backups, and that of the history.
@@ -243,7 +263,7 @@ pub fn reports(
     args: &VerifyArgs,
     environment: Environment,
 ) -> Result<ReportSettings, SettingsError> {
-    let config = signing::configured(args.config.as_deref())?;
+    let config = signing::configured(args.proving.config.as_deref())?;
     Ok(ReportSettings {
         sign: signing::of_report(&args.sign, &config, environment)?,
         json: args.report.clone(),

@@ -28,6 +28,7 @@ mod create_formats;
 mod create_under_way;
 mod diff;
 mod docs;
+mod drills;
 mod equality;
 mod event_triggers;
 mod extension_tables;
