@@ -181,7 +181,7 @@ fn also(dir: &str) -> String {
     format!("More runs are on record in {}: --backup-dir\n", printable(dir))
 }
 
-fn result(record: &Record) -> &'static str {
+pub(super) fn result(record: &Record) -> &'static str {
     match (record.work, record.verdict) {
         (Work::Create, Verdict::Passed) => "create made",
         (Work::Create, Verdict::Failed) => "create FAILED",

@@ -8,6 +8,7 @@ pub mod drill;
 mod exposition;
 pub mod forecast;
 pub mod github;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod listing;

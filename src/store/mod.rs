@@ -17,6 +17,7 @@ pub mod nearby;
 pub mod new_directory;
 pub mod new_file;
 pub mod objects;
+pub mod on_record;
 pub mod pace;
 pub mod place;
 pub mod proof;

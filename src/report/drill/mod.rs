@@ -29,7 +29,7 @@ fn outcome(report: &RunReport, file_only: bool) -> String {
 }
 
 /// Seconds for people.
-fn seconds(seconds: f64) -> String {
+pub(super) fn seconds(seconds: f64) -> String {
     spoken(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 

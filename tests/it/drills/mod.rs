@@ -1,7 +1,9 @@
 //! Drills: a sample of the backups in every place, and the bytes of all of them.
 
+mod page;
 mod sample;
 mod scrub;
+mod year;
 
 use serde_json::Value;
 

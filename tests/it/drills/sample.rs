@@ -66,7 +66,7 @@ fn a_drill_verifies_a_sample_in_every_place_and_goes_on_where_it_was() {
     let proven = found["backups"][2]["result"]["proven"].to_string();
     assert!(proven.contains("It restores into PostgreSQL 15"), "{proven}");
     assert!(proven.contains("Restore took"), "{proven}");
-    assert_eq!(runs(&place, "copies"), ["verify passed", "verify failed"]);
+    assert_eq!(runs(&place, "copies")[2..], ["verify passed", "verify failed"]);
     assert_eq!(runs(&place, "backups").len(), 4);
     let metrics = metrics_in(&place.dir().join("ccc.prom"));
     let name = &unchanged_database().name;
