@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 pub use cleanup::CleanupArgs;
 pub use copy::CopyArgs;
@@ -65,6 +65,7 @@ const HISTORY_EXAMPLES: &str = "\
 Examples:
   ccc-backup history --limit 5
   ccc-backup history --metrics-file ccc-backup.prom     write the metrics without a run
+  ccc-backup history --html history.html --rto 45m      write a page for people and auditors
 
 Exit codes: 0 answered, 2 the directory cannot be read, or wrong flags.";
 
@@ -225,6 +226,7 @@ pub struct ListArgs {
 /// Options of `history`.
 #[derive(Debug, Args)]
 #[command(after_help = HISTORY_EXAMPLES)]
+#[command(group(ArgGroup::new("written").multiple(true).args(["metrics_file", "html"])))]
 pub struct HistoryArgs {
     /// Directory of the backups and of their history
     #[arg(long, value_name = "DIR", default_value = "./backups", env = "CCC_BACKUP_DIR")]
@@ -238,16 +240,19 @@ pub struct HistoryArgs {
     /// How to answer: text, or json for programs
     #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
     pub format: Format,
+    /// Write what is on record to FILE as one page of HTML, for people and auditors
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Write metrics of all runs to FILE, for node_exporter's textfile collector (*.prom)
     // Not by the environment: who looks at the history does not want to write.
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
-    /// Have the metrics tell of the copies in this place, too; may be given more than once
+    /// Have metrics and page tell of the copies in this place, too; may be given more than once
     /// [default: the [[copies]] of the configuration]
-    #[arg(long, value_name = "PLACE", requires = "metrics_file")]
+    #[arg(long, value_name = "PLACE", requires = "written")]
     pub copy_to: Vec<PathBuf>,
-    /// Configuration: where copies are, for the metrics [default: ./ccc-backup.toml, if any]
-    #[arg(long, value_name = "FILE", requires = "metrics_file")]
+    /// Configuration: where copies are, for metrics and page [default: ./ccc-backup.toml, if any]
+    #[arg(long, value_name = "FILE", requires = "written")]
     pub config: Option<PathBuf>,
 }
 

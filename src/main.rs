@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ccc_backup::cli::{Cli, Command, GlobalArgs, ProgressArg};
+use ccc_backup::commands::evidence::Sources;
 use ccc_backup::commands::reports::Reports;
 use ccc_backup::commands::{self, Failure, Stop};
 use ccc_backup::events::Events;
@@ -112,18 +113,20 @@ async fn dispatch(
             let settings = settings::verify(&args, &settings::process_environment)?;
             commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
             let reports = settings::reports(&args, &settings::process_environment)?;
+            let sources = Sources::of_verification(&settings);
             let signer = commands::signer::have(reports.sign.as_ref(), events, stop).await?;
-            let events = Reports::of_verification(&reports, signer)?.after(events);
+            let events = Reports::of_verification(&reports, sources, signer)?.after(events);
             Ok(commands::verify::run(&settings, &events, stop).await.verdict().exit_code())
         }
         Command::Drill(args) => {
             let settings = settings::drill(&args, &settings::process_environment)?;
             commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
             let reports = settings::drill_reports(&args, &settings::process_environment)?;
+            let sources = Sources::of_drill(&settings);
             let signer = commands::signer::have(reports.sign.as_ref(), events, stop).await?;
             let events = match settings.dry_run {
                 true => events.clone(),
-                false => Reports::of_drill(&reports, signer)?.after(events),
+                false => Reports::of_drill(&reports, sources, signer)?.after(events),
             };
             Ok(commands::drill::run(&settings, &events, stop).await?)
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::verify::parse_container;
 use super::{
@@ -12,7 +12,7 @@ use super::{
 const DRILL_EXAMPLES: &str = "\
 Examples:
   ccc-backup drill --dry-run                      what would be verified, and how long it takes
-  ccc-backup drill --rto 45m --report drill.json  the newest backup and three others, in every place
+  ccc-backup drill --rto 45m --html drill.html    the newest backup and three others, in every place
   ccc-backup drill --all --within 6h              as many as fit; run it again for the rest
   ccc-backup drill --file-only                    read every byte of every backup and every copy
 
@@ -26,6 +26,7 @@ told, was not reached, or a place has none.";
 /// Options of `drill`.
 #[derive(Debug, Args)]
 #[command(after_help = DRILL_EXAMPLES)]
+#[command(group(ArgGroup::new("signable").multiple(true).args(["report", "html"])))]
 pub struct DrillArgs {
     /// Directory of the backups, and of their history
     #[arg(long, value_name = "DIR", default_value = "./backups", env = "CCC_BACKUP_DIR")]
@@ -51,7 +52,7 @@ pub struct DrillArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub at_once: u16,
     /// Only show the plan
-    #[arg(long, conflicts_with = "report")]
+    #[arg(long, conflicts_with = "signable")]
     pub dry_run: bool,
     /// How a backup is restored, and what is proven.
     #[command(flatten)]
@@ -66,6 +67,9 @@ pub struct DrillArgs {
     /// Write the whole result to FILE as JSON (docs/drill.schema.json)
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Write what was proven to FILE as one page of HTML, for people and auditors
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Who may have signed the backups.
     #[command(flatten)]
     pub signers: AllowedSignersArgs,
@@ -108,6 +112,7 @@ mod tests {
             &["--file-only", "--rto", "45m"][..],
             &["--file-only", "--require-proof"],
             &["--dry-run", "--report", "x.json"],
+            &["--dry-run", "--html", "x.html"],
         ] {
             assert_eq!(parse(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
         }

@@ -22,6 +22,7 @@ Exit codes: 0 passed, 1 the backup is bad, 2 it could not be told.";
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY_EXAMPLES)]
 #[command(group(ArgGroup::new("backup").required(true).args(["file", "latest"])))]
+#[command(group(ArgGroup::new("signable").multiple(true).args(["report", "html"])))]
 pub struct VerifyArgs {
     /// The backup: an SQL dump or an archive of pg_dump, also compressed, or a directory of one; - is standard
     /// input
@@ -47,6 +48,9 @@ pub struct VerifyArgs {
     /// Write the whole result to FILE as JSON (docs/report.schema.json)
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Write what was proven to FILE as one page of HTML, for people and auditors
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Write the checks to FILE as JUnit XML, for CI
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,

@@ -5,9 +5,12 @@ use std::path::Path;
 use chrono::Utc;
 
 use crate::commands::copy_metrics::Renewal;
+use crate::commands::evidence::Sources;
 use crate::commands::{Failure, ledger};
 use crate::events::{Event, Events};
+use crate::report::html::{self, Evidence, Subject};
 use crate::report::listing::{runs_json, runs_text};
+use crate::report::output::{Destination, OutputError};
 use crate::settings::HistorySettings;
 use crate::store::ledger::Ledger;
 use crate::store::place::{ObjectUrl, Place};
@@ -42,6 +45,7 @@ pub fn run(settings: &HistorySettings, events: &Events) -> anyhow::Result<String
         tell_of_copies(file, settings, events)?;
     }
     let history = history::read(dir).map_err(unreadable)?;
+    write_page(settings)?;
     history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
     let statistics = statistics::by_database(&history.records, rto);
     Ok(if settings.json {
@@ -50,6 +54,24 @@ pub fn run(settings: &HistorySettings, events: &Events) -> anyhow::Result<String
         let below = nearby::with_history_below(dir);
         runs_text(dir, now, &history.records, settings.limit, &statistics, &below)
     })
+}
+
+/// Writes the page, where one is asked for.
+///
+/// # Errors
+/// When it cannot be written.
+fn write_page(settings: &HistorySettings) -> Result<(), Failure> {
+    let Some(file) = &settings.html else { return Ok(()) };
+    let failed = |error: OutputError| Failure {
+        exit: 2,
+        cause: format!("--html: {error}"),
+        hint: Some(error.hint().to_owned()),
+        notes: Vec::new(),
+    };
+    let destination = Destination::open(file, b'<').map_err(failed)?;
+    let on_record = Sources::of_history(settings).read();
+    let evidence = Evidence { now: Utc::now(), subject: Subject::History, on_record: &on_record };
+    destination.write(&html::page(&evidence)).map_err(failed)
 }
 
 /// Has the metrics tell of the copies that are named.
@@ -78,6 +100,7 @@ fn in_place(
         ledger::write_metrics(file, Some(url), &totals).map_err(anyhow::Error::msg)?;
         tell_of_copies(file, settings, events)?;
     }
+    write_page(settings)?;
     history.set_aside().into_iter().for_each(|text| events.emit(Event::Warning(text)));
     let statistics = statistics::by_database(&history.records, rto);
     Ok(if settings.json {

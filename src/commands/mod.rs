@@ -10,6 +10,7 @@ pub mod create;
 mod decoding;
 pub mod diff;
 pub mod drill;
+pub mod evidence;
 pub mod extract;
 mod globals;
 pub mod history;

@@ -7,10 +7,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::Utc;
+
 use crate::commands::Failure;
+use crate::commands::evidence::Sources;
 use crate::events::{DrillEvent, Event, Events};
 use crate::model::drill::DrillReport;
 use crate::model::outcome::RunReport;
+use crate::report::html::{self, Evidence, Subject};
 use crate::report::output::{self, Destination, OutputError};
 use crate::report::{drill, github, json, junit};
 use crate::settings::ReportSettings;
@@ -18,26 +22,27 @@ use crate::signing::{Namespace, Signer};
 use crate::store::naming::signature_path;
 
 /// The reports on a result of this kind.
-#[derive(Debug)]
 pub struct Reports<T> {
     files: Vec<Written<T>>,
     /// Not proven writable: it is the runner's, not the operator's.
-    step_summary: Option<(PathBuf, fn(&T) -> Vec<u8>)>,
+    step_summary: Option<(PathBuf, Summary<T>)>,
     /// The result, when it comes by.
     result: fn(&Event) -> Option<Arc<T>>,
 }
 
 /// A report, and where it goes.
-#[derive(Debug)]
 struct Written<T> {
     flag: &'static str,
     /// What it is called.
     what: &'static str,
     destination: Destination,
-    serialize: fn(&T) -> Vec<u8>,
+    serialize: Serialize<T>,
     /// Who signs it, and where the signature goes.
-    signature: Option<(Signer, Destination)>,
+    signature: Option<(Arc<Signer>, Destination)>,
 }
+
+type Summary<T> = fn(&T) -> Vec<u8>;
+type Serialize<T> = Box<dyn Fn(&T) -> Vec<u8> + Send + Sync>;
 
 impl Reports<RunReport> {
     /// Makes sure that every file can be written, and removes what an earlier run left there, so
@@ -47,22 +52,19 @@ impl Reports<RunReport> {
     /// [`Failure`] with exit code 2 when one cannot be written; nothing is removed then.
     pub fn of_verification(
         settings: &ReportSettings,
+        sources: Sources,
         signer: Option<Signer>,
     ) -> Result<Self, Failure> {
-        let mut files = Vec::new();
-        if let Some(path) = &settings.json {
-            let mut json = Written::open("--report", "the report", path, b'{', json::serialize)?;
-            json.sign(path, signer)?;
-            files.push(json);
-        }
+        let page = page_of(|report| Subject::Verification(report), sources);
+        let mut files = signable(settings, signer, json::serialize, page)?;
         if let Some(path) = &settings.junit {
-            let what = "the JUnit report";
-            files.push(Written::open("--junit", what, path, b'<', junit::serialize)?);
+            let (what, junit) = ("the JUnit report", Box::new(junit::serialize));
+            files.push(Written::open("--junit", what, path, b'<', junit)?);
         }
         let summary = settings.step_summary.clone();
         Self {
             files,
-            step_summary: summary.map(|path| (path, github::summary as fn(&_) -> _)),
+            step_summary: summary.map(|path| (path, github::summary as Summary<_>)),
             result: |event| match event {
                 Event::VerifyFinished(report) => Some(Arc::clone(report)),
                 _ => None,
@@ -77,18 +79,17 @@ impl Reports<DrillReport> {
     ///
     /// # Errors
     /// As [`Reports::of_verification`].
-    pub fn of_drill(settings: &ReportSettings, signer: Option<Signer>) -> Result<Self, Failure> {
-        let mut files = Vec::new();
-        if let Some(path) = &settings.json {
-            let mut json =
-                Written::open("--report", "the report", path, b'{', drill::json::serialize)?;
-            json.sign(path, signer)?;
-            files.push(json);
-        }
+    pub fn of_drill(
+        settings: &ReportSettings,
+        sources: Sources,
+        signer: Option<Signer>,
+    ) -> Result<Self, Failure> {
+        let page = page_of(|report| Subject::Drill(report), sources);
+        let files = signable(settings, signer, drill::json::serialize, page)?;
         let summary = settings.step_summary.clone();
         Self {
             files,
-            step_summary: summary.map(|path| (path, drill::summary::markdown as fn(&_) -> _)),
+            step_summary: summary.map(|path| (path, drill::summary::markdown as Summary<_>)),
             result: |event| match event {
                 Event::Drill(DrillEvent::Finished(report)) => Some(Arc::clone(report)),
                 _ => None,
@@ -96,6 +97,36 @@ impl Reports<DrillReport> {
         }
         .cleared()
     }
+}
+
+/// The report as JSON and the page, where they are asked for; both are signed by whoever signs.
+fn signable<T: 'static>(
+    settings: &ReportSettings,
+    signer: Option<Signer>,
+    json: fn(&T) -> Vec<u8>,
+    page: Serialize<T>,
+) -> Result<Vec<Written<T>>, Failure> {
+    let (signer, mut files) = (signer.map(Arc::new), Vec::new());
+    let wanted = [
+        ("--report", "the report", &settings.json, b'{', Box::new(json) as Serialize<T>),
+        ("--html", "the page", &settings.html, b'<', page),
+    ];
+    for (flag, what, path, first, serialize) in wanted {
+        if let Some(path) = path {
+            let mut file = Written::open(flag, what, path, first, serialize)?;
+            file.sign(path, signer.clone())?;
+            files.push(file);
+        }
+    }
+    Ok(files)
+}
+
+/// What makes the page about a result, with what is on record by then.
+fn page_of<T: 'static>(subject: fn(&T) -> Subject<'_>, sources: Sources) -> Serialize<T> {
+    Box::new(move |result| {
+        let on_record = sources.read();
+        html::page(&Evidence { now: Utc::now(), subject: subject(result), on_record: &on_record })
+    })
 }
 
 impl<T: Send + Sync + 'static> Reports<T> {
@@ -150,7 +181,7 @@ impl<T> Written<T> {
         what: &'static str,
         path: &Path,
         first: u8,
-        serialize: fn(&T) -> Vec<u8>,
+        serialize: Serialize<T>,
     ) -> Result<Self, Failure> {
         let destination =
             Destination::open(path, first).map_err(|error| unwritable(flag, &error))?;
@@ -158,7 +189,7 @@ impl<T> Written<T> {
     }
 
     /// Has it signed.
-    fn sign(&mut self, path: &Path, signer: Option<Signer>) -> Result<(), Failure> {
+    fn sign(&mut self, path: &Path, signer: Option<Arc<Signer>>) -> Result<(), Failure> {
         let Some(signer) = signer else { return Ok(()) };
         let destination = Destination::open(&signature_path(path), b'-');
         let destination = destination.map_err(|error| unwritable("--sign-report", &error))?;

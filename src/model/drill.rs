@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::forecast::Outlook;
 use super::outcome::{Obstacle, RunReport, Verdict, worst};
 
 /// What is on record of a backup in a place.
@@ -121,8 +122,19 @@ pub struct DrillReport {
     pub places: Vec<PlaceFound>,
     /// The backups that were to be tried, in the order of the plan.
     pub turns: Vec<Turn>,
+    /// How long restores are going to take.
+    pub outlooks: Vec<DatabaseOutlook>,
     /// Harmless things worth knowing.
     pub warnings: Vec<String>,
+}
+
+/// How long restores of a database are going to take.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct DatabaseOutlook {
+    /// Its name; `None` for backups of which it is not known.
+    pub database: Option<String>,
+    /// What those on record tell.
+    pub outlook: Outlook,
 }
 
 impl Turn {
@@ -231,6 +243,7 @@ mod tests {
             within_seconds: None,
             places: Vec::new(),
             turns,
+            outlooks: Vec::new(),
             warnings: Vec::new(),
         }
     }

@@ -102,6 +102,7 @@ pub fn drill_reports(
     Ok(ReportSettings {
         sign: signing::of_report(&args.sign, &config, environment)?,
         json: args.report.clone(),
+        html: args.html.clone(),
         junit: None,
         step_summary: environment("GITHUB_STEP_SUMMARY").map(PathBuf::from),
     })

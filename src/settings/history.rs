@@ -20,7 +20,9 @@ pub struct HistorySettings {
     pub rto: Option<Duration>,
     /// Where metrics go.
     pub metrics_file: Option<PathBuf>,
-    /// The places of copies that the metrics tell of.
+    /// Where the page goes.
+    pub html: Option<PathBuf>,
+    /// The places of copies that metrics and page tell of.
     pub copies: Vec<PathBuf>,
 }
 
@@ -30,7 +32,7 @@ pub struct HistorySettings {
 /// When a place is none, or the configuration that names copies cannot be read.
 pub fn history(args: &HistoryArgs) -> Result<HistorySettings, SettingsError> {
     // Who only looks at the history needs no configuration.
-    let copies = if args.metrics_file.is_some() {
+    let copies = if args.metrics_file.is_some() || args.html.is_some() {
         let config = Config::read(args.config.as_deref());
         place::copies(&args.copy_to, &config.map_err(|error| signing::unread(&error))?)?
     } else {
@@ -42,6 +44,7 @@ pub fn history(args: &HistoryArgs) -> Result<HistorySettings, SettingsError> {
         limit: args.limit,
         rto: args.rto,
         metrics_file: args.metrics_file.clone(),
+        html: args.html.clone(),
         copies,
     })
 }

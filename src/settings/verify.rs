@@ -247,11 +247,13 @@ fn demand_rows(tables: &mut Vec<AppTable>, name: &str, least: u64) {
 pub struct ReportSettings {
     /// The report as JSON.
     pub json: Option<PathBuf>,
+    /// What was proven, as a page of HTML.
+    pub html: Option<PathBuf>,
     /// The checks as JUnit XML.
     pub junit: Option<PathBuf>,
     /// GitHub's step summary, which is appended to.
     pub step_summary: Option<PathBuf>,
-    /// Who signs the report as JSON; without, nobody does.
+    /// Who signs the report as JSON, and the page; without, nobody does.
     pub sign: Option<Request>,
 }
 
@@ -267,6 +269,7 @@ pub fn reports(
     Ok(ReportSettings {
         sign: signing::of_report(&args.sign, &config, environment)?,
         json: args.report.clone(),
+        html: args.html.clone(),
         junit: args.junit.clone(),
         step_summary: environment("GITHUB_STEP_SUMMARY").map(PathBuf::from),
     })

@@ -72,6 +72,17 @@ pub fn of(place: &Path) -> Result<History, StoreError> {
     }
 }
 
+/// The same, with all that is on record of the newest runs.
+///
+/// # Errors
+/// As [`of`].
+pub fn whole_of(place: &Path, newest: usize) -> Result<History, StoreError> {
+    match Place::of(place)? {
+        Place::Objects(url) => read_whole(&url, newest),
+        Place::Directory(dir) => history::read(&dir),
+    }
+}
+
 /// The runs of a place, the oldest first, as far as their names say it.
 ///
 /// # Errors

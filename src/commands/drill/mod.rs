@@ -8,14 +8,15 @@ mod scrubbing;
 mod working;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
 use super::copy_metrics::Renewal;
+use super::evidence::Sources;
 use super::{Failure, Stop};
 use crate::events::{DrillEvent, Event, Events};
-use crate::model::drill::DrillReport;
+use crate::model::drill::{DatabaseOutlook, DrillReport};
 use crate::settings::DrillSettings;
 
 /// Plans, verifies what was planned, and returns the exit code: that of the worst verdict; of a plan alone, 0.
@@ -39,7 +40,8 @@ pub async fn run(settings: &DrillSettings, events: &Events, stop: &Stop) -> Resu
         let copies = settings.places[1..].to_vec();
         Renewal { file, home, places: copies, brought: None }.run(events, stop).await;
     }
-    let seconds = |time: std::time::Duration| time.as_secs_f64();
+    let outlooks = outlooks(settings, stop).await;
+    let seconds = |time: Duration| time.as_secs_f64();
     let report = Arc::new(DrillReport {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at,
@@ -49,8 +51,22 @@ pub async fn run(settings: &DrillSettings, events: &Events, stop: &Stop) -> Resu
         within_seconds: settings.within.map(seconds),
         places,
         turns,
+        outlooks,
         warnings: settings.warnings.clone(),
     });
     events.emit(Event::Drill(DrillEvent::Finished(Arc::clone(&report))));
     Ok(report.verdict().exit_code())
+}
+
+/// How long restores are going to take; none of a drill that restores nothing, nor where the histories do not answer.
+async fn outlooks(settings: &DrillSettings, stop: &Stop) -> Vec<DatabaseOutlook> {
+    if settings.file_only {
+        return Vec::new();
+    }
+    let sources = Sources::of_drill(settings);
+    let reading = tokio::task::spawn_blocking(move || sources.read());
+    let Some(Ok(on_record)) = stop.wait_for(reading).await else { return Vec::new() };
+    let databases = on_record.databases.into_iter();
+    let told = databases.filter_map(|it| Some((it.database, it.outlook?)));
+    told.map(|(database, outlook)| DatabaseOutlook { database, outlook }).collect()
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::model::drill::{DrillReport, End, PlaceFound, Planned, Turn};
+use crate::model::drill::{DatabaseOutlook, DrillReport, End, PlaceFound, Planned, Turn};
 use crate::model::outcome::Verdict;
 use crate::report::json::{self, ReportDocument, pretty};
 
@@ -41,6 +41,8 @@ pub struct DrillDocument<'a> {
     pub places: &'a [PlaceFound],
     /// The backups that were to be tried, in the order of the plan.
     pub backups: Vec<TurnDocument<'a>>,
+    /// How long restores are going to take, by those on record.
+    pub outlooks: &'a [DatabaseOutlook],
     /// Harmless things worth knowing.
     pub warnings: &'a [String],
 }
@@ -84,6 +86,7 @@ pub fn serialize(report: &DrillReport) -> Vec<u8> {
         causes: report.causes(),
         places: &report.places,
         backups: report.turns.iter().map(TurnDocument::of).collect(),
+        outlooks: &report.outlooks,
         warnings: &report.warnings,
     })
 }

@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 
-use crate::model::drill::{DrillPlan, DrillReport, End, PlaceFound, Planned, Standing, Turn};
+use crate::model::drill::{
+    DatabaseOutlook, DrillPlan, DrillReport, End, PlaceFound, Planned, Standing, Turn,
+};
+use crate::model::forecast::Outlook;
 use crate::model::outcome::{Obstacle, RunReport};
 use crate::report::samples;
 
@@ -90,6 +93,10 @@ pub fn drill() -> DrillReport {
         within_seconds: Some(7_200.0),
         places: places(),
         turns: turns().into_iter().zip(ends).map(|(planned, end)| Turn { planned, end }).collect(),
+        outlooks: vec![DatabaseOutlook {
+            database: Some("ccc".to_owned()),
+            outlook: Outlook::TooLittle { restores: 3, days: 9, least_restores: 8, least_days: 28 },
+        }],
         warnings: Vec::new(),
     }
 }

@@ -7,8 +7,8 @@ use super::{outcome, restores, seconds};
 use crate::events::DrillEvent;
 use crate::model::drill::{DrillPlan, DrillReport, End, PlaceFound, Planned, Standing, Turn};
 use crate::model::outcome::{RunReport, Verdict, counted};
-use crate::report::RULE;
 use crate::report::listing::{Align, ago, printable, table};
+use crate::report::{RULE, forecast};
 
 /// What people read of it.
 pub(in crate::report) fn drill(event: &DrillEvent) -> Vec<String> {
@@ -153,6 +153,13 @@ fn summary(report: &DrillReport) -> Vec<String> {
     let times = restores(&report.restore_seconds(), report.rto_seconds);
     lines.extend(times.map(|times| format!("Restore time: {times}")));
     lines.push(format!("Time: {}", seconds(report.seconds)));
+    lines.extend(report.outlooks.iter().map(|of| {
+        let of_it = match (&of.database, report.outlooks.len()) {
+            (Some(name), 2..) => format!(" of {}", printable(name)),
+            _ => String::new(),
+        };
+        format!("Forecast{of_it}: {}", forecast::said(report.started_at, &of.outlook))
+    }));
     lines.extend([String::new(), headline(report).to_owned()]);
     lines.extend(report.causes());
     lines.push(RULE.to_owned());

@@ -76,7 +76,7 @@ fn matrix(evidence: &Evidence<'_>) -> Markup {
     html! {
         h3 { "The newest, and where they are" }
         div class="wide-table" tabindex="0" role="region" aria-label="The newest backups, and where they are" {
-            table class="matrix" {
+            table class="matrix" style=(format!("--columns:{}", known().count() + 1)) {
                 thead {
                     tr {
                         th scope="col" { "Made" }

@@ -121,7 +121,7 @@ fn aged(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
     let minutes = (now - at).num_minutes().max(0).unsigned_abs();
     match minutes {
         ..120 => counted(minutes, "minute"),
-        ..2_880 => counted(minutes / 60, "hour"),
+        120..2_880 => counted(minutes / 60, "hour"),
         _ => counted(minutes / 1_440, "day"),
     }
 }

@@ -72,6 +72,7 @@ fn of_several(verdict: Verdict, tried: &[Tried<'_>]) -> String {
     let bad = count(&|one| one.verdict() == Verdict::Failed) - slow;
     match verdict {
         Verdict::Passed if all == 1 => "The backup restores.".to_owned(),
+        Verdict::Passed if all == 2 => "Both backups restore.".to_owned(),
         Verdict::Passed => format!("All {all} backups restore."),
         Verdict::Failed if bad > 0 => format!("{} bad.", of_all(bad, all)),
         Verdict::Failed => format!("{slow} of {} took too long to restore.", backups(all)),
@@ -87,6 +88,7 @@ fn of_bytes(verdict: Verdict, tried: &[Tried<'_>]) -> String {
         (tried.len(), |verdict| tried.iter().filter(|one| one.verdict() == verdict).count());
     match verdict {
         Verdict::Passed if all == 1 => "Every byte of the backup is intact.".to_owned(),
+        Verdict::Passed if all == 2 => "Every byte of both backups is intact.".to_owned(),
         Verdict::Passed => format!("Every byte of all {all} backups is intact."),
         Verdict::Failed => format!("{} damaged.", of_all(count(Verdict::Failed), all)),
         Verdict::NotVerified if all == 0 => "Nothing was read.".to_owned(),
@@ -161,19 +163,20 @@ fn about(evidence: &Evidence<'_>) -> Markup {
     html! {
         @match evidence.subject {
             Subject::Verification(report) => {
-                (date(report.started_at)) " · took " (seconds(report.seconds))
+                span { (date(report.started_at)) } " · " span { "took " (seconds(report.seconds)) }
             }
             Subject::Drill(drill) => {
                 @let places = counted(drill.places.len() as u64, "place");
-                (date(drill.started_at)) " · " (places) " · took " (seconds(drill.seconds))
+                span { (date(drill.started_at)) } " · " span { (places) }
+                " · " span { "took " (seconds(drill.seconds)) }
             }
             Subject::History => {
-                (date(evidence.now)) " · " (counted(places as u64, "place")) " · "
-                (counted(evidence.on_record.runs.len() as u64, "run")) " on record"
+                span { (date(evidence.now)) } " · " span { (counted(places as u64, "place")) }
+                " · " span { (counted(evidence.on_record.runs.len() as u64, "run")) " on record" }
             }
         }
         @if let [database] = &evidence.on_record.databases[..] {
-            @if let Some(name) = &database.database { " · database " (name) }
+            @if let Some(name) = &database.database { " · " span class="free" { "database " (name) } }
         }
     }
 }

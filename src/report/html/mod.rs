@@ -61,14 +61,15 @@ impl Evidence<'_> {
 
     /// How long a restore may take, in seconds, where that was said.
     fn rto_seconds(&self) -> Option<f64> {
-        let said = match self.subject {
+        match self.subject {
             Subject::Verification(report) => report.rto_seconds,
             Subject::Drill(drill) => drill.rto_seconds,
-            Subject::History => None,
-        };
-        let databases = self.on_record.databases.iter().rev();
-        let mut known = databases.filter_map(|it| it.outlook.as_ref()?.forecast()?.rto_seconds);
-        said.or_else(|| known.next())
+            // Of several databases, none has the word for all.
+            Subject::History => match &self.on_record.databases[..] {
+                [one] => one.outlook.as_ref()?.forecast()?.rto_seconds,
+                _ => None,
+            },
+        }
     }
 }
 

@@ -46,10 +46,11 @@ fn of_database(evidence: &Evidence<'_>, database: &Statistics, several: bool) ->
                 (restore_times(evidence, database, restores))
             }
         }
-        @if backups.len() >= FEWEST {
+        @let plots = [sizes(&backups), rows(&backups)];
+        @if plots.iter().any(|plot| !plot.0.is_empty()) {
             section {
                 h2 { "Sizes and rows" @if several { ": " (name) } }
-                div class="halves" { (sizes(&backups)) (rows(&backups)) }
+                div class="halves" { @for plot in &plots { (plot) } }
             }
         }
     }
@@ -76,7 +77,7 @@ fn restore_times(evidence: &Evidence<'_>, database: &Statistics, points: Vec<Poi
     let told = database.outlook.as_ref().and_then(|outlook| outlook.forecast());
     let rto = told.and_then(|it| it.rto_seconds).or_else(|| evidence.rto_seconds());
     let has = |kind| points.iter().any(|point| point.kind == kind);
-    let (slow, bad, drawn) = (has(Kind::Slow), has(Kind::Bad), points.len() >= FEWEST);
+    let (slow, bad, drawn) = (has(Kind::Slow), has(Kind::Bad), is_worth_a_plot(&points));
     let expected = told.zip(points.first()).map(|(it, first)| expected(it, first.at));
     let plot = Plot {
         unit: Unit::Seconds,
@@ -105,6 +106,12 @@ fn restore_times(evidence: &Evidence<'_>, database: &Statistics, points: Vec<Poi
             }
         }
     }
+}
+
+/// Whether there is anything to see: points of more than a day.
+fn is_worth_a_plot(points: &[Point]) -> bool {
+    let span = points.first().zip(points.last()).map(|(first, last)| last.at - first.at);
+    points.len() >= FEWEST && span.is_some_and(|span| span > TimeDelta::days(1))
 }
 
 /// The trend, from the first restore on to where it passes its goal, or a little ahead.
@@ -184,7 +191,7 @@ fn series(title: &str, unit: Unit, backups: &[Made], of: impl Fn(&Made) -> Optio
     };
     let points: Vec<Point> = backups.iter().filter_map(point).collect();
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return html! {} };
-    if points.len() < FEWEST {
+    if !is_worth_a_plot(&points) {
         return html! {};
     }
     let words = |value: f64| super::axis::label(value, unit, value);

@@ -1,14 +1,17 @@
 //! The page of evidence, in a real browser: on a telephone, on a desk, by night and in print.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ccc_backup::report::html::{Evidence, Subject, page};
+use ccc_backup::store::history::Record;
 use ccc_backup::store::on_record::OnRecord;
+use chrono::Utc;
 use serde_json::Value;
 
 use super::year::{self, MARKUP};
-use crate::support::Place;
+use crate::signing::{key, keygen_verify, line};
 use crate::support::browser::{Browser, Look};
+use crate::support::{Outcome, Place, unchanged_database};
 
 /// How each page is looked at.
 const LOOKS: [Look; 5] = [
@@ -67,7 +70,7 @@ const MEASURE: &str = r"(() => {
 })()";
 
 /// Looks at a page in every way, and gives what was measured.
-fn look_at(browser: &mut Browser, file: &PathBuf) -> Vec<Value> {
+fn look_at(browser: &mut Browser, file: &Path) -> Vec<Value> {
     let mut measured = Vec::new();
     for look in LOOKS {
         browser.open(file, look);
@@ -101,6 +104,69 @@ fn write(place: &Place, name: &str, bytes: &[u8]) -> PathBuf {
         std::fs::write(PathBuf::from(kept).join(name), bytes).unwrap();
     }
     place.file(name, bytes)
+}
+
+/// The runs of a year that ends now, as they stand in a history.
+fn history(on_record: &OnRecord) -> String {
+    let since = Utc::now() - year::now();
+    let line = |run: &Record| {
+        let run = Record { started_at: run.started_at + since, ..run.clone() };
+        serde_json::to_string(&run).unwrap() + "\n"
+    };
+    on_record.runs.iter().map(line).collect()
+}
+
+#[test]
+fn the_commands_write_pages_of_what_is_on_record_and_sign_them() {
+    let place = Place::on_a_lent_server();
+    place.file("backups/history.jsonl", history(&year::on_record()).as_bytes());
+    let mut create = place.create(unchanged_database());
+    let made = ["backups/backup_20260301_020000.sql.gz", "--copy-to", "copies", "--sign-key", "k"];
+    key(&place, "k");
+    place.file("allowed", line(&place, "", "k").as_bytes());
+    assert_eq!(Outcome::of(&create.args(made).output().unwrap()).code, 0);
+    let read = |name: &str| std::fs::read_to_string(place.dir().join(name)).unwrap();
+    let container = ["--container-name", &place.container];
+    let signed = ["--sign-report", "--sign-key", "k"];
+    let mut drill = place.ccc();
+    drill
+        .args(["drill", "--places", "copies", "--html", "drill.html"])
+        .args(container)
+        .args(signed);
+    let drilled = place.outcome(&mut drill);
+    assert_eq!((drilled.code, drilled.stderr.as_str()), (0, ""), "{drilled}");
+    assert!(drilled.stdout.contains("Forecast of shop <script>"), "{drilled}");
+    place.outcome(place.verify().args(["--latest", "--html", "verify.html"])).passed();
+    let shown = place.outcome(place.ccc().args([
+        "history",
+        "--html",
+        "history.html",
+        "--copy-to",
+        "copies",
+    ]));
+    assert_eq!((shown.code, shown.stderr.as_str()), (0, ""), "{shown}");
+    assert!(shown.stdout.contains("45 min will be passed in about"), "{shown}");
+    let sooner = place.outcome(place.ccc().args(["history", "--rto", "30m"]));
+    assert!(sooner.stdout.contains("30 min is passed already"), "{sooner}");
+    assert!(keygen_verify(&place, "drill.html", "ccc-backup-report", &[]).status.success());
+
+    let drill = read("drill.html");
+    assert!(drill.contains("Both backups restore.") && drill.contains("copies"), "{drill}");
+    assert!(drill.contains("45 min will be passed in about") && drill.contains("<svg"), "{drill}");
+    assert!(read("verify.html").contains("The backup restores."));
+    assert!(read("history.html").contains("The last runs"));
+    let mut browser = Browser::start();
+    for name in ["drill.html", "verify.html", "history.html"] {
+        write(&place, &format!("real-{name}"), read(name).as_bytes());
+        look_at(&mut browser, &place.dir().join(name));
+    }
+
+    // A page that cannot be written is told before anything is done.
+    let refused = place.outcome(place.ccc().args(["drill", "--html", "no/such/page.html"]));
+    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{refused}");
+    let same = ["verify", "--latest", "--html", "x", "--report", "x"];
+    let same = place.outcome(place.ccc().args(same));
+    assert!(same.stderr.contains("--report and --html name the same file"), "{same}");
 }
 
 #[test]

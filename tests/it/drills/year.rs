@@ -274,6 +274,7 @@ pub fn drill() -> DrillReport {
         within_seconds: Some(21_600.0),
         places: PLACES.iter().map(found).collect(),
         turns,
+        outlooks: Vec::new(),
         warnings: Vec::new(),
     }
 }
