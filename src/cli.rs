@@ -6,10 +6,12 @@ mod copy;
 mod create;
 mod diff;
 mod doctor;
+mod drill;
 mod extract;
 mod keys;
 mod notify;
 mod piped;
+mod proving;
 mod restore;
 mod sealing;
 mod signing;
@@ -19,21 +21,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 pub use cleanup::CleanupArgs;
 pub use copy::CopyArgs;
 pub use create::CreateArgs;
 pub use diff::DiffArgs;
 pub use doctor::DoctorArgs;
+pub use drill::DrillArgs;
 pub use extract::{ExtractArgs, RowFormat};
 pub use keys::{KeysArgs, KeysCommand};
 pub use notify::NotifyArgs;
 pub use piped::{FromArgs, ToArgs};
+pub use proving::{Engine, PostgresVersion, ProvingArgs};
 pub use restore::RestoreArgs;
 pub use sealing::{DecryptArgs, EncryptArgs};
 pub use signing::{AllowedSignersArgs, ConfigArgs, SignArgs, SignReportArgs};
-pub use verify::{Engine, PostgresVersion, VerifyArgs};
+pub use verify::VerifyArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,6 +45,7 @@ Examples:
   ccc-backup create backups/manual.sql       back up to backups/manual.sql.gz
   ccc-backup verify --latest                 restore and check the newest backup
   ccc-backup verify backups/manual.sql.gz    restore and check this one
+  ccc-backup drill --within 2h               verify a sample, in every place that has copies
   ccc-backup restore --latest --swap         bring it back: beside, proven, then switched
   ccc-backup cleanup --older-than 30d        remove old backups, never the last good one
   ccc-backup list                            the backups, and whether they were verified
@@ -65,6 +70,7 @@ const HISTORY_EXAMPLES: &str = "\
 Examples:
   ccc-backup history --limit 5
   ccc-backup history --metrics-file ccc-backup.prom     write the metrics without a run
+  ccc-backup history --html history.html --rto 45m      write a page for people and auditors
 
 Exit codes: 0 answered, 2 the directory cannot be read, or wrong flags.";
 
@@ -126,6 +132,8 @@ pub enum Command {
     Create(Box<CreateArgs>),
     /// Restore a backup into a throwaway PostgreSQL and check it
     Verify(Box<VerifyArgs>),
+    /// Verify a sample of the backups in every place: what was proven, how long each took, against the goal
+    Drill(Box<DrillArgs>),
     /// Restore a backup into a server that matters: proven before it takes the name
     Restore(Box<RestoreArgs>),
     /// Bring backups to another place, each held to its checksum on the way
@@ -225,6 +233,7 @@ pub struct ListArgs {
 /// Options of `history`.
 #[derive(Debug, Args)]
 #[command(after_help = HISTORY_EXAMPLES)]
+#[command(group(ArgGroup::new("written").multiple(true).args(["metrics_file", "html"])))]
 pub struct HistoryArgs {
     /// Directory of the backups and of their history
     #[arg(long, value_name = "DIR", default_value = "./backups", env = "CCC_BACKUP_DIR")]
@@ -232,19 +241,25 @@ pub struct HistoryArgs {
     /// Show the newest N runs; the statistics are of all
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
+    /// Say when restores will take longer than this, such as 45m [default: what the last one was allowed]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub rto: Option<Duration>,
     /// How to answer: text, or json for programs
     #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
     pub format: Format,
+    /// Write what is on record to FILE as one page of HTML, for people and auditors
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Write metrics of all runs to FILE, for node_exporter's textfile collector (*.prom)
     // Not by the environment: who looks at the history does not want to write.
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
-    /// Have the metrics tell of the copies in this place, too; may be given more than once
+    /// Have metrics and page tell of the copies in this place, too; may be given more than once
     /// [default: the [[copies]] of the configuration]
-    #[arg(long, value_name = "PLACE", requires = "metrics_file")]
+    #[arg(long, value_name = "PLACE", requires = "written")]
     pub copy_to: Vec<PathBuf>,
-    /// Configuration: where copies are, for the metrics [default: ./ccc-backup.toml, if any]
-    #[arg(long, value_name = "FILE", requires = "metrics_file")]
+    /// Configuration: where copies are, for metrics and page [default: ./ccc-backup.toml, if any]
+    #[arg(long, value_name = "FILE", requires = "written")]
     pub config: Option<PathBuf>,
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::checkup::{Checkup, Finding};
+use crate::model::drill::{DrillPlan, DrillReport, Planned, Turn};
 use crate::model::outcome::{CheckResult, RunReport, Section};
 
 /// Something that happened, in the order in which it happened.
@@ -158,6 +159,8 @@ pub enum Event {
     },
     /// The verification ended; everything it found.
     VerifyFinished(Arc<RunReport>),
+    /// What a drill does.
+    Drill(DrillEvent),
     /// What a clean-up does.
     Cleanup(CleanupLine),
     /// What a copy does.
@@ -236,6 +239,40 @@ pub enum RestoreEvent {
         /// Which.
         database: String,
     },
+}
+
+/// What a drill does, beside what the verifications in it do.
+#[derive(Debug, Clone)]
+pub enum DrillEvent {
+    /// This is what it is going to do.
+    Planned(Arc<DrillPlan>),
+    /// A backup's turn begins.
+    Begun {
+        /// Which.
+        planned: Planned,
+        /// The number of the turn, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+        /// Whether nothing is restored.
+        file_only: bool,
+    },
+    /// Something happened in the turn of this backup.
+    Within {
+        /// Which, and where it is.
+        backup: String,
+        /// What.
+        event: Box<Event>,
+    },
+    /// A turn ended, or was not come to.
+    Ended {
+        /// Which, and how.
+        turn: Arc<Turn>,
+        /// Whether nothing was restored.
+        file_only: bool,
+    },
+    /// It ended; everything it found.
+    Finished(Arc<DrillReport>),
 }
 
 /// What a restore is going to do.

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ccc_backup::cli::{Cli, Command, GlobalArgs, ProgressArg};
+use ccc_backup::commands::evidence::Sources;
 use ccc_backup::commands::notify::{Sending, Telling};
 use ccc_backup::commands::reports::Reports;
 use ccc_backup::commands::{self, CANNOT_TELL, Failure, Stop};
@@ -131,9 +132,22 @@ async fn dispatch(
             let settings = settings::verify(&args, &settings::process_environment)?;
             commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
             let reports = settings::reports(&args, &settings::process_environment)?;
+            let sources = Sources::of_verification(&settings);
             let signer = commands::signer::have(reports.sign.as_ref(), events, stop).await?;
-            let events = Reports::open(&reports, signer)?.after(events);
+            let events = Reports::of_verification(&reports, sources, signer)?.after(events);
             Ok(commands::verify::run(&settings, &events, stop).await.verdict().exit_code())
+        }
+        Command::Drill(args) => {
+            let settings = settings::drill(&args, &settings::process_environment)?;
+            commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
+            let reports = settings::drill_reports(&args, &settings::process_environment)?;
+            let sources = Sources::of_drill(&settings);
+            let signer = commands::signer::have(reports.sign.as_ref(), events, stop).await?;
+            let events = match settings.dry_run {
+                true => events.clone(),
+                false => Reports::of_drill(&reports, sources, signer)?.after(events),
+            };
+            Ok(commands::drill::run(&settings, &events, stop).await?)
         }
         Command::Restore(args) => {
             let settings = settings::restore(&args, &settings::process_environment)?;
@@ -213,7 +227,7 @@ fn left_by(command: &Command) -> &'static str {
             "what was written of the backup is left, as a hidden .partial file: `ccc-backup cleanup \
              --older-than AGE` removes it"
         }
-        Command::Verify(_) => {
+        Command::Verify(_) | Command::Drill(_) => {
             "the throwaway server is left: the next run removes it, or `ccc-backup cleanup --sandbox`"
         }
         Command::Extract(_) => "what was written is not whole",

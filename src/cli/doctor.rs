@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::verify::parse_version;
+use super::proving::parse_version;
 use super::{
     AllowedSignersArgs, ConfigArgs, DecryptArgs, Engine, Format, MetricsArgs, PostgresVersion,
     SignArgs,

@@ -22,8 +22,8 @@ pub struct SignArgs {
 /// Whether a report is signed, and by whom.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SignReportArgs {
-    /// Sign the report of --report, into FILE.sig
-    #[arg(long, requires = "report")]
+    /// Sign the report of --report, and the page of --html, each into FILE.sig
+    #[arg(long, requires = "signable")]
     pub sign_report: bool,
     /// Who signs it.
     #[command(flatten)]

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgGroup, Args};
 
 use super::{
-    AllowedSignersArgs, DecryptArgs, FromArgs, MetricsArgs, NotifyArgs, SignReportArgs,
-    parse_duration,
+    AllowedSignersArgs, DecryptArgs, FromArgs, MetricsArgs, NotifyArgs, ProvingArgs, SignReportArgs,
 };
 
 const VERIFY_EXAMPLES: &str = "\
@@ -25,6 +24,7 @@ Exit codes: 0 passed, 1 the backup is bad, 2 it could not be told.";
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY_EXAMPLES)]
 #[command(group(ArgGroup::new("backup").required(true).args(["file", "latest"])))]
+#[command(group(ArgGroup::new("signable").multiple(true).args(["report", "html"])))]
 pub struct VerifyArgs {
     /// The backup: an SQL dump or an archive of pg_dump, also compressed, or a directory of one; - is standard
     /// input
@@ -35,66 +35,24 @@ pub struct VerifyArgs {
     /// Directory of the backups and of their history [default: ./backups; the directory of FILE]
     #[arg(long, value_name = "DIR", env = "CCC_BACKUP_DIR")]
     pub backup_dir: Option<PathBuf>,
-    /// Major version of the throwaway PostgreSQL; auto: the one the dump was taken from
-    #[arg(long, value_name = "VERSION", default_value = "auto", value_parser = parse_version)]
-    pub postgres_version: PostgresVersion,
-    /// Configuration: tables to check, image, server settings [default: ./ccc-backup.toml, if any]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Docker image to use [default: postgres:VERSION, else ccc-backup/postgres:VERSION]
-    #[arg(long, value_name = "IMAGE", env = "CCC_BACKUP_IMAGE")]
-    pub image: Option<String>,
-    /// What runs the throwaway PostgreSQL: docker, local (this machine's own PostgreSQL, without
-    /// superuser's rights for the backup), or auto: docker where it answers, else local
-    #[arg(long, value_enum, default_value_t = Engine::Auto, hide_possible_values = true)]
-    pub engine: Engine,
+    /// How it is restored, and what is proven.
+    #[command(flatten)]
+    pub proving: ProvingArgs,
     /// Port on 127.0.0.1; 0 takes any; --engine local listens there only with --no-cleanup
     #[arg(long, value_name = "PORT", default_value_t = 5433)]
     pub port: u16,
     /// Name of the container, or of a local server that is kept
     #[arg(long, value_name = "NAME", default_value = "backup-restore-test", value_parser = parse_container)]
     pub container_name: String,
-    /// Wait until others are done with the container's name, the port and the backup, at most so
-    /// long, such as --wait=10m [default: as long as --timeout allows]
-    #[arg(
-        long,
-        value_name = "DURATION",
-        num_args = 0..=1,
-        require_equals = true,
-        value_parser = parse_duration
-    )]
-    pub wait: Option<Option<std::time::Duration>>,
-    /// Memory that the container may take, such as 4GB [default: no limit]
-    #[arg(long, value_name = "SIZE")]
-    pub memory: Option<String>,
-    /// Processors that the container may take, such as 1.5 [default: no limit]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub cpus: Option<f64>,
     /// Keep the restored database running, and say how to connect to it
     #[arg(long)]
     pub no_cleanup: bool,
-    /// Connections to restore and compare over [default: the number of cores]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub jobs: Option<u16>,
-    /// Do not compare the restored rows' contents with the backup's
-    #[arg(long)]
-    pub no_content: bool,
-    /// Pass only what was proven: what is left open, such as rows without a manifest, makes the
-    /// verdict NOT VERIFIED
-    #[arg(long, conflicts_with = "no_content")]
-    pub require_proof: bool,
-    /// Restore SQL that pg_dump did not write, too; that it is whole is then not proven
-    #[arg(long)]
-    pub accept_foreign_sql: bool,
-    /// Give up after this time, such as 30m; the verdict is then NOT VERIFIED
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    pub timeout: Option<std::time::Duration>,
-    /// Fail when the restore takes longer than this, such as 45m (recovery time objective)
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    pub rto: Option<std::time::Duration>,
     /// Write the whole result to FILE as JSON (docs/report.schema.json)
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Write what was proven to FILE as one page of HTML, for people and auditors
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Write the checks to FILE as JUnit XML, for CI
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -118,38 +76,8 @@ pub struct VerifyArgs {
     pub from: FromArgs,
 }
 
-/// What runs the throwaway PostgreSQL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Engine {
-    /// Docker where it answers, else local
-    Auto,
-    /// A container
-    Docker,
-    /// This machine's own PostgreSQL
-    Local,
-}
-
-/// Which PostgreSQL to restore into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PostgresVersion {
-    /// The major version the dump was taken from.
-    Auto,
-    /// This major version.
-    Major(u32),
-}
-
-pub(super) fn parse_version(text: &str) -> Result<PostgresVersion, String> {
-    match text {
-        "auto" => Ok(PostgresVersion::Auto),
-        _ => match text.parse() {
-            Ok(major @ 9..=99) => Ok(PostgresVersion::Major(major)),
-            _ => Err("expected auto or a major version such as 15".to_owned()),
-        },
-    }
-}
-
 /// A name that Docker accepts.
-fn parse_container(name: &str) -> Result<String, String> {
+pub(super) fn parse_container(name: &str) -> Result<String, String> {
     let first = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     let rest = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     match first && name.len() > 1 && name.chars().all(rest) {
@@ -180,7 +108,7 @@ mod tests {
         let waits = |args: &[&str]| {
             let cli = Cli::try_parse_from(["ccc-backup", "verify"].iter().chain(args)).ok()?;
             let crate::cli::Command::Verify(args) = cli.command else { return None };
-            Some((args.file, args.wait.map(|limit| limit.map(|limit| limit.as_secs()))))
+            Some((args.file, args.proving.wait.map(|limit| limit.map(|limit| limit.as_secs()))))
         };
         let file = || Some(PathBuf::from("x.sql"));
         assert_eq!(waits(&["x.sql"]), Some((file(), None)));

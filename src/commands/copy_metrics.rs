@@ -2,17 +2,16 @@
 //!
 //! What goes wrong here is worth a warning, and never changes what the run found.
 
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 
 use crate::commands::{Stop, ledger, list};
 use crate::events::{Event, Events};
 use crate::report::copy_metrics;
 use crate::store::copies::{Brought, Copies, Originals};
-use crate::store::history::{self, History};
+use crate::store::history::History;
 use crate::store::ledger::Ledger;
 use crate::store::listing::Listed;
-use crate::store::place::{ObjectUrl, Place, is_same};
+use crate::store::place::{ObjectUrl, is_same};
 use crate::store::{StoreError, runs};
 
 /// Metrics that are to tell of copies.
@@ -52,7 +51,7 @@ impl Renewal {
         if is_copy || (self.places.is_empty() && self.brought.is_none()) {
             return Ok(());
         }
-        let asked = self.ask();
+        let asked = list::all(&self.places, &Events::silent());
         let place = ObjectUrl::of(&self.home).and_then(Result::ok);
         // Of runs that end at once, the last one writes what holds all. What cannot be locked is written all the same.
         let held = if place.is_none() { Ledger::open(&self.home).ok() } else { None };
@@ -63,35 +62,13 @@ impl Renewal {
             }
             let copies = match &held {
                 Some(held) => self.known(asked, &before, held.history(), events),
-                None => self.known(asked, &before, &self.history(), events),
+                None => {
+                    self.known(asked, &before, &runs::of(&self.home).unwrap_or_default(), events)
+                }
             };
             let from = place.map(|place| place.to_string());
             Ok(Some(copy_metrics::renewed(&before, &copies, from.as_deref())))
         })
-    }
-
-    /// Asks all places at once.
-    fn ask(&self) -> Vec<(&Path, Result<Vec<Listed>, StoreError>)> {
-        std::thread::scope(|scope| {
-            let ask = |place: &Path| Ok(list::listed(place, &Events::silent())?.0);
-            let asking =
-                self.places.iter().map(|place| (&**place, scope.spawn(move || ask(place))));
-            let asking: Vec<_> = asking.collect();
-            let answer = |(place, asked): (_, std::thread::ScopedJoinHandle<_>)| {
-                (place, asked.join().unwrap_or_else(|panic| resume_unwind(panic)))
-            };
-            asking.into_iter().map(answer).collect()
-        })
-    }
-
-    /// The runs that made the backups; none where they cannot be read.
-    fn history(&self) -> History {
-        let history = match Place::of(&self.home) {
-            Ok(Place::Objects(url)) => runs::read(&url),
-            Ok(Place::Directory(dir)) => history::read(&dir),
-            Err(error) => Err(error.into()),
-        };
-        history.unwrap_or_default()
     }
 
     /// What is known of the copies, by what the places have answered and what the file says.

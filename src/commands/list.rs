@@ -1,6 +1,7 @@
 //! `list`: the backups of a directory or a place, with what is known of each, and of their copies.
 
-use std::path::Path;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
 
 use chrono::Utc;
 
@@ -37,6 +38,22 @@ pub fn run(settings: &ListSettings, events: &Events) -> anyhow::Result<String> {
     })
 }
 
+/// The backups of several places, which are asked at once.
+pub(super) fn all<'a>(
+    places: &'a [PathBuf],
+    events: &Events,
+) -> Vec<(&'a Path, Result<Vec<Listed>, StoreError>)> {
+    std::thread::scope(|scope| {
+        let ask = |place: &Path| Ok(listed(place, events)?.0);
+        let asking = places.iter().map(|place| (&**place, scope.spawn(move || ask(place))));
+        let asking: Vec<_> = asking.collect();
+        let answer = |(place, asked): (_, std::thread::ScopedJoinHandle<_>)| {
+            (place, asked.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        };
+        asking.into_iter().map(answer).collect()
+    })
+}
+
 /// What is said of a place of copies that does not answer.
 pub(super) fn not_known(error: &StoreError) -> Event {
     Event::Warning(format!("the copies there are not known: {error}"))
@@ -63,7 +80,7 @@ pub(super) fn listed(dir: &Path, events: &Events) -> Result<(Vec<Listed>, Histor
                 let nearby = nearby::read(dir);
                 (looking.join(), nearby)
             });
-            let contents = contents.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            let contents = contents.unwrap_or_else(|panic| resume_unwind(panic))?;
             let nearby = nearby?;
             (listing::of_objects(&url, &contents.backups, &nearby.memory), nearby)
         }

@@ -1,6 +1,7 @@
 //! The commands: thin orchestration. Here, and only here, the engines meet.
 
 mod altered;
+mod at_rest;
 mod channel;
 pub mod cleanup;
 pub mod copy;
@@ -9,6 +10,8 @@ pub mod create;
 mod decoding;
 pub mod diff;
 pub mod doctor;
+pub mod drill;
+pub mod evidence;
 pub mod extract;
 mod globals;
 pub mod history;
@@ -60,6 +63,8 @@ const DEFECT: &str = "this is a defect of ccc-backup: please report it";
 pub struct Stop {
     token: CancellationToken,
     reason: Arc<OnceLock<Reason>>,
+    /// What this is a part of.
+    whole: Option<Box<Stop>>,
 }
 
 /// Why to stop, and what to do next; for people.
@@ -79,6 +84,12 @@ impl Stop {
         // A second reason changes nothing.
         let _ = self.reason.set(reason);
         self.token.cancel();
+    }
+
+    /// Asks the same of a part of the work, which can also be asked alone.
+    pub fn of_part(&self) -> Self {
+        let (token, whole) = (self.token.child_token(), Some(Box::new(self.clone())));
+        Self { token, reason: Arc::default(), whole }
     }
 
     /// Asks to stop when the time is up.
@@ -114,12 +125,16 @@ impl Stop {
 
     /// Why, for people.
     pub fn reason(&self) -> String {
-        self.reason.get().map_or_else(|| "interrupted".to_owned(), |reason| reason.cause.clone())
+        self.known().map_or_else(|| "interrupted".to_owned(), |reason| reason.cause.clone())
     }
 
     /// What to do next.
     pub fn hint(&self) -> &'static str {
-        self.reason.get().map_or(AGAIN, |reason| reason.hint)
+        self.known().map_or(AGAIN, |reason| reason.hint)
+    }
+
+    fn known(&self) -> Option<&Reason> {
+        self.reason.get().or_else(|| self.whole.as_ref()?.known())
     }
 }
 

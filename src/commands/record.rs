@@ -220,6 +220,11 @@ pub fn restore(report: &RunReport, database: Option<String>) -> Record {
     Record { work: Work::Restore, ..verification(report, database) }
 }
 
+/// The line of the history for a backup whose bytes were compared with its manifest, and no more.
+pub fn scrub(report: &RunReport) -> Record {
+    Record { work: Work::Scrub, ..verification(report, None) }
+}
+
 /// The line of the history for a verification of a backup of this database.
 pub fn verification(report: &RunReport, database: Option<String>) -> Record {
     let name = name_of(&report.backup);
@@ -233,6 +238,7 @@ pub fn verification(report: &RunReport, database: Option<String>) -> Record {
     record.rows = report.rows;
     record.checks =
         Some(report.checks.iter().filter(|check| check.status != Status::Shown).count() as u64);
+    record.rto_seconds = report.rto_seconds;
     let failed = report.checks.iter().filter(|check| check.status == Status::Failed);
     record.failed_checks = failed.map(|check| check.id.clone()).collect();
     if let Some(sandbox) = &report.sandbox {

@@ -186,6 +186,16 @@ pub fn decide(
     }
 }
 
+/// The worst of several verdicts: a bad backup before one that could not be told. Of none, nothing is known.
+pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+    let rank = |verdict: &Verdict| match verdict {
+        Verdict::Passed => 0,
+        Verdict::NotVerified => 1,
+        Verdict::Failed => 2,
+    };
+    verdicts.into_iter().max_by_key(rank).unwrap_or(Verdict::NotVerified)
+}
+
 /// A time for people: `3.2 s`, `45 min`, `1 h 5 min`.
 pub fn spoken(time: Duration) -> String {
     let seconds = time.as_secs();

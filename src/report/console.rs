@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::github;
 use super::progress::{Bars, Show};
 use super::transcript::{coloured, quiet, transcript};
-use crate::events::{Event, RestoreEvent};
+use crate::events::{DrillEvent, Event, RestoreEvent};
 use crate::model::outcome::{Section, Status, Verdict};
 
 /// The target of what is printed, in the log.
@@ -90,6 +90,9 @@ impl Console {
                 let _ = write!(std::io::stderr().lock(), "{question}");
             });
         }
+        if let Event::Drill(DrillEvent::Within { backup, event }) = event {
+            return self.show_within(backup, event);
+        }
         self.bars.note(event);
         let _turn = self.turn.lock();
         let whole = transcript(event);
@@ -115,6 +118,28 @@ impl Console {
             for line in asides {
                 aside(&line);
             }
+        });
+    }
+
+    /// Shows an event of one of several verifications: what is odd, of which it is. All of it is in the log.
+    fn show_within(&self, backup: &str, event: &Event) {
+        self.bars.note(event);
+        let _turn = self.turn.lock();
+        log(event, &transcript(event));
+        let is_odd =
+            matches!(event, Event::Warning(_) | Event::Waiting { .. } | Event::Error { .. });
+        let asides = if is_odd { asides(event, self.style.quiet) } else { Vec::new() };
+        let annotations = match event {
+            Event::VerifyFinished(report) if self.style.annotate && !self.style.quiet => {
+                github::annotations(report)
+            }
+            _ => String::new(),
+        };
+        self.bars.suspend(|| {
+            if !annotations.is_empty() {
+                self.write(&annotations);
+            }
+            asides.iter().for_each(|line| aside(&within(line, backup)));
         });
     }
 
@@ -160,6 +185,16 @@ pub fn error(message: &str, notes: &[String], hint: Option<&str>) {
     for line in std::iter::once(format!("error: {message}")).chain(notes).chain(hint) {
         tracing::error!(target: LOG_TARGET, "{line}");
         aside(&line);
+    }
+}
+
+/// A line of the kind `warning: …` that says of which backup it is.
+fn within(line: &str, backup: &str) -> String {
+    match line.split_once(": ") {
+        Some((kind @ ("warning" | "error" | "waiting"), text)) => {
+            format!("{kind}: {backup}: {text}")
+        }
+        _ => line.to_owned(),
     }
 }
 

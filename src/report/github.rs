@@ -143,7 +143,7 @@ fn list(text: &mut String, heading: Option<&str>, items: &[String]) {
 }
 
 /// Text of others, such as the names of tables, as Markdown that shows it on one line.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut markdown = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

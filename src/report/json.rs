@@ -1,7 +1,7 @@
 //! The run report as versioned JSON, for machines and auditors. `docs/report.schema.json` is its
 //! schema, generated from the types.
 
-use schemars::{JsonSchema, generate::SchemaSettings};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::outcome::{RunReport, Verdict};
@@ -59,17 +59,29 @@ pub fn serialize(report: &RunReport) -> Vec<u8> {
     pretty(&ReportDocument::of(report))
 }
 
-/// The JSON Schema of the document, with a line end.
-pub fn schema() -> Vec<u8> {
-    let settings = SchemaSettings::draft2020_12().for_serialize();
-    pretty(&settings.into_generator().into_root_schema_for::<ReportDocument<'_>>())
-}
-
 #[expect(clippy::expect_used, reason = "the types have string keys only, and paths as text")]
 pub(super) fn pretty(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(value).expect("our own types are JSON");
     bytes.push(b'\n');
     bytes
+}
+
+/// The JSON Schema of a document, with a line end.
+#[cfg(test)]
+pub(super) fn schema_of<T: JsonSchema>() -> Vec<u8> {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    pretty(&settings.into_generator().into_root_schema_for::<T>())
+}
+
+/// Holds the schema in the documents to this one, or writes it anew.
+#[cfg(test)]
+pub(super) fn kept_schema_is(name: &str, generated: &[u8]) {
+    let path = format!("{}/docs/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, generated).unwrap();
+    }
+    let kept = std::fs::read(&path).unwrap_or_default();
+    assert!(kept == generated, "{path} is out of date: run the tests with UPDATE_DOCS=1");
 }
 
 #[cfg(test)]
@@ -95,12 +107,6 @@ mod tests {
 
     #[test]
     fn the_schema_in_docs_is_the_one_of_the_types() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/report.schema.json");
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            std::fs::write(path, schema()).unwrap();
-        }
-        let kept = std::fs::read_to_string(path).unwrap_or_default();
-        let generated = String::from_utf8(schema()).unwrap();
-        assert!(kept == generated, "{path} is out of date: run the tests with UPDATE_DOCS=1");
+        kept_schema_is("report", &schema_of::<ReportDocument<'_>>());
     }
 }

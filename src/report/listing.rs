@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::forecast;
 use crate::model::outcome::{Verdict, grouped};
 use crate::store::history::{History, Record, Work};
 use crate::store::listing::Listed;
@@ -180,7 +181,7 @@ fn also(dir: &str) -> String {
     format!("More runs are on record in {}: --backup-dir\n", printable(dir))
 }
 
-fn result(record: &Record) -> &'static str {
+pub(super) fn result(record: &Record) -> &'static str {
     match (record.work, record.verdict) {
         (Work::Create, Verdict::Passed) => "create made",
         (Work::Create, Verdict::Failed) => "create FAILED",
@@ -200,6 +201,9 @@ fn result(record: &Record) -> &'static str {
         (Work::CheckKeys, Verdict::Passed) => "keys open it",
         (Work::CheckKeys, Verdict::Failed) => "keys do NOT open",
         (Work::CheckKeys, Verdict::NotVerified) => "keys inconclusive",
+        (Work::Scrub, Verdict::Passed) => "bytes intact",
+        (Work::Scrub, Verdict::Failed) => "bytes DAMAGED",
+        (Work::Scrub, Verdict::NotVerified) => "bytes inconclusive",
     }
 }
 
@@ -226,6 +230,12 @@ fn database(now: DateTime<Utc>, statistics: &Statistics) -> String {
             let (last, before) = (duration(trend.last), duration(trend.before));
             let change = change.unwrap_or_default();
             line("Trend:", format!("last {of} {last}, the {of} before {before}{change}"));
+        }
+    }
+    if let Some(outlook) = &statistics.outlook {
+        line("Forecast:", forecast::said(now, outlook));
+        if let Some(forecast) = outlook.forecast() {
+            line("", forecast::basis(now, forecast));
         }
     }
     text
@@ -337,7 +347,7 @@ fn age(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
 }
 
 /// `12m ago`, or `in the future`.
-fn ago(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
+pub(super) fn ago(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
     match age(now, at) {
         future if future == "future" => format!("in the {future}"),
         age => format!("{age} ago"),

@@ -31,6 +31,7 @@ fn listed(name: &str, hours: u64, verdict: Option<Verdict>) -> Listed {
         proven: told.map(|judged| judged.verdict == Verdict::Passed),
         verdict: told,
         last_attempt: judged,
+        scrubbed: None,
         copies: Vec::new(),
     }
 }
@@ -91,7 +92,7 @@ fn backups_are_listed_in_columns() {
 fn runs_are_listed_newest_first_with_what_they_say_together() {
     let runs = runs();
     let text = |runs: &[Record]| {
-        runs_text(Path::new("./backups"), now(), runs, 7, &by_database(runs), &[])
+        runs_text(Path::new("./backups"), now(), runs, 7, &by_database(runs, None), &[])
     };
     // A run that could not tell takes a wider column.
     let usual: Vec<_> =
@@ -133,7 +134,7 @@ fn the_json_forms_have_a_version_and_say_what_was_set_aside() {
     let history = History { records: runs()[..2].to_vec(), damaged: 2, ..History::default() };
     let dir = Path::new("./backups");
     insta::assert_snapshot!(backups_json(dir, now(), &backups()[1..2], &history).unwrap());
-    let statistics = by_database(&history.records);
+    let statistics = by_database(&history.records, None);
     insta::assert_snapshot!(runs_json(dir, now(), &history, 1, &statistics).unwrap());
 }
 

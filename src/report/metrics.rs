@@ -15,6 +15,7 @@ pub fn render(totals: &Totals, place: Option<&str>) -> String {
     let mut page = Page { text: String::new(), place, databases: &totals.databases };
     backups(&mut page);
     verifications(&mut page);
+    forecasts(&mut page);
     key(&mut page, totals);
     page.text
 }
@@ -87,6 +88,19 @@ fn verifications(page: &mut Page) {
     let help = "Seconds that the last restore took.";
     page.verifications("last_restore_seconds", "gauge", help, |family, it| {
         it.last_restore_seconds.into_iter().for_each(|took| family.sample("", "", took));
+    });
+}
+
+fn forecasts(page: &mut Page) {
+    let help = "Seconds that a restore may take, as the last verification with --rto had it.";
+    page.verifications("rto_seconds", "gauge", help, |family, it| {
+        it.rto_seconds.into_iter().for_each(|rto| family.sample("", "", rto));
+    });
+    let help = "When restores take longer than that, by their trend, in seconds since 1970; absent where that is \
+                not in sight, or too little is known.";
+    page.family("rto_passed_timestamp", "gauge", help, |family, it| {
+        let passed = it.forecast.iter().filter_map(|forecast| forecast.passed_at);
+        passed.for_each(|at| family.sample("", "", at.timestamp()));
     });
 }
 

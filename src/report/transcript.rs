@@ -2,9 +2,10 @@
 
 use super::RULE;
 use super::doctor;
+use super::drill::transcript::{drill, headline as drill_headline};
 use super::listing::printable;
 use super::restore_transcript::restore;
-use crate::events::{CleanupLine, CopyLine, Event, RestoreEvent, SandboxKind};
+use crate::events::{CleanupLine, CopyLine, DrillEvent, Event, RestoreEvent, SandboxKind};
 use crate::model::outcome::{CheckResult, RunReport, Section, Status, Verdict, counted, grouped};
 
 const SHORT_RULE: &str = "==========================================";
@@ -16,6 +17,11 @@ pub(super) fn quiet(event: &Event) -> String {
             let cause = report.causes().into_iter().next();
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
             format!("{}{cause}\n", headline(report.verdict()))
+        }
+        Event::Drill(DrillEvent::Finished(report)) => {
+            let cause = report.causes().into_iter().next();
+            let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+            format!("{}{cause}\n", drill_headline(report))
         }
         Event::Restore(RestoreEvent::Finished { report, restored: Some(restored) }) => {
             let late = report.checks.iter().find(|check| check.status == Status::Failed);
@@ -156,6 +162,7 @@ pub(super) fn transcript(event: &Event) -> String {
             CopyLine::There { name } => format!("  there   {}", printable(name)),
             CopyLine::Sum(sum) => sum.clone(),
         }],
+        Event::Drill(event) => drill(event),
         Event::Cleanup(line) => vec![match line {
             CleanupLine::Kept { name, why } => format!("  keep    {}  ({why})", printable(name)),
             CleanupLine::Removed { name, why, dry_run: false } => {

@@ -1,6 +1,7 @@
 //! What `history` is to do.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{SettingsError, place, signing};
 use crate::cli::{Format as AnswerFormat, HistoryArgs};
@@ -15,9 +16,13 @@ pub struct HistorySettings {
     pub json: bool,
     /// So many runs are shown.
     pub limit: usize,
+    /// How long a restore may take; without, what the last verification was allowed.
+    pub rto: Option<Duration>,
     /// Where metrics go.
     pub metrics_file: Option<PathBuf>,
-    /// The places of copies that the metrics tell of.
+    /// Where the page goes.
+    pub html: Option<PathBuf>,
+    /// The places of copies that metrics and page tell of.
     pub copies: Vec<PathBuf>,
 }
 
@@ -27,7 +32,7 @@ pub struct HistorySettings {
 /// When a place is none, or the configuration that names copies cannot be read.
 pub fn history(args: &HistoryArgs) -> Result<HistorySettings, SettingsError> {
     // Who only looks at the history needs no configuration.
-    let copies = if args.metrics_file.is_some() {
+    let copies = if args.metrics_file.is_some() || args.html.is_some() {
         let config = Config::read(args.config.as_deref());
         place::copies(&args.copy_to, &config.map_err(|error| signing::unread(&error))?)?
     } else {
@@ -37,7 +42,9 @@ pub fn history(args: &HistoryArgs) -> Result<HistorySettings, SettingsError> {
         backup_dir: place::place(&args.backup_dir)?,
         json: args.format == AnswerFormat::Json,
         limit: args.limit,
+        rto: args.rto,
         metrics_file: args.metrics_file.clone(),
+        html: args.html.clone(),
         copies,
     })
 }

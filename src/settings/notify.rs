@@ -55,7 +55,7 @@ impl<'a> Asked<'a> {
             cli::Command::Verify(args) => Self {
                 command: Command::Verify,
                 args: &args.notify,
-                config: args.config.as_deref(),
+                config: args.proving.config.as_deref(),
                 metrics: Some(&args.metrics),
                 is_dry: false,
             },

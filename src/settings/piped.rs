@@ -137,13 +137,20 @@ pub(super) fn spool(
 ) -> Result<Option<PathBuf>, SettingsError> {
     match &args.spool {
         _ if incoming.is_some() => Ok(None),
-        None => Ok(is_url(at).then(std::env::temp_dir)),
-        Some(none) if none == Path::new(NONE) => Ok(None),
-        Some(dir) if is_url(at) => Ok(Some(dir.clone())),
-        Some(_) => refused(
+        Some(dir) if dir != Path::new(NONE) && !is_url(at) => refused(
             "--spool is of backups that come through a pipe, or are in object storage",
             "leave --spool out, or take - (standard input), --from-command or s3://…",
         ),
+        given => Ok(spool_dir(given.as_deref()).filter(|_| is_url(at))),
+    }
+}
+
+/// Where what lies in object storage is kept, by what was given for it; `None` where it is read again.
+pub(super) fn spool_dir(given: Option<&Path>) -> Option<PathBuf> {
+    match given {
+        Some(none) if none == Path::new(NONE) => None,
+        Some(dir) => Some(dir.to_owned()),
+        None => Some(std::env::temp_dir()),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::checks::AppTable;
 use crate::checks::change::Bounds;
 use crate::checks::migrations::Demand;
 use crate::checks::sql::SqlCheck;
-use crate::cli::{Engine, PostgresVersion, VerifyArgs};
+use crate::cli::{Engine, PostgresVersion, ProvingArgs, VerifyArgs};
 use crate::config::{Config, Data, OnFinding};
 use crate::sandbox::Choice;
 use crate::sealing::Unsealing;
@@ -140,13 +140,43 @@ pub fn verify(
     environment: Environment,
 ) -> Result<VerifySettings, SettingsError> {
     let (unsealing, warnings) = sealing::unsealing(&args.decrypt, environment)?;
-    let config = Config::read(args.config.as_deref()).map_err(|error| signing::unread(&error))?;
+    let config = Config::read(args.proving.config.as_deref());
+    let config = config.map_err(|error| signing::unread(&error))?;
     let allowed_signers = signing::allowed(&args.signers, &config.signing)?;
     let (file, backup_dir, history_dir) = places(args.file.as_deref(), args.backup_dir.as_deref())?;
     let incoming = piped::incoming(&args.from, args.file.as_deref())?;
     let spool =
         piped::spool(&args.from, incoming.as_ref(), file.as_deref().unwrap_or(&backup_dir))?;
     let copies = place::copies(&[], &config)?;
+    let (mut proof, sandbox) = proving(&args.proving, config, allowed_signers)?;
+    // Another backup may be as old as it is.
+    proof.max_age = proof.max_age.filter(|_| args.latest);
+    Ok(VerifySettings {
+        choice: BackupChoice { file, backup_dir, wait: sandbox.wait, unsealing, incoming, spool },
+        proof,
+        sandbox: SandboxSettings {
+            port: args.port,
+            container_name: args.container_name.clone(),
+            keep: args.no_cleanup,
+            ..sandbox
+        },
+        history_dir,
+        timeout: args.proving.timeout,
+        metrics_file: metrics_file(&args.metrics),
+        copies,
+        warnings,
+    })
+}
+
+/// How a backup is restored and proven, and in what: in a sandbox on any port, which goes afterwards and has no name yet.
+///
+/// # Errors
+/// As [`verify`].
+pub(super) fn proving(
+    args: &ProvingArgs,
+    config: Config,
+    allowed_signers: Option<AllowedSigners>,
+) -> Result<(ProofSettings, SandboxSettings), SettingsError> {
     let (tables, tables_are_cccs) = checks::tables(&config.checks);
     let is_named = args.config.is_some();
     let image = args.image.clone().filter(|image| !image.is_empty());
@@ -169,48 +199,40 @@ pub fn verify(
     let settings = config.verify.settings.into_iter();
     let memory = args.memory.clone().or(config.verify.memory);
     let nano_cpus = args.cpus.or(config.verify.cpus).map(limits::nano_cpus).transpose()?;
-    let wait = args.wait.map(|limit| limit.unwrap_or(Duration::MAX));
-    Ok(VerifySettings {
-        choice: BackupChoice { file, backup_dir, wait, unsealing, incoming, spool },
-        proof: ProofSettings {
-            jobs: args.jobs.map_or_else(|| limits::jobs(cores(), nano_cpus), usize::from),
-            accept_foreign_sql: args.accept_foreign_sql || config.verify.accept_foreign_sql,
-            content: !args.no_content,
-            require_proof,
-            tables_are_cccs,
-            tables,
-            changes: checks::bounds(&config.checks.rows),
-            max_age: checks::max_age(&config.checks)?.filter(|_| args.latest),
-            coverage: config.checks.coverage.unwrap_or(OnFinding::Warn),
-            migrations: checks::migrations(config.checks.migrations, tables_are_cccs, is_named)?,
-            questions: checks::questions(config.checks.sql)?,
-            sequences: config.checks.sequences,
-            data: config.checks.data,
-            rto: args.rto,
-            allowed_signers,
+    let proof = ProofSettings {
+        jobs: args.jobs.map_or_else(|| limits::jobs(cores(), nano_cpus), usize::from),
+        accept_foreign_sql: args.accept_foreign_sql || config.verify.accept_foreign_sql,
+        content: !args.no_content,
+        require_proof,
+        tables_are_cccs,
+        tables,
+        changes: checks::bounds(&config.checks.rows),
+        max_age: checks::max_age(&config.checks)?,
+        coverage: config.checks.coverage.unwrap_or(OnFinding::Warn),
+        migrations: checks::migrations(config.checks.migrations, tables_are_cccs, is_named)?,
+        questions: checks::questions(config.checks.sql)?,
+        sequences: config.checks.sequences,
+        data: config.checks.data,
+        rto: args.rto,
+        allowed_signers,
+    };
+    let sandbox = SandboxSettings {
+        version: match args.postgres_version {
+            PostgresVersion::Auto => None,
+            PostgresVersion::Major(major) => Some(major),
         },
-        sandbox: SandboxSettings {
-            version: match args.postgres_version {
-                PostgresVersion::Auto => None,
-                PostgresVersion::Major(major) => Some(major),
-            },
-            engine: args.engine.into(),
-            image: image.or(config.verify.image),
-            port: args.port,
-            container_name: args.container_name.clone(),
-            wait,
-            keep: args.no_cleanup,
-            memory: memory.as_deref().map(limits::memory).transpose()?,
-            nano_cpus,
-            server_settings: settings.map(|(name, value)| (name, value.to_string())).collect(),
-            config_is_named: is_named,
-        },
-        history_dir,
-        timeout: args.timeout,
-        metrics_file: metrics_file(&args.metrics),
-        copies,
-        warnings,
-    })
+        engine: args.engine.into(),
+        image: image.or(config.verify.image),
+        port: 0,
+        container_name: String::new(),
+        wait: args.wait.map(|limit| limit.unwrap_or(Duration::MAX)),
+        keep: false,
+        memory: memory.as_deref().map(limits::memory).transpose()?,
+        nano_cpus,
+        server_settings: settings.map(|(name, value)| (name, value.to_string())).collect(),
+        config_is_named: is_named,
+    };
+    Ok((proof, sandbox))
 }
 
 /// The backup that is named, the directory of the backups, and that of the history.
@@ -237,11 +259,13 @@ pub(super) fn places(
 pub struct ReportSettings {
     /// The report as JSON.
     pub json: Option<PathBuf>,
+    /// What was proven, as a page of HTML.
+    pub html: Option<PathBuf>,
     /// The checks as JUnit XML.
     pub junit: Option<PathBuf>,
     /// GitHub's step summary, which is appended to.
     pub step_summary: Option<PathBuf>,
-    /// Who signs the report as JSON; without, nobody does.
+    /// Who signs the report as JSON, and the page; without, nobody does.
     pub sign: Option<Request>,
 }
 
@@ -253,10 +277,11 @@ pub fn reports(
     args: &VerifyArgs,
     environment: Environment,
 ) -> Result<ReportSettings, SettingsError> {
-    let config = signing::configured(args.config.as_deref())?;
+    let config = signing::configured(args.proving.config.as_deref())?;
     Ok(ReportSettings {
         sign: signing::of_report(&args.sign, &config, environment)?,
         json: args.report.clone(),
+        html: args.html.clone(),
         junit: args.junit.clone(),
         step_summary: environment("GITHUB_STEP_SUMMARY").map(PathBuf::from),
     })

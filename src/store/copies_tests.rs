@@ -38,6 +38,7 @@ fn copy(minute: u64, proven: Option<(bool, u64)>) -> Listed {
         proven: proven.map(|(sound, _)| sound),
         verdict: proven.map(verdict),
         last_attempt: None,
+        scrubbed: None,
         copies: Vec::new(),
     }
 }

@@ -27,6 +27,8 @@ pub enum Work {
     Restore,
     /// It tried whether keys open one.
     CheckKeys,
+    /// It compared the bytes of one with its manifest, and restored nothing.
+    Scrub,
 }
 
 /// A run. What is not known is left out of the line.
@@ -81,6 +83,9 @@ pub struct Record {
     /// Checks that were run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks: Option<u64>,
+    /// How long the restore was allowed to take, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rto_seconds: Option<f64>,
     /// The ids of the checks that failed, such as `schema.users`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_checks: Vec<String>,
@@ -130,6 +135,7 @@ impl Record {
             rows: None,
             sha256: None,
             checks: None,
+            rto_seconds: None,
             failed_checks: Vec::new(),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             server_version: None,

@@ -46,6 +46,9 @@ pub struct Listed {
     pub verdict: Option<Judged>,
     /// The last verification, whether or not it could tell.
     pub last_attempt: Option<Judged>,
+    /// The last run that compared its bytes with its manifest, and did no more; absent where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scrubbed: Option<Judged>,
     /// Where it lies, where copies were asked for: in the first place, if it is there, and in those of its copies.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<CopyOf>,
@@ -156,6 +159,7 @@ fn listed_object(place: &ObjectUrl, backup: &InPlace, memory: &Memory) -> Listed
         proven: known.proven().map(|proven| proven == Proven::Sound),
         verdict: known.verdict(),
         last_attempt: known.last_attempt(),
+        scrubbed: known.last_scrub(),
         copies: Vec::new(),
     }
 }
@@ -212,6 +216,7 @@ fn listed(dir: &Path, backup: &AtRest, memory: &Memory) -> Listed {
         proven: known.proven().map(|proven| proven == Proven::Sound),
         verdict: known.verdict(),
         last_attempt: known.last_attempt(),
+        scrubbed: known.last_scrub(),
         copies: Vec::new(),
     }
 }

@@ -189,6 +189,11 @@ impl<'a> Known<'a> {
         self.last(judged)
     }
 
+    /// The last run that compared its bytes with its manifest, and did no more.
+    pub fn last_scrub(&self) -> Option<Judged> {
+        self.last(|record| (record.work == Work::Scrub).then(|| judgement(record)))
+    }
+
     /// What is proven of the backup; `None` where no run could tell.
     pub fn proven(&self) -> Option<Proven> {
         match self.verdict()?.verdict {
@@ -200,11 +205,18 @@ impl<'a> Known<'a> {
 }
 
 fn judged(record: &Record) -> Option<Judged> {
-    (record.work == Work::Verify).then(|| Judged {
-        verdict: record.soundness(),
-        at: record.started_at,
-        rto_missed: record.missed_rto(),
-    })
+    let judgement = judgement(record);
+    // Other bytes than were written are proof; the same ones do not say that they restore.
+    let is_proof = match record.work {
+        Work::Verify => true,
+        Work::Scrub => judgement.verdict == Verdict::Failed,
+        Work::Create | Work::Restore | Work::CheckKeys => false,
+    };
+    is_proof.then_some(judgement)
+}
+
+fn judgement(record: &Record) -> Judged {
+    Judged { verdict: record.soundness(), at: record.started_at, rto_missed: record.missed_rto() }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! known, and what could be taken for a part of it is percent-encoded. The object holds the line that `history.jsonl`
 //! would hold.
 
+use std::path::Path;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde::Serialize;
@@ -14,7 +16,7 @@ use serde_json::Value;
 use super::error::StoreError;
 use super::history::{self, History, Record};
 use super::objects::{Bucket, Object, Put};
-use super::place::ObjectUrl;
+use super::place::{ObjectUrl, Place};
 
 /// The folder of the runs, in a place.
 pub const FOLDER: &str = "history";
@@ -57,6 +59,28 @@ pub fn put(place: &ObjectUrl, record: &Record) -> Result<(), StoreError> {
         .map_err(|error| StoreError::io("write", &url.path(), error.into()))?;
     line.push(b'\n');
     Ok(Bucket::of(place)?.put(&url, line.into(), Put::New)?)
+}
+
+/// The runs on record in a directory or in a place, the oldest first; of a place, as far as a list of it tells.
+///
+/// # Errors
+/// What disk or place refuse.
+pub fn of(place: &Path) -> Result<History, StoreError> {
+    match Place::of(place)? {
+        Place::Objects(url) => read(&url),
+        Place::Directory(dir) => history::read(&dir),
+    }
+}
+
+/// The same, with all that is on record of the newest runs.
+///
+/// # Errors
+/// As [`of`].
+pub fn whole_of(place: &Path, newest: usize) -> Result<History, StoreError> {
+    match Place::of(place)? {
+        Place::Objects(url) => read_whole(&url, newest),
+        Place::Directory(dir) => history::read(&dir),
+    }
 }
 
 /// The runs of a place, the oldest first, as far as their names say it.

@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::forecast;
 use super::history::{Record, Work};
+use super::quantiles::{median, percentile, sorted};
+use crate::model::forecast::Outlook;
 use crate::model::outcome::Verdict;
 
 /// So many restores are compared with as many before them.
@@ -25,6 +28,8 @@ pub struct Statistics {
     pub restored: Option<Attempts>,
     /// How long restores took, those of verifications among them; `None` when there was none.
     pub restore: Option<RestoreTimes>,
+    /// How long they are going to take; `None` when no backup was restored and sound.
+    pub outlook: Option<Outlook>,
 }
 
 /// How runs of one kind ended.
@@ -79,16 +84,17 @@ pub struct Trend {
     pub change_percent: Option<f64>,
 }
 
-/// The statistics of each database, by name; the unknown one last.
-pub fn by_database(records: &[Record]) -> Vec<Statistics> {
+/// The statistics of each database, by name; the unknown one last. What a restore may take is `rto_seconds`, else what the
+/// last verification was allowed.
+pub fn by_database(records: &[Record], rto_seconds: Option<f64>) -> Vec<Statistics> {
     let mut names: Vec<Option<&str>> =
         records.iter().map(|record| record.database.as_deref()).collect();
     names.sort_by_key(|name| (name.is_none(), *name));
     names.dedup();
-    names.into_iter().map(|name| of_database(name, records)).collect()
+    names.into_iter().map(|name| of_database(name, records, rto_seconds)).collect()
 }
 
-fn of_database(name: Option<&str>, records: &[Record]) -> Statistics {
+fn of_database(name: Option<&str>, records: &[Record], rto_seconds: Option<f64>) -> Statistics {
     let runs: Vec<&Record> =
         records.iter().filter(|record| record.database.as_deref() == name).collect();
     let seconds: Vec<f64> = runs.iter().filter_map(|record| record.restore_seconds()).collect();
@@ -101,6 +107,7 @@ fn of_database(name: Option<&str>, records: &[Record]) -> Statistics {
             .any(|record| record.work == Work::Restore)
             .then(|| attempts(&runs, Work::Restore)),
         restore: restore_times(&seconds),
+        outlook: forecast::outlook(&runs, rto_seconds),
     }
 }
 
@@ -151,28 +158,6 @@ fn trend(seconds: &[f64]) -> Option<Trend> {
     Some(Trend { of, last, before, change_percent })
 }
 
-fn sorted(seconds: &[f64]) -> Vec<f64> {
-    let mut sorted = seconds.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted
-}
-
-/// The middle of sorted values, of which there is one at least.
-fn median(sorted: &[f64]) -> f64 {
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 {
-        sorted[middle]
-    } else {
-        f64::midpoint(sorted[middle - 1], sorted[middle])
-    }
-}
-
-/// The smallest of sorted values that `percent` of them do not exceed (nearest rank).
-fn percentile(sorted: &[f64], percent: usize) -> f64 {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted[rank - 1]
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -190,7 +175,7 @@ mod tests {
     #[test]
     fn without_a_restore_there_are_no_times() {
         assert_eq!(restore_times(&[]), None);
-        assert_eq!(by_database(&[]), []);
+        assert_eq!(by_database(&[], None), []);
     }
 
     #[test]
@@ -234,7 +219,7 @@ mod tests {
         slow.soundness = Some(Verdict::Passed);
         slow.failed_checks = vec![RESTORE_TIME.to_owned()];
         let runs = [run(Work::Verify, Verdict::Failed, 1, Some("a")), slow];
-        let verify = &by_database(&runs)[0].verify;
+        let verify = &by_database(&runs, None)[0].verify;
         assert_eq!((verify.passed, verify.failed, verify.too_slow), (0, 2, 1));
         assert_eq!(verify.last_success, Some(runs[1].started_at));
         assert_eq!(verify.last_failure, Some(runs[0].started_at));
@@ -252,7 +237,7 @@ mod tests {
             run(Work::Create, Verdict::Failed, 4, Some("a")),
             restored,
         ];
-        let all = by_database(&runs);
+        let all = by_database(&runs, None);
         let names: Vec<_> = all.iter().map(|one| one.database.as_deref()).collect();
         assert_eq!(names, [Some("a"), Some("b"), None]);
         assert_eq!(all[1].create.passed, 2);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::forecast;
 use super::history::{Record, Work};
+use crate::model::forecast::Forecast;
 use crate::model::outcome::Verdict;
 
 /// The name for a database that is not known, such as that of a backup without a manifest.
@@ -32,6 +34,8 @@ pub struct DatabaseTotals {
     pub backups: Option<BackupTotals>,
     /// Verifications.
     pub verifications: Option<VerificationTotals>,
+    /// How long restores are going to take, where enough is known.
+    pub forecast: Option<Forecast>,
 }
 
 /// Backups made, or not.
@@ -66,6 +70,8 @@ pub struct VerificationTotals {
     pub last_success: Option<DateTime<Utc>>,
     /// Seconds of the last restore.
     pub last_restore_seconds: Option<f64>,
+    /// Seconds that a restore may take, as the last verification had it that had it.
+    pub rto_seconds: Option<f64>,
     /// Seconds of all restores.
     pub restores: Histogram,
 }
@@ -99,6 +105,7 @@ impl Default for VerificationTotals {
             failures_since_success: 0,
             last_success: None,
             last_restore_seconds: None,
+            rto_seconds: None,
             restores: Histogram::new(&BOUNDS),
         }
     }
@@ -138,6 +145,12 @@ impl Totals {
     pub fn of(records: &[Record]) -> Self {
         let mut totals = Self::default();
         records.iter().for_each(|record| totals.count(record));
+        for (name, database) in &mut totals.databases {
+            let of_it = |record: &&Record| name_of_database(record) == name;
+            let runs: Vec<&Record> = records.iter().filter(of_it).collect();
+            let outlook = forecast::outlook(&runs, None);
+            database.forecast = outlook.and_then(|outlook| outlook.forecast().cloned());
+        }
         totals
     }
 
@@ -166,7 +179,7 @@ impl Totals {
                 seconds.into_iter().for_each(|seconds| runs.restores.observe(seconds));
             }
             // What is watched is whether backups are made and proven.
-            Work::Restore | Work::CheckKeys => {}
+            Work::Restore | Work::CheckKeys | Work::Scrub => {}
         }
     }
 
@@ -198,18 +211,27 @@ impl Totals {
                     Verdict::NotVerified => {}
                 }
                 runs.last_restore_seconds = seconds.or(runs.last_restore_seconds);
+                runs.rto_seconds = record.rto_seconds.or(runs.rto_seconds);
             }
             Work::CheckKeys if record.verdict == Verdict::Passed => {
                 self.key_last_proven = Some(record.started_at);
             }
-            Work::Restore | Work::CheckKeys => {}
+            // Bytes that are others prove a backup bad; that they are the same heals nothing.
+            Work::Scrub if record.soundness() == Verdict::Failed => {
+                let runs = self.of_record(record).verifications.get_or_insert_default();
+                runs.failures_since_success += 1;
+            }
+            Work::Restore | Work::CheckKeys | Work::Scrub => {}
         }
     }
 
     fn of_record(&mut self, record: &Record) -> &mut DatabaseTotals {
-        let database = record.database.as_deref().unwrap_or(UNKNOWN_DATABASE);
-        self.databases.entry(database.to_owned()).or_default()
+        self.databases.entry(name_of_database(record).to_owned()).or_default()
     }
+}
+
+fn name_of_database(record: &Record) -> &str {
+    record.database.as_deref().unwrap_or(UNKNOWN_DATABASE)
 }
 
 #[cfg(test)]

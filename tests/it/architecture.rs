@@ -166,6 +166,8 @@ fn each_library_at_the_edge_is_known_to_one_module() {
         ("clap::", &["cli.rs", "cli/", "main.rs", "man.rs"]),
         ("flate2::", &["packing/"]),
         ("libdeflater::", &["packing/"]),
+        ("maud::", &["report/html/"]),
+        ("plotters::", &["report/html/plot.rs"]),
         ("object_store::", &["store/objects/"]),
         ("reqwest::", &["http.rs", "notify/", "store/objects/"]),
         ("rustls::", &["http.rs", "pg/tls/", "pg/refusal.rs"]),

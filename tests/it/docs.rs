@@ -140,8 +140,8 @@ fn ccc_backup(args: &[&str]) -> String {
 /// The commands, as words: none for the program itself.
 fn commands() -> Vec<Vec<&'static str>> {
     let alone = [
-        "create", "verify", "restore", "cleanup", "list", "history", "extract", "diff", "copy",
-        "keys",
+        "create", "verify", "drill", "restore", "cleanup", "list", "history", "extract", "diff",
+        "copy", "keys",
     ]
     .map(|command| vec![command]);
     [vec![], vec!["backup", "verify"]].into_iter().chain(alone).collect()

@@ -30,6 +30,7 @@ mod create_under_way;
 mod diff;
 mod docs;
 mod doctor;
+mod drills;
 mod equality;
 mod event_triggers;
 mod extension_tables;

@@ -17,7 +17,7 @@ use crate::model::format::Format;
 use crate::packing::file::BackupFile;
 use crate::packing::written::Hashed;
 use crate::store::globals::globals_path;
-use crate::store::manifest::{self, Manifest, ManifestError, Outline};
+use crate::store::manifest::{self, ManifestError, Outline};
 use crate::store::naming::manifest_path;
 use crate::store::new_directory::NewDirectory;
 use crate::store::new_file::NewFile;
@@ -120,11 +120,7 @@ fn manifest_of(backup: &Path) -> Result<(Vec<u8>, Outline), Failure> {
             "nothing says whether it arrived whole: copy it by another program",
         ));
     };
-    let outline = match Manifest::parse(&bytes, &crate::sealing::Identities::default()) {
-        Ok(manifest) => manifest.outline,
-        Err(ManifestError::Sealed { outline, .. }) => *outline,
-        Err(error) => return Err(unread(&error)),
-    };
+    let outline = Outline::parse(&bytes).map_err(|error| unread(&error))?;
     Ok((bytes, outline))
 }
 

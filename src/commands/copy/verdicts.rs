@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::commands::Failure;
-use crate::store::history::{self, History, Record, Work};
+use crate::store::history::{History, Record, Work};
 use crate::store::ledger::Ledger;
 use crate::store::manifest::Outline;
 use crate::store::place::Place;
@@ -37,7 +37,7 @@ impl Verdicts {
         if let Some(history) = &*known {
             return Ok(Arc::clone(history));
         }
-        let history = Arc::new(read(&self.from)?);
+        let history = Arc::new(runs::whole_of(&self.from, WHOLE)?);
         Ok(Arc::clone(known.insert(history)))
     }
 }
@@ -81,13 +81,6 @@ pub(in crate::commands) fn put(to: &Path, known: Vec<Record>) -> Result<(), Stor
         }
     }
     Ok(())
-}
-
-fn read(place: &Path) -> Result<History, StoreError> {
-    match Place::of(place)? {
-        Place::Objects(url) => runs::read_whole(&url, WHOLE),
-        Place::Directory(dir) => history::read(&dir),
-    }
 }
 
 /// Runs of which all is read that is on record; of older ones, what their names say.

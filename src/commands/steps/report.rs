@@ -43,6 +43,7 @@ impl Collector {
         let named = choice.file.clone().unwrap_or_else(|| choice.backup_dir.clone());
         let mut report = RunReport::begin(named, now);
         report.require_proof = proof.require_proof;
+        report.rto_seconds = proof.rto.map(|rto| rto.as_secs_f64());
         Self {
             report,
             has_limit: proof.rto.is_some(),

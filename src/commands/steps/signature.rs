@@ -13,7 +13,7 @@ use crate::store::place::is_url;
 use crate::store::small;
 
 /// Notes the signature. Gives whether the backup may be looked into.
-pub(super) fn note(
+pub(in crate::commands) fn note(
     around: Surroundings<'_>,
     storage: &Storage,
     manifest: Option<(&Outline, &[u8])>,

@@ -83,6 +83,8 @@ pub struct RunReport {
     pub roles: Vec<String>,
     /// The attempts at the restore, where there was more than one; the last counts.
     pub attempts: Vec<Attempt>,
+    /// How long the restore may take, in seconds (`--rto`).
+    pub rto_seconds: Option<f64>,
     /// Whether everything in the backup was restored, to its end and without an error.
     pub restored: bool,
     /// Proof that the backup is bad, found outside the checks.
@@ -116,6 +118,7 @@ impl RunReport {
             sandbox: None,
             roles: Vec::new(),
             attempts: Vec::new(),
+            rto_seconds: None,
             restored: false,
             defects: Vec::new(),
             checks: Vec::new(),

@@ -152,9 +152,18 @@ impl Outline {
     /// # Errors
     /// As [`Manifest::read`], but for what is sealed.
     pub fn read(backup: &Path) -> Result<Option<Self>, ManifestError> {
-        match Manifest::read(backup, &Identities::default()) {
-            Err(ManifestError::Sealed { outline, .. }) => Ok(Some(*outline)),
-            read => Ok(read?.map(|manifest| manifest.outline)),
+        let bytes = bytes(&manifest_path(backup))?;
+        bytes.map(|bytes| Self::parse(&bytes)).transpose()
+    }
+
+    /// What is in the clear of the manifest in the bytes of a file.
+    ///
+    /// # Errors
+    /// As [`Manifest::parse`], but for what is sealed.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        match Manifest::parse(bytes, &Identities::default()) {
+            Err(ManifestError::Sealed { outline, .. }) => Ok(*outline),
+            parsed => Ok(parsed?.outline),
         }
     }
 }

@@ -42,7 +42,7 @@ pub fn line(place: &Place, options: &str, key: &str) -> String {
 }
 
 /// `ssh-keygen -Y verify` of a file whose signature lies beside it.
-fn keygen_verify(place: &Place, file: &str, namespace: &str, more: &[&str]) -> Output {
+pub fn keygen_verify(place: &Place, file: &str, namespace: &str, more: &[&str]) -> Output {
     let mut command = Command::new("ssh-keygen");
     command.args(["-Y", "verify", "-f", "allowed", "-I", WHO, "-n", namespace]);
     command.args(["-s", &format!("{file}.sig")]).args(more).current_dir(place.dir());

@@ -3,6 +3,7 @@
 //!
 //! Nothing here is skipped when something is missing: the test that needs it fails and says what.
 
+pub mod browser;
 pub mod docker;
 pub mod dumps;
 pub mod engine;
