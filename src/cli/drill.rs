@@ -6,7 +6,8 @@ use clap::{ArgGroup, Args};
 
 use super::verify::parse_container;
 use super::{
-    AllowedSignersArgs, DecryptArgs, MetricsArgs, ProvingArgs, SignReportArgs, parse_duration,
+    AllowedSignersArgs, DecryptArgs, MetricsArgs, NotifyArgs, ProvingArgs, SignReportArgs,
+    parse_duration,
 };
 
 const DRILL_EXAMPLES: &str = "\
@@ -79,6 +80,9 @@ pub struct DrillArgs {
     /// Metrics for Prometheus.
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    /// Word of the run.
+    #[command(flatten)]
+    pub notify: NotifyArgs,
     /// Encryption.
     #[command(flatten)]
     pub decrypt: DecryptArgs,

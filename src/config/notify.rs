@@ -82,7 +82,7 @@ fn bad_news() -> Vec<Verdict> {
 
 /// The commands that run while nobody looks.
 fn nightly() -> Vec<Command> {
-    vec![Command::Create, Command::Verify]
+    vec![Command::Create, Command::Verify, Command::Drill]
 }
 
 fn yes() -> bool {

@@ -17,6 +17,8 @@ pub enum Command {
     Create,
     /// `verify`.
     Verify,
+    /// `drill`.
+    Drill,
     /// `restore`.
     Restore,
     /// `copy`.
@@ -33,6 +35,7 @@ impl fmt::Display for Command {
         f.write_str(match self {
             Self::Create => "create",
             Self::Verify => "verify",
+            Self::Drill => "drill",
             Self::Restore => "restore",
             Self::Copy => "copy",
             Self::Cleanup => "cleanup",

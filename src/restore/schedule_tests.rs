@@ -100,6 +100,9 @@ async fn parts_are_wanted_while_somebody_waits() {
     assert_eq!(schedule.next(true).await, None);
 }
 
+/// A connection that has nothing to do, and the task that it takes then.
+struct Waiting(tokio::task::JoinHandle<Option<Task>>);
+
 #[tokio::test]
 async fn tables_are_read_back_while_somebody_waits_and_none_is_on_its_way() {
     let readable = |entry, after: &[usize], cost| Readable { entry, after: after.to_vec(), cost };
@@ -118,17 +121,17 @@ async fn tables_are_read_back_while_somebody_waits_and_none_is_on_its_way() {
         while schedule.state().idle == 0 {
             tokio::task::yield_now().await;
         }
-        waiting
+        Waiting(waiting)
     };
     assert_eq!(schedule.next(true).await, Some(Task::Job(0)));
     assert_eq!(schedule.next(false).await, Some(Task::Job(1)));
     schedule.done(Task::Job(0));
-    let waiting = wait(true).await;
+    let Waiting(waiting) = wait(true).await;
     assert_eq!(offered(), None, "the other table is on its way, and its parts come first");
     schedule.done(Task::Job(1));
     assert_eq!(waiting.await.unwrap(), Some(Task::Job(2)));
     assert_eq!(offered(), None, "nobody waits");
-    let waiting = wait(false).await;
+    let Waiting(waiting) = wait(false).await;
     assert_eq!(offered(), Some(4), "the one that takes longest comes first");
     let reading = Reading(Arc::clone(&schedule));
     assert_eq!(offered(), None, "one waits, and one is read for it");

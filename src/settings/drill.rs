@@ -115,8 +115,15 @@ impl DrillSettings {
         &self.places[0]
     }
 
-    /// How one of its backups is verified: this file in this place, in a sandbox of this name.
-    pub fn verify(&self, place: PathBuf, file: PathBuf, container_name: String) -> VerifySettings {
+    /// How one of its backups is verified: this file in this place, in a sandbox of this name. Only the newest is held
+    /// to an age.
+    pub fn verify(
+        &self,
+        place: PathBuf,
+        file: PathBuf,
+        is_newest: bool,
+        container_name: String,
+    ) -> VerifySettings {
         let spool = self.spool.clone().filter(|_| is_url(&place));
         let is_home = place == *self.home();
         VerifySettings {
@@ -128,7 +135,10 @@ impl DrillSettings {
                 incoming: None,
                 spool,
             },
-            proof: self.proof.clone(),
+            proof: ProofSettings {
+                max_age: self.proof.max_age.filter(|_| is_newest),
+                ..self.proof.clone()
+            },
             sandbox: SandboxSettings { container_name, ..self.sandbox.clone() },
             history_dir: place,
             timeout: self.timeout,
@@ -173,7 +183,7 @@ mod tests {
     fn metrics_are_of_the_home_and_what_is_kept_of_object_storage_alone() {
         let settings =
             settings(&["--metrics-file", "x.prom", "--places", "s3://b/p", "/copies"]).unwrap();
-        let of = |place: &str| settings.verify(place.into(), place.into(), "name".to_owned());
+        let of = |place: &str| settings.verify(place.into(), place.into(), true, "name".to_owned());
         assert!(of("./backups").metrics_file.is_some() && of("s3://b/p").metrics_file.is_none());
         assert!(of("/copies").choice.spool.is_none() && of("s3://b/p").choice.spool.is_some());
         assert_eq!(of("/copies").sandbox.container_name, "name");

@@ -59,6 +59,13 @@ impl<'a> Asked<'a> {
                 metrics: Some(&args.metrics),
                 is_dry: false,
             },
+            cli::Command::Drill(args) => Self {
+                command: Command::Drill,
+                args: &args.notify,
+                config: args.proving.config.as_deref(),
+                metrics: Some(&args.metrics),
+                is_dry: args.dry_run,
+            },
             cli::Command::Restore(args) => Self {
                 command: Command::Restore,
                 args: &args.notify,

@@ -408,6 +408,6 @@ async fn one_connection_and_several_restore_what_psql_restores() {
     assert!(wrong.is_empty(), "seed and jobs of what was restored otherwise: {wrong:?}");
     // Both kinds were there.
     let count = usize::try_from(count).unwrap();
-    println!("{} tables were read early", READ_EARLY.load(Ordering::Relaxed));
+    eprintln!("{} tables were read early", READ_EARLY.load(Ordering::Relaxed));
     assert!(count < 12 || sound > count / 10 && sound < count, "{sound} of {count} are sound");
 }

@@ -96,7 +96,8 @@ impl Drill<'_> {
             (name, 1) => name.clone(),
             (name, _) => format!("{name}-{slot}"),
         };
-        let settings = self.settings.verify(candidate.place.clone(), candidate.path(), name);
+        let (place, newest) = (candidate.place.clone(), candidate.newest);
+        let settings = self.settings.verify(place, candidate.path(), newest, name);
         let done = on_a_thread(settings, file_only, events, self.stop.of_part())?;
         Ok(done.map(move |done| (index, slot, done)).boxed())
     }

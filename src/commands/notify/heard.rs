@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::commands::Failure;
-use crate::events::{Event, Events, RestoreEvent};
+use crate::events::{DrillEvent, Event, Events, RestoreEvent};
 use crate::model::outcome::RunReport;
 
 /// Warnings and errors at the most.
@@ -53,6 +53,10 @@ impl Notes {
             | Event::Restore(RestoreEvent::Finished { report, .. }) => {
                 self.report = Some(Arc::clone(report));
                 &report.backup
+            }
+            Event::Drill(DrillEvent::Finished(report)) => {
+                let causes = report.causes().into_iter().take(MOST);
+                return self.errors.extend(causes.map(|cause| (cause, None)));
             }
             Event::Error { cause, hint } if self.errors.len() < MOST => {
                 return self.errors.push((cause.clone(), hint.clone()));
