@@ -33,8 +33,11 @@ fn a_check_of_ones_own_that_does_not_pass_keeps_the_name_from_the_restored_datab
     // Who wants it all the same is told, and has it.
     let forced = restore(&place, database, &[&swap[..], &["--force"]].concat());
     forced.restored(database).says("⚠ users: expected false, true, found t, t");
-    restore(&place, database, &["--undo"]);
-    assert_eq!(kept(), "3");
+    let undo = || {
+        let undone = restore(&place, database, &["--undo", "--yes"]);
+        assert_eq!((undone.code, kept().as_str()), (0, "3"), "{undone}");
+    };
+    undo();
 
     // One that could not be asked is no reason to switch, either.
     config(&place, "[true, true]\nrole = \"no_such_role\"");
@@ -45,7 +48,7 @@ fn a_check_of_ones_own_that_does_not_pass_keeps_the_name_from_the_restored_datab
     config(&place, "[true, true]");
     let outcome = restore(&place, database, &swap);
     outcome.restored(database).says("✓ users (t, t)");
-    restore(&place, database, &["--undo"]);
+    undo();
 
     // A configuration that was only found asks nothing of a server that others use.
     config(&place, "[false, true]");
