@@ -13,7 +13,7 @@ pub fn said(now: DateTime<Utc>, outlook: &Outlook) -> String {
         Outlook::Told(forecast) => forecast,
         Outlook::TooLittle { restores, days, least_restores, least_days } => {
             return format!(
-                "not yet: {} over {} so far, of {least_restores} over {least_days}",
+                "not yet: {} over {}, of {least_restores} over {least_days}",
                 counted(*restores as u64, "restore"),
                 counted(days.unsigned_abs(), "day"),
             );
@@ -115,7 +115,7 @@ mod tests {
     fn too_little_is_said_to_be_too_little() {
         let outlook =
             Outlook::TooLittle { restores: 1, days: 0, least_restores: 8, least_days: 28 };
-        assert_eq!(text(&outlook), "not yet: 1 restore over 0 days so far, of 8 over 28");
+        assert_eq!(text(&outlook), "not yet: 1 restore over 0 days, of 8 over 28");
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! The few numbers that matter most.
 
-use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
-use super::parts::bar;
+use super::parts::{aged, bar};
 use super::tried::Tried;
 use super::{Evidence, Subject};
 use crate::model::forecast::Outlook;
-use crate::model::outcome::{Verdict, counted};
+use crate::model::outcome::{Status, Verdict};
 use crate::report::drill::seconds;
 use crate::report::forecast;
 
@@ -43,6 +42,11 @@ fn proven(evidence: &Evidence<'_>, tried: &[Tried<'_>]) -> Markup {
             html! { (failed) " failed, " (count(&|it| it.verify.not_verified)) " could not tell" };
         return tile("Verifications passed", &html! { (passed) }, &note);
     }
+    if let Subject::Verification(report) = evidence.subject {
+        let count = |status| report.count(status);
+        let note = html! { (count(Status::Failed)) " failed, " (count(Status::NotRun)) " not run" };
+        return tile("Checks passed", &html! { (count(Status::Passed)) }, &note);
+    }
     let passed = tried.iter().filter(|one| one.verdict() == Verdict::Passed).count();
     let class = if passed == tried.len() { "good" } else { "bad" };
     #[expect(clippy::cast_precision_loss, reason = "a bar")]
@@ -57,7 +61,7 @@ fn restore_time(evidence: &Evidence<'_>, tried: &[Tried<'_>]) -> Markup {
         .iter()
         .filter_map(Tried::restore_seconds)
         .fold(None, |longest, time| Some(longest.map_or(time, |longest: f64| longest.max(time))));
-    let databases = evidence.on_record.databases.iter();
+    let databases = evidence.databases().into_iter();
     let on_record =
         || databases.filter_map(|it| it.restore.as_ref()).map(|it| it.median).reduce(f64::max);
     let (label, time) = match longest {
@@ -73,6 +77,7 @@ fn restore_time(evidence: &Evidence<'_>, tried: &[Tried<'_>]) -> Markup {
             let class = if time > rto { "bad" } else { "good" };
             html! { "of " (seconds(rto)) " allowed" (bar(time, rto, class)) }
         }
+        None if longest.is_none() => html! { "half of them took no longer" },
         None => html! { "no time is set that it may take" },
     };
     tile(label, &html! { (seconds(time)) }, &note)
@@ -80,7 +85,7 @@ fn restore_time(evidence: &Evidence<'_>, tried: &[Tried<'_>]) -> Markup {
 
 /// The forecast that comes true first.
 fn outlook(evidence: &Evidence<'_>) -> Markup {
-    let outlooks = evidence.on_record.databases.iter().filter_map(|it| it.outlook.as_ref());
+    let outlooks = evidence.databases().into_iter().filter_map(|it| it.outlook.as_ref());
     let soonest = outlooks.min_by_key(|outlook| match outlook {
         Outlook::Told(forecast) => (0, forecast.passed_at.unwrap_or(forecast.until)),
         Outlook::TooLittle { .. } => (1, evidence.now),
@@ -114,14 +119,4 @@ fn newest(evidence: &Evidence<'_>) -> Markup {
         _ => html! { "the newest there is: " (aged(evidence.now, made)) " old" },
     };
     tile("Newest proven backup", &value, &note)
-}
-
-/// A time since then, as roughly as it matters.
-fn aged(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
-    let minutes = (now - at).num_minutes().max(0).unsigned_abs();
-    match minutes {
-        ..120 => counted(minutes, "minute"),
-        120..2_880 => counted(minutes / 60, "hour"),
-        _ => counted(minutes / 1_440, "day"),
-    }
 }

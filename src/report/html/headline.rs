@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
-use super::parts::{badge, class, date};
+use super::parts::{aged, badge, class, date};
 use super::tried::Tried;
 use super::{Evidence, Subject};
 use crate::model::outcome::{Verdict, counted, worst};
@@ -94,7 +94,7 @@ fn of_bytes(verdict: Verdict, tried: &[Tried<'_>]) -> String {
         Verdict::NotVerified if all == 0 => "Nothing was read.".to_owned(),
         Verdict::NotVerified => {
             let intact = count(Verdict::Passed);
-            format!("{intact} of {} are intact; of the rest it is not known.", backups(all))
+            format!("{} intact; of the rest it is not known.", of_all(intact, all))
         }
     }
 }
@@ -125,11 +125,7 @@ fn of_history(databases: &[Statistics]) -> Verdict {
 
 fn last_of(now: DateTime<Utc>, databases: &[Statistics]) -> String {
     let since = |at: Option<DateTime<Utc>>| {
-        let time = at.and_then(|at| (now - at).to_std().ok());
-        time.map_or_else(
-            || "at a time to come".to_owned(),
-            |time| format!("{} ago", seconds(time.as_secs_f64())),
-        )
+        at.map_or_else(|| "at some time".to_owned(), |at| format!("{} ago", aged(now, at)))
     };
     let last =
         |at: &dyn Fn(&Statistics) -> Option<DateTime<Utc>>| databases.iter().filter_map(at).max();
@@ -175,7 +171,7 @@ fn about(evidence: &Evidence<'_>) -> Markup {
                 " · " span { (counted(evidence.on_record.runs.len() as u64, "run")) " on record" }
             }
         }
-        @if let [database] = &evidence.on_record.databases[..] {
+        @if let [database] = &evidence.databases()[..] {
             @if let Some(name) = &database.database { " · " span class="free" { "database " (name) } }
         }
     }

@@ -17,12 +17,16 @@ mod table;
 mod trends;
 mod tried;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::model::drill::DrillReport;
 use crate::model::outcome::RunReport;
+use crate::store::history::{Record, Work};
 use crate::store::on_record::OnRecord;
+use crate::store::statistics::Statistics;
 use parts::date;
 use tried::Tried;
 
@@ -59,13 +63,33 @@ impl Evidence<'_> {
         matches!(self.subject, Subject::Drill(drill) if drill.file_only)
     }
 
+    /// What is on record of the databases that the page is about; of all, where that is not known.
+    fn databases(&self) -> Vec<&Statistics> {
+        let all = &self.on_record.databases;
+        let names: BTreeSet<Option<&str>> = match self.subject {
+            Subject::Verification(report) => {
+                let is_it =
+                    |run: &&Record| run.work == Work::Verify && run.started_at == report.started_at;
+                let run = self.on_record.runs.iter().find(is_it);
+                run.into_iter().map(|run| run.database.as_deref()).collect()
+            }
+            Subject::Drill(drill) => {
+                drill.turns.iter().map(|turn| turn.planned.database.as_deref()).collect()
+            }
+            Subject::History => BTreeSet::new(),
+        };
+        let about: Vec<&Statistics> =
+            all.iter().filter(|it| names.contains(&it.database.as_deref())).collect();
+        if about.is_empty() { all.iter().collect() } else { about }
+    }
+
     /// How long a restore may take, in seconds, where that was said.
     fn rto_seconds(&self) -> Option<f64> {
         match self.subject {
             Subject::Verification(report) => report.rto_seconds,
             Subject::Drill(drill) => drill.rto_seconds,
             // Of several databases, none has the word for all.
-            Subject::History => match &self.on_record.databases[..] {
+            Subject::History => match &self.databases()[..] {
                 [one] => one.outlook.as_ref()?.forecast()?.rto_seconds,
                 _ => None,
             },

@@ -4,7 +4,7 @@ use bytesize::ByteSize;
 use chrono::{DateTime, SecondsFormat, Utc};
 use maud::{Markup, html};
 
-use crate::model::outcome::Verdict;
+use crate::model::outcome::{Verdict, counted};
 
 /// A day and a time of it.
 pub(super) fn date(at: DateTime<Utc>) -> Markup {
@@ -72,5 +72,16 @@ pub(super) fn bar(part: f64, whole: f64, class: &str) -> Markup {
         span class="bar" aria-hidden="true" {
             span class=(class) style=(format!("width:{percent:.1}%")) {}
         }
+    }
+}
+
+/// A time since then, as roughly as it matters.
+pub(super) fn aged(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
+    let minutes = (now - at).num_minutes().max(0).unsigned_abs();
+    match minutes {
+        0 => "less than a minute".to_owned(),
+        1..120 => counted(minutes, "minute"),
+        120..2_880 => counted(minutes / 60, "hour"),
+        _ => counted(minutes / 1_440, "day"),
     }
 }

@@ -26,9 +26,9 @@ const AHEAD: f64 = 0.2;
 
 /// A section for each database.
 pub(super) fn sections(evidence: &Evidence<'_>) -> Markup {
-    let databases = &evidence.on_record.databases;
+    let databases = evidence.databases();
     html! {
-        @for database in databases { (of_database(evidence, database, databases.len() > 1)) }
+        @for database in &databases { (of_database(evidence, database, databases.len() > 1)) }
     }
 }
 
@@ -88,9 +88,16 @@ fn restore_times(evidence: &Evidence<'_>, database: &Statistics, points: Vec<Poi
     };
     html! {
         @if let Some(outlook) = &database.outlook {
-            p class="said" { (first_upper(&forecast::said(evidence.now, outlook))) "." }
-            @if let Some(forecast) = told {
-                p class="note" { "By its trend: " (forecast::basis(evidence.now, forecast)) "." }
+            @let said = forecast::said(evidence.now, outlook);
+            @match told {
+                Some(forecast) => {
+                    p class="said" { (first_upper(&said)) "." }
+                    p class="note" { "By its trend: " (forecast::basis(evidence.now, forecast)) "." }
+                }
+                None => {
+                    p class="said" { "There is no forecast yet." }
+                    p class="note" { (said.trim_start_matches("not yet: ")) " that it takes." }
+                }
             }
         }
         @if drawn {
@@ -98,13 +105,20 @@ fn restore_times(evidence: &Evidence<'_>, database: &Statistics, points: Vec<Poi
                 (plot.wide())
             }
             p class="legend" {
-                span class="key dot" {} "restored and sound "
-                @if slow { span class="key ring" {} "too slow " }
-                @if bad { span class="key cross" {} "not sound " }
-                @if rto.is_some() { span class="key limit" {} "what it may take " }
-                @if told.is_some() { span class="key expected" {} "the trend" }
+                (key("dot", "restored and sound", true))
+                (key("ring", "too slow", slow))
+                (key("cross", "not sound", bad))
+                (key("limit", "what it may take", rto.is_some()))
+                (key("expected", "the trend", told.is_some()))
             }
         }
+    }
+}
+
+/// What a mark in the plot means, where there is one.
+fn key(class: &str, text: &str, is_there: bool) -> Markup {
+    html! {
+        @if is_there { span { span class={ "key " (class) } {} (text) } }
     }
 }
 
