@@ -15,7 +15,7 @@ ARGS ?=
 built := $(or $(CARGO_TARGET_DIR),target)/release/ccc-backup
 CCC_BACKUP ?= $(built)
 
-backup backup-verify backup-restore-test backup-cleanup: export BACKUP_DIR := $(BACKUP_DIR)
+backup backup-verify backup-drill backup-restore-test backup-cleanup: export BACKUP_DIR := $(BACKUP_DIR)
 
 ##@ Backups
 
@@ -31,6 +31,10 @@ backup-verify: .binary ## Restore the latest backup into a throwaway PostgreSQL 
 backup-verify-file: export FILE := $(FILE)
 backup-verify-file: .file-given .binary ## The same for one backup: FILE=backups/backup_20260114_020000.sql.gz
 	@"$(CCC_BACKUP)" verify "$$FILE" $(ARGS)
+
+.PHONY: backup-drill
+backup-drill: .binary ## Verify a sample of the backups, in every place that has copies (ARGS='--html drill.html --within 2h')
+	@"$(CCC_BACKUP)" drill --backup-dir "$$BACKUP_DIR" $(ARGS)
 
 .PHONY: backup-db
 backup-db: backup ## The same as backup
@@ -54,7 +58,8 @@ backup-cleanup: .binary ## Remove backups older than 30 days, or by RETENTION= (
 
 ##@ Nightly verification (.github/workflows/backup-verification.yml, infra/nightly.sh)
 
-nightly_targets := nightly-database nightly-backup nightly-verify nightly-verify-latest nightly-report
+nightly_targets := nightly-database nightly-backup nightly-verify nightly-verify-latest nightly-drill-backups \
+	nightly-drill nightly-report
 $(nightly_targets): export CCC_BACKUP := $(CCC_BACKUP)
 
 .PHONY: nightly-setup
@@ -77,6 +82,14 @@ nightly-verify: .binary ## Verify that backup, with all reports in NIGHTLY_DIR/l
 .PHONY: nightly-verify-latest
 nightly-verify-latest: .binary ## Verify the latest backup there
 	@infra/nightly.sh verify-latest $(ARGS)
+
+.PHONY: nightly-drill-backups
+nightly-drill-backups: .binary ## Make three backups there, with copies in NIGHTLY_DIR/copies (.github/workflows/backup-drill.yml)
+	@infra/nightly.sh drill-backups
+
+.PHONY: nightly-drill
+nightly-drill: .binary ## Verify all of them in both places, with a page of what was proven in NIGHTLY_DIR/logs
+	@infra/nightly.sh drill $(ARGS)
 
 .PHONY: nightly-report
 nightly-report: ## Add to the job's summary that nothing was verified, where nothing was

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# The steps of the nightly verification, one after another: what .github/workflows/backup-verification.yml runs by way
-# of the Makefile, and what runs as well anywhere else.
+# The steps of the nightly verification and of the monthly drill, one after another: what
+# .github/workflows/backup-verification.yml and backup-drill.yml run by way of the Makefile, and what runs as well
+# anywhere else.
 #
 #   infra/nightly.sh database        migrates and seeds the database that DB_HOST, DB_PORT, DB_NAME, DB_USER and
 #                                    DB_PASSWORD name; SEED_SCALE 1 is 1.27 million rows, 0.01 unless set
 #   infra/nightly.sh backup          backs it up to NIGHTLY_DIR/backups
 #   infra/nightly.sh verify          verifies that backup, with every report, in NIGHTLY_DIR/logs
 #   infra/nightly.sh verify-latest   verifies the latest backup of the directory, as an operator does
+#   infra/nightly.sh drill-backups   makes three backups of it, of three days, with copies in NIGHTLY_DIR/copies
+#   infra/nightly.sh drill           drills all of them in both places, with a page of what was proven, in NIGHTLY_DIR/logs
 #   infra/nightly.sh report          says in the job's summary that nothing was verified, where nothing was
 #
 # NIGHTLY_DIR is "nightly" unless set. CCC_BACKUP names the binary, RTO the time that a restore may take (15m). More
@@ -60,6 +63,17 @@ case $step in
         unset GITHUB_STEP_SUMMARY
         logged verify-latest "$binary" verify --latest --backup-dir "$backups" --require-proof \
             --log-file "$logs/verify-latest.log" --report "$logs/verify-latest.json" "$@"
+        ;;
+    drill-backups)
+        for days in 60 30 0; do
+            name=backup_$(date -u -d "$days days ago" +%Y%m%d_%H%M%S).sql.gz
+            logged "create-$days" "$binary" create "$backups/$name" --copy-to "$dir/copies" "$@"
+        done
+        ;;
+    drill)
+        logged drill "$binary" drill --all --backup-dir "$backups" --places "$dir/copies" --rto "${RTO:-15m}" \
+            --require-proof --within 30m --log-file "$logs/drill.log" --html "$logs/drill.html" \
+            --report "$logs/drill.json" --metrics-file "$logs/ccc-backup.prom" "$@"
         ;;
     report)
         [[ ! -e $logs/verify.json ]] || exit 0

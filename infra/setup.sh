@@ -64,6 +64,8 @@ missing_packages() {
     # For the tests of signatures: ssh-keygen and ssh-agent; script makes the terminal of one.
     { have ssh-keygen && have ssh-agent; } || echo openssh-client
     have script || echo bsdutils
+    # Looks at the pages of evidence.
+    have chromium || echo chromium
     # For a source server that has locales which images lack.
     [[ -e /usr/share/i18n/locales/de_DE && -e /usr/share/i18n/locales/tr_TR ]] || echo locales
     venv_is_current || python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
@@ -75,6 +77,7 @@ missing_packages() {
 where_to_get() {
     case $1 in
         postgresql-*) echo 'add the archive of postgresql.org: infra/postgres-archive.sh' ;;
+        chromium) echo 'a browser that can be called chromium: on Ubuntu, snap install chromium' ;;
         docker*) echo 'https://docs.docker.com/engine/install' ;;
     esac
 }

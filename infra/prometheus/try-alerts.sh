@@ -198,6 +198,17 @@ step 'The next one has the usual size again.'
 on_record "\"work\":\"create\",\"verdict\":\"passed\",\"backup\":\"b.sql.gz\",\"started_at\":\"$(ago 0)\",\"file_bytes\":51000000"
 expect ''
 
+step 'Restores take longer week by week, of which 5 min 30 s are allowed.'
+for week in 8 7 6 5 4 3 2 1 0; do
+    on_record "\"work\":\"verify\",\"verdict\":\"passed\",\"backup\":\"b.sql.gz\",\"started_at\":\"$(ago $((week * 168)))\",\"file_bytes\":51000000,\"engine\":\"docker\",\"rto_seconds\":330,\"phases\":[{\"name\":\"restore\",\"seconds\":$((328 - 4 * week))},{\"name\":\"checks\",\"seconds\":1}]"
+done
+"$binary" history --limit 1 | grep -A1 Forecast | sed 's/^/  /'
+expect BackupRestoreForecast
+
+step 'From now on, an hour is allowed.'
+on_record "\"work\":\"verify\",\"verdict\":\"passed\",\"backup\":\"b.sql.gz\",\"started_at\":\"$(ago 0)\",\"file_bytes\":51000000,\"engine\":\"docker\",\"rto_seconds\":3600,\"phases\":[{\"name\":\"restore\",\"seconds\":328},{\"name\":\"checks\",\"seconds\":1}]"
+expect ''
+
 step 'What node_exporter shows at the end, without the buckets:'
 curl --silent "http://$exporter/metrics" | grep -E '^(backup_|node_textfile_scrape_error )' | grep -v _bucket | sed 's/^/  /'
 printf '\nEvery alert fired and cleared.\n'

@@ -47,9 +47,10 @@ fn blocks(page: &str) -> Vec<Block> {
 /// tests.
 fn wrapper(place: &Place) -> String {
     format!(
-        "[ \"$1\" != verify ] || set -- \"$@\" --port 0 --container-name {}\n\
+        "[ \"$1\" != verify ] || set -- \"$@\" --port 0 --container-name {name}\n\
+         [ \"$1\" != drill ] || set -- \"$@\" --container-name {name}\n\
          exec {BINARY} \"$@\"",
-        place.container
+        name = place.container
     )
 }
 

@@ -26,12 +26,13 @@ fn environment(path: &Path) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_units_make_a_backup_verify_it_and_remove_none_that_is_needed() {
+fn the_units_make_a_backup_verify_it_remove_none_that_is_needed_and_drill() {
     let (place, database) = (Place::on_a_lent_server(), database());
     let state = place.dir().join("state");
     std::fs::create_dir(&state).unwrap();
     let mut said = String::new();
-    for unit in ["ccc-backup.service", "ccc-backup-verify.service"] {
+    std::fs::create_dir(state.join("reports")).unwrap();
+    for unit in ["ccc-backup.service", "ccc-backup-verify.service", "ccc-backup-drill.service"] {
         for line in commands(unit) {
             let line = line.replace("/var/lib/ccc-backup", state.to_str().unwrap());
             let mut words = line.split(' ');
@@ -49,6 +50,8 @@ fn the_units_make_a_backup_verify_it_and_remove_none_that_is_needed() {
             if line.contains(" verify ") {
                 // Beside other tests.
                 command.args(["--port", "0", "--container-name", &place.container]);
+            } else if line.contains(" drill ") {
+                command.args(["--container-name", &place.container]);
             }
             let output = command.output().unwrap();
             said += &text(&output.stdout);
@@ -58,5 +61,8 @@ fn the_units_make_a_backup_verify_it_and_remove_none_that_is_needed() {
     assert!(said.contains("✓ Backup created successfully"), "{said}");
     assert!(said.contains("✅ VERIFICATION PASSED"), "{said}");
     assert!(said.contains("keep "), "{said}");
+    assert!(said.contains("✅ DRILL PASSED"), "{said}");
+    let page = std::fs::read_to_string(state.join("reports/drill.html")).unwrap();
+    assert!(page.contains("The backup restores."), "{page}");
     place.assert_nothing_left();
 }

@@ -11,6 +11,7 @@ use crate::support::source::source;
 use crate::support::{BINARY, Place, clean_environment, repository, text};
 
 const NIGHTLY: &str = ".github/workflows/backup-verification.yml";
+const DRILL: &str = ".github/workflows/backup-drill.yml";
 const NIGHTLY_TESTS: &str = ".github/workflows/nightly-tests.yml";
 
 #[derive(Deserialize)]
@@ -46,6 +47,10 @@ fn job() -> Job {
     workflow(NIGHTLY).jobs.remove("verify").unwrap()
 }
 
+fn drill_job() -> Job {
+    workflow(DRILL).jobs.remove("drill").unwrap()
+}
+
 /// A step's script, as GitHub runs it.
 pub fn bash(script: &str) -> Command {
     let mut command = Command::new("bash");
@@ -63,9 +68,13 @@ struct Night {
 
 impl Night {
     fn new(database: &str) -> Self {
+        Self::of(job(), database)
+    }
+
+    fn of(job: Job, database: &str) -> Self {
         let place = Place::on_a_lent_server();
         std::fs::create_dir(place.dir().join("nightly")).unwrap();
-        Self { place, job: job(), database: database.to_owned() }
+        Self { place, job, database: database.to_owned() }
     }
 
     fn run(&self, step: &Step) -> Output {
@@ -81,10 +90,17 @@ impl Night {
             .env("SEED_SCALE", "0.001")
             .env("NIGHTLY_DIR", self.place.dir().join("nightly"))
             .env("CCC_BACKUP", BINARY)
-            .env("ARGS", format!("--port 0 --container-name {}", self.place.container))
+            .env("ARGS", self.args(step))
             .env("GITHUB_ACTIONS", "true")
             .env("GITHUB_STEP_SUMMARY", self.place.dir().join("summary.md"));
         command.output().unwrap()
+    }
+
+    /// What lets it run beside others.
+    fn args(&self, step: &Step) -> String {
+        let name = format!("--container-name {}", self.place.container);
+        let is_drill = step.run.as_deref() == Some("make nightly-drill");
+        if is_drill { name } else { format!("--port 0 {name}") }
     }
 
     /// Runs the unconditional steps in order; gives the first that fails, and its output.
@@ -184,6 +200,25 @@ fn a_night_that_ends_before_the_verification_says_that_nothing_was_verified() {
     assert!(summary.contains("- **Status**: not verified"), "{summary}");
 }
 
+#[test]
+fn the_steps_of_the_drill_prove_old_backups_and_copies_and_write_a_page_of_it() {
+    let night = Night::of(drill_job(), "nightly_drill");
+    if let Some((step, output)) = night.steps() {
+        panic!("{step}: {}{}", text(&output.stdout), text(&output.stderr));
+    }
+    assert_eq!(night.verdict("drill.json"), "passed");
+    let page = night.log("drill.html");
+    assert!(page.contains("All 6 backups restore."), "{page}");
+    assert!(night.log("ccc-backup.prom").contains("backup_copies_proven"));
+    let summary = night.summary();
+    assert!(summary.contains("## Backup Drill Summary"), "{summary}");
+    assert!(summary.contains("✅ DRILL PASSED"), "{summary}");
+    night.place.assert_nothing_left();
+    let upload =
+        drill_job().steps.into_iter().find(|step| step.with.contains_key("retention-days"));
+    assert_eq!(upload.unwrap().with["path"], "nightly/logs");
+}
+
 fn conditional<'a>(job: &'a Job, condition: &str) -> &'a Step {
     job.steps
         .iter()
@@ -194,7 +229,7 @@ fn conditional<'a>(job: &'a Job, condition: &str) -> &'a Step {
 #[test]
 fn every_step_of_the_workflows_is_a_target_of_the_makefile() {
     let makefile = std::fs::read_to_string(repository("Makefile")).unwrap();
-    for path in [NIGHTLY, NIGHTLY_TESTS, ".github/workflows/ci.yml"] {
+    for path in [NIGHTLY, DRILL, NIGHTLY_TESTS, ".github/workflows/ci.yml"] {
         let jobs = workflow(path).jobs.into_values();
         for run in jobs.flat_map(|job| job.steps).filter_map(|step| step.run) {
             let target = run.strip_prefix("make ").unwrap_or_else(|| panic!("{path}: {run}"));

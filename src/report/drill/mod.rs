@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::model::outcome::{RunReport, Verdict, spoken};
 
 #[cfg(test)]
-mod samples;
+pub(super) mod samples;
 
 /// How a turn ended, in a few words.
 fn outcome(report: &RunReport, file_only: bool) -> String {

@@ -85,7 +85,7 @@ fn restore_time(evidence: &Evidence<'_>, tried: &[Tried<'_>]) -> Markup {
 
 /// The forecast that comes true first.
 fn outlook(evidence: &Evidence<'_>) -> Markup {
-    let outlooks = evidence.on_record.databases.iter().filter_map(|it| it.outlook.as_ref());
+    let outlooks = evidence.databases().into_iter().filter_map(|it| it.outlook.as_ref());
     let soonest = outlooks.min_by_key(|outlook| match outlook {
         Outlook::Told(forecast) => (0, forecast.passed_at.unwrap_or(forecast.until)),
         Outlook::TooLittle { .. } => (1, evidence.now),

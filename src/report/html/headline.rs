@@ -94,7 +94,7 @@ fn of_bytes(verdict: Verdict, tried: &[Tried<'_>]) -> String {
         Verdict::NotVerified if all == 0 => "Nothing was read.".to_owned(),
         Verdict::NotVerified => {
             let intact = count(Verdict::Passed);
-            format!("{intact} of {} are intact; of the rest it is not known.", backups(all))
+            format!("{} intact; of the rest it is not known.", of_all(intact, all))
         }
     }
 }
