@@ -32,7 +32,7 @@ pub use cleanup::{CleanupSettings, cleanup};
 pub use copy::{CopySettings, copy};
 pub use create::{CreateSettings, create};
 pub use diff::{DiffSettings, diff};
-pub use doctor::{DoctorSandbox, DoctorSettings, doctor};
+pub use doctor::{DoctorSandbox, DoctorSettings, Unset, doctor};
 pub use extract::{ExtractSettings, RowFormat, extract};
 pub use history::{HistorySettings, history};
 pub use keys::{KeysSettings, keys};

@@ -27,8 +27,23 @@ const SOURCE: [&str; 8] = [
     "PGSERVICE",
 ];
 
-/// A setting that may make no sense.
-type Said<T> = Result<T, SettingsError>;
+/// Why a setting is not known.
+#[derive(Debug)]
+pub enum Unset {
+    /// It makes no sense.
+    Senseless(SettingsError),
+    /// The configuration that may have it cannot be read.
+    Unread,
+}
+
+impl From<SettingsError> for Unset {
+    fn from(error: SettingsError) -> Self {
+        Self::Senseless(error)
+    }
+}
+
+/// A setting, where it is known.
+type Said<T> = Result<T, Unset>;
 
 /// Settings of `doctor`.
 #[derive(Debug)]
@@ -92,19 +107,11 @@ pub struct DoctorSandbox {
 pub fn doctor(args: &DoctorArgs, environment: Environment) -> DoctorSettings {
     let named = args.config.config.as_deref();
     let read = Config::read(named).map_err(|error| signing::unread(&error));
-    // What stands in a configuration that cannot be read is missed by those who need it.
-    let unread = read.as_ref().err().map(|_| SettingsError {
-        message: "the configuration cannot be read".to_owned(),
-        hint: String::new(),
-    });
+    let is_read = read.is_ok();
     let config = read.as_ref().cloned().unwrap_or_default();
     let file = Config::file(named);
-    let unless_unread = |given: bool| match &unread {
-        Some(error) if !given => {
-            Err(SettingsError { message: error.message.clone(), hint: error.hint.clone() })
-        }
-        _ => Ok(()),
-    };
+    // What is given elsewhere is not looked for there.
+    let unless_unread = |given: bool| if is_read || given { Ok(()) } else { Err(Unset::Unread) };
     let encrypt = EncryptArgs {
         encrypt_to: args.encrypt_to.clone(),
         passphrase: false,
@@ -124,27 +131,31 @@ pub fn doctor(args: &DoctorArgs, environment: Environment) -> DoctorSettings {
         || SOURCE.iter().any(is_set);
     let url = ("--database-url", args.database_url.as_deref());
     DoctorSettings {
-        config: read.map(|_| file),
-        source: connection::resolve(flags, url, None, environment),
+        config: read.map(|_| file).map_err(Unset::Senseless),
+        source: connection::resolve(flags, url, None, environment).map_err(Unset::Senseless),
         source_is_named,
         pg_dump: args.pg_dump.clone(),
-        backup_dir: place::place(&args.backup_dir),
+        backup_dir: place::place(&args.backup_dir).map_err(Unset::Senseless),
         copies: unless_unread(!args.copy_to.is_empty())
-            .and_then(|()| place::copies(&args.copy_to, &config)),
-        sandbox: unless_unread(false).and_then(|()| sandbox(args, &config)),
+            .and_then(|()| Ok(place::copies(&args.copy_to, &config)?)),
+        sandbox: unless_unread(false).and_then(|()| Ok(sandbox(args, &config)?)),
         recipients: unless_unread(!args.encrypt_to.is_empty()).and_then(|()| {
-            sealing::recipients(&encrypt, &config.encryption.recipients, None, environment)
+            let configured = &config.encryption.recipients;
+            Ok(sealing::recipients(&encrypt, configured, None, environment)?)
         }),
-        unsealing: sealing::unsealing(&args.decrypt, environment),
+        unsealing: sealing::unsealing(&args.decrypt, environment).map_err(Unset::Senseless),
         sign: unless_unread(args.sign.sign_key.is_some())
-            .and_then(|()| signing::request(&args.sign, &config.signing, environment)),
+            .and_then(|()| Ok(signing::request(&args.sign, &config.signing, environment)?)),
         allowed_signers: unless_unread(args.signers.allowed_signers.is_some())
-            .and_then(|()| signing::allowed(&args.signers, &config.signing)),
+            .and_then(|()| Ok(signing::allowed(&args.signers, &config.signing)?)),
         targets: match unless_unread(false) {
-            Ok(()) => notify::targets(&config.notify, |_| true, environment),
-            Err(error) => vec![Err(error)],
+            Ok(()) => notify::targets(&config.notify, |_| true, environment)
+                .into_iter()
+                .map(|target| target.map_err(Unset::Senseless))
+                .collect(),
+            Err(unread) => vec![Err(unread)],
         },
-        limit: notify::limit(config.notify.timeout.as_deref()),
+        limit: notify::limit(config.notify.timeout.as_deref()).map_err(Unset::Senseless),
         send_test: args.send_test,
         metrics_file: metrics_file(&args.metrics),
         spool: args.spool.clone().unwrap_or_else(std::env::temp_dir),
@@ -152,7 +163,7 @@ pub fn doctor(args: &DoctorArgs, environment: Environment) -> DoctorSettings {
     }
 }
 
-fn sandbox(args: &DoctorArgs, config: &Config) -> Said<DoctorSandbox> {
+fn sandbox(args: &DoctorArgs, config: &Config) -> Result<DoctorSandbox, SettingsError> {
     let given = args.image.clone().filter(|image| !image.is_empty());
     let settings = config.verify.settings.iter();
     let nano_cpus = config.verify.cpus.map(limits::nano_cpus).transpose()?;

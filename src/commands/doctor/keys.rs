@@ -7,7 +7,7 @@ use crate::commands::{Stop, keys, signer};
 use crate::events::Events;
 use crate::model::checkup::{Area, Finding, State};
 use crate::sealing::{Recipients, Unsealing};
-use crate::settings::DoctorSettings;
+use crate::settings::{DoctorSettings, Unset};
 use crate::signing::{AllowedSigners, Namespace, Signature, Signer};
 
 const AREA: Area = Area::Keys;
@@ -31,9 +31,7 @@ pub(super) async fn examine(
 }
 
 /// To whom backups are sealed, and what was found of that.
-fn recipients(
-    said: &Result<Option<Recipients>, crate::settings::SettingsError>,
-) -> (Finding, Vec<String>) {
+fn recipients(said: &Result<Option<Recipients>, Unset>) -> (Finding, Vec<String>) {
     let (id, what) = ("recipients", "recipients");
     match said {
         Ok(Some(recipients)) => {

@@ -20,7 +20,7 @@ use futures_util::stream::{FuturesOrdered, StreamExt};
 use super::{Failure, Stop};
 use crate::events::{DoctorEvent, Event, Events};
 use crate::model::checkup::{Area, Checkup, Finding, State};
-use crate::settings::{DoctorSettings, SettingsError};
+use crate::settings::{DoctorSettings, Unset};
 
 /// How long what may hang is waited for: a disk, a place, an agent.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -76,9 +76,18 @@ async fn database_and_server(settings: &DoctorSettings, stop: &Stop) -> Vec<Find
     [tools, asked, server].concat()
 }
 
-/// What was found where a setting makes no sense.
-fn senseless(area: Area, id: &str, what: &str, error: &SettingsError) -> Finding {
-    Finding::new(area, id, what, State::Broken, error.to_string()).mended(error.hint.clone())
+/// What was found where a setting is not known.
+fn senseless(area: Area, id: &str, what: &str, unset: &Unset) -> Finding {
+    let found = |state, said: String| Finding::new(area, id, what, state, said);
+    match unset {
+        Unset::Senseless(error) => {
+            found(State::Broken, error.to_string()).mended(error.hint.clone())
+        }
+        Unset::Unread => {
+            let said = "the configuration that may have it cannot be read".to_owned();
+            found(State::Unknown, said).mended("mend the configuration first")
+        }
+    }
 }
 
 /// Has something looked at by a thread of its own, and no longer than one has patience; `id` is what is not known then.

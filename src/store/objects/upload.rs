@@ -127,17 +127,22 @@ impl Upload {
     }
 
     /// Begins to write it, and takes that back: whether it may be written. There never is an object, not even for a moment.
-    /// Says whether the place was asked; one that is told of an upload only with its first part was not.
+    /// Says whether the place was asked: Azure has no way to take back a part.
     ///
     /// # Errors
     /// What the place answers.
     pub fn try_out(mut self) -> Result<bool, ObjectError> {
-        self.begin_parts()?;
+        if self.url.scheme == Scheme::Az {
+            return Ok(false);
+        }
+        // Some servers ask for the right to write only when there is something to write.
+        self.send(Bytes::from_static(b"x"))?;
+        self.wait_for_one()?;
         let Some(mut multipart) = self.multipart.take() else { return Ok(false) };
         let aborted =
             wait(&self.url, async move { tokio::time::timeout(ABORT, multipart.abort()).await })?;
         match aborted {
-            Ok(Ok(())) => Ok(self.url.scheme != Scheme::Az),
+            Ok(Ok(())) => Ok(true),
             Ok(Err(error)) => Err(ObjectError::of(&self.url, &error)),
             Err(_) => Err(ObjectError::trouble(&self.url, "it does not answer", "run it again")),
         }
@@ -157,27 +162,21 @@ impl Upload {
         while self.sending.len() as u64 >= at_a_time(self.part_bytes) {
             self.wait_for_one()?;
         }
-        let multipart = self.begin_parts()?;
-        let part = multipart.put_part(part.into());
-        let handle = runtime::handle().map_err(|error| ObjectError::system(&self.url, &error))?;
-        self.sending.push_back(handle.spawn(part));
-        self.parts += 1;
-        Ok(())
-    }
-
-    /// Tells the place that parts will come, once.
-    fn begin_parts(&mut self) -> Result<&mut Box<dyn MultipartUpload>, ObjectError> {
-        match &mut self.multipart {
-            Some(multipart) => Ok(multipart),
+        let multipart = match &mut self.multipart {
+            Some(multipart) => multipart,
             none => {
                 let (store, key) = (self.bucket.writing(), key(&self.url)?);
                 self.under_way = Some(UnderWay::begin());
                 let options = PutMultipartOptions::from(self.bucket.attributes());
                 let begun =
                     wait(&self.url, async move { store.put_multipart_opts(&key, options).await })?;
-                Ok(none.insert(begun.map_err(|error| ObjectError::of(&self.url, &error))?))
+                none.insert(begun.map_err(|error| ObjectError::of(&self.url, &error))?)
             }
-        }
+        };
+        let handle = runtime::handle().map_err(|error| ObjectError::system(&self.url, &error))?;
+        self.sending.push_back(handle.spawn(multipart.put_part(part.into())));
+        self.parts += 1;
+        Ok(())
     }
 
     fn wait_for_one(&mut self) -> Result<(), ObjectError> {

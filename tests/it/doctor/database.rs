@@ -14,7 +14,7 @@ fn a_configuration_that_cannot_be_read_is_broken_and_the_rest_is_looked_at_all_t
     looked.mends("configuration.file", "did you mean recipients?");
     looked.says("source.connection", "works", "").says(
         "keys.recipients",
-        "broken",
+        "unknown",
         "cannot be read",
     );
 }
@@ -70,7 +70,8 @@ fn tables_that_the_role_may_not_read_are_named() {
     let (place, database) = (Place::without_docker(), database());
     let role = format!("it_doctor_{}", std::process::id());
     database.sql(&format!(
-        "CREATE ROLE {role} LOGIN PASSWORD 'x'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
+        "CREATE ROLE {role} LOGIN PASSWORD 'x'; GRANT USAGE ON SCHEMA analytics TO {role};
+         GRANT SELECT ON ALL TABLES IN SCHEMA public, analytics TO {role};
          REVOKE SELECT ON subscriptions FROM {role};"
     ));
     let mut command = doctor(&place);
@@ -122,7 +123,7 @@ fn tools_that_do_not_fit_the_server_and_clocks_that_differ_are_worth_a_word() {
     from_image.says("source.pg_dump", "remark", "create takes one of an image (postgres:99)");
     made_up(&place, "17.2", 15, i64::MAX / 1_000_000);
     let newer = looked(&place, doctor(&place).args(["--host", "db"]).env("PATH", &path));
-    newer.says("source.pg_dump", "works", "create takes /usr/lib/postgresql/15/bin/pg_dump");
+    newer.says("source.pg_dump", "works", "create takes /usr/");
     newer.says("source.clock", "remark", "behind the server's");
 }
 

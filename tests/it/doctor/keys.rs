@@ -11,7 +11,11 @@ fn recipients_and_identities_that_do_not_fit_are_named() {
     let place = Place::without_docker();
     let (ours, other) = (sealed::key(&place, "ours"), sealed::key(&place, "other"));
     let with = |args: &[&str]| looked(&place, doctor(&place).args(args));
-    with(&["--encrypt-to", "age1nobody"]).ends(1).says("keys.recipients", "broken", "age1nobody");
+    with(&["--encrypt-to", "age1nobody"]).ends(1).says(
+        "keys.recipients",
+        "broken",
+        "is no recipient of age",
+    );
     with(&["--identity", "nowhere"]).ends(1).says("keys.identities", "broken", "nowhere");
     let fits = with(&["--encrypt-to", &ours, "--identity", "ours"]);
     fits.ends(0).says("keys.identities", "works", &ours);

@@ -30,7 +30,7 @@ fn directories_that_cannot_be_listed_or_written_are_broken() {
     );
     locked.says("records.metrics", "broken", "nowhere is not a directory");
     with("locked/nowhere", &[]).says("places.backups", "broken", "cannot be made in ");
-    with("locked", &["--copy-to", "ftp://x"]).says("places.copies", "broken", "ftp://x");
+    with("locked", &["--copy-to", "ftp://x"]).says("places.copies", "broken", "ftp:// is no place");
 }
 
 #[test]
