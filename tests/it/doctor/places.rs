@@ -90,7 +90,7 @@ fn a_place_is_tried_without_an_object_and_says_what_its_credentials_may() {
     assert_eq!((server.objects(&bucket), server.uploads(&bucket)), before, "nothing is left there");
 
     let late =
-        Faulty::to(server.port(), |_| Fault::Header("Date", "Wed, 14 Jan 2020 02:00:00 GMT"));
+        Faulty::to(server.port(), |_| Fault::Header("Date", "Tue, 14 Jan 2020 02:00:00 GMT"));
     let clock = with(Who::Owner, Some(late.endpoint()));
     clock.ends(1).says("places.copy_1.clock", "broken", "ahead of the place's, which refuses it");
     let nowhere = format!("s3://{bucket}-missing/p");
