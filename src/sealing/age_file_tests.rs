@@ -106,6 +106,31 @@ fn another_key_opens_nothing_and_a_passphrase_only_its_own() {
 }
 
 #[test]
+fn what_a_passphrase_seals_takes_the_same_work_on_every_machine() {
+    let passphrase = Passphrase::given(Secret::new("right"));
+    let sealed = sealed(b"text", &Recipients::passphrase(&passphrase).unwrap());
+    let head = String::from_utf8_lossy(&sealed);
+    assert!(head.lines().nth(1).unwrap().ends_with(" 18"), "{head}");
+}
+
+#[test]
+fn what_takes_too_much_work_is_said_so_of_a_backup_and_of_a_key() {
+    let head = format!(
+        "age-encryption.org/v1\n-> scrypt {} 23\n{}\n--- {}\n",
+        "A".repeat(22),
+        "A".repeat(43),
+        "A".repeat(43)
+    );
+    let identities = |files| Identities::of(files, Passphrase::given(Secret::new("right")));
+    let error = open(at_rest(head.as_bytes()), &identities(Vec::new())).unwrap_err();
+    assert!(matches!(error, UnsealError::ExcessiveWork { required: 23 }), "{error:?}");
+    let mut key = tempfile::NamedTempFile::new().unwrap();
+    key.write_all(head.as_bytes()).unwrap();
+    let error = identities(vec![IdentityFile::read(key.path()).unwrap()]).recipients().unwrap_err();
+    assert!(error.to_string().contains("takes too much work to try (2^23)"), "{error}");
+}
+
+#[test]
 fn what_is_cut_is_damage_wherever_it_is_cut() {
     let keys = keys();
     let whole = sealed(&text(3 * CHUNK), &keys.recipients);

@@ -7,6 +7,9 @@ use thiserror::Error;
 
 use crate::model::damage::Damage;
 
+/// What to do with what is too much work to open.
+const TOO_MUCH_WORK: &str = "decrypt it with age itself, if you trust where it comes from";
+
 /// Why what was given as a key is none that can be used. The exit code is 2. No key is ever repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum KeyError {
@@ -59,6 +62,14 @@ pub enum KeyError {
     /// The passphrase does not open the file of identities.
     #[error("the passphrase does not open the identities in {}", .0.display())]
     WrongPassphrase(PathBuf),
+    /// The file of identities was made to take more work than is sensible to open.
+    #[error("the passphrase of the identities in {} takes too much work to try (2^{required})", path.display())]
+    ExcessiveWork {
+        /// The file.
+        path: PathBuf,
+        /// The binary logarithm of the work.
+        required: u8,
+    },
     /// There is no passphrase to be had.
     #[error("a passphrase is needed {why}, and {reason}")]
     NoPassphrase {
@@ -96,6 +107,7 @@ impl KeyError {
                 .to_owned(),
             Self::Malformed { .. } => "look for a character that is missing or wrong".to_owned(),
             Self::WrongPassphrase(_) => "try it again, or with another identity".to_owned(),
+            Self::ExcessiveWork { .. } => TOO_MUCH_WORK.to_owned(),
             Self::NoPassphrase { .. } => "run it at a terminal, or give a file with --passphrase-file, or set \
                  CCC_BACKUP_PASSPHRASE"
                 .to_owned(),
@@ -162,9 +174,7 @@ impl UnsealError {
             Self::UnknownFormat => "a newer ccc-backup may know it; or decrypt it with the program that made it: \
                  --decrypt-command 'age --decrypt -i FILE'"
                 .to_owned(),
-            Self::ExcessiveWork { .. } => {
-                "decrypt it with age itself, if you trust where it comes from".to_owned()
-            }
+            Self::ExcessiveWork { .. } => TOO_MUCH_WORK.to_owned(),
             Self::Disk(_) => "check the disk that holds the backup".to_owned(),
         }
     }

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use age::secrecy::ExposeSecret;
-use age::{Decryptor, Identity, armor, scrypt, x25519};
+use age::{DecryptError, Decryptor, Identity, armor, scrypt, x25519};
 use zeroize::Zeroizing;
 
 use super::beginning::is_age;
 use super::error::KeyError;
-use super::passphrase::Passphrase;
+use super::passphrase::{self, Passphrase};
 use super::recipients::{PRIVATE, Recipients};
 
 /// Bytes of a file of identities at the most.
@@ -40,7 +40,7 @@ impl Identities {
     /// The passphrase, and whether one was found.
     pub(super) fn passphrase(&self) -> Option<scrypt::Identity> {
         let passphrase = self.passphrase.as_ref()?;
-        passphrase.get("to open the backup").ok().map(scrypt::Identity::new)
+        passphrase.get("to open the backup").ok().map(passphrase::identity)
     }
 
     /// The identities of all files. Those of an encrypted one are opened now.
@@ -117,10 +117,16 @@ impl IdentityFile {
         let wrong = || KeyError::WrongPassphrase(self.path.clone());
         let sealed = armor::ArmoredReader::new(self.sealed.as_deref().unwrap_or_default());
         let decryptor = Decryptor::new_buffered(BufReader::new(sealed)).map_err(|_| wrong())?;
-        let identity = scrypt::Identity::new(passphrase);
+        let identity = passphrase::identity(passphrase);
         let opened = decryptor.decrypt(std::iter::once(&identity as &dyn Identity));
+        let refused = |error| match error {
+            DecryptError::ExcessiveWork { required, .. } => {
+                KeyError::ExcessiveWork { path: self.path.clone(), required }
+            }
+            _ => wrong(),
+        };
         let mut bytes = Zeroizing::new(Vec::new());
-        opened.map_err(|_| wrong())?.read_to_end(&mut bytes).map_err(|_| wrong())?;
+        opened.map_err(refused)?.read_to_end(&mut bytes).map_err(|_| wrong())?;
         parse(&self.path, &bytes)
     }
 }

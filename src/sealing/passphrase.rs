@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use age::scrypt;
 use age::secrecy::SecretString;
 use zeroize::Zeroizing;
 
@@ -14,6 +15,25 @@ use crate::model::secret::Secret;
 
 /// Bytes of a passphrase at the most.
 const MOST_BYTES: u64 = 1 << 20;
+/// Binary logarithm of the work that a passphrase takes to try: what the program age takes, on every machine, so that
+/// what a fast one seals a slow one opens.
+const WORK: u8 = 18;
+/// The same at the most, of what another program has sealed; age's own limit.
+const MOST_WORK: u8 = 22;
+
+/// Seals to a passphrase.
+pub(super) fn recipient(passphrase: SecretString) -> scrypt::Recipient {
+    let mut recipient = scrypt::Recipient::new(passphrase);
+    recipient.set_work_factor(WORK);
+    recipient
+}
+
+/// Opens what is sealed to a passphrase.
+pub(super) fn identity(passphrase: SecretString) -> scrypt::Identity {
+    let mut identity = scrypt::Identity::new(passphrase);
+    identity.set_max_work_factor(MOST_WORK);
+    identity
+}
 
 /// Where it comes from. It is had when it is first needed, and once.
 #[derive(Clone)]

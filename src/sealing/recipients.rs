@@ -9,10 +9,10 @@ use std::sync::Arc;
 use age::armor::{ArmoredWriter, Format};
 use age::secrecy::SecretString;
 use age::stream::StreamWriter;
-use age::{Encryptor, Recipient, scrypt, x25519};
+use age::{Encryptor, Recipient, x25519};
 
 use super::error::KeyError;
-use super::passphrase::Passphrase;
+use super::passphrase::{self, Passphrase};
 
 /// What a recipient that is a passphrase is called.
 pub(super) const PASSPHRASE: &str = "passphrase";
@@ -117,7 +117,7 @@ impl Recipients {
                 Encryptor::with_recipients(keys).map_err(io::Error::other)
             }
             To::Passphrase(text) => {
-                let recipient = scrypt::Recipient::new(text.clone());
+                let recipient = passphrase::recipient(text.clone());
                 let recipients = std::iter::once(&recipient as &dyn Recipient);
                 Encryptor::with_recipients(recipients).map_err(io::Error::other)
             }

@@ -47,6 +47,10 @@ pub use inventory::{inventory, remove};
 
 /// How long a container that lost its server may take to end.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often a name is tried that the engine refuses, though nobody is seen to have it.
+const NAME_TRIES: u32 = 20;
+/// Between two of these.
+const NAME_PAUSE: Duration = Duration::from_millis(100);
 
 /// A container that runs, and its guard.
 #[derive(Debug)]
@@ -307,13 +311,19 @@ async fn make_container(
             docker.create_container(Some(options), body).await
         })
     };
-    let mut made = create().await;
-    // Someone took the name since we asked for it: say who, or if it is free again, take it.
-    if made.as_ref().is_err_and(|error| engine::status_of(error) == Some(409)) {
+    for _ in 0..NAME_TRIES {
+        match create().await {
+            Ok(made) => return Ok(made.id),
+            Err(error) if engine::status_of(&error) == Some(409) => {}
+            Err(error) => {
+                return Err(engine::refused(&format!("create the container {name}"), &error));
+            }
+        }
+        // Someone took the name since it was asked for: say who. Where nobody is to be seen, they are coming or going.
         free_name_and_port(guard, request, &Events::silent()).await?;
-        made = create().await;
+        tokio::time::sleep(NAME_PAUSE).await;
     }
-    made.map(|made| made.id).map_err(refusing(&format!("create the container {name}")))
+    Err(SandboxError::NameTaken { name: name.clone() })
 }
 
 /// Starts it and hands it the password on its stdin.
