@@ -2,7 +2,7 @@
 //! begins or ends a transaction, can share one, can change what is known of tables or functions.
 
 use super::item::{Name, Statement};
-use super::subject::Subject;
+use super::subject::{Relation, Subject};
 use super::token::{Token, Tokens};
 
 /// What a statement does to the transaction at hand.
@@ -52,7 +52,7 @@ impl Statement {
         match self.subject() {
             Subject::Transaction | Subject::Alone => return false,
             Subject::Index(_) | Subject::Table(_) | Subject::ForeignKey(..) => return true,
-            Subject::IndexComment(_) | Subject::Sequence(_) => return true,
+            Subject::Property(..) | Subject::Sequence(_) | Subject::View(_) => return true,
             Subject::Attached(_) | Subject::IndexPart { .. } => return true,
             Subject::Refresh(_) => return false,
             // It holds from the next transaction on.
@@ -80,9 +80,10 @@ impl Statement {
     #[must_use]
     pub fn leaves(&self) -> Leaves {
         match self.subject() {
-            Subject::Attached(_) | Subject::IndexPart { .. } | Subject::Refresh(_) => {
-                return Leaves::OtherTables;
-            }
+            Subject::Attached(_)
+            | Subject::IndexPart { .. }
+            | Subject::Refresh(_)
+            | Subject::View(_) => return Leaves::OtherTables,
             Subject::Other | Subject::Alone => {}
             _ => return Leaves::AllAsItWas,
         }
@@ -163,6 +164,16 @@ impl Statement {
             }
         }
         false
+    }
+
+    /// The statistics of several columns that it makes, where their schema is written.
+    pub(crate) fn made_statistics(&self) -> Option<Relation> {
+        let mut tokens = Tokens::of(&self.text);
+        if !tokens.take_word("create") || !tokens.take_word("statistics") {
+            return None;
+        }
+        let [schema, name] = <[Vec<u8>; 2]>::try_from(tokens.take_qualified()?).ok()?;
+        Some(Relation { schema: schema.into(), name: name.into() })
     }
 
     /// `SELECT pg_catalog.lo_create('1234');` and its like, as pg_dump writes them.

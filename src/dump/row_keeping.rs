@@ -4,7 +4,7 @@
 //! everything may, are told by [`super::reach::Leaves::Anything`].
 
 use super::item::Statement;
-use super::subject::Subject;
+use super::subject::{Relation, Subject};
 use super::token::{Token, Tokens};
 
 /// Whose rows may be others after a statement.
@@ -19,15 +19,13 @@ pub enum Touches {
 }
 
 /// Statements that call nothing, by their first words.
-const QUIET: [&str; 15] = [
+const QUIET: [&str; 13] = [
     "ALTER DEFAULT PRIVILEGES",
     "ALTER INDEX",
     "ALTER PUBLICATION",
     "ALTER SEQUENCE",
     "COMMENT ON",
     "CREATE CONSTRAINT TRIGGER",
-    "CREATE OR REPLACE VIEW",
-    "CREATE POLICY",
     "CREATE PUBLICATION",
     "CREATE RULE",
     "CREATE STATISTICS",
@@ -53,7 +51,8 @@ impl Statement {
             | Subject::ForeignKey(..)
             | Subject::Refresh(_) => return Touches::WhatFunctionsDo,
             Subject::Attached(_)
-            | Subject::IndexComment(_)
+            | Subject::Property(..)
+            | Subject::View(_)
             | Subject::IndexPart { .. }
             | Subject::Sequence(_)
             | Subject::Session(_)
@@ -65,31 +64,37 @@ impl Statement {
         let begins = |with: &str| {
             words.strip_prefix(with).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
         };
-        if QUIET.into_iter().any(begins) || self.makes_large_object() || self.guards_table() {
+        if QUIET.into_iter().any(begins) || self.makes_large_object() || self.guarded().is_some() {
             Touches::NoRows
         } else {
             Touches::AnyRows
         }
     }
 
-    /// `ALTER TABLE name ENABLE ROW LEVEL SECURITY` and its like, and nothing else beside.
-    fn guards_table(&self) -> bool {
+    /// The table of `ALTER TABLE name ENABLE ROW LEVEL SECURITY` and its like, with nothing else beside, where its schema is
+    /// written.
+    pub(super) fn guarded_table(&self) -> Option<Relation> {
+        let [schema, name] = <[Vec<u8>; 2]>::try_from(self.guarded()?).ok()?;
+        Some(Relation { schema: schema.into(), name: name.into() })
+    }
+
+    /// The parts of that table's name.
+    fn guarded(&self) -> Option<Vec<Vec<u8>>> {
         let mut tokens = Tokens::of(&self.text);
         if !tokens.take_word("alter") || !tokens.take_word("table") {
-            return false;
+            return None;
         }
         let _ = tokens.take_word("only");
-        if tokens.take_qualified().is_none() {
-            return false;
-        }
+        let table = tokens.take_qualified()?;
         let after = |words: &&[&str]| {
             let mut rest = tokens.clone();
             words.iter().all(|word| rest.take_word(word)).then_some(rest)
         };
         let is_end = |mut rest: Tokens| matches!(rest.next(), None | Some(Token::Mark(b';')));
         let of_trigger = TRIGGERS.iter().find_map(after);
-        ROW_SECURITY.iter().find_map(after).is_some_and(is_end)
-            || of_trigger.is_some_and(|mut rest| rest.take_name().is_some() && is_end(rest))
+        let guards = ROW_SECURITY.iter().find_map(after).is_some_and(is_end)
+            || of_trigger.is_some_and(|mut rest| rest.take_name().is_some() && is_end(rest));
+        guards.then_some(table)
     }
 }
 
@@ -111,6 +116,8 @@ mod tests {
             "SET default_tablespace = '';",
             "COMMENT ON TABLE public.a IS 'x';",
             "COMMENT ON INDEX public.a1 IS 'x';",
+            "ALTER STATISTICS public.s OWNER TO o;",
+            "CREATE OR REPLACE VIEW public.v AS SELECT 1;",
             "CREATE TRIGGER t BEFORE UPDATE ON public.a FOR EACH ROW EXECUTE FUNCTION public.f();",
             "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON public.a EXECUTE FUNCTION public.f();",
             "ALTER INDEX public.p ATTACH PARTITION public.a_pkey;",

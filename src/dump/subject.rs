@@ -14,6 +14,15 @@ pub struct Relation {
     pub name: Name,
 }
 
+/// What belongs to a table and has a name of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Object {
+    /// An index.
+    Index,
+    /// Statistics of several columns.
+    Statistics,
+}
+
 /// What a statement works on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
@@ -22,11 +31,13 @@ pub enum Subject {
     /// `ALTER TABLE … ADD CONSTRAINT … PRIMARY KEY | UNIQUE | EXCLUDE`, `CLUSTER ON`,
     /// `REPLICA IDENTITY`, `COMMENT ON CONSTRAINT | RULE | TRIGGER … ON table`: alone on its table.
     Table(Relation),
-    /// `COMMENT ON INDEX index IS 'text'`: touches nothing but the index.
-    IndexComment(Relation),
-    /// `CREATE TRIGGER`, `CREATE RULE` but of a view, `CREATE STATISTICS`: alone on its table, whose rows may be taken
-    /// in another way afterwards.
+    /// `COMMENT ON INDEX | STATISTICS`, `ALTER INDEX … ALTER COLUMN … SET`, `ALTER STATISTICS`: touches nothing but that.
+    Property(Object, Relation),
+    /// `CREATE TRIGGER`, `CREATE POLICY`, `CREATE RULE` but of a view, `CREATE STATISTICS`, `ALTER TABLE … ENABLE ROW LEVEL
+    /// SECURITY` and its like: alone on its table, whose rows may be taken in another way afterwards.
     Attached(Relation),
+    /// `CREATE [OR REPLACE] VIEW view`, which may lean on keys of any tables.
+    View(Relation),
     /// `ALTER INDEX index ATTACH PARTITION part`: alone on the tables of both.
     IndexPart {
         /// The index of the partitioned table.
@@ -61,7 +72,7 @@ impl Statement {
         let Some(Token::Word(word)) = tokens.next() else { return Subject::Other };
         let known = match word.to_ascii_uppercase().as_slice() {
             b"CREATE" => create(tokens),
-            b"ALTER" => alter(tokens),
+            b"ALTER" => alter(tokens).or_else(|| self.guarded_table().map(Subject::Attached)),
             b"COMMENT" => comment(tokens),
             b"SELECT" => select(tokens).or_else(|| self.sequence()),
             b"SET" => set(tokens),
@@ -82,7 +93,7 @@ impl Statement {
     }
 }
 
-/// `CREATE [UNIQUE] INDEX name ON [ONLY] table …`, and what is attached to a table
+/// `CREATE [UNIQUE] INDEX name ON [ONLY] table …`, what is attached to a table, and views
 fn create(mut tokens: Tokens) -> Option<Subject> {
     if tokens.take_word("database") || tokens.take_word("tablespace") {
         return Some(Subject::Alone);
@@ -90,8 +101,15 @@ fn create(mut tokens: Tokens) -> Option<Subject> {
     if tokens.take_word("rule") {
         return rule(tokens);
     }
+    let replaces = tokens.take_word("or") && tokens.take_word("replace");
+    if tokens.take_word("view") {
+        return Some(Subject::View(relation(&mut tokens)?));
+    }
+    if replaces {
+        return None;
+    }
     let _ = tokens.take_word("constraint");
-    let before_its_table = if tokens.take_word("trigger") {
+    let before_its_table = if tokens.take_word("trigger") || tokens.take_word("policy") {
         Some("on")
     } else if tokens.take_word("statistics") {
         Some("from")
@@ -138,10 +156,21 @@ fn refresh(mut tokens: Tokens) -> Option<Subject> {
 }
 
 /// `ALTER TABLE [ONLY] table ADD CONSTRAINT name …`, `CLUSTER ON …`, `REPLICA IDENTITY …`; `ALTER INDEX index ATTACH
-/// PARTITION part`
+/// PARTITION part`, `ALTER COLUMN …`; `ALTER STATISTICS statistics …`
 fn alter(mut tokens: Tokens) -> Option<Subject> {
+    if tokens.take_word("statistics") {
+        let statistics = relation(&mut tokens)?;
+        let is_property = tokens.take_word("owner") || tokens.take_word("set");
+        // By `SET SCHEMA` it gets another name.
+        let keeps_name = !tokens.clone().next().is_some_and(|what| what.is_word("schema"));
+        return (is_property && keeps_name)
+            .then_some(Subject::Property(Object::Statistics, statistics));
+    }
     if tokens.take_word("index") {
         let index = relation(&mut tokens)?;
+        if tokens.take_word("alter") && tokens.take_word("column") {
+            return Some(Subject::Property(Object::Index, index));
+        }
         let attaches = tokens.take_word("attach") && tokens.take_word("partition");
         let part = relation(&mut tokens).filter(|_| attaches)?;
         return Some(Subject::IndexPart { index, part });
@@ -172,13 +201,16 @@ fn alter(mut tokens: Tokens) -> Option<Subject> {
     Some(Subject::ForeignKey(table, relation(&mut tokens)?))
 }
 
-/// `COMMENT ON INDEX index IS 'text'`, `COMMENT ON CONSTRAINT | RULE | TRIGGER name ON table IS 'text'`
+/// `COMMENT ON INDEX | STATISTICS name IS 'text'`, `COMMENT ON CONSTRAINT | RULE | TRIGGER name ON table IS 'text'`
 fn comment(mut tokens: Tokens) -> Option<Subject> {
     if !tokens.take_word("on") {
         return None;
     }
     if tokens.take_word("index") {
-        return Some(Subject::IndexComment(relation(&mut tokens)?));
+        return Some(Subject::Property(Object::Index, relation(&mut tokens)?));
+    }
+    if tokens.take_word("statistics") {
+        return Some(Subject::Property(Object::Statistics, relation(&mut tokens)?));
     }
     if !["constraint", "rule", "trigger"].iter().any(|what| tokens.take_word(what)) {
         return None;
@@ -279,7 +311,35 @@ mod tests {
                  public.\"B\"(id);",
                 Subject::ForeignKey(a(), relation("B")),
             ),
-            ("COMMENT ON INDEX public.a_pkey IS 'x';", Subject::IndexComment(relation("a_pkey"))),
+            (
+                "COMMENT ON INDEX public.a_pkey IS 'x';",
+                Subject::Property(Object::Index, relation("a_pkey")),
+            ),
+            (
+                "ALTER INDEX public.i ALTER COLUMN 1 SET STATISTICS 3000;",
+                Subject::Property(Object::Index, relation("i")),
+            ),
+            (
+                "ALTER STATISTICS public.s OWNER TO ccc;",
+                Subject::Property(Object::Statistics, relation("s")),
+            ),
+            (
+                "ALTER STATISTICS public.s SET STATISTICS 100;",
+                Subject::Property(Object::Statistics, relation("s")),
+            ),
+            (
+                "COMMENT ON STATISTICS public.s IS 'x';",
+                Subject::Property(Object::Statistics, relation("s")),
+            ),
+            ("CREATE OR REPLACE VIEW public.a AS\n SELECT 1;", Subject::View(a())),
+            (
+                "CREATE VIEW public.a WITH (security_barrier='true') AS SELECT 1;",
+                Subject::View(a()),
+            ),
+            ("CREATE POLICY \"on\" ON public.a FOR SELECT USING (true);", Subject::Attached(a())),
+            ("ALTER TABLE public.a ENABLE ROW LEVEL SECURITY;", Subject::Attached(a())),
+            ("ALTER TABLE ONLY public.a FORCE ROW LEVEL SECURITY;", Subject::Attached(a())),
+            ("ALTER TABLE public.a DISABLE TRIGGER t;", Subject::Attached(a())),
             ("COMMENT ON CONSTRAINT \"on\" ON public.a IS 'x';", Subject::Table(a())),
             ("COMMENT ON TRIGGER t ON public.a IS 'x';", Subject::Table(a())),
             (
@@ -351,6 +411,12 @@ mod tests {
             "COMMENT ON TABLE public.a IS 'x';",
             "COMMENT ON CONSTRAINT c ON DOMAIN public.d IS 'x';",
             "ALTER INDEX public.i RESET (fillfactor);",
+            "ALTER STATISTICS public.s SET SCHEMA other;",
+            "ALTER STATISTICS public.s RENAME TO t;",
+            "ALTER TABLE public.a DISABLE TRIGGER t, DROP COLUMN b;",
+            "CREATE OR REPLACE FUNCTION public.f() RETURNS integer LANGUAGE sql AS 'SELECT 1';",
+            "CREATE OR REPLACE TRIGGER t BEFORE INSERT ON public.a EXECUTE FUNCTION public.f();",
+            "CREATE TEMP VIEW v AS SELECT 1;",
             "CREATE RULE \"_RETURN\" AS ON SELECT TO public.v DO INSTEAD SELECT 1;",
             "CREATE TRIGGER t BEFORE INSERT ON a EXECUTE FUNCTION public.f();",
             "REFRESH MATERIALIZED VIEW public.m WITH NO DATA;",

@@ -15,7 +15,7 @@ use crate::dump::index::IndexShape;
 use crate::dump::item::{CopyBlock, Name, Statement};
 use crate::dump::reach::{Leaves, Transaction};
 use crate::dump::script::Entry;
-use crate::dump::subject::{Relation, Subject};
+use crate::dump::subject::{Object, Relation, Subject};
 
 /// What the catalog says of the tables once they are created.
 #[derive(Debug, Default, Clone)]
@@ -113,12 +113,21 @@ impl Plan {
     }
 
     /// The longest way from each job to the end. A job comes after all that it waits for.
-    fn find_ways(&mut self) {
+    pub(super) fn find_ways(&mut self) {
+        // Of those that lock one table, one runs at a time: the first is the beginning of as long a way as all of them.
+        let mut in_turn: BTreeMap<Relation, Cost> = BTreeMap::new();
+        for job in &self.jobs {
+            for table in &job.locks {
+                *in_turn.entry(table.clone()).or_default() += job.cost;
+            }
+        }
         for id in (0..self.jobs.len()).rev() {
+            let job = &mut self.jobs[id];
+            let of_all = job.locks.iter().filter_map(|table| in_turn.get(table)).max();
             // Up to here it holds the longest way of those that wait for it.
-            self.jobs[id].way += self.jobs[id].cost;
-            let way = self.jobs[id].way;
-            for before in self.jobs[id].after.clone() {
+            job.way += of_all.copied().unwrap_or_default().max(job.cost);
+            let (way, after) = (job.way, job.after.clone());
+            for before in after {
                 self.jobs[before].way = self.jobs[before].way.max(way);
             }
         }
@@ -170,8 +179,8 @@ struct Planner {
     catalog: Catalog,
     sizes: BTreeMap<Relation, Size>,
     uses: BTreeMap<Relation, Use>,
-    /// The jobs since the last barrier that made an index, or were the last on it, by the indexes.
-    made: BTreeMap<Relation, usize>,
+    /// The jobs since the last barrier that made something of a table, or were the last on it.
+    made: BTreeMap<(Object, Relation), usize>,
     /// The tables of indexes that this plan makes.
     indexed: BTreeMap<Relation, Relation>,
     /// Tables whose rows a job brings.
@@ -181,6 +190,8 @@ struct Planner {
     barrier: Option<usize>,
     /// Jobs since the last barrier.
     since: Vec<usize>,
+    /// The last of them that made a view.
+    view: Option<usize>,
     /// Whether a transaction is open on the main connection.
     in_transaction: bool,
     /// The last `SET default_tablespace`, where the main connection does not have it.
@@ -248,7 +259,7 @@ impl Planner {
             subject,
             Subject::Attached(_)
                 | Subject::Index(_)
-                | Subject::IndexComment(_)
+                | Subject::Property(..)
                 | Subject::IndexPart { .. }
                 | Subject::Table(_)
                 | Subject::ForeignKey(..)
@@ -256,13 +267,20 @@ impl Planner {
         if builds && (self.may_read(statement) || !self.is_first_of_its_name(statement, &subject)) {
             return false;
         }
+        let id = self.plan.jobs.len();
         match subject {
             Subject::Index(table) => self.job(work, &[table], As::Index, cost),
             Subject::Table(table) => {
-                self.readable.locks(self.plan.jobs.len(), &table);
+                self.readable.locks(id, &table);
                 self.job(work, &[table], As::Alone, cost);
             }
-            Subject::Attached(table) => self.job(work, &[table], As::Alone, cost),
+            Subject::Attached(table) => {
+                self.job(work, &[table], As::Alone, cost);
+                // What is done by a rule or a policy may name a view.
+                if ["RULE", "POLICY"].iter().any(|what| statement.starts_with(&["CREATE", what])) {
+                    self.plan.jobs[id].after.extend(self.view);
+                }
+            }
             Subject::IndexPart { index, part } => {
                 let tables = [self.indexed.get(&index).cloned(), self.indexed.get(&part).cloned()];
                 let [Some(whole), Some(part)] = tables else { return false };
@@ -273,12 +291,18 @@ impl Planner {
                 if self.catalog.reads_unseen || !self.catalog.reading.is_empty() {
                     return false;
                 }
-                self.refresh(work, view, cost);
+                self.after_keys(work, view, cost);
             }
-            // An index that no job makes is there. Of several comments, the last one stays.
-            Subject::IndexComment(index) => {
-                let id = self.plan.jobs.len();
-                let before = self.made.insert(index, id);
+            Subject::View(view) => {
+                if self.catalog.reads_unseen {
+                    return false;
+                }
+                self.after_keys(work, view, cost);
+                self.view = Some(id);
+            }
+            // What no job makes is there. Of several of a kind, the last one stays.
+            Subject::Property(object, name) => {
+                let before = self.made.insert((object, name), id);
                 let after = before.into_iter().chain(self.barrier).collect();
                 self.since.push(id);
                 self.push(work, after, cost, Vec::new());
@@ -303,16 +327,23 @@ impl Planner {
         true
     }
 
-    /// Notes the index that the next job makes, if it makes one. Of two of one name, the server refuses the second.
+    /// Notes the index, or the statistics, that the next job makes, if it makes one. Of two of one name, the server refuses
+    /// the second.
     fn is_first_of_its_name(&mut self, statement: &Statement, subject: &Subject) -> bool {
-        let (Subject::Index(table) | Subject::Table(table), Some(shape)) =
-            (subject, IndexShape::of(statement))
-        else {
-            return true;
+        let made = match subject {
+            Subject::Index(table) | Subject::Table(table) => {
+                let Some(shape) = IndexShape::of(statement) else { return true };
+                let index = Relation { schema: table.schema.clone(), name: shape.name };
+                self.indexed.insert(index.clone(), table.clone());
+                (Object::Index, index)
+            }
+            Subject::Attached(_) => match statement.made_statistics() {
+                Some(statistics) => (Object::Statistics, statistics),
+                None => return true,
+            },
+            _ => return true,
         };
-        let index = Relation { schema: table.schema.clone(), name: shape.name };
-        self.indexed.insert(index.clone(), table.clone());
-        self.made.insert(index, self.plan.jobs.len()).is_none()
+        self.made.insert(made, self.plan.jobs.len()).is_none()
     }
 
     /// How long a statement takes, guessed.
@@ -396,8 +427,9 @@ impl Planner {
         self.since.push(id);
     }
 
-    /// A job that reads tables of which it is not known which, with the indexes that help it.
-    fn refresh(&mut self, work: Work, view: Relation, cost: Cost) {
+    /// A job that makes a view, or its rows, of tables of which it is not known which: with the indexes that it needs, or that
+    /// help it.
+    fn after_keys(&mut self, work: Work, view: Relation, cost: Cost) {
         let id = self.plan.jobs.len();
         let is_no_key = |job: &usize| self.plan.jobs[*job].locks.is_empty();
         let after = self.since.iter().copied().filter(is_no_key).chain(self.barrier).collect();
@@ -422,6 +454,7 @@ impl Planner {
         self.barrier = Some(id);
         self.uses.clear();
         self.made.clear();
+        self.view = None;
         self.tablespace = None;
     }
 

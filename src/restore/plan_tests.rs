@@ -71,7 +71,7 @@ fn only_the_first_block_of_a_table_takes_it_for_empty() {
 fn what_is_not_understood_is_a_barrier_and_barriers_are_joined() {
     let entries = [
         copy("a", 1),
-        run("CREATE VIEW public.v AS SELECT 1;"),
+        run("CREATE TABLE public.z (id integer);"),
         run("COMMENT ON TABLE public.a IS 'a';"),
         run("CREATE INDEX a1 ON public.a USING btree (x);"),
     ];
@@ -366,6 +366,48 @@ fn what_is_attached_to_tables_holds_up_its_own_tables_only() {
 }
 
 /// The entries of tables that can be read back, with the jobs that come before.
+#[test]
+fn a_view_waits_for_indexes_and_holds_up_only_what_may_name_it() {
+    let entries = [
+        copy("a", 1),
+        run("ALTER TABLE ONLY public.a ADD CONSTRAINT a_pkey PRIMARY KEY (id);"),
+        run("CREATE INDEX b1 ON public.b USING btree (x);"),
+        run("ALTER TABLE ONLY public.a ADD CONSTRAINT f FOREIGN KEY (b) REFERENCES public.c(id);"),
+        run("CREATE OR REPLACE VIEW public.v AS SELECT a.* FROM public.a GROUP BY a.id;"),
+        run("CREATE TRIGGER t AFTER INSERT ON public.b EXECUTE FUNCTION public.f();"),
+        run("CREATE POLICY p ON public.b USING ((x IN (SELECT v.x FROM public.v)));"),
+        run("CREATE RULE r AS\n ON INSERT TO public.c DO ALSO SELECT 1 FROM public.v;"),
+        run("CREATE TRIGGER t INSTEAD OF INSERT ON public.v EXECUTE FUNCTION public.f();"),
+    ];
+    let plan = Plan::of(&entries, 0, &catalog(&["a"]));
+    let after = after(&plan);
+    assert_eq!(after[4], [0, 1, 2], "the foreign key is none of what a view leans on");
+    assert_eq!(after[5], [2], "a trigger names no view");
+    assert_eq!(after[6], [5, 4]);
+    assert_eq!(after[7], [3, 4]);
+    assert_eq!(after[8], [4]);
+    let unseen = Catalog { reads_unseen: true, ..catalog(&["a"]) };
+    let plan = Plan::of(&entries, 0, &unseen);
+    assert!(matches!(plan.jobs.last().unwrap().work, Work::Serial { to: 9, .. }));
+}
+
+#[test]
+fn what_belongs_to_statistics_waits_for_them_and_holds_up_nothing() {
+    let entries = [
+        run("CREATE STATISTICS public.s ON x, y FROM public.a;"),
+        run("ALTER STATISTICS public.s OWNER TO ccc;"),
+        run("CREATE INDEX s ON public.b USING btree (lower(x));"),
+        run("ALTER INDEX public.s ALTER COLUMN 1 SET STATISTICS 3000;"),
+        run("COMMENT ON STATISTICS public.s IS 'x';"),
+        run("CREATE INDEX a1 ON public.a USING btree (x);"),
+        run("CREATE STATISTICS public.s ON x, y FROM public.b;"),
+    ];
+    let plan = Plan::of(&entries, 0, &catalog(&[]));
+    let expected: [&[usize]; 7] = [&[], &[0], &[], &[2], &[1], &[0], &[0, 1, 2, 3, 4, 5]];
+    assert_eq!(after(&plan), expected);
+    assert_eq!(plan.jobs[6].work, serial(6, 7), "the second of a name is refused in its place");
+}
+
 fn readable(entries: &[Entry], catalog: &Catalog) -> Vec<(usize, Vec<usize>)> {
     let plan = Plan::of(entries, 0, catalog);
     plan.readable.into_iter().map(|table| (table.entry, table.after)).collect()

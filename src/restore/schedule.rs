@@ -86,6 +86,8 @@ struct State {
     /// Jobs that are still to be done, and how long they take together, guessed.
     left: usize,
     cost_left: Cost,
+    /// The ways of those jobs, and how many have each.
+    ways_left: BTreeMap<Cost, usize>,
 }
 
 /// A table is read back as long as this lives.
@@ -107,6 +109,9 @@ impl Schedule {
             cost_left: plan.jobs.iter().map(|job| job.cost).sum(),
             ..State::default()
         };
+        for job in &plan.jobs {
+            *state.ways_left.entry(job.way).or_default() += 1;
+        }
         let readable = plan.readable.iter().map(|table| &table.after);
         for (id, after) in plan.jobs.iter().map(|job| &job.after).chain(readable).enumerate() {
             state.waits.push(after.len());
@@ -231,6 +236,13 @@ impl Schedule {
         }
         state.left -= 1;
         state.cost_left -= self.plan.jobs[id].cost;
+        let way = self.plan.jobs[id].way;
+        if let Some(jobs) = state.ways_left.get_mut(&way) {
+            *jobs -= 1;
+            if *jobs == 0 {
+                state.ways_left.remove(&way);
+            }
+        }
         if matches!(self.plan.jobs[id].work, Work::Load(_)) {
             state.loading -= 1;
         }
@@ -292,12 +304,24 @@ impl State {
         }
     }
 
-    /// The entry of a table that is read back from now on. Better a part of one that is on its way.
+    /// The entry of a table that is read back from now on. Better a part of one that is on its way; and what would not be
+    /// read before the end of the restore is read then, by all connections at once.
     fn take_readable(&mut self, plan: &Plan) -> Option<usize> {
         if self.idle <= self.readers || self.loading > 0 {
             return None;
         }
-        let (_, Reverse(table)) = self.readable.pop()?;
+        let rest = self.ways_left.last_key_value().map_or(0, |(way, _)| *way);
+        let mut too_long = Vec::new();
+        let mut taken = None;
+        while let Some((cost, table)) = self.readable.pop() {
+            if cost <= rest {
+                taken = Some(table);
+                break;
+            }
+            too_long.push((cost, table));
+        }
+        self.readable.extend(too_long);
+        let Reverse(table) = taken?;
         self.readers += 1;
         Some(plan.readable[table].entry)
     }
@@ -339,3 +363,7 @@ impl State {
 #[cfg(test)]
 #[path = "schedule_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "simulation_tests.rs"]
+mod simulation;

@@ -145,6 +145,20 @@ async fn tables_are_read_back_while_somebody_waits_and_none_is_on_its_way() {
 }
 
 #[test]
+fn what_takes_longer_to_read_than_the_rest_of_the_restore_is_left_for_its_end() {
+    let readable = |entry, cost| Readable { entry, after: Vec::new(), cost };
+    let jobs = vec![job(Work::Run(0), &[], 9, &[]), job(Work::Run(1), &[], 5, &[])];
+    let readable = vec![readable(7, 10), readable(8, 6), readable(9, 4)];
+    let schedule = Schedule::new(Plan { jobs, readable }, Order::Way, 9);
+    schedule.state().idle = 9;
+    let offered = || schedule.state().take_readable(&schedule.plan);
+    assert_eq!(offered(), Some(8));
+    schedule.done(Task::Job(0));
+    assert_eq!(offered(), Some(9), "what is left takes 5");
+    assert_eq!(offered(), None);
+}
+
+#[test]
 fn the_last_long_job_has_the_others_for_its_helpers() {
     let jobs = vec![
         job(Work::Run(0), &[], 90, &[]),

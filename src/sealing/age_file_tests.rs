@@ -115,12 +115,8 @@ fn what_a_passphrase_seals_takes_the_same_work_on_every_machine() {
 
 #[test]
 fn what_takes_too_much_work_is_said_so_of_a_backup_and_of_a_key() {
-    let head = format!(
-        "age-encryption.org/v1\n-> scrypt {} 23\n{}\n--- {}\n",
-        "A".repeat(22),
-        "A".repeat(43),
-        "A".repeat(43)
-    );
+    let (salt, line, body) = ("A".repeat(22), "A".repeat(43), "A".repeat(32));
+    let head = format!("age-encryption.org/v1\n-> scrypt {salt} 23\n{line}\n--- {line}\n{body}");
     let identities = |files| Identities::of(files, Passphrase::given(Secret::new("right")));
     let error = open(at_rest(head.as_bytes()), &identities(Vec::new())).unwrap_err();
     assert!(matches!(error, UnsealError::ExcessiveWork { required: 23 }), "{error:?}");
