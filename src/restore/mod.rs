@@ -17,6 +17,7 @@ mod ledger;
 pub mod load;
 pub mod parallel;
 pub mod plan;
+mod planner;
 pub mod readable;
 mod reading;
 mod restored;

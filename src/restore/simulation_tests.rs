@@ -150,9 +150,9 @@ impl<'a> Simulation<'a> {
         let mut state = self.schedule.state();
         state.idle = self.idle.len();
         let is_restoring = state.left > 0;
-        while is_restoring {
+        loop {
             let before = readable(&state);
-            if state.take_readable(&self.schedule.plan).is_none() {
+            if !is_restoring || state.take_readable(&self.schedule.plan).is_none() {
                 break;
             }
             let left = (before - readable(&state)) as f64;

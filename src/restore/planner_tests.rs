@@ -1,5 +1,6 @@
 use super::*;
 use crate::dump::item::Statement;
+use crate::restore::cost::Columns;
 
 fn statement(text: &str) -> Statement {
     Statement { text: text.to_owned().into(), toc: None, line: 1, offset: 0 }
@@ -462,5 +463,5 @@ fn what_may_change_rows_is_waited_for() {
     }
 }
 
-#[path = "plan_property_tests.rs"]
+#[path = "planner_property_tests.rs"]
 mod property;
