@@ -54,8 +54,11 @@ pub enum Fault {
 /// said, by whoever reads it all.
 pub(super) fn head_of_file(file: &BackupFile, packing: Packing, format: Format) -> Option<Head> {
     let stream = file.stream(packing);
-    if format != Format::Tar {
-        return Head::read(&mut Fields::new(stream)).ok();
+    match format {
+        Format::Custom | Format::Plain | Format::Directory => {
+            return Head::read(&mut Fields::new(stream)).ok();
+        }
+        Format::Tar => {}
     }
     let mut archive = ::tar::Archive::new(stream);
     let first = archive.entries().ok()?.raw(true).next()?.ok()?;
@@ -87,7 +90,9 @@ pub(super) fn examine_file(
     let stream = Noting::new(decompress_noting(packed, packing, &members));
     let read = match format {
         Format::Tar => tar::read(stream.clone(), &|| stream.position(), &mut rows),
-        _ => custom(stream.clone(), &mut padded, &mut rows),
+        Format::Custom | Format::Plain | Format::Directory => {
+            custom(stream.clone(), &mut padded, &mut rows)
+        }
     };
     let mut head = fault_of(read, &stream, cancel)?;
     if matches!(head, Err(Fault::Flaw(_))) && file.has_changed_line_ends()? {

@@ -192,11 +192,15 @@ impl Head {
         let _revision = fields.byte()?;
         let (int_size, offset_size, format) = (fields.byte()?, fields.byte()?, fields.byte()?);
         let sensible = matches!(int_size, 1..=8) && matches!(offset_size, 1..=8);
-        if !sensible || !matches!(format, 1..=5) || !matches!(version, (1, 0..=99)) {
+        if !sensible || !matches!(version, (1, 0..=99)) {
             return Err(corrupt("its head makes no sense", fields.at()));
         }
         if !VERSIONS.contains(&version) {
             return Err(UnknownVersion { major: version.0, minor: version.1 }.into());
+        }
+        // A version that is not known may have formats that are not.
+        if !matches!(format, 1..=5) {
+            return Err(corrupt("its head makes no sense", fields.at()));
         }
         (fields.int_size, fields.offset_size) = (int_size.into(), offset_size.into());
         // The method since 1.15; before, a level of gzip.

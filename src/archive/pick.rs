@@ -73,7 +73,7 @@ impl Tables {
                 let stream = unpacked(file, archive.packing(), meter);
                 match archive.format() {
                     Format::Tar => toc_of_tar(stream)?,
-                    _ => {
+                    Format::Custom | Format::Plain | Format::Directory => {
                         let mut fields = Fields::new(stream);
                         let read = toc_of_custom(&mut fields)?;
                         int_size = fields.int_size;
@@ -120,10 +120,12 @@ impl Tables {
                         let mut tar = ::tar::Archive::new(unpacked(file, packing, meter));
                         self.of_tar(tar.entries(), wanted, each)
                     }
-                    (_, Packing::None) if self.are_placed(wanted) => {
+                    (Format::Custom, Packing::None) if self.are_placed(wanted) => {
                         self.of_blocks(file, wanted, meter, each)
                     }
-                    _ => self.of_stream(unpacked(file, packing, meter), wanted, each),
+                    (Format::Custom | Format::Plain | Format::Directory, _) => {
+                        self.of_stream(unpacked(file, packing, meter), wanted, each)
+                    }
                 }
             }
         }

@@ -175,6 +175,10 @@ fn a_newer_version_cannot_be_told_and_garbage_is_flawed() {
     newer[6] = 17;
     let fault = examined(&newer, Packing::None, Format::Custom);
     assert_eq!(fault, Err(Fault::Version(UnknownVersion { major: 1, minor: 17 })));
+    // Its format may be one that there was not before.
+    newer[10] = 6;
+    let fault = examined(&newer, Packing::None, Format::Custom);
+    assert_eq!(fault, Err(Fault::Version(UnknownVersion { major: 1, minor: 17 })));
     let dir = directory();
     let mut newer = toc();
     newer[6] = 17;

@@ -154,7 +154,7 @@ fn refuse_in_place(args: &CreateArgs, format: Format) -> Result<(), SettingsErro
             "--force replaces no directory in a place: of the old one, files would be left",
             "choose another name",
         ),
-        _ => Ok(()),
+        Format::Plain | Format::Custom | Format::Directory => Ok(()),
     }
 }
 

@@ -210,11 +210,11 @@ fn refuse_in_pipe(args: &CreateArgs, format: Format) -> Result<(), SettingsError
             "the format tar does not go through a pipe: pg_dump puts the rows of each table into a file on its way",
             "take --format plain or custom",
         ),
-        _ if args.globals => refused(
+        Format::Plain | Format::Custom if args.globals => refused(
             "--globals writes a second file, and a pipe holds one",
             "leave --globals out, and store what pg_dumpall --globals-only writes beside the backup",
         ),
-        _ => Ok(()),
+        Format::Plain | Format::Custom => Ok(()),
     }
 }
 

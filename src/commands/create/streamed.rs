@@ -76,7 +76,7 @@ pub(super) async fn make(job: &Job<'_>, pg_dump: PgDump) -> Result<NewBackup, Fa
             let partial = NewDirectory::create(target, settings.force)?;
             New::Directory(partial, job.begin_copies())
         }
-        _ => New::File(Target::begin(job)?),
+        Format::Plain | Format::Custom | Format::Tar => New::File(Target::begin(job)?),
     };
     let begun = async |asked: Asked, pg_dump: &PgDump| {
         let expected = expected_bytes(asked.facts.database_bytes());

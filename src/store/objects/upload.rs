@@ -132,8 +132,9 @@ impl Upload {
     /// # Errors
     /// What the place answers.
     pub fn try_out(mut self) -> Result<bool, ObjectError> {
-        if self.url.scheme == Scheme::Az {
-            return Ok(false);
+        match self.url.scheme {
+            Scheme::Az => return Ok(false),
+            Scheme::S3 | Scheme::Gs => {}
         }
         // Some servers ask for the right to write only when there is something to write.
         self.send(Bytes::from_static(b"x"))?;
