@@ -98,8 +98,8 @@ nightly-report: ## Add to the job's summary that nothing was verified, where not
 ##@ Installation
 
 # What `ccc-backup --version --verbose` says of the commit.
-build .binary: export CCC_BACKUP_COMMIT ?= $(shell git describe --always --abbrev=40 --exclude '*' --dirty 2>/dev/null)
-build .binary: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+build .binary release: export CCC_BACKUP_COMMIT ?= $(shell git describe --always --abbrev=40 --exclude '*' --dirty 2>/dev/null)
+build .binary release: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 
 .PHONY: build
 build: ## Build target/release/ccc-backup
@@ -122,6 +122,14 @@ package-rpm: .binary ## Make an RPM package of it there (needs rpmbuild)
 .PHONY: image
 image: .binary ## Build an image of it with PostgreSQL for --engine local, from Debian's packages, without a registry
 	@infra/image.sh "$(CCC_BACKUP)"
+
+.PHONY: release
+release: ## Make a static binary, its packages and its SBOM in target/packages, as a release has them (needs rustup)
+	@infra/release.sh make
+
+.PHONY: release-publish
+release-publish: ## Publish them, with checksums, as the release of the tag GITHUB_REF_NAME (needs gh)
+	@infra/release.sh publish
 
 ##@ Development
 
