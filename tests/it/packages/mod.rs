@@ -7,3 +7,4 @@ mod kubernetes;
 mod listed;
 mod pod;
 mod rpm;
+mod sidecar;
