@@ -124,9 +124,10 @@ async fn dispatch(
     match command {
         Command::Create(args) => {
             let settings = settings::create(&args, &settings::process_environment)?;
-            commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
-            commands::create::run(&settings, events, stop).await?;
-            Ok(0)
+            let metrics_file = settings.backup.metrics_file.as_deref();
+            commands::ledger::check_metrics_file(metrics_file)?;
+            let events = Reports::of_creation(settings.report.as_deref())?.after(events);
+            Ok(commands::create::run(&settings, &events, stop).await?)
         }
         Command::Verify(args) => {
             let settings = settings::verify(&args, &settings::process_environment)?;

@@ -6,6 +6,7 @@ mod cleanup;
 mod connection;
 mod copy;
 mod create;
+mod databases;
 mod diff;
 mod doctor;
 mod drill;
@@ -32,7 +33,8 @@ use crate::model::pattern::PatternError;
 
 pub use cleanup::{CleanupSettings, cleanup};
 pub use copy::{CopySettings, copy};
-pub use create::{CreateSettings, create};
+pub use create::CreateSettings;
+pub use databases::{Configured, CreationSettings, Several, create};
 pub use diff::{DiffSettings, diff};
 pub use doctor::{DoctorSandbox, DoctorSettings, Unset, doctor};
 pub use drill::{DrillSettings, drill, drill_reports};

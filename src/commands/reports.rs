@@ -11,12 +11,13 @@ use chrono::Utc;
 
 use crate::commands::Failure;
 use crate::commands::evidence::Sources;
-use crate::events::{DrillEvent, Event, Events};
+use crate::events::{CreateEvent, DrillEvent, Event, Events};
+use crate::model::creation::CreateReport;
 use crate::model::drill::DrillReport;
 use crate::model::outcome::RunReport;
 use crate::report::html::{self, Evidence, Subject};
 use crate::report::output::{self, Destination, OutputError};
-use crate::report::{drill, github, json, junit};
+use crate::report::{creation, drill, github, json, junit};
 use crate::settings::ReportSettings;
 use crate::signing::{Namespace, Signer};
 use crate::store::naming::signature_path;
@@ -67,6 +68,28 @@ impl Reports<RunReport> {
             step_summary: summary.map(|path| (path, github::summary as Summary<_>)),
             result: |event| match event {
                 Event::VerifyFinished(report) => Some(Arc::clone(report)),
+                _ => None,
+            },
+        }
+        .cleared()
+    }
+}
+
+impl Reports<CreateReport> {
+    /// The same of what `create` makes.
+    ///
+    /// # Errors
+    /// As [`Reports::of_verification`].
+    pub fn of_creation(report: Option<&Path>) -> Result<Self, Failure> {
+        let json = |path| {
+            Written::open("--report", "the report", path, b'{', Box::new(creation::json::serialize))
+        };
+        let files = report.map(json).into_iter().collect::<Result<_, _>>()?;
+        Self {
+            files,
+            step_summary: None,
+            result: |event| match event {
+                Event::Create(CreateEvent::Finished(report)) => Some(Arc::clone(report)),
                 _ => None,
             },
         }

@@ -3,6 +3,7 @@
 
 pub mod console;
 pub mod copy_metrics;
+pub mod creation;
 pub mod difference;
 pub mod doctor;
 pub mod drill;
