@@ -267,6 +267,8 @@ pub enum DrillEvent {
     Within {
         /// Which, and where it is.
         backup: String,
+        /// Whether all of it is told, and not only what is odd.
+        in_full: bool,
         /// What.
         event: Box<Event>,
     },

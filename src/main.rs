@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ccc_backup::cli::{Cli, Command, GlobalArgs, ProgressArg};
+use ccc_backup::commands::drill::NewestOfEach;
 use ccc_backup::commands::evidence::Sources;
 use ccc_backup::commands::notify::{Sending, Telling};
 use ccc_backup::commands::reports::Reports;
@@ -135,6 +136,10 @@ async fn dispatch(
             let reports = settings::reports(&args, &settings::process_environment)?;
             let sources = Sources::of_verification(&settings);
             let signer = commands::signer::have(reports.sign.as_ref(), events, stop).await?;
+            if let Some(newest) = NewestOfEach::find(&settings, stop).await {
+                let events = Reports::of_verifications(&reports, sources, signer)?.after(events);
+                return Ok(newest.verify(&settings, &events, stop).await?);
+            }
             let events = Reports::of_verification(&reports, sources, signer)?.after(events);
             Ok(commands::verify::run(&settings, &events, stop).await.verdict().exit_code())
         }

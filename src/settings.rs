@@ -45,7 +45,8 @@ pub use list::{ListSettings, list};
 pub use notify::{NotifySettings, notify};
 pub use restore::{Deed, RestoreSettings, restore};
 pub use verify::{
-    BackupChoice, ProofSettings, ReportSettings, SandboxSettings, VerifySettings, reports, verify,
+    BackupChoice, OfDatabase, ProofSettings, ReportSettings, SandboxSettings, VerifySettings,
+    reports, verify,
 };
 
 /// A setting that makes no sense. The exit code is 2.

@@ -30,9 +30,7 @@ use crate::commands::record;
 use crate::commands::steps::spool;
 use crate::commands::{Failure, Stop, ledger, signer};
 use crate::events::{CreateEvent, Event, Events};
-use crate::model::creation::{
-    CreateEnd, CreateReport, DatabaseBackup, MadeBackup, Trouble,
-};
+use crate::model::creation::{CreateEnd, CreateReport, DatabaseBackup, MadeBackup, Trouble};
 use crate::model::format::Format;
 use crate::model::outcome::Verdict;
 use crate::settings::{CreateSettings, CreationSettings, process_environment};
@@ -85,11 +83,7 @@ struct NewBackup {
 /// # Errors
 /// [`Failure`] with exit code 1 when the backup could not be made, 2 when the settings or the
 /// environment do not allow it, or the run was interrupted. Of several, when none of them could be begun.
-pub async fn run(
-    settings: &CreationSettings,
-    events: &Events,
-    stop: &Stop,
-) -> Result<u8, Failure> {
+pub async fn run(settings: &CreationSettings, events: &Events, stop: &Stop) -> Result<u8, Failure> {
     let (started_at, clock, common) = (Utc::now(), Instant::now(), &settings.backup);
     if let Some(limit) = common.timeout {
         stop.after(limit);
@@ -98,8 +92,8 @@ pub async fn run(
         events.emit(Event::Warning(warning.clone()));
     }
     let signer = signer::have(common.sign.as_ref(), events, stop).await;
-    let signer = signer
-        .map_err(|error| Failure { cause: format!("{NOT_MADE}{}", error.cause), ..error });
+    let signer =
+        signer.map_err(|error| Failure { cause: format!("{NOT_MADE}{}", error.cause), ..error });
     let several = settings.several.as_ref();
     let (databases, troubles, result) = match (several, signer) {
         (Some(_), Err(failure)) => return Err(failure),

@@ -122,6 +122,25 @@ impl Reports<DrillReport> {
     }
 }
 
+impl Reports<DrillReport> {
+    /// The same of the verification of several backups.
+    ///
+    /// # Errors
+    /// As [`Reports::of_verification`].
+    pub fn of_verifications(
+        settings: &ReportSettings,
+        sources: Sources,
+        signer: Option<Signer>,
+    ) -> Result<Self, Failure> {
+        let mut reports = Self::of_drill(settings, sources, signer)?;
+        if let Some(path) = &settings.junit {
+            let (what, junit) = ("the JUnit report", Box::new(junit::serialize_all));
+            reports.files.push(Written::open("--junit", what, path, b'<', junit)?);
+        }
+        reports.cleared()
+    }
+}
+
 /// The report as JSON and the page, where they are asked for; both are signed by whoever signs.
 fn signable<T: 'static>(
     settings: &ReportSettings,

@@ -103,7 +103,8 @@ impl CreateReport {
     /// What the process exits with: 1 where something could not be made, else 2 where something was not come to, else 0.
     pub fn exit_code(&self) -> u8 {
         let troubles = self.troubles.iter().map(|trouble| trouble.exit_code);
-        let codes: Vec<u8> = self.databases.iter().map(DatabaseBackup::exit_code).chain(troubles).collect();
+        let codes: Vec<u8> =
+            self.databases.iter().map(DatabaseBackup::exit_code).chain(troubles).collect();
         if codes.contains(&1) { 1 } else { codes.into_iter().max().unwrap_or_default() }
     }
 
@@ -115,9 +116,7 @@ impl CreateReport {
     /// Why not all went well, one sentence each, in the order of the databases.
     pub fn causes(&self) -> Vec<String> {
         let of_database = self.databases.iter().filter_map(|one| match &one.end {
-            CreateEnd::NotReached { why } => {
-                Some(format!("{}: not come to: {why}", one.database))
-            }
+            CreateEnd::NotReached { why } => Some(format!("{}: not come to: {why}", one.database)),
             _ => one.trouble().map(|trouble| format!("{}: {}", one.database, trouble.cause)),
         });
         of_database.chain(self.troubles.iter().map(|trouble| trouble.cause.clone())).collect()

@@ -17,7 +17,8 @@ pub(super) fn lines(event: &CreateEvent) -> Vec<String> {
     match event {
         CreateEvent::Planned { host, databases, excluded } => {
             let title = format!("BACKUP OF {}", counted(databases.len() as u64, "database"));
-            let mut lines = vec![SHORT_RULE.to_owned(), title.to_uppercase(), SHORT_RULE.to_owned()];
+            let mut lines =
+                vec![SHORT_RULE.to_owned(), title.to_uppercase(), SHORT_RULE.to_owned()];
             lines.extend(host.iter().map(|host| format!("Host: {host}")));
             lines.push(format!("Databases: {}", names(databases)));
             if !excluded.is_empty() {
@@ -61,12 +62,8 @@ fn headline(report: &CreateReport) -> String {
 }
 
 fn summary(report: &CreateReport) -> Vec<String> {
-    let mut lines = vec![
-        String::new(),
-        RULE.to_owned(),
-        "BACKUP SUMMARY".to_owned(),
-        RULE.to_owned(),
-    ];
+    let mut lines =
+        vec![String::new(), RULE.to_owned(), "BACKUP SUMMARY".to_owned(), RULE.to_owned()];
     let mut rows = vec![["DATABASE", "STATE", "SIZE", "TIME", "BACKUP"].map(str::to_owned)];
     rows.extend(report.databases.iter().map(row));
     let align = [Align::Left, Align::Left, Align::Right, Align::Right, Align::Left];

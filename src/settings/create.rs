@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use super::packing::{codec, format_for, jobs_for};
 use super::piped::{self, Outgoing};
-use super::{
-    Environment, SettingsError, connection, metrics_file, place, sealing, signing,
-};
+use super::{Environment, SettingsError, connection, metrics_file, place, sealing, signing};
 use crate::cli::CreateArgs;
 use crate::config::{Config, Database, OnFinding};
 use crate::libpq::settings::ConnectSettings;

@@ -87,11 +87,7 @@ async fn ask_server(
     Err(first)
 }
 
-async fn ask(
-    settings: &ConnectSettings,
-    psql: &Tool,
-    query: &str,
-) -> Result<Vec<u8>, SourceError> {
+async fn ask(settings: &ConnectSettings, psql: &Tool, query: &str) -> Result<Vec<u8>, SourceError> {
     let tool = settings.apply(psql.invocation());
     let tool = tool.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", query]);
     let Captured { stdout, ended } =

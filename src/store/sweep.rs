@@ -12,8 +12,8 @@ use super::globals::{globals_path, is_globals_name, is_shared};
 use super::lock;
 use super::manifest::{Manifest, Outline};
 use super::naming::{
-    database_in_name, is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path, own_time,
-    partial_of,
+    database_in_name, is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path,
+    own_time, partial_of,
 };
 use super::proof::{Backup, Memory, Proven};
 use super::publish::open_unfollowed;
@@ -65,12 +65,7 @@ pub fn scan(dir: &Path, memory: &Memory) -> Result<Vec<Entry>, StoreError> {
 }
 
 /// The database of a backup that `create` named, and what is proven of it; a manifest that cannot be used says nothing.
-fn known(
-    path: &Path,
-    bytes: u64,
-    kind: Kind,
-    memory: &Memory,
-) -> (Option<String>, Option<Proven>) {
+fn known(path: &Path, bytes: u64, kind: Kind, memory: &Memory) -> (Option<String>, Option<Proven>) {
     if !matches!(kind, Kind::Backup { .. }) {
         return (None, None);
     }

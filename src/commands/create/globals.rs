@@ -55,11 +55,7 @@ pub(super) async fn dump(
     Ok(Some(Globals { partial, overwrite: settings.force, file, at_rest }))
 }
 
-async fn ask(
-    job: &Job<'_>,
-    pg_dump: &PgDump,
-    facts: &Facts,
-) -> Result<globals::Globals, Failure> {
+async fn ask(job: &Job<'_>, pg_dump: &PgDump, facts: &Facts) -> Result<globals::Globals, Failure> {
     let source = &job.settings.source;
     let pg_dumpall = pg_dump.pg_dumpall().await.ok_or_else(missing)?;
     let database = match facts {

@@ -41,13 +41,7 @@ pub(super) fn is_same_server(one: &ConnectSettings, other: &ConnectSettings) -> 
 impl Together {
     /// Of one backup.
     pub(super) fn alone(at: DateTime<Utc>, signer: Result<Option<Signer>, Failure>) -> Self {
-        Self {
-            at,
-            signer,
-            databases: None,
-            globals: Mutex::default(),
-            troubles: Mutex::default(),
-        }
+        Self { at, signer, databases: None, globals: Mutex::default(), troubles: Mutex::default() }
     }
 
     /// Of the backups of these databases.
@@ -75,9 +69,7 @@ impl Together {
         (events, stop): (&Events, &Stop),
     ) -> Result<Option<Arc<Globals>>, Failure> {
         let server = server(source);
-        let known = self.globals.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get(&server).cloned();
-        if let Some(known) = known {
+        if let Some(known) = self.known(&server) {
             return Ok(known);
         }
         let asked = match ask.await {
@@ -93,6 +85,10 @@ impl Together {
         let mut known = self.globals.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(server, asked.clone());
         Ok(asked)
+    }
+
+    fn known(&self, server: &Server) -> Option<Option<Arc<Globals>>> {
+        self.globals.lock().unwrap_or_else(PoisonError::into_inner).get(server).cloned()
     }
 
     fn note(&self, failure: Failure, events: &Events) {
