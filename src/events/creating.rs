@@ -16,6 +16,15 @@ pub enum CreateEvent {
         /// Those that were left out.
         excluded: Vec<String>,
     },
+    /// The turn of one of them begins.
+    Begun {
+        /// The database.
+        database: String,
+        /// The number of the turn, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+    },
     /// All is done, or was not come to; everything that was made.
     Finished(Arc<CreateReport>),
 }

@@ -24,8 +24,10 @@ pub(super) fn lines(event: &CreateEvent) -> Vec<String> {
             if !excluded.is_empty() {
                 lines.push(format!("Left out: {}", names(excluded)));
             }
-            lines.push(String::new());
             lines
+        }
+        CreateEvent::Begun { database, number, of } => {
+            vec![String::new(), format!("{} ({number} of {of})...", printable(database))]
         }
         CreateEvent::Finished(report) if report.several => summary(report),
         CreateEvent::Finished(_) => Vec::new(),
@@ -154,8 +156,10 @@ mod tests {
             databases: vec!["blog".to_owned(), "shop\n2".to_owned()],
             excluded: vec!["test".to_owned()],
         };
+        let begun = CreateEvent::Begun { database: "blog".to_owned(), number: 1, of: 2 };
         let finished = CreateEvent::Finished(Arc::new(night()));
-        insta::assert_snapshot!(text(&planned) + &text(&finished) + &quiet(&finished));
+        let all = [text(&planned), text(&begun), text(&finished), quiet(&finished)];
+        insta::assert_snapshot!(all.concat());
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::process::Captured;
 const DATABASES: &str = "select json_build_object('databases',
     coalesce(json_agg(datname order by datname), '[]'))
     from pg_catalog.pg_database where datallowconn and not datistemplate";
+/// Whether nobody has made anything in a database that rows could be in, or a function.
+const IS_EMPTY: &str = "select not exists (select from pg_catalog.pg_class where oid >= 16384)
+    and not exists (select from pg_catalog.pg_proc where oid >= 16384)";
 /// What a cluster has had since initdb made it, and nobody outside knows.
 const IDENTIFIER: &str = "select system_identifier from pg_catalog.pg_control_system()";
 /// Digits of what stands for a database in the names of its sealed backups.
@@ -31,6 +34,11 @@ pub async fn databases(
 ) -> Result<Vec<String>, SourceError> {
     let stdout = ask_server(settings, psql, DATABASES).await?;
     parse(&stdout).ok_or_else(not_understood)
+}
+
+/// Whether nothing is in a database; not where it cannot be asked.
+pub async fn is_empty(settings: &ConnectSettings, psql: &Tool) -> bool {
+    ask(settings, psql, IS_EMPTY).await.is_ok_and(|answer| answer.trim_ascii() == b"t")
 }
 
 /// The psql that asks.

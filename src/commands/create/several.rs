@@ -36,11 +36,16 @@ pub(super) async fn run(
         excluded,
     }));
     let mut ended = Vec::new();
-    for settings in &backups {
+    for (number, settings) in (1..).zip(&backups) {
         if stop.token().is_cancelled() {
             ended.push(not_reached(settings, stop));
             continue;
         }
+        events.emit(Event::Create(CreateEvent::Begun {
+            database: shown_database(settings),
+            number,
+            of: backups.len(),
+        }));
         // What it may put on the stack does not add up.
         let (backup, result) = Box::pin(back_up(settings, &together, events, stop)).await;
         if let Err(failure) = result {
@@ -62,6 +67,9 @@ fn not_reached(settings: &CreateSettings, stop: &Stop) -> DatabaseBackup {
     }
 }
 
+/// The database that every server has, for whoever has none to connect to.
+const FOR_CONNECTING: &str = "postgres";
+
 /// Which databases are meant: those of the configuration, and those of the server, where it is asked.
 async fn plan(
     common: &CreateSettings,
@@ -70,7 +78,7 @@ async fn plan(
     stop: &Stop,
 ) -> Result<Plan, Failure> {
     let there = match several.all {
-        false => Vec::new(),
+        false => OfServer::default(),
         true => tokio::select! {
             biased;
             () = stop.token().cancelled() => return Err(interrupted(stop)),
@@ -86,7 +94,7 @@ async fn plan(
             plan.backups.push(one.settings.clone());
         }
     }
-    for name in &there {
+    for name in &there.databases {
         let configured = several.configured.iter().find(|one| one.name == *name);
         match configured {
             Some(one) if one.is_elsewhere && !is_excluded(name) => {
@@ -96,6 +104,9 @@ async fn plan(
             }
             Some(_) => {}
             None if is_excluded(name) => plan.excluded.push(name.clone()),
+            None if *name == FOR_CONNECTING && there.has_empty_one => {
+                plan.excluded.push(format!("{name} (nothing is in it)"));
+            }
             None => plan.backups.push(of_database(common, name)),
         }
     }
@@ -108,10 +119,22 @@ async fn plan(
     if plan.backups.is_empty() { Err(nothing(&plan.excluded)) } else { Ok(plan) }
 }
 
-async fn of_server(common: &CreateSettings) -> Result<Vec<String>, SourceError> {
+/// The databases of a server.
+#[derive(Default)]
+struct OfServer {
+    databases: Vec<String>,
+    /// Whether nothing is in the one for connecting: a backup of that would be taken for one of the wrong database.
+    has_empty_one: bool,
+}
+
+async fn of_server(common: &CreateSettings) -> Result<OfServer, SourceError> {
     let pg_dump = PgDump::find(common.pg_dump.as_deref()).await?;
     let psql = databases::psql(&pg_dump).await?;
-    databases::databases(&common.source, &psql).await
+    let databases = databases::databases(&common.source, &psql).await?;
+    let is_there = databases.iter().any(|name| name == FOR_CONNECTING);
+    let source = of_database(common, FOR_CONNECTING).source;
+    let has_empty_one = is_there && databases::is_empty(&source, &psql).await;
+    Ok(OfServer { databases, has_empty_one })
 }
 
 fn of_database(common: &CreateSettings, name: &str) -> CreateSettings {
