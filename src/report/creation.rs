@@ -4,10 +4,9 @@ pub mod json;
 
 use bytesize::ByteSize;
 
-use super::RULE;
 use super::drill::seconds;
 use super::listing::{Align, printable, table};
-use super::transcript::SHORT_RULE;
+use super::{RULE, SHORT_RULE};
 use crate::events::CreateEvent;
 use crate::model::creation::{CreateEnd, CreateReport, DatabaseBackup};
 use crate::model::outcome::counted;

@@ -1,16 +1,13 @@
 //! The words of the transcript: what people read of each event.
 
-use super::RULE;
 use super::creation;
 use super::doctor;
 use super::drill::transcript::{drill, headline as drill_headline};
 use super::listing::printable;
 use super::restore_transcript::restore;
+use super::{RULE, SHORT_RULE};
 use crate::events::{CleanupLine, CopyLine, DrillEvent, Event, RestoreEvent, SandboxKind};
 use crate::model::outcome::{CheckResult, RunReport, Section, Status, Verdict, counted, grouped};
-
-/// What stands above and below the title of a backup.
-pub(super) const SHORT_RULE: &str = "==========================================";
 
 /// With `--quiet`: the verdict and its cause on one line.
 pub(super) fn quiet(event: &Event) -> String {

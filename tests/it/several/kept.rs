@@ -26,7 +26,7 @@ fn the_newest_of_each_database_stays_with_its_roles_however_old_it_is() {
     let cleaned =
         Outcome::of(&place.ccc().args(["cleanup", "--older-than", "30d"]).output().unwrap());
     assert_eq!(cleaned.code, 0, "{cleaned}");
-    cleaned.says("Removed: 1");
+    assert!(cleaned.stdout.contains("Removed: 1 ("), "{cleaned}");
     assert_eq!(backups(&place), ["_of_blog.sql.gz", "_of_shop.sql.gz"]);
     let names = place.names("backups");
     assert_eq!(names.iter().filter(|name| name.ends_with(".globals.sql")).count(), 2, "{names:?}");
@@ -47,7 +47,7 @@ fn so_does_that_of_a_database_that_is_told_by_its_manifest_alone() {
         dated(&place, if name == "blog" { "20260101" } else { "20260102" });
     }
     let cleaned = Outcome::of(&place.ccc().args(["cleanup", "--keep-last", "1"]).output().unwrap());
-    cleaned.says("Removed: 0");
+    assert!(cleaned.stdout.contains("Removed: 0 ("), "{cleaned}");
     let listed = Outcome::of(&place.ccc().args(["list", "--format", "json"]).output().unwrap());
     let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
     let of: Vec<_> =
