@@ -40,11 +40,11 @@ pub(super) async fn dump(
     if !settings.globals {
         return Ok(None);
     }
+    let path = globals_path(target);
+    let mut partial = NewFile::create(&path, settings.force)?;
     let asking = ask(job, pg_dump, facts);
     let globals = together.globals(&settings.source, asking, (events, stop)).await?;
     let Some(globals) = globals else { return Ok(None) };
-    let path = globals_path(target);
-    let mut partial = NewFile::create(&path, settings.force)?;
     let failed = |error| StoreError::io("write", &path, error);
     let mut sink = seal(Vec::new(), settings.recipients.as_ref())?;
     sink.write_all(&globals.sql).map_err(failed)?;
