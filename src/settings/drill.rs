@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::verify::proving;
 use super::{
-    BackupChoice, Environment, ProofSettings, ReportSettings, SandboxSettings, SettingsError,
-    VerifySettings, metrics_file, piped, place, sealing, signing,
+    BackupChoice, Environment, OfDatabase, ProofSettings, ReportSettings, SandboxSettings,
+    SettingsError, VerifySettings, metrics_file, piped, place, sealing, signing,
 };
 use crate::cli::DrillArgs;
 use crate::config::Config;
@@ -25,6 +25,8 @@ pub struct DrillSettings {
     pub older: Option<usize>,
     /// Read every byte, and restore nothing.
     pub file_only: bool,
+    /// It is no drill: `verify` takes the newest of each database, and tells all of each.
+    pub newest_only: bool,
     /// Begin nothing that would not end within this time.
     pub within: Option<Duration>,
     /// So many at once.
@@ -77,6 +79,7 @@ pub fn drill(args: &DrillArgs, environment: Environment) -> Result<DrillSettings
             None => (!args.all && !args.file_only).then_some(SAMPLE),
         },
         file_only: args.file_only,
+        newest_only: false,
         within: args.within,
         at_once: args.at_once.into(),
         dry_run: args.dry_run,
@@ -109,6 +112,26 @@ pub fn drill_reports(
 }
 
 impl DrillSettings {
+    /// As `verify` does it with the newest backup of each of several databases, one after the other.
+    pub fn of_verification(settings: &VerifySettings) -> Self {
+        Self {
+            places: vec![settings.choice.backup_dir.clone()],
+            older: Some(0),
+            file_only: false,
+            newest_only: true,
+            within: None,
+            at_once: 1,
+            dry_run: false,
+            proof: settings.proof.clone(),
+            sandbox: settings.sandbox.clone(),
+            timeout: settings.timeout,
+            unsealing: settings.choice.unsealing.clone(),
+            spool: settings.choice.spool.clone(),
+            metrics_file: settings.metrics_file.clone(),
+            warnings: settings.warnings.clone(),
+        }
+    }
+
     /// The directory or place of the backups, whose copies the others have.
     pub fn home(&self) -> &PathBuf {
         // There is always one.
@@ -129,6 +152,7 @@ impl DrillSettings {
         VerifySettings {
             choice: BackupChoice {
                 file: Some(file),
+                database: OfDatabase::Only,
                 backup_dir: place.clone(),
                 wait: self.sandbox.wait,
                 unsealing: self.unsealing.clone(),

@@ -70,6 +70,7 @@ mod sandbox;
 mod sealed;
 mod second_opinion;
 mod secrets;
+mod several;
 mod signing;
 
 mod spans;
