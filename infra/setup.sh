@@ -64,6 +64,15 @@ missing_packages() {
     # For the tests of signatures: ssh-keygen and ssh-agent; script makes the terminal of one.
     { have ssh-keygen && have ssh-agent; } || echo openssh-client
     have script || echo bsdutils
+    # Engines in other places than this machine's Docker: by ssh, and Podman's, with root and without.
+    [[ -x /usr/sbin/sshd ]] || echo openssh-server
+    have podman || echo podman
+    have netavark || [[ -x /usr/lib/podman/netavark ]] || echo netavark aardvark-dns
+    have slirp4netns || echo slirp4netns
+    have newuidmap || echo uidmap
+    have fuse-overlayfs || echo fuse-overlayfs
+    have runc || echo runc
+    have busybox || echo busybox
     # Looks at the pages of evidence.
     have chromium || echo chromium
     # For a source server that has locales which images lack.
@@ -129,7 +138,7 @@ add_s3() {
 # packages only one version could be had: there the official image serves.
 make_image() {
     local major=$1 official=postgres:$1 built=ccc-backup/postgres:$1
-    [[ -z $(docker image ls --quiet "$built") ]] || return 0
+    infra/postgres-image.sh --is-current "$major" && return
     # shellcheck source=/dev/null
     if [[ $(. /etc/os-release && echo "$ID") == debian ]] && infra/postgres-image.sh "$major"; then
         return

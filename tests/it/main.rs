@@ -60,6 +60,7 @@ mod places;
 mod proof;
 mod pulling;
 mod read_back;
+mod reaching;
 mod readme;
 mod reports;
 mod restore;

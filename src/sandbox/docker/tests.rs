@@ -21,14 +21,17 @@ async fn ended(status: u16, answer: &str) -> SandboxError {
     assert_eq!((ways.len(), port), (1, 0));
     let (docker, within) = (&fake.engine.docker, Duration::from_secs(1));
     let awaited = Awaited { docker, id: "c", name: "sandbox", run: "r", ways, within };
-    ready::wait(awaited, &CancellationToken::new()).await.unwrap_err()
+    let guard = Guard::new(fake.engine.clone(), this_run(false).unwrap());
+    let image = image_of_tests();
+    let (plan, password) = (plan_of_tests(&image), Secret::new("x"));
+    let mut detours = Detours::new(&guard, &plan, "c", &password);
+    let error = ready::wait(awaited, &mut detours, &CancellationToken::new()).await.unwrap_err();
+    guard.keep();
+    error
 }
 
-async fn ways_to(engine: &Engine) -> (Vec<ConnectInfo>, u16) {
-    let guard = Guard::new(engine.clone(), this_run(false).unwrap());
-    let ways = ways(&guard, "c", "network", &Secret::new("x")).await.unwrap();
-    guard.keep();
-    ways
+async fn ways_to(engine: &Engine) -> (Vec<Way>, u16) {
+    ways(engine, "c", "network", &Secret::new("x")).await.unwrap()
 }
 
 #[tokio::test]
@@ -70,4 +73,25 @@ async fn a_containers_own_address_is_a_way_where_the_engine_is_here_and_there_al
     let endpoint = engine::Endpoint::Tcp("tcp://elsewhere:2375".into());
     let (ways, _) = ways_to(&Engine { endpoint, ..fake.engine.clone() }).await;
     assert_eq!(shown(&ways), ["127.0.0.1:7001"]);
+}
+
+fn image_of_tests() -> Image {
+    let (name, digest) = ("postgres:15".to_owned(), "sha256:0".to_owned());
+    Image { name, digest, major: None, volumes: Vec::new(), why: String::new() }
+}
+
+fn plan_of_tests(image: &Image) -> Plan<'_> {
+    static LABELS: std::sync::LazyLock<std::collections::HashMap<String, String>> =
+        std::sync::LazyLock::new(std::collections::HashMap::new);
+    Plan {
+        image,
+        network: "network",
+        labels: &LABELS,
+        storage: &Storage::Memory { limit: 1 },
+        limits: Limits::default(),
+        port: 0,
+        settings: &[],
+        run: "r",
+        seccomp: "{}",
+    }
 }
