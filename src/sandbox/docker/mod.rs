@@ -1,6 +1,7 @@
 //! The sandbox as a container. These files alone know bollard.
 
 mod beside;
+mod carried;
 mod door;
 mod endpoint;
 mod engine;
@@ -216,11 +217,14 @@ async fn start_guarded(
     let name = format!("{}-{}", request.name, guard.owner.run);
     let wanted = Wanted { name: request.image.as_deref(), version: request.version };
     // The network takes as long as all the questions together.
-    let (_, image, info, profile, _) = tokio::try_join!(
+    let (_, (image, profile), info, _) = tokio::try_join!(
         free_name_and_port(guard, request, events),
-        image::find(docker, wanted, events, cancel),
+        async {
+            let image = image::find(docker, wanted, events, cancel).await?;
+            let profile = Profile::for_engine(guard, &image, &name).await?;
+            Ok((image, profile))
+        },
         async { docker.info().await.map_err(refusing("describe itself")) },
-        Profile::for_engine(docker),
         make_network(guard, &name),
     )?;
     Profile::is_enforced_by(&info)?;

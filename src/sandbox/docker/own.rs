@@ -14,10 +14,19 @@ const ID_DIGITS: usize = 64;
 
 /// The id of the container that we run in, if it is one of this engine's.
 pub async fn container(docker: &Docker) -> Option<String> {
+    let id = id()?;
+    let is_known = inspected(docker, &id).await.is_ok();
+    is_known.then_some(id)
+}
+
+/// Whether we run in a container of whatever engine.
+pub fn is_container() -> bool {
+    id().is_some()
+}
+
+fn id() -> Option<String> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let id = id_in(&mounts)?;
-    let is_known = inspected(docker, id).await.is_ok();
-    is_known.then(|| id.to_owned())
+    id_in(&mounts).map(str::to_owned)
 }
 
 /// What is known of a container.

@@ -3,4 +3,5 @@
 mod far;
 mod nameless;
 mod podman;
+
 mod sidecar;

@@ -10,9 +10,9 @@ use crate::support::{Place, database, good_dump};
 struct Network(String);
 
 impl Network {
-    fn new(place: &Place) -> Self {
-        // Earlier in the alphabet than ours and later: by such an order an engine chooses the way out of a container.
-        let name = format!("zz-{}project", place.container);
+    fn new() -> Self {
+        // Behind ours in the alphabet, by which an engine chooses the way out of a container.
+        let name = format!("zz-project-{}", std::process::id());
         docker_text(&["network", "create", &name]);
         Self(name)
     }
@@ -31,7 +31,7 @@ impl Drop for Network {
 #[test]
 fn in_a_container_with_the_socket_the_server_is_reached_by_a_network_that_both_share() {
     let place = Place::new();
-    let project = Network::new(&place);
+    let project = Network::new();
     place.file("a.sql", good_dump());
     for option in ["--network=bridge", &project.option()] {
         let outcome = Sidecar::new(&place, &[option]).verify("a.sql", &[]);
@@ -77,15 +77,15 @@ fn what_a_container_left_that_was_killed_is_removed_by_a_run_in_another() {
     place.file("a.sql", good_dump());
     let name = format!("{}runner", place.container);
     let killed = Sidecar::new(&place, &["--name", &name]);
-    let mut run = crate::support::Running::spawn(
-        &mut killed.command(&killed.arguments("endless.sql", &[])),
-    );
+    let mut run =
+        crate::support::Running::spawn(&mut killed.command(&killed.arguments("endless.sql", &[])));
     run.wait_for("Restoring backup (");
     let there = left(&place.container);
     assert!(there.iter().any(|thing| thing.ends_with("-shared")), "{there:?}");
     docker_text(&["kill", &name]);
     run.leaves();
-    while !docker_text(&["ps", "--all", "--quiet", "--filter", &format!("name={name}")]).is_empty() {
+    while !docker_text(&["ps", "--all", "--quiet", "--filter", &format!("name={name}")]).is_empty()
+    {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     assert!(!left(&place.container).is_empty(), "there is nothing to sweep");

@@ -44,7 +44,18 @@ impl Engine {
     /// Starts one that has the image of the tests, as if on another machine: nothing but one address leads to its
     /// network, at which it listens, with these options.
     pub fn far(options: &[&str]) -> Self {
-        let engine = Self::make("{}", None, Some(options));
+        Self::far_with(options, |_| ())
+    }
+
+    /// The same, where something is to be made for its address before it starts.
+    pub fn far_with(options: &[&str], prepare: impl FnOnce(&str)) -> Self {
+        let engine = Self::make("{}", None, |engine| {
+            engine.join();
+            let address = engine.address();
+            prepare(&address);
+            engine.hosts =
+                options.iter().map(|option| option.replace("ADDRESS", &address)).collect();
+        });
         engine.load();
         engine
     }
@@ -72,7 +83,9 @@ impl Engine {
         text_of_root(&[&pair[..], &["netns", network]].concat());
         text_of_root(&["ip", "address", "add", &here, "dev", &ours]);
         text_of_root(&["ip", "link", "set", &ours, "up"]);
-        for line in [["address", "add", &there, "dev", &theirs].as_slice(), &["link", "set", &theirs, "up"]] {
+        for line in
+            [["address", "add", &there, "dev", &theirs].as_slice(), &["link", "set", &theirs, "up"]]
+        {
             text_of_root(&[&["ip", "-n", network][..], line].concat());
         }
     }
@@ -92,7 +105,7 @@ impl Engine {
     /// Starts one that has nothing, on a disk of this size. See [`Engine::resize`] and
     /// [`Engine::fill`].
     pub fn on_a_disk(size: &str) -> Self {
-        Self::make("{}", Some(size), None)
+        Self::make("{}", Some(size), |_| ())
     }
 
     /// Gives its disk another size.
@@ -109,10 +122,10 @@ impl Engine {
 
     /// Starts one that has nothing, with this for its `daemon.json`.
     fn empty(config: &str) -> Self {
-        Self::make(config, None, None)
+        Self::make(config, None, |_| ())
     }
 
-    fn make(config: &str, disk: Option<&str>, far: Option<&[&str]>) -> Self {
+    fn make(config: &str, disk: Option<&str>, prepare: impl FnOnce(&mut Self)) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         // Short: the names of sockets are.
@@ -130,11 +143,7 @@ impl Engine {
         let mut engine = Self { dir, network, hosts: Vec::new(), daemon: None };
         let up = engine.beside().args(["ip", "link", "set", "lo", "up"]).status();
         assert!(up.unwrap().success());
-        if let Some(options) = far {
-            engine.join();
-            let options = options.iter().map(|option| option.replace("ADDRESS", &engine.address()));
-            engine.hosts = options.collect();
-        }
+        prepare(&mut engine);
         engine.run();
         engine
     }
@@ -176,7 +185,11 @@ impl Engine {
         daemon.args(["setpriv", "--pdeathsig", "TERM", "dockerd", "--config-file"]);
         daemon.arg(at("daemon.json")).args(["--data-root", &at("data"), "--exec-root", &at("run")]);
         daemon.args(["--pidfile", &at("pid"), "--host", &self.host(), "--group", &group]);
-        daemon.args(&self.hosts).args(["--iptables=false", "--ip-forward=false", "--ip-masq=false"]);
+        daemon.args(&self.hosts).args([
+            "--iptables=false",
+            "--ip-forward=false",
+            "--ip-masq=false",
+        ]);
         let daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         self.daemon = Some(daemon.map_err(|error| format!("dockerd: {error}"))?);
         let host = self.host();
@@ -247,7 +260,7 @@ impl Drop for Engine {
 }
 
 /// What runs a program as root.
-fn as_root() -> Command {
+pub fn as_root() -> Command {
     if rustix::process::geteuid().is_root() {
         return Command::new("env");
     }

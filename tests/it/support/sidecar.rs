@@ -7,12 +7,15 @@ use super::docker::image;
 use super::proxy::engine_socket;
 use super::{BINARY, Outcome, Place};
 
+/// Variables by which a run says which way it takes, see [`took`].
+pub const TELLING: [(&str, &str); 2] = [("RUST_LOG", "ccc_backup=debug"), ("NO_COLOR", "1")];
+
 /// A container to run it in: the image of the tests, in which the place's directory is at `/work`.
 pub struct Sidecar<'a> {
     place: &'a Place,
-    /// Options of `docker run`.
-    pub options: Vec<String>,
-    socket: Option<PathBuf>,
+    options: Vec<String>,
+    /// The engine's socket.
+    pub socket: Option<PathBuf>,
 }
 
 impl<'a> Sidecar<'a> {
@@ -29,11 +32,15 @@ impl<'a> Sidecar<'a> {
 
     /// `docker run` of the binary with these arguments. It says on stderr which way it takes.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut run = Command::new("docker");
+        self.command_of(Command::new("docker"), args)
+    }
+
+    /// The same of another program than `docker` that takes its words.
+    pub fn command_of(&self, mut run: Command, args: &[&str]) -> Command {
         let place = format!("{}:/work", self.place.dir().display());
         let binary = format!("{BINARY}:/ccc-backup:ro");
         run.args(["run", "--rm", "--volume", &binary, "--volume", &place, "--workdir", "/work"]);
-        run.args(["--env", "RUST_LOG=ccc_backup=debug", "--env", "NO_COLOR=1"]);
+        run.args(TELLING.map(|(name, value)| format!("--env={name}={value}")));
         run.args(["--entrypoint", "/ccc-backup"]);
         if let Some(socket) = &self.socket {
             run.arg("--volume").arg(format!("{}:/var/run/docker.sock", socket.display()));
@@ -55,7 +62,7 @@ impl<'a> Sidecar<'a> {
     }
 }
 
-/// Fails unless a run with `RUST_LOG` took this way to the server.
+/// Fails unless a run took this way to the server.
 #[track_caller]
 pub fn took(outcome: &Outcome, way: &str) {
     let line = format!("way={way}");
