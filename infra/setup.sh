@@ -91,6 +91,22 @@ where_to_get() {
     esac
 }
 
+# The tests run servers of their own: none of ssh or Podman is to run on this machine because of what is installed here.
+without_servers() {
+    local policy=/usr/sbin/policy-rc.d units=()
+    [[ " ${packages[*]} " != *' openssh-server '* ]] || units+=(ssh.service)
+    [[ " ${packages[*]} " != *' podman '* ]] || units+=(podman.socket podman.service)
+    [[ ${#units[@]} != 0 ]] || { "$@"; return; }
+    [[ -e $policy ]] || {
+        printf '#!/bin/sh\n%s\n' "case \$1 in ssh* | podman*) exit 101 ;; esac" |
+            as_root install -m 755 /dev/stdin "$policy"
+        # shellcheck disable=SC2064 # the name of now
+        trap "as_root rm -f '$policy'; trap - RETURN" RETURN
+    }
+    "$@" || return
+    as_root systemctl --quiet disable "${units[@]}" >/dev/null 2>&1 || true
+}
+
 install_packages() {
     local packages=("$@") no_cluster=/etc/postgresql-common/createcluster.d/ccc-backup-setup.conf package log
     local by_hand="apt-get update && apt-get install --no-install-recommends ${packages[*]}"
@@ -110,7 +126,7 @@ install_packages() {
     # shellcheck disable=SC2064 # the name of now
     trap "as_root rm -f '$no_cluster'" EXIT
     echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
-    as_root env DEBIAN_FRONTEND=noninteractive \
+    without_servers as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get install --yes -qq -o Dpkg::Use-Pty=0 --no-install-recommends "${packages[@]}" </dev/null >"$log" 2>&1 ||
         { tail -n 30 "$log" >&2; die 'the packages could not be installed' "$by_hand"; }
     rm -f "$log"

@@ -112,7 +112,7 @@ fn an_engine_behind_ssh_is_reached_as_docker_reaches_it() {
     }
     sshd.trusts_nobody();
     let refused = verify(&place, &sshd.host(), "a.sql", &[("PATH", &path)]);
-    refused.not_verified("Permission denied (publickey)");
+    refused.not_verified("Permission denied");
     let no_such = format!("{}/no/such.sock", sshd.host());
     assert!(Path::new("/usr/bin/ssh").exists());
     verify(&place, &no_such, "a.sql", &[("PATH", &path)]).not_verified("no Docker Engine answers");

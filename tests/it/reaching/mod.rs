@@ -4,4 +4,5 @@ mod far;
 mod nameless;
 mod podman;
 
+mod programs;
 mod sidecar;
