@@ -22,6 +22,8 @@ use super::ways::{Detours, Kind, Way};
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a way may take to prove that it leads to the container at all.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How often the ways have their time again after the last of them was made.
+const LAST_ROUNDS: u32 = 4;
 /// What a server says when it lets connections in, in the language that ours speak.
 const SAYS_READY: &str = "database system is ready to accept connections";
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -107,6 +109,7 @@ async fn poll(awaited: Awaited<'_>, detours: &mut Detours<'_>, seen: &mut Seen) 
     let Awaited { docker, id, run, .. } = awaited;
     let mut ways = passable(awaited.ways, &mut seen.barred).await;
     let (mut pause, mut pace) = (FIRST_PAUSE, Pace::begin(Instant::now()));
+    let mut rounds = LAST_ROUNDS;
     for attempts in 1.. {
         let started = Instant::now();
         if let Some(first) = first_that_answers(&ways, run, &mut seen.refused).await {
@@ -122,11 +125,10 @@ async fn poll(awaited: Awaited<'_>, detours: &mut Detours<'_>, seen: &mut Seen) 
             seen.is_ready = seen.is_ready || log_of(docker, id).await.contains(SAYS_READY);
         }
         if pace.may_go_on(Instant::now(), seen.is_ready) {
-            match detours.next().await {
-                Some(Ok(way)) => ways.push(way),
-                Some(Err(why)) => seen.barred.push(why),
-                None if seen.is_ready => return None,
-                None => {}
+            match detours.next_that_can_be_made(&mut seen.barred).await {
+                Some(way) => ways.push(way),
+                None if seen.is_ready && rounds == 0 => return None,
+                None => rounds -= u32::from(seen.is_ready),
             }
         }
         tokio::time::sleep(pause).await;

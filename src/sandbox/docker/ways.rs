@@ -141,14 +141,21 @@ impl<'a> Detours<'a> {
         Self { guard, plan, server, password, left, standing: Standing::default() }
     }
 
-    /// Makes the next one; `None` where there are no more. The inner error says why it could not be made.
-    pub async fn next(&mut self) -> Option<Result<Way, String>> {
-        match self.left.pop()? {
-            // Only where we run in a container of this engine.
-            Kind::Shared if self.guard.owner.container.is_empty() => self.relay().await,
-            Kind::Shared => Some(self.shared().await),
-            _ => self.relay().await,
+    /// Makes the next one that can be made; why others cannot goes to `barred`.
+    pub async fn next_that_can_be_made(&mut self, barred: &mut Vec<String>) -> Option<Way> {
+        while let Some(kind) = self.left.pop() {
+            let made = match kind {
+                // Only where we run in a container of this engine.
+                Kind::Shared if self.guard.owner.container.is_empty() => continue,
+                Kind::Shared => self.shared().await,
+                _ => self.relay().await,
+            };
+            match made {
+                Ok(way) => return Some(way),
+                Err(why) => barred.push(why),
+            }
         }
+        None
     }
 
     async fn shared(&mut self) -> Result<Way, String> {
@@ -161,15 +168,13 @@ impl<'a> Detours<'a> {
         Ok(Way::new(Kind::Shared, address, self.password))
     }
 
-    async fn relay(&mut self) -> Option<Result<Way, String>> {
-        self.left.clear();
+    async fn relay(&mut self) -> Result<Way, String> {
         let made = Relay::start(self.guard, self.plan, self.server).await;
-        Some(made.map_err(|error| format!("{RELAY}: {error}")).map(|relay| {
-            let address = Address::Socket { dir: relay.socket(), port: SERVER_PORT };
-            let refusal = relay.refusal();
-            self.standing.relay = Some(relay);
-            Way { refusal, ..Way::new(Kind::Relay, address, self.password) }
-        }))
+        let relay = made.map_err(|error| format!("{RELAY}: {error}"))?;
+        let address = Address::Socket { dir: relay.socket(), port: SERVER_PORT };
+        let refusal = relay.refusal();
+        self.standing.relay = Some(relay);
+        Ok(Way { refusal, ..Way::new(Kind::Relay, address, self.password) })
     }
 
     /// Removes what was made for other ways than that which is taken.
