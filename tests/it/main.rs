@@ -59,6 +59,7 @@ mod pipes;
 mod places;
 mod proof;
 mod pulling;
+mod reaching;
 mod read_back;
 mod readme;
 mod reports;
