@@ -57,7 +57,10 @@ impl Sandbox {
 
     /// Whether the backup is restored as a superuser. It is within a container's walls alone.
     pub fn restores_as_superuser(&self) -> bool {
-        matches!(self.engine, Engine::Docker(_))
+        match self.engine {
+            Engine::Docker(_) => true,
+            Engine::Local(_) => false,
+        }
     }
 
     /// Runs a program beside the server, as its user, in a directory that it may write to and that
