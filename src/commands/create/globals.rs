@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::Job;
-use super::failing::{NOT_MADE, interrupted};
+use super::failing::interrupted;
 use super::sink::{finish_file, seal};
 use crate::commands::Failure;
 use crate::events::Event;
@@ -123,7 +123,7 @@ pub(super) fn of_another_backup(target: &Path) -> Option<String> {
 fn missing() -> Failure {
     Failure {
         exit: 2,
-        cause: format!("{NOT_MADE}pg_dumpall not found, which --globals needs"),
+        cause: "no backup was made: pg_dumpall not found, which --globals needs".to_owned(),
         hint: Some(
             "install PostgreSQL's client tools (apt install postgresql-client), or leave out \
              --globals"
@@ -134,7 +134,7 @@ fn missing() -> Failure {
 }
 
 fn not_dumped(error: SourceError) -> Failure {
-    let cause = format!("{NOT_MADE}the server's roles could not be dumped: {error}");
+    let cause = format!("no backup was made: the server's roles could not be dumped: {error}");
     let hint = match &error {
         SourceError::Tool {
             failure: ToolFailure::Permission | ToolFailure::Failed { .. }, ..
