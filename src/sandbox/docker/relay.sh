@@ -4,11 +4,17 @@ port=$1
 if command -v bash >/dev/null; then
     exec bash -c '
         exec 3<>"/dev/tcp/127.0.0.1/$0" 4<&0 || exit 1
+        ended() { kill $(jobs -p) 2>/dev/null; wait; exit 0; }
+        trap ended TERM
+        (
+            trap ended TERM
+            cat <&4 >&3 &
+            wait $!
+            kill $$
+        ) &
         cat <&3 4<&- &
-        cat <&4 >&3 &
-        wait -n
-        kill $(jobs -p) 2>/dev/null
-        wait' "$port"
+        wait $!
+        ended' "$port"
 fi
 if command -v perl >/dev/null; then
     exec perl -MSocket -e '
