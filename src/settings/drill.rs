@@ -139,7 +139,7 @@ impl DrillSettings {
     }
 
     /// How one of its backups is verified: this file in this place, in a sandbox of this name. Only the newest is held
-    /// to an age.
+    /// to an age, and to the application's migrations, which the older ones are behind.
     pub fn verify(
         &self,
         place: PathBuf,
@@ -149,6 +149,7 @@ impl DrillSettings {
     ) -> VerifySettings {
         let spool = self.spool.clone().filter(|_| is_url(&place));
         let is_home = place == *self.home();
+        let migrations = &self.proof.migrations;
         VerifySettings {
             choice: BackupChoice {
                 file: Some(file),
@@ -161,6 +162,11 @@ impl DrillSettings {
             },
             proof: ProofSettings {
                 max_age: self.proof.max_age.filter(|_| is_newest),
+                migrations: if is_newest {
+                    migrations.clone()
+                } else {
+                    migrations.of_another_time()
+                },
                 ..self.proof.clone()
             },
             sandbox: SandboxSettings { container_name, ..self.sandbox.clone() },
@@ -179,6 +185,8 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::checks::migrations::kinds::Kind;
+    use crate::checks::migrations::{Demand, Keeper, Source};
     use crate::cli::{Cli, Command};
 
     fn settings(args: &[&str]) -> Result<DrillSettings, SettingsError> {
@@ -193,6 +201,29 @@ mod tests {
         assert_eq!(older(&[]), Some(SAMPLE));
         assert_eq!((older(&["--all"]), older(&["--file-only"])), (None, None));
         assert_eq!(older(&["--file-only", "--sample", "0"]), Some(0));
+    }
+
+    #[test]
+    fn only_the_newest_is_held_to_an_age_and_to_the_newest_migration() {
+        let mut settings = settings(&[]).unwrap();
+        settings.proof.max_age = Some(Duration::from_secs(1));
+        settings.proof.migrations = Demand {
+            keeper: Keeper::Kind(Kind::Alembic),
+            source: Some(Source::Directory("alembic".into())),
+            require_head: true,
+            ..Demand::default()
+        };
+        let proof = |is_newest| {
+            let home = settings.home().clone();
+            settings.verify(home, "x.sql".into(), is_newest, "sandbox".to_owned()).proof
+        };
+        let newest = proof(true);
+        assert!(newest.max_age.is_some() && newest.migrations.require_head);
+        assert!(newest.migrations.source.is_some());
+        let older = proof(false);
+        assert!(older.max_age.is_none() && !older.migrations.require_head);
+        assert!(older.migrations.source.is_none());
+        assert_eq!(older.migrations.keeper, Keeper::Kind(Kind::Alembic));
     }
 
     #[test]
