@@ -194,7 +194,7 @@ fn dump(seed: u64) -> String {
     for number in 0..dice.below(2) * 6 {
         dump += &(dice.pick(&LAST).replace('@', &number.to_string()) + "\n");
     }
-    if dice.below(5) == 0 {
+    if dice.below(9) == 0 {
         dump += &(dice.pick(&TURNED).to_owned() + "\n");
     }
     dump + "\n--\n-- PostgreSQL database dump complete\n--\n"

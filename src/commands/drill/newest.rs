@@ -28,7 +28,12 @@ impl NewestOfEach {
         }
         let dir = choice.backup_dir.clone();
         let looking = tokio::task::spawn_blocking(move || newest::of_each(&dir));
-        let each = stop.wait_for(looking).await?.ok()?.ok()?;
+        // The time that a verification may take is its own. Where it is up already, one is begun all the same, to report that.
+        let looking_may_take = stop.of_part();
+        if let Some(limit) = settings.timeout {
+            looking_may_take.after(limit);
+        }
+        let each = looking_may_take.wait_for(looking).await?.ok()?.ok()?;
         (each.len() > 1).then_some(Self(each))
     }
 
