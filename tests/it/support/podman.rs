@@ -149,7 +149,8 @@ impl Podman {
         let ours =
             processes.lines().filter(|line| line.contains("conmon") && line.contains(&bundle));
         let ids = ours.filter_map(|line| line.split_whitespace().next());
-        let _ = as_root().arg("kill").args(ids).output();
+        // Otherwise they would do it now.
+        let _ = as_root().args(["kill", "-KILL"]).args(ids).output();
     }
 }
 
