@@ -140,11 +140,26 @@ impl Podman {
     }
 }
 
+impl Podman {
+    /// Ends who watches over what was run: for minutes after its end, to write into the directory then.
+    fn end_monitors(&self) {
+        let processes = Command::new("ps").args(["-ww", "-eo", "pid=,args="]).output();
+        let processes = processes.map(|output| text(&output.stdout)).unwrap_or_default();
+        let bundle = format!(" -b {}/", self.dir.display());
+        let ours =
+            processes.lines().filter(|line| line.contains("conmon") && line.contains(&bundle));
+        let ids = ours.filter_map(|line| line.split_whitespace().next());
+        // Otherwise they would do it now.
+        let _ = as_root().args(["kill", "-KILL"]).args(ids).output();
+    }
+}
+
 impl Drop for Podman {
     fn drop(&mut self) {
         let _ = self.command().args(["rm", "--all", "--force", "--time=0"]).output();
         let _ = as_root().arg("kill").arg(self.service.id().to_string()).output();
         let _ = self.service.wait();
+        self.end_monitors();
         // Its files are of many users, and some are mounted.
         let unmount =
             "grep -o \" $0/[^ ]*\" /proc/self/mounts | sort -r | xargs -r umount -l; rm -rf \"$0\"";
