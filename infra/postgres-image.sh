@@ -2,6 +2,7 @@
 # Builds ccc-backup/postgres:MAJOR out of Debian's own packages, for machines that cannot pull postgres:MAJOR.
 #
 #   infra/postgres-image.sh [--force] [MAJOR]      MAJOR is 15 unless said; --force rebuilds an existing image
+#   infra/postgres-image.sh --is-current [MAJOR]   succeeds where there is one that was built as it would be now
 #
 # The packages are unpacked, not installed (mmdebstrap's variant "extract"): their maintainer scripts would pull in
 # Perl and debconf to set up a server that the entrypoint sets up anyway. infra/postgres-image/ holds the rest.
@@ -10,6 +11,9 @@ set -euo pipefail
 
 # Which of Debian's releases has which version.
 declare -A releases=([13]=bullseye [15]=bookworm [17]=trixie [18]=forky)
+
+# Says by which version of this script and its hooks an image was built.
+recipe_label=io.ccc-backup.recipe
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=''
@@ -48,8 +52,9 @@ build() {
     chmod -R a+rX "$work"
     cd "$work"
     # The server brings its contrib extensions and, through its client package, psql. The rest is what the entrypoint,
-    # initdb and an operator with `docker exec` use.
-    packages=postgresql-$major,base-files,base-passwd,coreutils,dash,findutils,grep,gzip,libc-bin,locales,sed,tar
+    # initdb, an operator with `docker exec`, and ccc-backup where no address leads to the container (bash) or the user
+    # has no name (libnss-wrapper) use.
+    packages=postgresql-$major,base-files,base-passwd,bash,coreutils,dash,libnss-wrapper,findutils,grep,gzip,libc-bin,locales,sed,tar
     packages+=,tzdata,util-linux,zstd
     PG_MAJOR=$major unpack postgres-image/hooks "$packages" |
         docker import \
@@ -62,6 +67,7 @@ build() {
             --change 'VOLUME /var/lib/postgresql/data' \
             --change 'EXPOSE 5432' \
             --change 'LABEL org.opencontainers.image.title="PostgreSQL for ccc-backup"' \
+            --change "LABEL $recipe_label=$recipe" \
             --change "LABEL org.opencontainers.image.base.name=\"$ID:$codename\"" \
             --message "PostgreSQL $major from the packages of $origin $codename" \
             -
@@ -104,11 +110,12 @@ name() {
     [[ -z $replaced ]] || docker image rm "$replaced" >/dev/null 2>&1 || true
 }
 
-major=15 force=no
+major=15 force=no check=no
 for argument; do
     case $argument in
         --force) force=yes ;;
-        -h | --help) sed -n '2,4s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;;
+        --is-current) check=yes ;;
+        -h | --help) sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;;
         '' | *[!0-9]*) die "not a PostgreSQL major version: '$argument'" 'infra/postgres-image.sh [--force] [MAJOR]' ;;
         *) major=$argument ;;
     esac
@@ -117,7 +124,13 @@ image=ccc-backup/postgres:$major
 
 docker version >/dev/null 2>&1 || die 'no Docker Engine answers' 'docker version'
 replaced=$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null) || true
-if [[ $force == no && -n $replaced ]]; then
+recipe=$(cat "${BASH_SOURCE[0]}" "$here/from-packages.sh" "$here"/postgres-image/*.sh "$here"/postgres-image/hooks/* | sha256sum | cut -c 1-12)
+of_image=$(docker image inspect --format "{{index .Config.Labels \"$recipe_label\"}}" "$image" 2>/dev/null) || true
+if [[ $check == yes ]]; then
+    [[ $of_image == "$recipe" ]]
+    exit
+fi
+if [[ $force == no && $of_image == "$recipe" ]]; then
     note "$image is already here (--force rebuilds it)"
     exit
 fi

@@ -67,6 +67,15 @@ missing_packages() {
     # For the tests of signatures: ssh-keygen and ssh-agent; script makes the terminal of one.
     { have ssh-keygen && have ssh-agent; } || echo openssh-client
     have script || echo bsdutils
+    # Engines in other places than this machine's Docker: by ssh, and Podman's, with root and without.
+    [[ -x /usr/sbin/sshd ]] || echo openssh-server
+    have podman || echo podman
+    have netavark || [[ -x /usr/lib/podman/netavark ]] || echo netavark aardvark-dns
+    have slirp4netns || echo slirp4netns
+    have newuidmap || echo uidmap
+    have fuse-overlayfs || echo fuse-overlayfs
+    have runc || echo runc
+    have busybox || echo busybox
     # Looks at the pages of evidence.
     have chromium || echo chromium
     # For a source server that has locales which images lack.
@@ -83,6 +92,22 @@ where_to_get() {
         chromium) echo 'a browser that can be called chromium: on Ubuntu, snap install chromium' ;;
         docker*) echo 'https://docs.docker.com/engine/install' ;;
     esac
+}
+
+# The tests run servers of their own: none of ssh or Podman is to run on this machine because of what is installed here.
+without_servers() {
+    local policy=/usr/sbin/policy-rc.d units=()
+    [[ " ${packages[*]} " != *' openssh-server '* ]] || units+=(ssh.service)
+    [[ " ${packages[*]} " != *' podman '* ]] || units+=(podman.socket podman.service)
+    [[ ${#units[@]} != 0 ]] || { "$@"; return; }
+    [[ -e $policy ]] || {
+        printf '#!/bin/sh\n%s\n' "case \$1 in ssh* | podman*) exit 101 ;; esac" |
+            as_root install -m 755 /dev/stdin "$policy"
+        # shellcheck disable=SC2064 # the name of now
+        trap "as_root rm -f '$policy'; trap - RETURN" RETURN
+    }
+    "$@" || return
+    as_root systemctl --quiet disable "${units[@]}" >/dev/null 2>&1 || true
 }
 
 install_packages() {
@@ -104,7 +129,7 @@ install_packages() {
     # shellcheck disable=SC2064 # the name of now
     trap "as_root rm -f '$no_cluster'" EXIT
     echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
-    as_root env DEBIAN_FRONTEND=noninteractive \
+    without_servers as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get install --yes -qq -o Dpkg::Use-Pty=0 --no-install-recommends "${packages[@]}" </dev/null >"$log" 2>&1 ||
         { tail -n 30 "$log" >&2; die 'the packages could not be installed' "$by_hand"; }
     rm -f "$log"
@@ -132,7 +157,7 @@ add_s3() {
 # packages only one version could be had: there the official image serves.
 make_image() {
     local major=$1 official=postgres:$1 built=ccc-backup/postgres:$1
-    [[ -z $(docker image ls --quiet "$built") ]] || return 0
+    infra/postgres-image.sh --is-current "$major" && return
     # shellcheck source=/dev/null
     if [[ $(. /etc/os-release && echo "$ID") == debian ]] && infra/postgres-image.sh "$major"; then
         return

@@ -1,6 +1,7 @@
 //! `ccc-backup.toml`: what to check, and what the throwaway server has to be like.
 
 mod checks;
+mod databases;
 mod notify;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ pub use checks::{
     Checks, Data, Expected, MigrationKind, Migrations, Number, OnFinding, Percent, RowRule, Rows,
     Scalar, SqlCheck,
 };
+pub use databases::Database;
 pub use notify::{Notify, Ping, Webhook};
 
 /// The file that is read from the working directory where none is named.
@@ -36,6 +38,8 @@ pub struct Config {
     pub encryption: Encryption,
     /// Signatures.
     pub signing: Signing,
+    /// The databases that `create` backs up, where nobody names one.
+    pub databases: Vec<Database>,
     /// Where each new backup is copied to.
     pub copies: Vec<CopyPlace>,
     /// Who is told of a run.

@@ -2,6 +2,8 @@
 //!
 //! Engines emit; the console prints. Neither knows the other.
 
+mod creating;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use std::time::Duration;
 use crate::model::checkup::{Checkup, Finding};
 use crate::model::drill::{DrillPlan, DrillReport, Planned, Turn};
 use crate::model::outcome::{CheckResult, RunReport, Section};
+
+pub use creating::CreateEvent;
 
 /// Something that happened, in the order in which it happened.
 #[derive(Debug, Clone)]
@@ -46,6 +50,8 @@ pub enum Event {
         /// The key, as `SHA256:…`.
         key: String,
     },
+    /// What `create` does beside each backup.
+    Create(CreateEvent),
     /// A verification begins.
     VerifyStarted {
         /// The backup, as it was named.
@@ -261,6 +267,8 @@ pub enum DrillEvent {
     Within {
         /// Which, and where it is.
         backup: String,
+        /// Whether all of it is told, and not only what is odd.
+        in_full: bool,
         /// What.
         event: Box<Event>,
     },

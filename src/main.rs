@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ccc_backup::cli::{Cli, Command, GlobalArgs, ProgressArg};
+use ccc_backup::commands::drill::NewestOfEach;
 use ccc_backup::commands::evidence::Sources;
 use ccc_backup::commands::notify::{Sending, Telling};
 use ccc_backup::commands::reports::Reports;
@@ -138,9 +139,10 @@ async fn dispatch(
     match command {
         Command::Create(args) => {
             let settings = settings::create(&args, &settings::process_environment)?;
-            commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
-            commands::create::run(&settings, events, stop).await?;
-            Ok(0)
+            let metrics_file = settings.backup.metrics_file.as_deref();
+            commands::ledger::check_metrics_file(metrics_file)?;
+            let events = Reports::of_creation(settings.report.as_deref())?.after(events);
+            Ok(commands::create::run(&settings, &events, stop).await?)
         }
         Command::Verify(args) => {
             let settings = settings::verify(&args, &settings::process_environment)?;
@@ -148,6 +150,10 @@ async fn dispatch(
             let reports = settings::reports(&args, &settings::process_environment)?;
             let sources = Sources::of_verification(&settings);
             let signer = commands::signer::have(reports.sign.as_ref(), events, stop).await?;
+            if let Some(newest) = NewestOfEach::find(&settings, stop).await {
+                let events = Reports::of_verifications(&reports, sources, signer)?.after(events);
+                return Ok(newest.verify(&settings, &events, stop).await?);
+            }
             let events = Reports::of_verification(&reports, sources, signer)?.after(events);
             Ok(commands::verify::run(&settings, &events, stop).await.verdict().exit_code())
         }

@@ -21,7 +21,10 @@ const ENVIRONMENT: [(&str, &str); 11] = [
     ("CCC_BACKUP_IMAGE", "Image of the throwaway PostgreSQL."),
     ("CCC_BACKUP_PG_DUMP", "The pg_dump to use."),
     ("CCC_BACKUP_METRICS_FILE", "Where create and verify write metrics for Prometheus."),
-    ("DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG", "The Docker Engine, as for docker itself."),
+    (
+        "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH",
+        "The Docker Engine, as for docker itself.",
+    ),
     ("RUST_LOG", "Which diagnostics go to stderr, such as ccc_backup=debug."),
     ("NO_COLOR", "Set to anything: no colour on a terminal."),
     (

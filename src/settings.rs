@@ -6,6 +6,7 @@ mod cleanup;
 mod connection;
 mod copy;
 mod create;
+mod databases;
 mod diff;
 mod doctor;
 mod drill;
@@ -32,7 +33,8 @@ use crate::model::pattern::PatternError;
 
 pub use cleanup::{CleanupSettings, cleanup};
 pub use copy::{CopySettings, copy};
-pub use create::{CreateSettings, create};
+pub use create::CreateSettings;
+pub use databases::{Configured, CreationSettings, Several, create};
 pub use diff::{DiffSettings, diff};
 pub use doctor::{DoctorSandbox, DoctorSettings, Unset, doctor};
 pub use drill::{DrillSettings, drill, drill_reports};
@@ -43,7 +45,8 @@ pub use list::{ListSettings, list};
 pub use notify::{NotifySettings, notify};
 pub use restore::{Deed, RestoreSettings, restore};
 pub use verify::{
-    BackupChoice, ProofSettings, ReportSettings, SandboxSettings, VerifySettings, reports, verify,
+    BackupChoice, OfDatabase, ProofSettings, ReportSettings, SandboxSettings, VerifySettings,
+    reports, verify,
 };
 
 /// A setting that makes no sense. The exit code is 2.

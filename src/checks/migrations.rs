@@ -31,6 +31,14 @@ pub struct Demand {
     pub require_head: bool,
 }
 
+impl Demand {
+    /// The same of a database of another time than the application's migrations: it is not compared with them.
+    #[must_use]
+    pub fn of_another_time(&self) -> Self {
+        Self { source: None, require_head: false, ..self.clone() }
+    }
+}
+
 /// What keeps migrations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Keeper {

@@ -17,17 +17,22 @@ Examples:
   ccc-backup create --encrypt-to age1ql3z…   sealed: only the private key of that recipient opens it
   ccc-backup create --backup-dir s3://bucket/prefix  streamed to object storage, see docs/places.md
   ccc-backup create --copy-to s3://bucket/prefix     and brought there, too
+  ccc-backup create --all-databases          every database of the server, one backup each
   ccc-backup create --globals                with the server's roles and tablespaces beside it
   ccc-backup create - | ssh vault 'cat >ccc.sql.gz'    nothing of it on this machine
   ccc-backup create --to-command 'rclone rcat remote:ccc/{name}'
   ccc-backup create -- --exclude-table-data=analytics.page_views
+
+Databases: --dbname or --database-url names one; else those of [[databases]] in the configuration; else the one
+of DB_NAME and what follows below. --all-databases: all of the server, and those of [[databases]].
 
 Connection: flags, then --database-url, then DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD, then
 DATABASE_URL, then libpq's PGHOST PGPORT PGDATABASE PGUSER PGPASSWORD PGSERVICE and ~/.pgpass,
 then localhost:5432, content_creation_crew, postgres. There is no flag for a password: it would
 be seen by every user of the machine.
 
-Exit codes: 0 made, 1 could not be made, 2 wrong flags or environment, or interrupted.";
+Exit codes: 0 made, 1 could not be made, 2 wrong flags or environment, or interrupted. Of several databases, 1 if
+one could not be made, else 2 if one was not come to.";
 
 /// Options of `create`.
 #[derive(Debug, Args)]
@@ -52,6 +57,13 @@ pub struct CreateArgs {
     /// Name of the database
     #[arg(long, short, value_name = "NAME")]
     pub dbname: Option<String>,
+    /// Back up every database of the server that takes connections and is no template, each to a file of its own; one
+    /// that cannot be backed up does not stop the others. The server's roles and tablespaces stand beside each
+    #[arg(long)]
+    pub all_databases: bool,
+    /// Leave out databases of this name, which may be a pattern, as pg_dumpall takes it; may be given more than once
+    #[arg(long, value_name = "PATTERN")]
+    pub exclude_database: Vec<String>,
     /// User to connect as
     #[arg(long, short = 'U', value_name = "NAME")]
     pub username: Option<String>,
@@ -67,6 +79,9 @@ pub struct CreateArgs {
     /// Write the server's roles and tablespaces, without passwords, to a file beside the backup
     #[arg(long)]
     pub globals: bool,
+    /// Of several databases, do not write the server's roles and tablespaces beside each
+    #[arg(long, conflicts_with = "globals")]
+    pub no_globals: bool,
     /// Format: plain (SQL), or for pg_restore: custom (one file), directory, tar
     /// [default: as OUTPUT ends (.dump, .dir, .tar), else plain]
     #[arg(
@@ -88,9 +103,12 @@ pub struct CreateArgs {
     /// Overwrite OUTPUT if it exists
     #[arg(long)]
     pub force: bool,
-    /// Configuration: to whom backups are sealed, and who signs them [default: ./ccc-backup.toml, if any]
+    /// Configuration: which databases, to whom backups are sealed, and who signs them [default: ./ccc-backup.toml, if any]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Write what was made of each database to FILE as JSON (docs/create.schema.json)
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// Who signs the backup.
     #[command(flatten)]
     pub sign: SignArgs,

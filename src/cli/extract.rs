@@ -48,7 +48,7 @@ pub struct ExtractArgs {
     /// Only rows whose COLUMN is LIKE PATTERN, as in SQL; given more than once, all have to hold
     #[arg(long, value_name = "COLUMN=PATTERN")]
     pub where_like: Vec<String>,
-    /// The database, in a dump of several
+    /// The database, in a dump of several; with --latest, where there are backups of several
     #[arg(long, value_name = "NAME")]
     pub database: Option<String>,
     /// The configuration.

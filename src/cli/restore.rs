@@ -31,7 +31,8 @@ pub struct RestoreArgs {
     /// The backup: an SQL dump or an archive of pg_dump, also compressed, or a directory of one; - is standard
     /// input
     pub file: Option<PathBuf>,
-    /// Take the newest backup in BACKUP_DIR, or one level below it
+    /// Take the newest backup in BACKUP_DIR, or one level below it; of several databases, of the one that the connection
+    /// names
     #[arg(long)]
     pub latest: bool,
     /// Directory of the backups and of their history [default: ./backups; the directory of FILE]

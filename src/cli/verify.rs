@@ -11,6 +11,7 @@ use super::{
 const VERIFY_EXAMPLES: &str = "\
 Examples:
   ccc-backup verify --latest
+  ccc-backup verify --latest --database shop       of several databases, this one alone
   ccc-backup verify --latest --backup-dir /var/backups/ccc --quiet
   ccc-backup verify backups/manual.sql.gz --no-cleanup     keep the restored database and look at it
   ccc-backup verify --latest --port 0 --container-name nightly     beside another run
@@ -18,7 +19,7 @@ Examples:
   ccc-backup verify --latest --require-proof                       for a nightly run
   ccc-backup verify ccc.sql.gz --from-command 'rclone cat remote:ccc/{name}'
 
-Exit codes: 0 passed, 1 the backup is bad, 2 it could not be told.";
+Exit codes: 0 passed, 1 the backup is bad, 2 it could not be told. Of several, that of the worst.";
 
 /// Options of `verify`.
 #[derive(Debug, Args)]
@@ -29,9 +30,12 @@ pub struct VerifyArgs {
     /// The backup: an SQL dump or an archive of pg_dump, also compressed, or a directory of one; - is standard
     /// input
     pub file: Option<PathBuf>,
-    /// Take the newest backup in BACKUP_DIR, or one level below it
+    /// Take the newest backup in BACKUP_DIR, or one level below it; of several databases, the newest of each
     #[arg(long)]
     pub latest: bool,
+    /// The newest backup of this database alone, by the name that `list` shows
+    #[arg(long, value_name = "NAME", requires = "latest")]
+    pub database: Option<String>,
     /// Directory of the backups and of their history [default: ./backups; the directory of FILE]
     #[arg(long, value_name = "DIR", env = "CCC_BACKUP_DIR")]
     pub backup_dir: Option<PathBuf>,
@@ -47,7 +51,7 @@ pub struct VerifyArgs {
     /// Keep the restored database running, and say how to connect to it
     #[arg(long)]
     pub no_cleanup: bool,
-    /// Write the whole result to FILE as JSON (docs/report.schema.json)
+    /// Write the whole result to FILE as JSON (docs/report.schema.json; of several databases, docs/drill.schema.json)
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Write what was proven to FILE as one page of HTML, for people and auditors

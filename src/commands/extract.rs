@@ -15,7 +15,7 @@ use crate::dump::picking::TableName;
 use crate::events::{Event, Events, Progress, Work};
 use crate::model::outcome::grouped;
 use crate::report::console::Data;
-use crate::settings::{ExtractSettings, RowFormat};
+use crate::settings::{ExtractSettings, OfDatabase, RowFormat};
 
 use writing::{Unwritten, Writer};
 
@@ -39,9 +39,15 @@ pub async fn run(
     }
     let conditions = conditions(&settings.where_like)?;
     let incoming = (settings.incoming.as_ref(), settings.allowed_signers.is_some());
-    let (path, _spooled) =
-        spool::path_of(settings.file.as_deref(), &settings.backup_dir, incoming, events, stop)
-            .await?;
+    let of = settings.database.clone().map_or(OfDatabase::Only, OfDatabase::Rather);
+    let (path, _spooled) = spool::path_of(
+        settings.file.as_deref(),
+        (&settings.backup_dir, &of),
+        incoming,
+        events,
+        stop,
+    )
+    .await?;
     let allowed = settings.allowed_signers.as_ref();
     let Opened { backup, manifest, warning } = opened::open(&path, &settings.unsealing, allowed)?;
     warning.into_iter().for_each(|text| events.emit(Event::Warning(text)));

@@ -11,12 +11,13 @@ use chrono::Utc;
 
 use crate::commands::Failure;
 use crate::commands::evidence::Sources;
-use crate::events::{DrillEvent, Event, Events};
+use crate::events::{CreateEvent, DrillEvent, Event, Events};
+use crate::model::creation::CreateReport;
 use crate::model::drill::DrillReport;
 use crate::model::outcome::RunReport;
 use crate::report::html::{self, Evidence, Subject};
 use crate::report::output::{self, Destination, OutputError};
-use crate::report::{drill, github, json, junit};
+use crate::report::{creation, drill, github, json, junit};
 use crate::settings::ReportSettings;
 use crate::signing::{Namespace, Signer};
 use crate::store::naming::signature_path;
@@ -74,6 +75,28 @@ impl Reports<RunReport> {
     }
 }
 
+impl Reports<CreateReport> {
+    /// The same of what `create` makes.
+    ///
+    /// # Errors
+    /// As [`Reports::of_verification`].
+    pub fn of_creation(report: Option<&Path>) -> Result<Self, Failure> {
+        let json = |path| {
+            Written::open("--report", "the report", path, b'{', Box::new(creation::json::serialize))
+        };
+        let files = report.map(json).into_iter().collect::<Result<_, _>>()?;
+        Self {
+            files,
+            step_summary: None,
+            result: |event| match event {
+                Event::Create(CreateEvent::Finished(report)) => Some(Arc::clone(report)),
+                _ => None,
+            },
+        }
+        .cleared()
+    }
+}
+
 impl Reports<DrillReport> {
     /// The same of a drill.
     ///
@@ -96,6 +119,25 @@ impl Reports<DrillReport> {
             },
         }
         .cleared()
+    }
+}
+
+impl Reports<DrillReport> {
+    /// The same of the verification of several backups.
+    ///
+    /// # Errors
+    /// As [`Reports::of_verification`].
+    pub fn of_verifications(
+        settings: &ReportSettings,
+        sources: Sources,
+        signer: Option<Signer>,
+    ) -> Result<Self, Failure> {
+        let mut reports = Self::of_drill(settings, sources, signer)?;
+        if let Some(path) = &settings.junit {
+            let (what, junit) = ("the JUnit report", Box::new(junit::serialize_all));
+            reports.files.push(Written::open("--junit", what, path, b'<', junit)?);
+        }
+        reports.cleared()
     }
 }
 

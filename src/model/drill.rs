@@ -49,6 +49,8 @@ pub struct DrillPlan {
     pub at: DateTime<Utc>,
     /// Whether nothing is restored.
     pub file_only: bool,
+    /// Whether it is no drill, but a verification of the newest backup of each database.
+    pub newest_only: bool,
     /// So many at once.
     pub at_once: usize,
     /// How long it may take, in seconds.
@@ -114,6 +116,8 @@ pub struct DrillReport {
     pub seconds: f64,
     /// Whether nothing was restored, and the bytes of each backup were compared with its manifest.
     pub file_only: bool,
+    /// Whether it was no drill, but a verification of the newest backup of each database.
+    pub newest_only: bool,
     /// How long a restore may take, in seconds.
     pub rto_seconds: Option<f64>,
     /// How long the drill might take, in seconds.
@@ -239,6 +243,7 @@ mod tests {
             started_at: DateTime::UNIX_EPOCH,
             seconds: 1.0,
             file_only: false,
+            newest_only: false,
             rto_seconds: None,
             within_seconds: None,
             places: Vec::new(),

@@ -4,6 +4,7 @@ pub mod backup_id;
 pub mod checkup;
 pub mod contents;
 pub mod coverage;
+pub mod creation;
 pub mod damage;
 pub mod difference;
 pub mod drill;

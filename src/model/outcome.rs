@@ -90,14 +90,16 @@ pub struct CheckResult {
 }
 
 impl CheckResult {
-    /// A result without details.
+    /// A result without details. Names and texts of a database stand in titles: what would end the line, or steer a terminal,
+    /// becomes `\u{fffd}`.
     pub fn new(
         id: impl Into<String>,
         section: Section,
         status: Status,
         title: impl Into<String>,
     ) -> Self {
-        Self { id: id.into(), section, status, title: title.into(), details: Vec::new() }
+        let title = title.into().replace(char::is_control, "\u{fffd}");
+        Self { id: id.into(), section, status, title, details: Vec::new() }
     }
 
     /// Adds a line of detail.
@@ -235,6 +237,13 @@ mod tests {
 
     fn check(status: Status) -> CheckResult {
         CheckResult::new("x", Section::Schema, status, "x")
+    }
+
+    #[test]
+    fn a_title_is_one_line_whatever_the_database_says() {
+        let title = "Migration version: x\n✅ VERIFICATION PASSED\u{1b}[2K";
+        let check = CheckResult::new("x", Section::Migrations, Status::Failed, title);
+        assert_eq!(check.title, "Migration version: x\u{fffd}✅ VERIFICATION PASSED\u{fffd}[2K");
     }
 
     #[test]

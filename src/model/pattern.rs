@@ -1,4 +1,4 @@
-//! Names of tables as patterns, as pg_dump takes them with `--table` and `--schema`.
+//! Names of tables as patterns, as pg_dump takes them with `--table` and `--schema`, and of databases, as pg_dumpall does.
 //!
 //! Source: PostgreSQL 15, `string_utils.c`, `processSQLNamePattern`: `*` is any text and `?` any character, a
 //! dot parts schema and name, letters are folded to lower case, and what stands in double quotes is meant
@@ -26,6 +26,37 @@ pub struct TablePattern {
     schema: Option<Part>,
     /// None means any table of the schema.
     name: Option<Part>,
+}
+
+/// Which databases are meant, as pg_dumpall takes them with `--exclude-database`.
+#[derive(Debug, Clone)]
+pub struct DatabasePattern {
+    text: String,
+    name: Part,
+}
+
+impl DatabasePattern {
+    /// A pattern of one name.
+    ///
+    /// # Errors
+    /// When it has more parts than one, or is no regular expression.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let mut parts = parts(text)?;
+        match (parts.pop(), parts.is_empty()) {
+            (Some(name), true) => Ok(Self { text: text.to_owned(), name }),
+            _ => Err(wrong(text, "the name of a database with a dot needs double quotes")),
+        }
+    }
+
+    /// Whether it means this database.
+    pub fn fits(&self, database: &str) -> bool {
+        self.name.fits(database)
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
 }
 
 /// A pattern of one name.
@@ -211,6 +242,16 @@ mod tests {
     fn a_schema_means_all_of_its_tables() {
         let pattern = TablePattern::of_schema("s*").unwrap();
         assert!(pattern.fits(None, "sales", "x") && !pattern.fits(None, "public", "x"));
+    }
+
+    #[test]
+    fn a_pattern_of_databases_is_one_name() {
+        let fits = |pattern: &str, name| DatabasePattern::parse(pattern).unwrap().fits(name);
+        assert!(fits("test_*", "test_1") && fits("Shop", "shop") && !fits("Shop", "Shop"));
+        assert!(fits(r#""a.B c""#, "a.B c") && !fits("shop", "shop2"));
+        for wrong in ["a.b", "", "\"a", "("] {
+            assert!(DatabasePattern::parse(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

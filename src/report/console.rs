@@ -90,8 +90,11 @@ impl Console {
                 let _ = write!(std::io::stderr().lock(), "{question}");
             });
         }
-        if let Event::Drill(DrillEvent::Within { backup, event }) = event {
-            return self.show_within(backup, event);
+        if let Event::Drill(DrillEvent::Within { backup, in_full, event }) = event {
+            return match *in_full && !self.style.quiet {
+                true => self.show(event),
+                false => self.show_within(backup, event),
+            };
         }
         self.bars.note(event);
         let _turn = self.turn.lock();

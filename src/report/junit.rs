@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use crate::model::drill::{DrillReport, End};
 use crate::model::outcome::{CheckResult, Defect, Obstacle, RunReport, Section, Status};
 
 /// The sections, each a suite, in the order of the report.
@@ -23,17 +24,45 @@ const SECTIONS: [Section; 8] = [
 pub fn serialize(report: &RunReport) -> Vec<u8> {
     let mut document = Report::new("ccc-backup verify");
     document.set_timestamp(report.started_at).set_time(time(report.seconds));
-    document.add_test_suite(run(report));
-    for section in SECTIONS {
-        let suite = section_suite(section, report);
-        if !suite.test_cases.is_empty() {
+    document.add_test_suites(suites(report));
+    bytes(&document)
+}
+
+/// The document of several: the suites of each backup, whose names begin with its own.
+pub fn serialize_all(drill: &DrillReport) -> Vec<u8> {
+    let mut document = Report::new("ccc-backup verify");
+    document.set_timestamp(drill.started_at).set_time(time(drill.seconds));
+    for turn in &drill.turns {
+        let backup = &turn.planned.backup;
+        let suites = match &turn.end {
+            End::Tried(report) => suites(report),
+            End::NotReached { why } => vec![not_reached(backup, why)],
+        };
+        for mut suite in suites {
+            suite.name = format!("{backup}: {}", suite.name.as_str()).into();
             document.add_test_suite(suite);
         }
     }
-    let not_proven = not_proven(report);
-    if !not_proven.test_cases.is_empty() {
-        document.add_test_suite(not_proven);
-    }
+    bytes(&document)
+}
+
+fn not_reached(backup: &str, why: &str) -> TestSuite {
+    let mut suite = TestSuite::new("run");
+    suite.add_property(("backup", backup));
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_type("not-verified").set_message(format!("not reached: {why}"));
+    suite.add_test_case(case("run", "run.completed", status, 0.0));
+    suite
+}
+
+fn suites(report: &RunReport) -> Vec<TestSuite> {
+    let sections = SECTIONS.into_iter().map(|section| section_suite(section, report));
+    let others = sections.chain([not_proven(report)]);
+    let others = others.filter(|suite| !suite.test_cases.is_empty());
+    std::iter::once(run(report)).chain(others).collect()
+}
+
+fn bytes(document: &Report) -> Vec<u8> {
     let mut bytes = Vec::new();
     #[expect(clippy::expect_used, reason = "a Vec takes every byte, and there are no reruns")]
     document.serialize(&mut bytes).expect("a document of ours is XML");

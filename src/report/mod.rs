@@ -3,6 +3,7 @@
 
 pub mod console;
 pub mod copy_metrics;
+pub mod creation;
 pub mod difference;
 pub mod doctor;
 pub mod drill;
@@ -24,6 +25,8 @@ mod transcript;
 /// What stands above and below a part of the transcript.
 const RULE: &str =
     "================================================================================";
+/// What stands above and below the title of a backup.
+const SHORT_RULE: &str = "==========================================";
 
 #[cfg(test)]
 mod samples;

@@ -1,14 +1,13 @@
 //! The words of the transcript: what people read of each event.
 
-use super::RULE;
+use super::creation;
 use super::doctor;
 use super::drill::transcript::{drill, headline as drill_headline};
 use super::listing::printable;
 use super::restore_transcript::restore;
+use super::{RULE, SHORT_RULE};
 use crate::events::{CleanupLine, CopyLine, DrillEvent, Event, RestoreEvent, SandboxKind};
 use crate::model::outcome::{CheckResult, RunReport, Section, Status, Verdict, counted, grouped};
-
-const SHORT_RULE: &str = "==========================================";
 
 /// With `--quiet`: the verdict and its cause on one line.
 pub(super) fn quiet(event: &Event) -> String {
@@ -40,6 +39,7 @@ pub(super) fn quiet(event: &Event) -> String {
             | RestoreEvent::TablesRestored { .. },
         ) => transcript(event),
         Event::Doctor(event) => doctor::quiet(event),
+        Event::Create(event) => creation::quiet(event),
         _ => String::new(),
     }
 }
@@ -93,6 +93,7 @@ pub(super) fn transcript(event: &Event) -> String {
         Event::Signed { file, key } => {
             vec![String::new(), format!("✓ Signed by {key}"), format!("  File: {}", file.display())]
         }
+        Event::Create(event) => creation::lines(event),
         Event::VerifyStarted { backup } => vec![
             RULE.into(),
             "BACKUP RESTORE VERIFICATION".into(),

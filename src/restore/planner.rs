@@ -166,6 +166,8 @@ impl Planner {
             Subject::Table(table) => {
                 self.readable.locks(id, &table);
                 self.job(work, &[table], As::Alone, cost);
+                // A view before it does without it.
+                self.plan.jobs[id].after.extend(self.view);
             }
             Subject::Attached(table) => {
                 self.job(work, &[table], As::Alone, cost);

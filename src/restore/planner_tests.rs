@@ -379,6 +379,7 @@ fn a_view_waits_for_indexes_and_holds_up_only_what_may_name_it() {
         run("CREATE POLICY p ON public.b USING ((x IN (SELECT v.x FROM public.v)));"),
         run("CREATE RULE r AS\n ON INSERT TO public.c DO ALSO SELECT 1 FROM public.v;"),
         run("CREATE TRIGGER t INSTEAD OF INSERT ON public.v EXECUTE FUNCTION public.f();"),
+        run("ALTER TABLE ONLY public.d ADD CONSTRAINT d_pkey PRIMARY KEY (id);"),
     ];
     let plan = Plan::of(&entries, 0, &catalog(&["a"]));
     let after = after(&plan);
@@ -387,9 +388,10 @@ fn a_view_waits_for_indexes_and_holds_up_only_what_may_name_it() {
     assert_eq!(after[6], [5, 4]);
     assert_eq!(after[7], [3, 4]);
     assert_eq!(after[8], [4]);
+    assert_eq!(after[9], [4], "the view has to do without it");
     let unseen = Catalog { reads_unseen: true, ..catalog(&["a"]) };
     let plan = Plan::of(&entries, 0, &unseen);
-    assert!(matches!(plan.jobs.last().unwrap().work, Work::Serial { to: 9, .. }));
+    assert!(matches!(plan.jobs.last().unwrap().work, Work::Serial { to: 10, .. }));
 }
 
 #[test]

@@ -244,7 +244,7 @@ fn a_restore_is_not_much_longer_than_it_must_be_on_any_number_of_cores() {
 const HEAD: &str = "\
 # Past two cores
 
-Written by the tests (`UPDATE_DOCS=1 cargo test --lib simulation` writes it anew); do not edit.
+Written by the tests (`UPDATE_DOCS=1 cargo test simulation` writes it anew); do not edit.
 
 A simulation of restore and proof without a clock: the schedule of a restore hands out the jobs of recorded plans
 (`tests/fixtures/plans`), each of which takes the time that was guessed for it. The plans are of real schemas

@@ -8,9 +8,6 @@ use thiserror::Error;
 /// How the end of a server is described that was killed for want of memory.
 pub const OUT_OF_MEMORY: &str = "it ran out of memory";
 
-/// What initdb says of a user id without an entry of its own.
-const NO_USER: &str = "could not look up effective user ID";
-
 /// Why a sandbox could not be had or used.
 #[derive(Debug, Error)]
 pub enum SandboxError {
@@ -69,6 +66,14 @@ pub enum SandboxError {
         /// Its last lines.
         log: Vec<String>,
     },
+    /// The server is ready, and nothing of ours gets there.
+    #[error("PostgreSQL is ready in {name}, and no way leads there{}", last_lines(tried))]
+    Unreachable {
+        /// The container.
+        name: String,
+        /// The ways that were tried, each with what it answered.
+        tried: Vec<String>,
+    },
     /// This machine has no PostgreSQL server of a version that will do.
     #[error("this machine has no PostgreSQL server of version {version} or newer{}", older(others))]
     NoServer {
@@ -85,6 +90,17 @@ pub enum SandboxError {
     ReachingSetting {
         /// The setting.
         name: String,
+    },
+    /// This process runs under a user id that the system does not know, and nothing helps against that.
+    #[error(
+        "the user id {uid} has no name here, and PostgreSQL's initdb wants one; libnss_wrapper, which \
+         would give one, is not here, nor may there be a user namespace ({refusal})"
+    )]
+    NoName {
+        /// The user id.
+        uid: u32,
+        /// Why there is no namespace.
+        refusal: String,
     },
     /// A local server could not be made or used.
     #[error("the local PostgreSQL could not {doing}: {reason}")]
@@ -142,7 +158,7 @@ pub enum NoDocker {
         within: Duration,
     },
     /// The address is of a kind that we do not speak.
-    #[error("{0} is not an address that ccc-backup can use (unix:// or tcp:// without TLS)")]
+    #[error("{0} is not an address that ccc-backup can use (unix://, tcp:// or ssh://)")]
     Unsupported(String),
     /// The context is not there or cannot be read.
     #[error("the Docker context {name} cannot be read: {reason}")]
@@ -186,10 +202,10 @@ impl SandboxError {
             Self::Local { reason, .. } if reason.contains("o space left") => Some(
                 "make room, or set TMPDIR to a directory on a larger disk".into(),
             ),
-            Self::Local { reason, .. } if reason.contains(NO_USER) => Some(
-                "initdb wants a name for its user: give this user id a line in /etc/passwd (in a \
-                 container: docker run --user with an id of the image, or an entrypoint that adds \
-                 the line), or use Docker (--engine docker)"
+            Self::NoName { .. } => Some(
+                "have libnss_wrapper in the image (apt install libnss-wrapper; images of PostgreSQL \
+                 have it), or give this user id a line in /etc/passwd, or use Docker \
+                 (--engine docker)"
                     .into(),
             ),
             Self::ReachingSetting { .. } => Some(
@@ -240,6 +256,12 @@ impl SandboxError {
                  disk space can be the reason"
                     .into(),
             ),
+            Self::Unreachable { .. } => Some(
+                "run it where the engine runs or in the engine's own network (docker run --network \
+                 host), or take an image that has bash, perl or nc (--image IMAGE), by which every \
+                 engine leads there"
+                    .into(),
+            ),
             // The engine has room for some thirty networks.
             Self::Engine { reason, .. } if reason.contains("address pool") => {
                 Some("remove networks that nobody uses: docker network prune".into())
@@ -283,7 +305,7 @@ mod tests {
         let hint = |error: NoDocker| SandboxError::from(error).hint().unwrap();
         assert!(hint(NoDocker::Forbidden(socket.clone())).contains("group docker"));
         assert!(hint(NoDocker::NoSocket(socket)).contains("start Docker"));
-        assert!(hint(NoDocker::Unsupported("ssh://x".into())).contains("DOCKER_HOST"));
+        assert!(hint(NoDocker::Unsupported("npipe://x".into())).contains("DOCKER_HOST"));
     }
 
     #[test]

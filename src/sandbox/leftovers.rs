@@ -43,6 +43,8 @@ pub struct Found {
     pub running: bool,
     /// The port that it has on this machine, if it has one.
     pub port: Option<u16>,
+    /// Whether the container in which its run was at work has ended.
+    pub ended: bool,
 }
 
 impl std::fmt::Display for Found {
@@ -65,6 +67,9 @@ pub enum Which<'a> {
 
 /// What is known of the run behind `thing`.
 pub fn liveness(thing: &Found, found: &[Found], here: &Owner) -> Liveness {
+    if thing.ended {
+        return Liveness::Dead;
+    }
     let running = found.iter().any(|other| other.running && other.owner.run == thing.owner.run);
     thing.owner.liveness(here, running)
 }
@@ -115,6 +120,7 @@ mod tests {
             owner: owner.clone(),
             running: kind == Kind::Container,
             port: None,
+            ended: false,
         }
     }
 
@@ -164,5 +170,7 @@ mod tests {
         let things = [found(Kind::Container, "a", &elsewhere)];
         assert!(removable(&things, &here, Which::All).is_empty());
         assert!(removable(&things, &here, Which::InTheWayOf("a")).is_empty());
+        let ended = things.map(|thing| Found { ended: true, ..thing });
+        assert_eq!(names(removable(&ended, &here, Which::InTheWayOf("a"))), ["a"]);
     }
 }

@@ -47,8 +47,9 @@ pub async fn start(
     events: &Events,
     cancel: &CancellationToken,
 ) -> Result<Sandbox, SandboxError> {
-    if request.choice == Choice::Local {
-        return start_local(request, "as --engine says", events, cancel).await;
+    match request.choice {
+        Choice::Local => return start_local(request, "as --engine says", events, cancel).await,
+        Choice::Auto | Choice::Docker => {}
     }
     events.emit(Event::SandboxChecking { name: request.name.clone() });
     match start_container(request, events, cancel).await {

@@ -40,8 +40,9 @@ pub struct ImageHere {
 /// # Errors
 /// Why there would be none.
 pub async fn outlook(request: &Request) -> Result<Outlook, SandboxError> {
-    if request.choice == Choice::Local {
-        return local_outlook(request, "as --engine says".to_owned()).await;
+    match request.choice {
+        Choice::Local => return local_outlook(request, "as --engine says".to_owned()).await,
+        Choice::Auto | Choice::Docker => {}
     }
     let looked = match docker::look(request).await {
         Ok(looked) => looked,

@@ -17,6 +17,7 @@ const STARTED_LABEL: &str = "io.ccc-backup.started";
 const BOOT_LABEL: &str = "io.ccc-backup.boot";
 const PIDNS_LABEL: &str = "io.ccc-backup.pidns";
 const HOST_LABEL: &str = "io.ccc-backup.host";
+const CONTAINER_LABEL: &str = "io.ccc-backup.container";
 const CREATED_LABEL: &str = "io.ccc-backup.created";
 const KEPT_LABEL: &str = "io.ccc-backup.kept";
 
@@ -35,6 +36,8 @@ pub struct Owner {
     pub pidns: String,
     /// Name of that machine or container.
     pub host: String,
+    /// The container of the same engine that it runs in; empty where it runs in none.
+    pub container: String,
     /// When it was made (RFC 3339, UTC).
     pub created: String,
     /// Whether the run was told to leave it behind.
@@ -68,6 +71,7 @@ impl Owner {
                 .map(|link| link.display().to_string())
                 .unwrap_or_default(),
             host: line_of("/proc/sys/kernel/hostname"),
+            container: String::new(),
             created: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
             kept,
         })
@@ -82,6 +86,7 @@ impl Owner {
             (BOOT_LABEL, self.boot.clone()),
             (PIDNS_LABEL, self.pidns.clone()),
             (HOST_LABEL, self.host.clone()),
+            (CONTAINER_LABEL, self.container.clone()),
             (CREATED_LABEL, self.created.clone()),
             (KEPT_LABEL, self.kept.to_string()),
         ]
@@ -100,6 +105,7 @@ impl Owner {
             boot: text(BOOT_LABEL),
             pidns: text(PIDNS_LABEL),
             host: text(HOST_LABEL),
+            container: text(CONTAINER_LABEL),
             created: text(CREATED_LABEL),
             kept: text(KEPT_LABEL) == "true",
         })

@@ -57,7 +57,10 @@ impl Sandbox {
 
     /// Whether the backup is restored as a superuser. It is within a container's walls alone.
     pub fn restores_as_superuser(&self) -> bool {
-        matches!(self.engine, Engine::Docker(_))
+        match self.engine {
+            Engine::Docker(_) => true,
+            Engine::Local(_) => false,
+        }
     }
 
     /// Runs a program beside the server, as its user, in a directory that it may write to and that
@@ -107,14 +110,15 @@ impl Sandbox {
     /// The line holds the password: it was made for this server alone, which listens on loopback
     /// alone and holds a copy of what its reader already has; nobody could connect without it.
     pub async fn keep(self, database: &str, events: &Events) {
-        let name = match &self.engine {
-            Engine::Docker(container) => container.name.clone(),
-            Engine::Local(server) => server.name.clone(),
+        let (name, from) = match &self.engine {
+            Engine::Docker(container) if container.is_near => (container.name.clone(), ""),
+            Engine::Docker(container) => (container.name.clone(), "  # on the engine's machine"),
+            Engine::Local(server) => (server.name.clone(), ""),
         };
         events.emit(Event::SandboxKept {
             kind: self.kind(),
             connect: format!(
-                "PGPASSWORD={} psql -h 127.0.0.1 -p {} -U {} -d {database}",
+                "PGPASSWORD={} psql -h 127.0.0.1 -p {} -U {} -d {database}{from}",
                 self.connect_info.password.expose(),
                 self.port(),
                 self.connect_info.user,

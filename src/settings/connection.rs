@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::{Environment, SettingsError};
+use crate::config::Database;
 use crate::libpq::settings::ConnectSettings;
 use crate::libpq::url::parse_database_url;
 use crate::model::secret::Secret;
@@ -38,6 +39,45 @@ pub(super) fn resolve(
     check_places(output, flag, &source)?;
     check_port(source.port.as_deref())?;
     Ok(source)
+}
+
+/// How a database of the configuration is reached, as far as that says so.
+///
+/// # Errors
+/// When it names a variable that is not set.
+pub(super) fn of_entry(
+    entry: &Database,
+    environment: Environment,
+) -> Result<ConnectSettings, SettingsError> {
+    let password = entry.password_env.as_ref().map(|name| {
+        environment(name).map(Secret::new).ok_or_else(|| SettingsError {
+            message: format!(
+                "the password of the database {:?} is to be what the variable {name} has, which is not set",
+                entry.name
+            ),
+            hint: format!("set {name}, or leave password_env out, where ~/.pgpass has the password"),
+        })
+    });
+    Ok(ConnectSettings {
+        host: entry.host.clone(),
+        port: entry.port.map(|port| port.to_string()),
+        dbname: Some(entry.name.clone()),
+        username: entry.user.clone(),
+        password: password.transpose()?,
+        ..ConnectSettings::default()
+    })
+}
+
+/// The database that a flag names: by itself, else in a URL.
+///
+/// # Errors
+/// When the URL cannot be understood.
+pub(super) fn named(
+    dbname: Option<&str>,
+    database_url: Option<&str>,
+) -> Result<Option<String>, SettingsError> {
+    let in_url = url(database_url.map(str::to_owned), "--database-url")?.dbname;
+    Ok(dbname.map(str::to_owned).or(in_url))
 }
 
 /// What is worth a word before the work.

@@ -1,4 +1,4 @@
-//! Settings of `create`: where the database is, and what is made of it.
+//! Settings of a backup: where the database is, and what is made of it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use super::packing::{codec, format_for, jobs_for};
 use super::piped::{self, Outgoing};
 use super::{Environment, SettingsError, connection, metrics_file, place, sealing, signing};
 use crate::cli::CreateArgs;
-use crate::config::{Config, OnFinding};
+use crate::config::{Config, Database, OnFinding};
 use crate::libpq::settings::ConnectSettings;
 use crate::model::format::Format;
 use crate::packing::codec::Codec;
@@ -16,11 +16,13 @@ use crate::sealing::Recipients;
 use crate::signing::Request;
 use crate::store::place::is_url;
 
-/// Settings of `create`.
+/// Settings of a backup.
 #[derive(Debug, Clone)]
 pub struct CreateSettings {
     /// The file asked for; without one, it is named by the time.
     pub output: Option<PathBuf>,
+    /// Whether the name that is given to it says of which database it is.
+    pub names_database: bool,
     /// Directory of the backups.
     pub backup_dir: PathBuf,
     /// Where it is copied to.
@@ -59,13 +61,16 @@ pub struct CreateSettings {
     pub warnings: Vec<String>,
 }
 
-/// Resolves `create`. Each part of the connection is taken from the first that has it: flags, the
-/// URL of `--database-url`, `DB_*`, `DATABASE_URL`, libpq's own environment, the defaults.
+/// Resolves one backup, of the database that `entry` of the configuration is about, where it is about one. Each part of
+/// the connection is taken from the first that has it: flags, that entry, the URL of `--database-url`, `DB_*`,
+/// `DATABASE_URL`, libpq's own environment, the defaults.
 ///
 /// # Errors
-/// When a URL or a method of compression cannot be understood.
-pub fn create(
+/// When a URL or a method of compression cannot be understood, or what is asked for does not go together.
+pub(super) fn backup(
     args: &CreateArgs,
+    config: &Config,
+    entry: Option<&Database>,
     environment: Environment,
 ) -> Result<CreateSettings, SettingsError> {
     let flags = ConnectSettings {
@@ -75,45 +80,38 @@ pub fn create(
         username: args.username.clone(),
         ..ConnectSettings::default()
     };
+    let flags = match entry {
+        Some(entry) => flags.or(connection::of_entry(entry, environment)?),
+        None => flags,
+    };
     let url = ("--database-url", args.database_url.as_deref());
-    let source = connection::resolve(flags, url, args.output.as_deref(), environment)?;
+    let mut source = connection::resolve(flags, url, args.output.as_deref(), environment)?;
+    if entry.is_some_and(|entry| entry.host.is_some()) {
+        // The address of another host.
+        source.parameters.remove("hostaddr");
+    }
     let warnings = connection::warnings(&source);
-    let config = Config::read(args.config.as_deref()).map_err(|error| signing::unread(&error))?;
     let (configured, output) = (&config.encryption.recipients, args.output.as_deref());
     let recipients = sealing::recipients(&args.encrypt, configured, output, environment)?;
     let (output, backup_dir) =
         (place::optional_backup(args.output.as_deref())?, place::place(&args.backup_dir)?);
-    let copies = place::copies(&args.copy_to, &config)?;
-    let format = format_for(args.format.as_deref(), args.output.as_deref())?;
-    if recipients.is_some() && format == Format::Tar {
-        return Err(SettingsError {
-            message: "a sealed backup cannot have the format tar: pg_dump puts the rows of each table into a \
-                      temporary file on its way into one, in the open"
-                .to_owned(),
-            hint: "take --format plain, custom or directory".to_owned(),
-        });
-    }
+    let copies = place::copies(&args.copy_to, config)?;
+    // A name that is given says it better.
+    let entry = entry.filter(|_| output.is_none());
+    let configured = entry.and_then(|entry| entry.format).map(Format::name);
+    let format = format_for(args.format.as_deref().or(configured), args.output.as_deref())?;
     if is_url(output.as_deref().unwrap_or(&backup_dir)) {
         refuse_in_place(args, format)?;
     }
-    if format == Format::Directory && recipients.as_ref().is_some_and(Recipients::are_slow) {
-        return Err(SettingsError {
-            message: "a directory has a file for each table, and each would take a second to open with a \
-                      passphrase"
-                .to_owned(),
-            hint: "take --format plain or custom, or --encrypt-to in place of the passphrase".to_owned(),
-        });
+    if let Some(recipients) = &recipients {
+        refuse_sealed(args, format, recipients)?;
     }
-    if format == Format::Directory && recipients.is_some() && args.jobs.is_some() {
-        return Err(SettingsError {
-            message: "--jobs: of a sealed backup, pg_dump dumps one table at a time, into a pipe"
-                .to_owned(),
-            hint: "leave --jobs out".to_owned(),
-        });
-    }
+    let compress = args.compress.as_deref();
+    let compress = compress.or(entry.and_then(|entry| entry.compress.as_deref()));
     let sign = signing::request(&args.sign, &config.signing, environment)?;
     let outgoing = piped::outgoing(args, format, sign.is_some())?;
     Ok(CreateSettings {
+        names_database: entry.is_some(),
         output: output.filter(|output| !piped::is_pipe(output)),
         outgoing,
         tells_coverage: config.checks.coverage != Some(OnFinding::Off),
@@ -124,7 +122,7 @@ pub fn create(
         keep_owner: args.keep_owner,
         globals: args.globals,
         format,
-        codec: codec(format, args.compress.as_deref(), args.output.as_deref())?,
+        codec: codec(format, compress, args.output.as_deref())?,
         jobs: jobs_for(format, args.jobs)?,
         timeout: args.timeout,
         sign,
@@ -134,6 +132,33 @@ pub fn create(
         metrics_file: metrics_file(&args.metrics),
         warnings,
     })
+}
+
+/// What cannot be sealed.
+fn refuse_sealed(
+    args: &CreateArgs,
+    format: Format,
+    recipients: &Recipients,
+) -> Result<(), SettingsError> {
+    let refused = |message: &str, hint: &str| {
+        Err(SettingsError { message: message.to_owned(), hint: hint.to_owned() })
+    };
+    match format {
+        Format::Tar => refused(
+            "a sealed backup cannot have the format tar: pg_dump puts the rows of each table into a temporary file on \
+             its way into one, in the open",
+            "take --format plain, custom or directory",
+        ),
+        Format::Directory if recipients.are_slow() => refused(
+            "a directory has a file for each table, and each would take a second to open with a passphrase",
+            "take --format plain or custom, or --encrypt-to in place of the passphrase",
+        ),
+        Format::Directory if args.jobs.is_some() => refused(
+            "--jobs: of a sealed backup, pg_dump dumps one table at a time, into a pipe",
+            "leave --jobs out",
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// What cannot be streamed to a place.
@@ -172,7 +197,7 @@ pub(super) mod tests {
     ) -> Result<CreateSettings, SettingsError> {
         let cli = Cli::parse_from(["ccc-backup", "create"].iter().chain(flags));
         let Command::Create(args) = cli.command else { panic!("not create") };
-        create(&args, &|name| {
+        backup(&args, &Config::default(), None, &|name| {
             environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         })
     }

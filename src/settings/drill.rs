@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::verify::proving;
 use super::{
-    BackupChoice, Environment, ProofSettings, ReportSettings, SandboxSettings, SettingsError,
-    VerifySettings, metrics_file, piped, place, sealing, signing,
+    BackupChoice, Environment, OfDatabase, ProofSettings, ReportSettings, SandboxSettings,
+    SettingsError, VerifySettings, metrics_file, piped, place, sealing, signing,
 };
 use crate::cli::DrillArgs;
 use crate::config::Config;
@@ -25,6 +25,8 @@ pub struct DrillSettings {
     pub older: Option<usize>,
     /// Read every byte, and restore nothing.
     pub file_only: bool,
+    /// It is no drill: `verify` takes the newest of each database, and tells all of each.
+    pub newest_only: bool,
     /// Begin nothing that would not end within this time.
     pub within: Option<Duration>,
     /// So many at once.
@@ -77,6 +79,7 @@ pub fn drill(args: &DrillArgs, environment: Environment) -> Result<DrillSettings
             None => (!args.all && !args.file_only).then_some(SAMPLE),
         },
         file_only: args.file_only,
+        newest_only: false,
         within: args.within,
         at_once: args.at_once.into(),
         dry_run: args.dry_run,
@@ -109,6 +112,26 @@ pub fn drill_reports(
 }
 
 impl DrillSettings {
+    /// As `verify` does it with the newest backup of each of several databases, one after the other.
+    pub fn of_verification(settings: &VerifySettings) -> Self {
+        Self {
+            places: vec![settings.choice.backup_dir.clone()],
+            older: Some(0),
+            file_only: false,
+            newest_only: true,
+            within: None,
+            at_once: 1,
+            dry_run: false,
+            proof: settings.proof.clone(),
+            sandbox: settings.sandbox.clone(),
+            timeout: settings.timeout,
+            unsealing: settings.choice.unsealing.clone(),
+            spool: settings.choice.spool.clone(),
+            metrics_file: settings.metrics_file.clone(),
+            warnings: settings.warnings.clone(),
+        }
+    }
+
     /// The directory or place of the backups, whose copies the others have.
     pub fn home(&self) -> &PathBuf {
         // There is always one.
@@ -116,7 +139,7 @@ impl DrillSettings {
     }
 
     /// How one of its backups is verified: this file in this place, in a sandbox of this name. Only the newest is held
-    /// to an age.
+    /// to an age, and to the application's migrations, which the older ones are behind.
     pub fn verify(
         &self,
         place: PathBuf,
@@ -126,9 +149,11 @@ impl DrillSettings {
     ) -> VerifySettings {
         let spool = self.spool.clone().filter(|_| is_url(&place));
         let is_home = place == *self.home();
+        let migrations = &self.proof.migrations;
         VerifySettings {
             choice: BackupChoice {
                 file: Some(file),
+                database: OfDatabase::Only,
                 backup_dir: place.clone(),
                 wait: self.sandbox.wait,
                 unsealing: self.unsealing.clone(),
@@ -137,6 +162,11 @@ impl DrillSettings {
             },
             proof: ProofSettings {
                 max_age: self.proof.max_age.filter(|_| is_newest),
+                migrations: if is_newest {
+                    migrations.clone()
+                } else {
+                    migrations.of_another_time()
+                },
                 ..self.proof.clone()
             },
             sandbox: SandboxSettings { container_name, ..self.sandbox.clone() },
@@ -155,6 +185,8 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::checks::migrations::kinds::Kind;
+    use crate::checks::migrations::{Demand, Keeper, Source};
     use crate::cli::{Cli, Command};
 
     fn settings(args: &[&str]) -> Result<DrillSettings, SettingsError> {
@@ -169,6 +201,29 @@ mod tests {
         assert_eq!(older(&[]), Some(SAMPLE));
         assert_eq!((older(&["--all"]), older(&["--file-only"])), (None, None));
         assert_eq!(older(&["--file-only", "--sample", "0"]), Some(0));
+    }
+
+    #[test]
+    fn only_the_newest_is_held_to_an_age_and_to_the_newest_migration() {
+        let mut settings = settings(&[]).unwrap();
+        settings.proof.max_age = Some(Duration::from_secs(1));
+        settings.proof.migrations = Demand {
+            keeper: Keeper::Kind(Kind::Alembic),
+            source: Some(Source::Directory("alembic".into())),
+            require_head: true,
+            ..Demand::default()
+        };
+        let proof = |is_newest| {
+            let home = settings.home().clone();
+            settings.verify(home, "x.sql".into(), is_newest, "sandbox".to_owned()).proof
+        };
+        let newest = proof(true);
+        assert!(newest.max_age.is_some() && newest.migrations.require_head);
+        assert!(newest.migrations.source.is_some());
+        let older = proof(false);
+        assert!(older.max_age.is_none() && !older.migrations.require_head);
+        assert!(older.migrations.source.is_none());
+        assert_eq!(older.migrations.keeper, Keeper::Kind(Kind::Alembic));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 
-use super::verify::{BackupChoice, ProofSettings, places};
+use super::verify::{BackupChoice, OfDatabase, ProofSettings, places};
 use super::{
     Environment, SettingsError, checks, connection, cores, metrics_file, no_pattern, piped,
     sealing, signing,
@@ -124,6 +124,8 @@ pub fn restore(
         },
         choice: BackupChoice {
             file,
+            // Whose name it is to have, if there are backups of several.
+            database: OfDatabase::Rather(target.name().to_owned()),
             backup_dir,
             wait: args.wait.map(|limit| limit.unwrap_or(Duration::MAX)),
             unsealing,

@@ -21,11 +21,24 @@ use crate::store::naming::directory_of;
 /// Where backups are kept when nobody says otherwise.
 const BACKUP_DIR: &str = "./backups";
 
+/// Of which database the newest backup is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OfDatabase {
+    /// Of the only one that there is.
+    Only,
+    /// Of this one.
+    Named(String),
+    /// Of this one, where there are backups of it, else of the only one that there is.
+    Rather(String),
+}
+
 /// Which backup is meant.
 #[derive(Debug, Clone)]
 pub struct BackupChoice {
     /// The backup; without one, the newest in `backup_dir`.
     pub file: Option<PathBuf>,
+    /// Of which database the newest is meant.
+    pub database: OfDatabase,
     /// Directory of the backups.
     pub backup_dir: PathBuf,
     /// How long to wait for who writes it; without one, not at all.
@@ -152,7 +165,15 @@ pub fn verify(
     // Another backup may be as old as it is.
     proof.max_age = proof.max_age.filter(|_| args.latest);
     Ok(VerifySettings {
-        choice: BackupChoice { file, backup_dir, wait: sandbox.wait, unsealing, incoming, spool },
+        choice: BackupChoice {
+            file,
+            database: args.database.clone().map_or(OfDatabase::Only, OfDatabase::Named),
+            backup_dir,
+            wait: sandbox.wait,
+            unsealing,
+            incoming,
+            spool,
+        },
         proof,
         sandbox: SandboxSettings {
             port: args.port,

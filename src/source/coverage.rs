@@ -143,6 +143,15 @@ impl SourceHas {
         Some(self.tables.as_ref()?.iter().filter(is_hidden).map(name).collect())
     }
 
+    /// The same without other databases of which the same run makes backups.
+    #[must_use]
+    pub fn without_databases(mut self, backed_up: &[String]) -> Self {
+        if let Some(databases) = &mut self.databases {
+            databases.retain(|database| !backed_up.contains(database));
+        }
+        self
+    }
+
     /// What the source has and a backup that holds this has not; `None` where the source told nothing.
     pub fn beside(&self, held: Held<'_>) -> Option<Coverage> {
         if *self == Self::default() {
@@ -242,6 +251,16 @@ not JSON
         assert_eq!((coverage.excluded_tables, coverage.subscriptions), (None, None));
         assert_eq!(coverage.settings.unwrap().len(), 2);
         assert_eq!(parse(b"").beside(held(&options, &[])), None);
+    }
+
+    #[test]
+    fn other_databases_that_are_backed_up_beside_it_are_not_missing() {
+        let options = DumpOptions::default();
+        let names = ["other".to_owned(), "more".to_owned()];
+        let coverage = told().without_databases(&names).beside(held(&options, &[])).unwrap();
+        assert_eq!(coverage.databases, Some(Vec::new()));
+        let coverage = told().without_databases(&names[1..]).beside(held(&options, &[])).unwrap();
+        assert_eq!(coverage.databases, Some(vec!["other".to_owned()]));
     }
 
     #[test]

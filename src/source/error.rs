@@ -13,6 +13,9 @@ pub enum SourceError {
     /// There is no pg_dump, or not where it was said to be.
     #[error("pg_dump not found{}", at(.0.as_ref()))]
     PgDumpNotFound(Option<PathBuf>),
+    /// There is no psql, which asks what no other tool does.
+    #[error("psql not found, which asks the server for its databases")]
+    PsqlNotFound,
     /// What is called pg_dump, or another client tool, does not say its version as that does.
     #[error("{} is no {name}: it says {says:?} for its version", path.display())]
     NotPgDump {
@@ -146,6 +149,9 @@ impl SourceError {
             Self::PgDumpNotFound(_) => {
                 "install PostgreSQL's client tools (apt install postgresql-client), or name one \
                  with --pg-dump FILE"
+            }
+            Self::PsqlNotFound => {
+                "install PostgreSQL's client tools (apt install postgresql-client)"
             }
             Self::NotPgDump { .. } => "name PostgreSQL's own with --pg-dump FILE",
             Self::Argument { .. } => {

@@ -2,6 +2,7 @@
 
 pub mod client_tools;
 pub mod coverage;
+pub mod databases;
 pub mod error;
 pub mod facts;
 pub mod globals;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
-use super::naming::history_path;
+use super::naming::{database_in_name, history_path};
 use crate::model::outcome::{Phase, RESTORE_TIME, Verdict};
 
 /// The version of the lines that are written.
@@ -146,7 +146,8 @@ impl Record {
         }
     }
 
-    /// The same of a sealed backup, beside which nothing stands of what is in it: no names, no numbers.
+    /// The same of a sealed backup, beside which nothing stands of what is in it: no names, no numbers. For its database
+    /// stands what its own name has for it.
     #[must_use]
     pub fn of_sealed(self) -> Self {
         let kind = |id: String| match id.split_once('.') {
@@ -154,7 +155,7 @@ impl Record {
             _ => id,
         };
         Self {
-            database: None,
+            database: database_in_name(&self.backup),
             dump_bytes: None,
             tables: None,
             rows: None,

@@ -10,6 +10,7 @@ use super::error::StoreError;
 use super::in_place::InPlace;
 use super::latest::{self, Found};
 use super::manifest::{Manifest, ManifestError, Outline};
+use super::naming::database_in_name;
 use super::place::ObjectUrl;
 use super::proof::{Backup, Judged, Memory, Proven};
 use super::sealed_names::is_sealed_name;
@@ -152,7 +153,9 @@ fn listed_object(place: &ObjectUrl, backup: &InPlace, memory: &Memory) -> Listed
         time_from_name,
         bytes,
         recipients: Vec::new(),
-        database: known.last(|record| record.database.clone()),
+        database: known
+            .last(|record| record.database.clone())
+            .or_else(|| database_in_name(&backup.name)),
         rows: known.last(|record| record.rows),
         manifest: if is_sealed { ManifestState::Sealed } else { ManifestState::Present },
         signature: backup.signature.as_ref().map(|_| Signed { key: None, fits: true }),
@@ -204,7 +207,8 @@ fn listed(dir: &Path, backup: &AtRest, memory: &Memory) -> Listed {
         recipients: recipients.unwrap_or_default(),
         database: manifest
             .and_then(|manifest| manifest.source.database.clone())
-            .or_else(|| known.last(|record| record.database.clone())),
+            .or_else(|| known.last(|record| record.database.clone()))
+            .or_else(|| database_in_name(&path.file_name()?.to_string_lossy())),
         rows: manifest.map(Manifest::rows).or_else(|| known.last(|record| record.rows)),
         manifest: match &backup.manifest {
             None => ManifestState::Absent,

@@ -1,6 +1,8 @@
 //! Backups at rest: their names, how they are published, what is kept.
 
+pub mod by_database;
 pub mod copies;
+mod database_names;
 pub mod difference;
 pub mod earlier;
 pub mod error;

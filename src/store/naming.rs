@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
+use super::database_names::{OF, decoded, encoded};
 use super::sealed_names::sealed_path;
 use crate::model::format::Format;
 use crate::model::packing::Packing;
@@ -24,9 +25,16 @@ fn suffix(format: Format, packing: Packing) -> &'static str {
     Suffix::given().find(fits).map_or("", |suffix| suffix.text)
 }
 
-/// `backup_YYYYMMDD_HHMMSS.sql.gz` and its like, in UTC.
-pub fn default_name(at: DateTime<Utc>, format: Format, packing: Packing) -> String {
-    format!("backup_{}{}", at.format("%Y%m%d_%H%M%S"), suffix(format, packing))
+/// `backup_YYYYMMDD_HHMMSS.sql.gz` and its like, in UTC; `backup_YYYYMMDD_HHMMSS_of_DATABASE.sql.gz` where it says of which
+/// database it is.
+pub fn default_name(
+    at: DateTime<Utc>,
+    database: Option<&str>,
+    format: Format,
+    packing: Packing,
+) -> String {
+    let of = database.map_or_else(String::new, |database| format!("{OF}{}", encoded(database)));
+    format!("backup_{}{of}{}", at.format("%Y%m%d_%H%M%S"), suffix(format, packing))
 }
 
 /// What is made when `given` is asked for: `x.sql` and `x` become `x.sql.gz` with gzip, `x` and
@@ -122,17 +130,38 @@ fn parse_stamp(stamp: &[u8]) -> Option<DateTime<Utc>> {
     NaiveDateTime::parse_from_str(&spaced, "%Y-%m-%d %H:%M:%S").ok().map(|time| time.and_utc())
 }
 
-/// The time in a name that `create` gives by itself, `backup_YYYYMMDD_HHMMSS` and a known suffix or
-/// none (a directory); `None` for every other name. Only such files are ever removed.
-pub fn own_time(name: &str) -> Option<DateTime<Utc>> {
+/// What a name says that `create` gives by itself.
+struct OwnName {
+    time: DateTime<Utc>,
+    database: Option<String>,
+}
+
+/// Reads a name that `create` gives by itself, `backup_YYYYMMDD_HHMMSS`, perhaps a database, and a known suffix or none
+/// (a directory); `None` for every other name.
+fn own_name(name: &str) -> Option<OwnName> {
     let rest = name.strip_prefix("backup_")?;
-    let (stamp, suffix) = rest.split_at_checked(15)?;
-    let suffix = suffix.strip_suffix(SEALED).unwrap_or(suffix);
+    let (stamp, rest) = rest.split_at_checked(15)?;
+    let rest = rest.strip_suffix(SEALED).unwrap_or(rest);
+    let (of, suffix) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
     let known = suffix.is_empty() || Suffix::given().any(|given| given.text == suffix);
     if stamp.as_bytes()[8] != b'_' || !known {
         return None;
     }
-    parse_stamp(stamp.as_bytes())
+    let database = match of {
+        "" => None,
+        of => Some(decoded(of.strip_prefix(OF)?)?),
+    };
+    Some(OwnName { time: parse_stamp(stamp.as_bytes())?, database })
+}
+
+/// The time in a name that `create` gives by itself; `None` for every other name. Only such files are ever removed.
+pub fn own_time(name: &str) -> Option<DateTime<Utc>> {
+    own_name(name).map(|own| own.time)
+}
+
+/// The database in a name that `create` gives by itself. Of a sealed backup, it is what stands for the database there.
+pub fn database_in_name(name: &str) -> Option<String> {
+    own_name(name)?.database
 }
 
 /// Whether a file of this name can be a backup, encrypted or not. Hidden files, and so partial ones, manifests,

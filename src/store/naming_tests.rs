@@ -9,10 +9,10 @@ fn at(seconds: i64) -> DateTime<Utc> {
 
 #[test]
 fn a_default_name_is_the_time_in_utc() {
-    let name = default_name(at(1_768_401_022), Format::Plain, Packing::Gzip);
+    let name = default_name(at(1_768_401_022), None, Format::Plain, Packing::Gzip);
     assert_eq!(name, "backup_20260114_143022.sql.gz");
     assert_eq!(own_time(&name), Some(at(1_768_401_022)));
-    assert!(default_name(at(0), Format::Plain, Packing::None).ends_with("_000000.sql"));
+    assert!(default_name(at(0), None, Format::Plain, Packing::None).ends_with("_000000.sql"));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn the_name_of_an_archive_follows_its_format() {
         assert_eq!(made, Path::new(expected), "{given}");
     }
     for kind in [Custom, Directory, Tar] {
-        let name = default_name(at(1_768_401_022), kind, Packing::Gzip);
+        let name = default_name(at(1_768_401_022), None, kind, Packing::Gzip);
         assert_eq!(own_time(&name), Some(at(1_768_401_022)), "{name}");
     }
 }
@@ -103,6 +103,31 @@ fn only_names_that_create_gives_are_our_own() {
 }
 
 #[test]
+fn a_name_says_of_which_database_the_backup_is_and_nothing_else_is_taken_for_that() {
+    let name = default_name(at(1_768_401_022), Some("My shop"), Format::Directory, Packing::Gzip);
+    assert_eq!(name, "backup_20260114_143022_of_My-20shop.dir");
+    for (name, database) in [
+        ("backup_20260114_143022_of_shop.sql.gz", Some("shop")),
+        ("backup_20260114_143022_of_a_of_b.dump", Some("a_of_b")),
+        ("backup_20260114_143022_of_3f9a0c12be.sql.gz.age", Some("3f9a0c12be")),
+        ("backup_20260114_143022_of_shop", Some("shop")),
+        ("backup_20260114_143022.sql.gz", None),
+    ] {
+        assert_eq!(database_in_name(name).as_deref(), database, "{name}");
+        assert!(own_time(name).is_some(), "{name}");
+    }
+    for name in [
+        "backup_20260114_143022_of_.sql",
+        "backup_20260114_143022_of_a.b.sql",
+        "backup_20260114_143022_of_my shop.sql",
+        "backup_20260114_143022_before.sql",
+        "backup_20260114_143022shop.sql",
+    ] {
+        assert_eq!((own_time(name), database_in_name(name)), (None, None), "{name}");
+    }
+}
+
+#[test]
 fn hidden_files_partial_files_manifests_and_the_history_are_no_backups() {
     let open = ["x.sql", "x.sql.gz", "x.sql.zst", "x.dump", "x.tar"];
     let encrypted =
@@ -145,11 +170,14 @@ proptest! {
     }
 
     #[test]
-    fn the_time_in_a_default_name_is_the_time_it_was_made_from(
-        seconds in 0i64..253_402_300_799
+    fn a_default_name_says_the_time_and_the_database_that_it_was_made_from(
+        seconds in 0i64..253_402_300_799,
+        database in proptest::option::of("\\PC{1,20}"),
     ) {
-        let name = default_name(at(seconds), Format::Plain, Packing::Zstd);
+        let name = default_name(at(seconds), database.as_deref(), Format::Plain, Packing::Zstd);
         prop_assert_eq!(own_time(&name), Some(at(seconds)));
         prop_assert_eq!(time_in_name(&name), Some(at(seconds)));
+        prop_assert_eq!(database_in_name(&name), database);
+        prop_assert!(is_backup_name(OsStr::new(&name)));
     }
 }

@@ -1,5 +1,6 @@
 //! Which backups stay and which may go, and why. Pure: looks at no clock and no disk.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
+use super::by_database::by_database;
 use super::proof::Proven;
 
 /// What is to be kept. With none of the `keep_*` set, what is not older than `older_than` is kept;
@@ -75,6 +77,8 @@ pub struct Entry {
     pub globals: Option<PathBuf>,
     /// Its signature, where there is one.
     pub signature: Option<PathBuf>,
+    /// The database that it is a backup of, where that is known.
+    pub database: Option<String>,
     /// What is proven of it; `None` where no verification could tell.
     pub proven: Option<Proven>,
 }
@@ -205,23 +209,36 @@ impl Plan {
     }
 }
 
-/// Decides about every entry. The newest backup, the newest that passed verification, the newest that
+/// Decides about every entry. Of each database, the newest backup, the newest that passed verification, the newest that
 /// is not proven bad, and what is in use stay whatever the policy says; so does everything that
 /// `create` did not name.
-pub fn plan(now: DateTime<Utc>, mut entries: Vec<Entry>, policy: &Policy) -> Plan {
-    let time = |entry: &Entry| match entry.kind {
+pub fn plan(now: DateTime<Utc>, entries: Vec<Entry>, policy: &Policy) -> Plan {
+    let parts = by_database(entries, |entry| entry.database.as_deref()).into_values();
+    let mut decisions: Vec<Decision> =
+        parts.flat_map(|entries| plan_of_one(now, entries, policy)).collect();
+    decisions.sort_by(|a, b| newest_first(&a.entry, &b.entry));
+    Plan { decisions }
+}
+
+fn time(entry: &Entry) -> Option<DateTime<Utc>> {
+    match entry.kind {
         Kind::Backup { time } => Some(time),
         Kind::Partial | Kind::Foreign => None,
-    };
-    entries.sort_by(|a, b| {
-        let newest_first = time(b).cmp(&time(a));
-        newest_first.then_with(|| a.path.cmp(&b.path))
-    });
+    }
+}
+
+fn newest_first(one: &Entry, other: &Entry) -> Ordering {
+    time(other).cmp(&time(one)).then_with(|| one.path.cmp(&other.path))
+}
+
+/// Decides about the backups of one database.
+fn plan_of_one(now: DateTime<Utc>, mut entries: Vec<Entry>, policy: &Policy) -> Vec<Decision> {
+    entries.sort_by(newest_first);
     let newest = entries.iter().find_map(time);
     let newest_passed = entries.iter().filter(|entry| entry.is_sound()).find_map(time);
     let newest_not_bad = entries.iter().filter(|entry| !entry.is_bad()).find_map(time);
     let (mut selection, mut of_all) = (Selection::new(policy), Selection::new(policy));
-    let decisions = entries
+    entries
         .into_iter()
         .map(|entry| {
             // Every backup is counted, also one that stays for another reason; but none that is bad.
@@ -251,8 +268,7 @@ pub fn plan(now: DateTime<Utc>, mut entries: Vec<Entry>, policy: &Policy) -> Pla
             };
             Decision { entry, action }
         })
-        .collect();
-    Plan { decisions }
+        .collect()
 }
 
 fn by_policy(

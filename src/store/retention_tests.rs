@@ -19,6 +19,7 @@ fn entry(name: &str, kind: Kind) -> Entry {
         manifest: None,
         globals: None,
         signature: None,
+        database: None,
         proven: None,
     }
 }

@@ -4,12 +4,12 @@
 //! cut short goes on where it was when it is run again.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::by_database::by_database;
 use super::listing::Listed;
 use super::proof::Judged;
 use crate::model::drill::Standing;
@@ -75,11 +75,7 @@ pub fn sample(
     let turn = |backup: &Listed| turn(standing(backup));
     let mut chosen: Vec<(usize, Candidate)> = Vec::new();
     for (at, (place, backups)) in places.into_iter().enumerate() {
-        let mut databases: BTreeMap<Option<String>, Vec<Listed>> = BTreeMap::new();
-        for backup in backups {
-            databases.entry(backup.database.clone()).or_default().push(backup);
-        }
-        for (_, mut backups) in databases {
+        for mut backups in by_database(backups, |it| it.database.as_deref()).into_values() {
             backups.sort_by_key(|backup| Reverse(backup.time));
             let mut rest = backups.split_off(1);
             rest.sort_by_key(|backup| (turn(backup), Reverse(backup.time)));

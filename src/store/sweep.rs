@@ -10,15 +10,16 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 use super::globals::{globals_path, is_globals_name, is_shared};
 use super::lock;
-use super::manifest::Outline;
+use super::manifest::{Manifest, Outline};
 use super::naming::{
-    is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path, own_time,
-    partial_of,
+    database_in_name, is_backup_directory, is_backup_directory_name, is_backup_name, manifest_path,
+    own_time, partial_of,
 };
 use super::proof::{Backup, Memory, Proven};
 use super::publish::open_unfollowed;
 use super::retention::{Action, Decision, Entry, Kind, Plan};
 use super::signature;
+use crate::sealing::Identities;
 
 /// How the name of a manifest ends.
 const MANIFEST: &str = ".manifest.json";
@@ -46,10 +47,12 @@ pub fn scan(dir: &Path, memory: &Memory) -> Result<Vec<Entry>, StoreError> {
         let globals = Some(globals_path(&path)).filter(|path| is_plain_file(path));
         let signature = Some(signature::path_of(&path)).filter(|path| is_plain_file(path));
         let bytes = size(&path);
+        let (database, proven) = known(&path, bytes, kind, memory);
         entries.push(Entry {
             bytes: bytes + sizes([&manifest, &signature, &globals]),
             busy: kind != Kind::Foreign && is_busy(&path),
-            proven: proven(&path, bytes, kind, memory),
+            database,
+            proven,
             manifest,
             globals,
             signature,
@@ -61,15 +64,23 @@ pub fn scan(dir: &Path, memory: &Memory) -> Result<Vec<Entry>, StoreError> {
     Ok(entries)
 }
 
-/// What is proven of a backup that `create` named; a manifest that cannot be used says nothing.
-fn proven(path: &Path, bytes: u64, kind: Kind, memory: &Memory) -> Option<Proven> {
-    if memory.is_empty() || !matches!(kind, Kind::Backup { .. }) {
-        return None;
+/// The database of a backup that `create` named, and what is proven of it; a manifest that cannot be used says nothing.
+fn known(path: &Path, bytes: u64, kind: Kind, memory: &Memory) -> (Option<String>, Option<Proven>) {
+    if !matches!(kind, Kind::Backup { .. }) {
+        return (None, None);
     }
     let outline = Outline::read(path).ok().flatten();
     let outline = outline.filter(|outline| outline.check_belongs(path, bytes).is_ok());
     let recorded = outline.as_ref().map(Outline::sha256);
-    memory.of_backup(&Backup { path, bytes, recorded: recorded.as_deref() }).proven()
+    let known = memory.of_backup(&Backup { path, bytes, recorded: recorded.as_deref() });
+    let named = path.file_name().and_then(|name| database_in_name(&name.to_string_lossy()));
+    let in_manifest = || {
+        outline.as_ref()?;
+        // What is sealed stays so.
+        Manifest::read(path, &Identities::default()).ok()??.source.database
+    };
+    let on_record = || known.last(|record| record.database.clone());
+    (named.or_else(in_manifest).or_else(on_record), known.proven())
 }
 
 /// What an entry is; `None` for what is no backup.

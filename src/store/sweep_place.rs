@@ -11,7 +11,9 @@ use chrono::{DateTime, Utc};
 use super::error::StoreError;
 use super::globals::globals_path;
 use super::in_place::{self, Contents, InPlace};
-use super::naming::{is_backup_directory_name, is_backup_name, manifest_path, own_time};
+use super::naming::{
+    database_in_name, is_backup_directory_name, is_backup_name, manifest_path, own_time,
+};
 use super::objects::{Bucket, Kind as Answer, Object, ObjectError};
 use super::place::ObjectUrl;
 use super::proof::{Backup, Memory};
@@ -95,6 +97,7 @@ fn globals_alone(name: &str, object: &Object, now: DateTime<Utc>) -> Entry {
         manifest: None,
         signature: None,
         globals: None,
+        database: None,
         proven: None,
         path: object.url.path(),
     }
@@ -117,6 +120,9 @@ fn entry(place: &ObjectUrl, contents: &Contents, backup: &InPlace, memory: &Memo
         manifest: backup.manifest.as_ref().map(|_| manifest_path(&path)),
         signature: backup.signature.as_ref().map(|_| signature::path_of(&path)),
         globals: globals.map(|(path, _)| path),
+        database: own
+            .and_then(|_| database_in_name(&backup.name))
+            .or_else(|| known.last(|record| record.database.clone()).filter(|_| own.is_some())),
         proven: known.proven().filter(|_| matches!(kind, Kind::Backup { .. })),
         path,
     }

@@ -170,7 +170,7 @@ fn each_library_at_the_edge_is_known_to_one_module() {
         ("plotters::", &["report/html/plot.rs"]),
         ("object_store::", &["store/objects/"]),
         ("reqwest::", &["http.rs", "notify/", "store/objects/"]),
-        ("rustls::", &["http.rs", "pg/tls/", "pg/refusal.rs"]),
+        ("rustls::", &["http.rs", "pg/tls/", "pg/refusal.rs", "sandbox/docker/tls.rs"]),
         ("ssh_key::", &["signing/"]),
         ("std::io::stdout", &["report/"]),
     ] {

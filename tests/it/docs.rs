@@ -125,14 +125,18 @@ fn is_a_test(path: &str) -> bool {
 }
 
 #[test]
-fn every_promise_about_a_fault_names_a_test_that_exists() {
-    let text = std::fs::read_to_string(root().join("docs/reliability.md")).unwrap();
-    let rows = tests_named_in(&text);
-    assert!(rows.len() > 30, "docs/reliability.md has no tables");
-    for (row, tests) in rows {
-        assert!(!tests.is_empty(), "no test: {row}");
-        for test in tests {
-            assert!(is_a_test(&test), "there is no test {test}");
+fn every_promise_about_a_fault_or_an_environment_names_a_test_that_exists() {
+    for (document, after, least) in
+        [("docs/reliability.md", "", 30), ("docs/environments.md", "## Environments", 12)]
+    {
+        let text = std::fs::read_to_string(root().join(document)).unwrap();
+        let rows = tests_named_in(text.split_once(after).unwrap().1);
+        assert!(rows.len() > least, "{document} has no tables");
+        for (row, tests) in rows {
+            assert!(!tests.is_empty(), "no test: {row}");
+            for test in tests {
+                assert!(is_a_test(&test), "there is no test {test}");
+            }
         }
     }
     assert!(!is_a_test("docs::root") && !is_a_test("docs::no_such_test"));

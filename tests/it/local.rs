@@ -360,24 +360,6 @@ fn a_directory_that_the_servers_user_may_not_enter_is_no_verdict() {
     assert_eq!(left, Vec::<String>::new());
 }
 
-#[test]
-fn a_user_id_without_a_name_is_no_verdict_and_what_helps_is_named() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    let place = Place::without_docker();
-    place.file("a.sql", good_dump());
-    let mut command = assert_cmd::Command::new("setpriv");
-    command
-        .args(["--reuid=54321", "--regid=54321", "--clear-groups", "--"])
-        .arg(place.own_binary());
-    command.args(["verify", "a.sql", "--engine", "local", "--container-name", &place.container]);
-    let outcome = place.outcome(command.env("TMPDIR", "/tmp").current_dir(place.dir()));
-    outcome.not_verified("could not look up effective user ID 54321");
-    outcome.hints("/etc/passwd").hints("--engine docker");
-    assert!(!outcome.stderr.contains("TMPDIR"), "{outcome}");
-}
-
 /// An extension that PostgreSQL trusts, and that brings a language. It is gone when this is dropped.
 struct Language;
 

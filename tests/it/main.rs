@@ -60,6 +60,7 @@ mod pipes;
 mod places;
 mod proof;
 mod pulling;
+mod reaching;
 mod read_back;
 mod readme;
 mod reports;
@@ -71,6 +72,7 @@ mod sandbox;
 mod sealed;
 mod second_opinion;
 mod secrets;
+mod several;
 mod signing;
 
 mod spans;

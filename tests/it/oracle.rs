@@ -145,7 +145,7 @@ const EARLY: [&str; 5] = [
 ];
 
 /// What pg_dump writes after the rows, and what changes none of them.
-const LAST: [&str; 8] = [
+const LAST: [&str; 12] = [
     "COMMENT ON TABLE public.a IS 'x';",
     "GRANT SELECT ON TABLE public.c TO oracle;",
     "CREATE INDEX l_@ ON public.a USING btree (id);",
@@ -154,6 +154,16 @@ const LAST: [&str; 8] = [
     "CREATE RULE l_@ AS ON DELETE TO public.c DO INSTEAD NOTHING;",
     "CREATE STATISTICS public.l_@ ON id, w FROM public.c;",
     "ALTER TABLE public.c ENABLE ROW LEVEL SECURITY;",
+    "CREATE STATISTICS public.m_@ ON id, w FROM public.c;\nALTER STATISTICS public.m_@ SET STATISTICS 50;",
+    "CREATE INDEX m_@ ON public.c USING btree (lower(w));\nALTER INDEX public.m_@ ALTER COLUMN 1 SET STATISTICS 50;",
+    "CREATE OR REPLACE VIEW public.v AS SELECT id, w FROM public.c;",
+    "CREATE OR REPLACE VIEW public.v AS SELECT id, w FROM public.c;\nCREATE POLICY l_@ ON public.c USING ((id IN (SELECT v.id FROM public.v)));",
+];
+
+/// The same, in an order that the server may refuse.
+const TURNED: [&str; 2] = [
+    "CREATE POLICY turned ON public.c USING ((id IN (SELECT v.id FROM public.v)));\nCREATE OR REPLACE VIEW public.v AS SELECT id, w FROM public.c;",
+    "CREATE VIEW public.keyed AS SELECT id, d FROM public.a GROUP BY id;\nALTER TABLE ONLY public.a ADD CONSTRAINT keyed PRIMARY KEY (id);",
 ];
 
 /// The dump of a seed.
@@ -183,6 +193,9 @@ fn dump(seed: u64) -> String {
     dump += "SET SESSION AUTHORIZATION DEFAULT;\nRESET ROLE;\n";
     for number in 0..dice.below(2) * 6 {
         dump += &(dice.pick(&LAST).replace('@', &number.to_string()) + "\n");
+    }
+    if dice.below(9) == 0 {
+        dump += &(dice.pick(&TURNED).to_owned() + "\n");
     }
     dump + "\n--\n-- PostgreSQL database dump complete\n--\n"
 }

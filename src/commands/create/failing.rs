@@ -10,18 +10,22 @@ use crate::packing::compress::CompressError;
 use crate::source::error::SourceError;
 use crate::store::error::StoreError;
 
+/// What stands before the cause where there is no backup.
+pub(super) const NOT_MADE: &str = "no backup was made: ";
+
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {
         let environment = matches!(
             error,
             SourceError::PgDumpNotFound(_)
+                | SourceError::PsqlNotFound
                 | SourceError::NotPgDump { .. }
                 | SourceError::Process(_)
                 | SourceError::Argument { .. }
         );
         Self {
             exit: if environment { 2 } else { 1 },
-            cause: format!("no backup was made: {error}"),
+            cause: format!("{NOT_MADE}{error}"),
             hint: error.hint(),
             notes: error.stderr().to_vec(),
         }
@@ -32,7 +36,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self {
             exit: if matches!(error, StoreError::DiskFull(_)) { 1 } else { 2 },
-            cause: format!("no backup was made: {error}"),
+            cause: format!("{NOT_MADE}{error}"),
             hint: error.hint(),
             notes: Vec::new(),
         }
@@ -45,7 +49,7 @@ impl From<StreamError> for Failure {
             StreamError::Sink(error) => CompressError::hint(error),
             StreamError::Pipe(_) => None,
         };
-        let cause = format!("no backup was made: {error}");
+        let cause = format!("{NOT_MADE}{error}");
         Self { exit: 1, cause, hint, notes: Vec::new() }
     }
 }

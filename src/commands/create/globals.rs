@@ -30,33 +30,21 @@ pub(super) struct Globals {
     pub(super) at_rest: Vec<u8>,
 }
 
-/// Asks for them and writes the partial file, where that is wanted.
+/// Asks for them, or takes what is known, and writes the partial file, where that is wanted.
 pub(super) async fn dump(
     job: &Job<'_>,
     pg_dump: &PgDump,
     facts: &Facts,
 ) -> Result<Option<Globals>, Failure> {
-    let Job { settings, target, events, stop, .. } = *job;
+    let Job { settings, target, together, events, stop, .. } = *job;
     if !settings.globals {
         return Ok(None);
     }
-    let pg_dumpall = pg_dump.pg_dumpall().await.ok_or_else(missing)?;
     let path = globals_path(target);
     let mut partial = NewFile::create(&path, settings.force)?;
-    let database = match facts {
-        Facts::Known(known) => Some(known.database.as_str()),
-        Facts::Unknown { .. } => settings.source.dbname.as_deref(),
-    };
-    let globals = tokio::select! {
-        biased;
-        () = stop.token().cancelled() => return Err(interrupted(stop)),
-        globals = globals::globals(&settings.source, &pg_dumpall, database) => {
-            globals.map_err(not_dumped)?
-        }
-    };
-    for line in globals.warnings {
-        events.emit(Event::Warning(line));
-    }
+    let asking = ask(job, pg_dump, facts);
+    let globals = together.globals(&settings.source, asking, (events, stop)).await?;
+    let Some(globals) = globals else { return Ok(None) };
     let failed = |error| StoreError::io("write", &path, error);
     let mut sink = seal(Vec::new(), settings.recipients.as_ref())?;
     sink.write_all(&globals.sql).map_err(failed)?;
@@ -65,6 +53,24 @@ pub(super) async fn dump(
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let file = FileFacts { name, bytes, sha256 };
     Ok(Some(Globals { partial, overwrite: settings.force, file, at_rest }))
+}
+
+async fn ask(job: &Job<'_>, pg_dump: &PgDump, facts: &Facts) -> Result<globals::Globals, Failure> {
+    let source = &job.settings.source;
+    let pg_dumpall = pg_dump.pg_dumpall().await.ok_or_else(missing)?;
+    let database = match facts {
+        Facts::Known(known) => Some(known.database.as_str()),
+        Facts::Unknown { .. } => source.dbname.as_deref(),
+    };
+    let globals = tokio::select! {
+        biased;
+        () = job.stop.token().cancelled() => return Err(interrupted(job.stop)),
+        globals = globals::globals(source, &pg_dumpall, database) => globals.map_err(not_dumped)?,
+    };
+    for line in &globals.warnings {
+        job.events.emit(Event::Warning(line.clone()));
+    }
+    Ok(globals)
 }
 
 impl Globals {

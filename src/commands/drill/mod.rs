@@ -3,6 +3,7 @@
 //! It keeps no state: which backups are tried, and in which order, follows from the histories, in which each of its
 //! verifications is on record.
 
+mod newest;
 mod planning;
 mod scrubbing;
 mod working;
@@ -10,14 +11,16 @@ mod working;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use super::copy_metrics::Renewal;
 use super::evidence::Sources;
 use super::{Failure, Stop};
 use crate::events::{DrillEvent, Event, Events};
-use crate::model::drill::{DatabaseOutlook, DrillReport};
+use crate::model::drill::{DatabaseOutlook, DrillReport, PlaceFound, Turn};
 use crate::settings::DrillSettings;
+
+pub use newest::NewestOfEach;
 
 /// Plans, verifies what was planned, and returns the exit code: that of the worst verdict; of a plan alone, 0.
 ///
@@ -41,21 +44,33 @@ pub async fn run(settings: &DrillSettings, events: &Events, stop: &Stop) -> Resu
         Renewal { file, home, places: copies, brought: None }.run(events, stop).await;
     }
     let outlooks = outlooks(settings, stop).await;
+    let report = report(settings, (started_at, clock), places, turns, outlooks);
+    events.emit(Event::Drill(DrillEvent::Finished(Arc::clone(&report))));
+    Ok(report.verdict().exit_code())
+}
+
+/// All that was found.
+fn report(
+    settings: &DrillSettings,
+    (started_at, clock): (DateTime<Utc>, Instant),
+    places: Vec<PlaceFound>,
+    turns: Vec<Turn>,
+    outlooks: Vec<DatabaseOutlook>,
+) -> Arc<DrillReport> {
     let seconds = |time: Duration| time.as_secs_f64();
-    let report = Arc::new(DrillReport {
+    Arc::new(DrillReport {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at,
         seconds: clock.elapsed().as_secs_f64(),
         file_only: settings.file_only,
+        newest_only: settings.newest_only,
         rto_seconds: settings.proof.rto.map(seconds),
         within_seconds: settings.within.map(seconds),
         places,
         turns,
         outlooks,
         warnings: settings.warnings.clone(),
-    });
-    events.emit(Event::Drill(DrillEvent::Finished(Arc::clone(&report))));
-    Ok(report.verdict().exit_code())
+    })
 }
 
 /// How long restores are going to take; none of a drill that restores nothing, nor where the histories do not answer.

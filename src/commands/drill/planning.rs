@@ -95,6 +95,21 @@ fn ask(settings: &DrillSettings, events: &Events) -> Planning {
     Planning { places, candidates: sampling::sample(backups, settings.older, standing), paces }
 }
 
+/// The newest backup of each database of a place, which were found, in the order of the databases.
+pub(super) fn of_newest(place: &Path, each: Vec<(Option<String>, Listed)>) -> Planning {
+    let records = runs::of(place).unwrap_or_default().records;
+    let paces = Paces { work: Work::Verify, places: [(place.to_owned(), records)].into() };
+    let backups: Vec<Listed> = each.into_iter().map(|(_, backup)| backup).collect();
+    let candidate = |backup: &Listed| Candidate {
+        place: place.to_owned(),
+        backup: backup.clone(),
+        standing: sampling::of_proof(backup),
+        newest: true,
+    };
+    let candidates = backups.iter().map(candidate).collect();
+    Planning { places: vec![found(place, &Ok(backups))], candidates, paces }
+}
+
 fn found(place: &Path, answer: &Result<Vec<Listed>, StoreError>) -> PlaceFound {
     let backups: &[Listed] = answer.as_deref().unwrap_or_default();
     let proven = |sound| backups.iter().filter(|backup| backup.proven == Some(sound)).count();
@@ -143,6 +158,7 @@ impl Planning {
         DrillPlan {
             at,
             file_only: settings.file_only,
+            newest_only: settings.newest_only,
             at_once: settings.at_once,
             within_seconds: settings.within.map(|within| within.as_secs_f64()),
             places: self.places.clone(),

@@ -144,13 +144,14 @@ impl Drill<'_> {
     /// Events of a turn, marked as such. Of several at once, nobody can follow how far each is.
     fn within(&self, planned: &Planned) -> Events {
         let (events, alone) = (self.events.clone(), self.settings.at_once == 1);
+        let in_full = self.settings.newest_only;
         let backup = format!("{} in {}", planned.backup, planned.place);
         Events::new(move |event| match event {
             Event::Progress(_) if !alone => {}
             progress @ Event::Progress(_) => events.emit(progress),
             event => {
                 let (backup, event) = (backup.clone(), Box::new(event));
-                events.emit(Event::Drill(DrillEvent::Within { backup, event }));
+                events.emit(Event::Drill(DrillEvent::Within { backup, in_full, event }));
             }
         })
     }

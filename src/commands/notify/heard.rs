@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::commands::Failure;
-use crate::events::{DrillEvent, Event, Events, RestoreEvent};
+use crate::events::{CreateEvent, DrillEvent, Event, Events, RestoreEvent};
 use crate::model::outcome::RunReport;
 
 /// Warnings and errors at the most.
@@ -57,6 +57,16 @@ impl Notes {
             Event::Drill(DrillEvent::Finished(report)) => {
                 let causes = report.causes().into_iter().take(MOST);
                 return self.errors.extend(causes.map(|cause| (cause, None)));
+            }
+            // It was not about one backup. What went wrong with each was told as an error, but not what was not come to.
+            Event::Create(CreateEvent::Finished(report)) if report.several => {
+                self.backup = None;
+                for cause in report.causes().into_iter().take(MOST) {
+                    if !self.errors.iter().any(|(told, _)| *told == cause) {
+                        self.errors.push((cause, None));
+                    }
+                }
+                return;
             }
             Event::Error { cause, hint } if self.errors.len() < MOST => {
                 return self.errors.push((cause.clone(), hint.clone()));

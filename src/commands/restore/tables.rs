@@ -42,8 +42,14 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let choice = &settings.choice;
     let incoming = (choice.incoming.as_ref(), settings.proof.allowed_signers.is_some());
-    let (path, _spooled) =
-        spool::path_of(choice.file.as_deref(), &choice.backup_dir, incoming, events, stop).await?;
+    let (path, _spooled) = spool::path_of(
+        choice.file.as_deref(),
+        (&choice.backup_dir, &choice.database),
+        incoming,
+        events,
+        stop,
+    )
+    .await?;
     let request = &settings.destination;
     events.emit(Event::Restore(RestoreEvent::Started {
         backup: path.clone(),

@@ -269,6 +269,6 @@ fn find(around: Surroundings<'_>) -> Result<PathBuf, Obstacle> {
         // Without a slash at its end, after which no manifest could stand.
         return Ok(without_slash(file));
     }
-    let newest = newest::find(&choice.backup_dir, events);
+    let newest = newest::find(&choice.backup_dir, &choice.database, events);
     newest.map_err(|none| Obstacle { cause: none.cause, hint: none.hint })
 }

@@ -18,6 +18,7 @@ use super::obstacles::{aside, interrupted, obstacle};
 use crate::commands::{Failure, Stop, newest};
 use crate::events::{Event, Events, Progress, Work};
 use crate::model::outcome::{Obstacle, RunReport, Verdict};
+use crate::settings::OfDatabase;
 use crate::settings::piped::{Incoming, Manifest};
 use crate::store::manifest::Outline;
 use crate::store::naming::{manifest_path, signature_path};
@@ -191,7 +192,7 @@ fn copied_file(from: &Path, to: &Path) -> Result<(), Obstacle> {
 /// With exit code 2.
 pub(in crate::commands) async fn path_of(
     file: Option<&Path>,
-    backup_dir: &Path,
+    (backup_dir, database): (&Path, &OfDatabase),
     (incoming, is_signed): (Option<&Incoming>, bool),
     events: &Events,
     stop: &Stop,
@@ -208,7 +209,7 @@ pub(in crate::commands) async fn path_of(
     }
     match file {
         Some(file) => Ok((file.to_owned(), None)),
-        None => newest::find(backup_dir, events).map(|path| (path, None)),
+        None => newest::find(backup_dir, database, events).map(|path| (path, None)),
     }
 }
 

@@ -64,6 +64,7 @@ pub fn plan() -> DrillPlan {
     DrillPlan {
         at: now(),
         file_only: false,
+        newest_only: false,
         at_once: 1,
         within_seconds: Some(7_200.0),
         places: places(),
@@ -89,6 +90,7 @@ pub fn drill() -> DrillReport {
         started_at: now(),
         seconds: 501.0,
         file_only: false,
+        newest_only: false,
         rto_seconds: Some(2_700.0),
         within_seconds: Some(7_200.0),
         places: places(),

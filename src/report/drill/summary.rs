@@ -9,8 +9,10 @@ use crate::report::github::escaped;
 
 /// The step summary.
 pub fn markdown(report: &DrillReport) -> Vec<u8> {
+    let title =
+        if report.newest_only { "Backup Verification Summary" } else { "Backup Drill Summary" };
     let mut text = format!(
-        "## Backup Drill Summary\n\n- **Date**: {}\n- **Backups**: {}\n",
+        "## {title}\n\n- **Date**: {}\n- **Backups**: {}\n",
         report.started_at.format("%Y-%m-%d %H:%M:%S UTC"),
         report.turns.len(),
     );

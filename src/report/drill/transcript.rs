@@ -27,6 +27,13 @@ pub(in crate::report) fn drill(event: &DrillEvent) -> Vec<String> {
 
 /// The verdict of a drill on one line.
 pub(in crate::report) fn headline(report: &DrillReport) -> &'static str {
+    if report.newest_only {
+        return match report.verdict() {
+            Verdict::Passed => "✅ VERIFICATION PASSED",
+            Verdict::Failed => "❌ VERIFICATION FAILED",
+            Verdict::NotVerified => "⚠️ NOT VERIFIED",
+        };
+    }
     match (report.verdict(), report.file_only) {
         (Verdict::Passed, false) => "✅ DRILL PASSED",
         (Verdict::Passed, true) => "✅ ALL BYTES ARE INTACT",
@@ -41,7 +48,11 @@ fn named(planned: &Planned) -> String {
 }
 
 fn planned(plan: &DrillPlan) -> Vec<String> {
-    let title = if plan.file_only { "BACKUP FILES" } else { "BACKUP RESTORE DRILL" };
+    let title = match (plan.file_only, plan.newest_only) {
+        (true, _) => "BACKUP FILES",
+        (false, true) => "THE NEWEST BACKUP OF EACH DATABASE",
+        (false, false) => "BACKUP RESTORE DRILL",
+    };
     let mut lines = vec![RULE.to_owned(), title.to_owned(), RULE.to_owned()];
     lines.extend(plan.places.iter().map(place));
     let tried = plan.turns.iter().filter(|(_, fits)| *fits).count();
@@ -135,10 +146,28 @@ fn said(report: &RunReport) -> Vec<String> {
     report.causes().into_iter().map(|cause| format!("    {cause}")).chain(hints).collect()
 }
 
+/// How the newest backup of each database ended.
+fn by_database(report: &DrillReport) -> String {
+    let row = |turn: &Turn| {
+        let result = match &turn.end {
+            End::Tried(report) => outcome(report, false),
+            End::NotReached { .. } => "not reached".to_owned(),
+        };
+        let database = turn.planned.database.as_deref().unwrap_or("(not known)");
+        [printable(database), result, printable(&turn.planned.backup)]
+    };
+    let heads = ["DATABASE", "RESULT", "BACKUP"].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(heads).chain(report.turns.iter().map(row)).collect();
+    table(&rows, [Align::Left, Align::Left, Align::Left])
+}
+
 fn summary(report: &DrillReport) -> Vec<String> {
-    let mut lines = vec![String::new(), RULE.to_owned(), "DRILL SUMMARY".to_owned()];
-    lines.push(RULE.to_owned());
+    let title = if report.newest_only { "SUMMARY OF ALL DATABASES" } else { "DRILL SUMMARY" };
+    let mut lines = vec![String::new(), RULE.to_owned(), title.to_owned(), RULE.to_owned()];
     lines.push(format!("Backups: {}", report.turns.len()));
+    if report.newest_only {
+        lines.extend(by_database(report).lines().map(|line| format!("  {line}")));
+    }
     let passed = if report.file_only { "Intact" } else { "Passed" };
     lines.push(format!("{passed}: {}", report.count(Verdict::Passed)));
     lines.push(format!("Failed: {}", report.count(Verdict::Failed)));

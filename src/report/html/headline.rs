@@ -16,6 +16,7 @@ pub(super) fn title(evidence: &Evidence<'_>) -> String {
     match evidence.subject {
         Subject::Verification(_) => format!("Backup verification, {day}"),
         Subject::Drill(drill) if drill.file_only => format!("Backup files, {day}"),
+        Subject::Drill(drill) if drill.newest_only => format!("Backup verification, {day}"),
         Subject::Drill(_) => format!("Restore drill, {day}"),
         Subject::History => format!("Backup history, {day}"),
     }
@@ -26,6 +27,7 @@ pub(super) fn header(evidence: &Evidence<'_>, tried: &[Tried<'_>]) -> Markup {
     let (kind, verdict) = match evidence.subject {
         Subject::Verification(report) => ("Backup verification", report.verdict()),
         Subject::Drill(drill) if drill.file_only => ("Backup files", drill.verdict()),
+        Subject::Drill(drill) if drill.newest_only => ("Backup verification", drill.verdict()),
         Subject::Drill(drill) => ("Restore drill", drill.verdict()),
         Subject::History => ("Backup history", of_history(&evidence.on_record.databases)),
     };

@@ -3,15 +3,14 @@
 //! programs of the image that we ask for.
 
 use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::{
-    CreateContainerOptions, RemoveContainerOptions, StartContainerOptions,
-};
+use bollard::query_parameters::{CreateContainerOptions, StartContainerOptions};
 use tokio::sync::OnceCell;
 
 use crate::process::Program;
 use crate::sandbox::error::SandboxError;
 
 use super::guard::{Guard, refusing};
+use super::inventory::remove_container;
 use super::spec::{self, Plan};
 
 /// The server's root directory, as whoever shares its processes sees it: it is the first of them.
@@ -39,21 +38,8 @@ impl Beside {
     /// # Errors
     /// [`SandboxError::Engine`].
     pub async fn start_once(&self, guard: &Guard) -> Result<&str, SandboxError> {
-        let id = self.id.get_or_try_init(|| self.start(guard)).await?;
+        let id = self.id.get_or_try_init(|| start(guard, &self.name, &self.body)).await?;
         Ok(id)
-    }
-
-    async fn start(&self, guard: &Guard) -> Result<String, SandboxError> {
-        let (docker, body) = (guard.engine.docker.clone(), self.body.clone());
-        let options = CreateContainerOptions {
-            name: Some(self.name.clone()),
-            ..CreateContainerOptions::default()
-        };
-        let made = guard.requests().run("start the container of programs", async move {
-            let id = docker.create_container(Some(options), body).await?.id;
-            docker.start_container(&id, None::<StartContainerOptions>).await.map(|()| id)
-        });
-        made.await.map_err(refusing(&format!("start the container {}", self.name)))
     }
 
     /// A program that finds server and directory where they are seen from here.
@@ -66,9 +52,27 @@ impl Beside {
     /// Removes it where it was made; a sandbox that is kept needs it no more.
     pub async fn remove(self, guard: &Guard) {
         let Some(id) = self.id.into_inner() else { return };
-        let options = RemoveContainerOptions { force: true, v: true, link: false };
-        if let Err(error) = guard.engine.docker.remove_container(&id, Some(options)).await {
+        if let Err(error) = remove_container(&guard.engine, &id).await {
             tracing::warn!(name = self.name, %error, "a container is left");
         }
     }
+}
+
+/// Starts a container that stands beside the server, and gives its id.
+///
+/// # Errors
+/// [`SandboxError::Engine`].
+pub async fn start(
+    guard: &Guard,
+    name: &str,
+    body: &ContainerCreateBody,
+) -> Result<String, SandboxError> {
+    let (docker, body) = (guard.engine.docker.clone(), body.clone());
+    let options =
+        CreateContainerOptions { name: Some(name.to_owned()), ..CreateContainerOptions::default() };
+    let made = guard.requests().run("start a container beside the server", async move {
+        let id = docker.create_container(Some(options), body).await?.id;
+        docker.start_container(&id, None::<StartContainerOptions>).await.map(|()| id)
+    });
+    made.await.map_err(refusing(&format!("start the container {name}")))
 }

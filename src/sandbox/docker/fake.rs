@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
-use super::engine::{Endpoint, Engine};
+use super::endpoint::Endpoint;
+use super::engine::Engine;
+use super::image::Image;
 
 /// What a request begins with, such as `GET /volumes`, and its answer: status and body. It waits in
 /// vain for the status [`NEVER`].
@@ -43,6 +45,12 @@ impl Fake {
     pub fn times_asked(&self, request: &str) -> usize {
         self.asked.lock().unwrap().iter().filter(|line| line.starts_with(request)).count()
     }
+}
+
+/// An image that says nothing of itself.
+pub fn image() -> Image {
+    let (name, digest) = ("postgres:15".to_owned(), "sha256:0".to_owned());
+    Image { name, digest, major: None, volumes: Vec::new(), why: String::new() }
 }
 
 /// Answers the one request of a connection.

@@ -14,6 +14,7 @@ use crate::sandbox::owner::Owner;
 
 use super::engine::{Engine, refused};
 use super::inventory::remove_run;
+use super::own;
 
 /// How long [`Guard::remove`] works at most.
 const REMOVE_DEADLINE: Duration = Duration::from_secs(30);
@@ -191,6 +192,15 @@ pub fn this_run(keep: bool) -> Result<Owner, SandboxError> {
         doing: "be given a run id".into(),
         reason: error.to_string(),
     })
+}
+
+/// The same as this engine sees it: in one of its containers, where it is in one.
+///
+/// # Errors
+/// As [`this_run`].
+pub async fn this_run_at(engine: &Engine, keep: bool) -> Result<Owner, SandboxError> {
+    let container = own::container(&engine.docker).await.unwrap_or_default();
+    Ok(Owner { container, ..this_run(keep)? })
 }
 
 /// [`refused`], for `map_err`.

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bollard::models::ContainerSummaryStateEnum;
+use bollard::Docker;
+use bollard::models::{ContainerSummaryStateEnum, NetworkDisconnectRequest};
 use bollard::query_parameters::{
-    InspectContainerOptions, ListContainersOptions, ListNetworksOptions, ListVolumesOptions,
-    RemoveContainerOptions, RemoveVolumeOptions,
+    InspectContainerOptions, InspectNetworkOptions, ListContainersOptions, ListNetworksOptions,
+    ListVolumesOptions, RemoveContainerOptions, RemoveVolumeOptions,
 };
 
 use crate::sandbox::error::SandboxError;
@@ -14,7 +15,10 @@ use crate::sandbox::leftovers::{Found, Kind};
 use crate::sandbox::owner::{Owner, RUN_LABEL};
 
 use super::engine::{Engine, refused, status_of};
+use super::own::{self, State};
 
+/// Names, in the labels of a network, the container of somebody else's that was taken into it.
+pub const SHARED_LABEL: &str = "io.ccc-backup.shared-with";
 /// How often, and how long apart, a removal that the engine is not ready for is tried again.
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
@@ -58,6 +62,7 @@ async fn labelled(engine: &Engine, label: &str) -> Result<Vec<Found>, SandboxErr
             owner: Owner::from_labels(&container.labels.unwrap_or_default())?,
             running: container.state == Some(ContainerSummaryStateEnum::RUNNING),
             port: container.ports.unwrap_or_default().iter().find_map(|port| port.public_port),
+            ended: false,
         })
     });
     let networks = networks.into_iter().filter_map(|network| {
@@ -68,6 +73,7 @@ async fn labelled(engine: &Engine, label: &str) -> Result<Vec<Found>, SandboxErr
             owner: Owner::from_labels(&network.labels.unwrap_or_default())?,
             running: false,
             port: None,
+            ended: false,
         })
     });
     let volumes = volumes.volumes.unwrap_or_default().into_iter().filter_map(|volume| {
@@ -78,9 +84,26 @@ async fn labelled(engine: &Engine, label: &str) -> Result<Vec<Found>, SandboxErr
             name: volume.name,
             running: false,
             port: None,
+            ended: false,
         })
     });
-    Ok(containers.chain(networks).chain(volumes).collect())
+    let mut found: Vec<Found> = containers.chain(networks).chain(volumes).collect();
+    note_ended(docker, &mut found).await;
+    Ok(found)
+}
+
+/// Notes whose runs were at work in containers of this engine that have ended.
+async fn note_ended(docker: &Docker, found: &mut [Found]) {
+    let mut known = HashMap::from([(String::new(), State::Unknown)]);
+    for thing in found {
+        let Owner { container, created, .. } = &thing.owner;
+        let state = match known.get(container) {
+            Some(state) => *state,
+            None => own::state(docker, container).await,
+        };
+        known.insert(container.clone(), state);
+        thing.ended = state.has_ended(created);
+    }
 }
 
 /// Whether a container of this name exists, whoever made it.
@@ -116,12 +139,34 @@ pub async fn remove(engine: &Engine, thing: &Found) -> Result<(), SandboxError> 
                 Some(404) => break,
                 // 409: someone else is removing it, or it is in use by what is being removed;
                 // 403: a network with an endpoint that is going.
-                Some(403 | 409) if attempt < TRIES => tokio::time::sleep(BETWEEN_TRIES).await,
+                Some(403 | 409) if attempt < TRIES => {
+                    if kind == Kind::Network {
+                        let_go(engine, id).await;
+                    }
+                    tokio::time::sleep(BETWEEN_TRIES).await;
+                }
                 _ => return Err(refused(&format!("remove the {thing}"), &error)),
             },
         }
     }
     Ok(())
+}
+
+/// Takes out of a network of ours whom we took into it. Who else is in there stays.
+async fn let_go(engine: &Engine, network: &str) {
+    let inspected = engine.docker.inspect_network(network, None::<InspectNetworkOptions>).await;
+    let labels = inspected.ok().and_then(|network| network.labels);
+    if let Some(container) = labels.as_ref().and_then(|labels| labels.get(SHARED_LABEL)) {
+        leave(engine, network, container).await;
+    }
+}
+
+/// Takes a container out of a network; where it is in there no more, that is as good.
+pub async fn leave(engine: &Engine, network: &str, container: &str) {
+    let body = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
+    if let Err(error) = engine.docker.disconnect_network(network, body).await {
+        tracing::debug!(network, container, %error, "not taken out of the network");
+    }
 }
 
 /// Removes a container; that it is gone already is as good.
@@ -201,7 +246,7 @@ mod tests {
         let fake = Fake::start(Vec::new()).await;
         for kind in [Kind::Container, Kind::Network, Kind::Volume] {
             let (id, name, owner) = ("x".to_owned(), "x".to_owned(), owner.clone());
-            let thing = Found { kind, id, name, owner, running: false, port: None };
+            let thing = Found { kind, id, name, owner, running: false, port: None, ended: false };
             remove(&fake.engine, &thing).await.unwrap();
         }
         assert_eq!(fake.times_asked("DELETE"), 3);

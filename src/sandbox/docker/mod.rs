@@ -1,6 +1,9 @@
 //! The sandbox as a container. These files alone know bollard.
 
 mod beside;
+mod carried;
+mod door;
+mod endpoint;
 mod engine;
 mod exec;
 mod exit;
@@ -8,23 +11,26 @@ mod guard;
 mod image;
 mod inventory;
 mod name_and_port;
+mod own;
+mod pace;
 mod ready;
+mod relay;
 mod seccomp;
+mod shared;
 mod spec;
+mod ssh;
+mod tls;
 pub mod tools;
+mod ways;
 
 use std::time::Duration;
 
 use bollard::models::SystemInfo;
 use bollard::query_parameters::{
-    AttachContainerOptions, CreateContainerOptions, InspectContainerOptions, StartContainerOptions,
+    AttachContainerOptions, CreateContainerOptions, StartContainerOptions,
 };
 use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
-
-use crate::events::{Event, Events, SandboxKind};
-use crate::model::secret::Secret;
-use crate::pg::{Address, ConnectInfo, Terms};
 
 use super::error::SandboxError;
 use super::limits::Limits;
@@ -32,16 +38,20 @@ use super::owner::random_password;
 use super::request::{READY_TIMEOUT, Request};
 use super::tuning;
 use super::waiting::Waiting;
+use crate::events::{Event, Events, SandboxKind};
+use crate::model::secret::Secret;
 use crate::process::Program;
 use beside::Beside;
-use guard::{Guard, refusing};
+use guard::{Guard, refusing, this_run_at};
 use image::{Here, Image, Wanted};
 use name_and_port::{free_name_and_port, is_about_the_port, port_busy};
 use ready::{Awaited, Ready};
 use seccomp::Profile;
-use spec::{Plan, RUN_BESIDE_SCRIPT, RUN_SCRIPT, SERVER_PORT, SERVER_PORT_KEY, Storage};
+use spec::{Plan, RUN_BESIDE_SCRIPT, RUN_SCRIPT, Storage};
+use ways::{Detours, Kind, Standing, ways};
 
-pub use engine::{Endpoint, Engine};
+pub use endpoint::Endpoint;
+pub use engine::Engine;
 pub use guard::this_run;
 pub use inventory::{inventory, remove};
 
@@ -59,8 +69,11 @@ pub struct Container {
     pub name: String,
     /// Its port on 127.0.0.1.
     pub port: u16,
+    /// Whether that leads there from here, too, and not from the engine's machine alone.
+    pub is_near: bool,
     id: String,
     beside: Beside,
+    standing: Standing,
     guard: Guard,
 }
 
@@ -73,6 +86,7 @@ impl Container {
     /// Leaves it as it is.
     pub async fn keep(self) {
         self.beside.remove(&self.guard).await;
+        self.standing.remove(&self.guard).await;
         self.guard.keep();
     }
 
@@ -121,7 +135,7 @@ pub async fn start(
     let engine = Engine::connect().await?;
     let mut waiting = Waiting::new(request.wait);
     loop {
-        let guard = Guard::new(engine.clone(), this_run(request.keep)?);
+        let guard = Guard::new(engine.clone(), this_run_at(&engine, request.keep).await?);
         // An engine that does not answer is not waited for: what it was asked to make is a task of its
         // own, which the guard knows of.
         let started = tokio::select! {
@@ -130,9 +144,10 @@ pub async fn start(
             started = start_guarded(&guard, request, &mut waiting, events, cancel) => started,
         };
         match started {
-            Ok(Started { id, port, beside, ready, image, in_memory }) => {
+            Ok(Started { id, port, beside, standing, ready, image, in_memory }) => {
                 let name = request.name.clone();
-                let container = Container { name, port, id, beside, guard };
+                let is_near = matches!(ready.way, Kind::Own | Kind::Port);
+                let container = Container { name, port, is_near, id, beside, standing, guard };
                 return Ok((container, ready, image, in_memory));
             }
             Err(error) => {
@@ -179,6 +194,7 @@ struct Started {
     id: String,
     port: u16,
     beside: Beside,
+    standing: Standing,
     ready: Ready,
     image: Image,
     in_memory: bool,
@@ -201,11 +217,14 @@ async fn start_guarded(
     let name = format!("{}-{}", request.name, guard.owner.run);
     let wanted = Wanted { name: request.image.as_deref(), version: request.version };
     // The network takes as long as all the questions together.
-    let (_, image, info, profile, _) = tokio::try_join!(
+    let (_, (image, profile), info, _) = tokio::try_join!(
         free_name_and_port(guard, request, events),
-        image::find(docker, wanted, events, cancel),
+        async {
+            let image = image::find(docker, wanted, events, cancel).await?;
+            let profile = Profile::for_engine(guard, &image, &name).await?;
+            Ok((image, profile))
+        },
         async { docker.info().await.map_err(refusing("describe itself")) },
-        Profile::for_engine(docker),
         make_network(guard, &name),
     )?;
     Profile::is_enforced_by(&info)?;
@@ -257,15 +276,11 @@ async fn start_guarded(
     let (kind, name_asked) = (SandboxKind::Container, request.name.clone());
     events.emit(Event::SandboxStarted { kind, name: name_asked });
     events.emit(Event::SandboxWaiting);
-    let (ways, port) = ways(guard, &id, &name, &password).await?;
-    let awaited = Awaited {
-        docker,
-        id: &id,
-        name: &request.name,
-        run: &guard.owner.run,
-        ways,
-        within: READY_TIMEOUT,
-    };
+    let (ways, port) = ways(&guard.engine, &id, &name, &password).await?;
+    let run = &guard.owner.run;
+    let (name, within) = (&request.name, READY_TIMEOUT);
+    let awaited = Awaited { docker, id: &id, name, run, ways, within };
+    let mut detours = Detours::new(guard, &plan, &id, &password);
     let beside = Beside::new(&plan, &id);
     let programs = async {
         // Made again, and its refusal told, by whoever runs a program.
@@ -275,9 +290,10 @@ async fn start_guarded(
             tracing::debug!(%error, "there is no container for programs");
         }
     };
-    let (ready, ()) = tokio::join!(ready::wait(awaited, cancel), programs);
+    let (ready, ()) = tokio::join!(ready::wait(awaited, &mut detours, cancel), programs);
     let ready = ready?;
-    Ok(Started { id, port, beside, ready, image, in_memory })
+    let standing = detours.keep(ready.way).await;
+    Ok(Started { id, port, beside, standing, ready, image, in_memory })
 }
 
 async fn make_network(guard: &Guard, name: &str) -> Result<(), SandboxError> {
@@ -364,53 +380,6 @@ async fn start_container(
         tracing::debug!(%error, "the container's stdin is closed");
     }
     Ok(())
-}
-
-/// The ways to the server, the shortest first, and its port on 127.0.0.1.
-async fn ways(
-    guard: &Guard,
-    id: &str,
-    network: &str,
-    password: &Secret,
-) -> Result<(Vec<ConnectInfo>, u16), SandboxError> {
-    let inspected = guard
-        .engine
-        .docker
-        .inspect_container(id, None::<InspectContainerOptions>)
-        .await
-        .map_err(refusing("inspect the container"))?;
-    let settings = inspected.network_settings.unwrap_or_default();
-    let port = settings
-        .ports
-        .and_then(|mut ports| ports.remove(SERVER_PORT_KEY)?)
-        .and_then(|bindings| bindings.into_iter().find_map(|binding| binding.host_port))
-        .and_then(|port| port.parse().ok())
-        .unwrap_or(0);
-    let way = |host: String, port| ConnectInfo {
-        address: Address::Tcp { host, port },
-        user: "postgres".into(),
-        password: password.clone(),
-        database: "postgres".into(),
-        event_triggers: true,
-        terms: Terms::default(),
-    };
-    let mut ways = Vec::new();
-    // Past the engine's port forwarding, where the container's network is this machine's.
-    if guard.engine.endpoint.is_local() && cfg!(target_os = "linux") {
-        let address = settings
-            .networks
-            .and_then(|mut networks| networks.remove(network)?.ip_address)
-            .filter(|address| !address.is_empty());
-        ways.extend(address.map(|address| way(address, SERVER_PORT)));
-    }
-    if port != 0 {
-        ways.push(way("127.0.0.1".into(), port));
-    }
-    if ways.is_empty() {
-        // A container that exited at once has lost its addresses: the wait says how it ended.
-        ways.push(way("127.0.0.1".into(), SERVER_PORT));
-    }
-    Ok((ways, port))
 }
 
 /// Memory that a server may use, in bytes: what is free here, when the engine is here, but never

@@ -14,19 +14,27 @@ use crate::sandbox::error::SandboxError;
 use crate::sandbox::server_log::{self, LOOKED_AT};
 
 use super::exit;
+use super::pace::Pace;
 use super::spec::RUN_SETTING;
+use super::ways::{Detours, Kind, Way};
 
 /// How long one attempt may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a way may take to prove that it leads to the container at all.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How often the ways have their time again after the last of them was made.
+const LAST_ROUNDS: u32 = 4;
+/// What a server says when it lets connections in, in the language that ours speak.
+const SAYS_READY: &str = "database system is ready to accept connections";
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LAST_PAUSE: Duration = Duration::from_millis(25);
 
 /// A server that answers.
 #[derive(Debug)]
 pub struct Ready {
-    /// How to connect.
+    /// The way that is taken.
+    pub way: Kind,
+    /// How to connect by it.
     pub connect_info: ConnectInfo,
     /// How often it was asked.
     pub attempts: u32,
@@ -45,94 +53,131 @@ pub struct Awaited<'a> {
     pub name: &'a str,
     /// The run that its server must belong to.
     pub run: &'a str,
-    /// The ways to it, the shortest first. There is at least one.
-    pub ways: Vec<ConnectInfo>,
+    /// The ways that are there by themselves, the shortest first. There is at least one.
+    pub ways: Vec<Way>,
     /// How long is waited.
     pub within: Duration,
 }
 
-/// Waits for the server.
+/// What was seen while it was waited for.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The ways that led nowhere at all.
+    barred: Vec<String>,
+    /// What the others answered the last time.
+    refused: Vec<String>,
+    /// Whether the server says that it is ready.
+    is_ready: bool,
+}
+
+impl Seen {
+    fn answers(&self) -> Vec<String> {
+        self.barred.iter().chain(&self.refused).cloned().collect()
+    }
+}
+
+/// Waits for the server. Where it is ready and no way leads there, the `detours` are made.
 ///
 /// # Errors
-/// [`SandboxError::NotReady`] when the container exits or the time is over,
+/// [`SandboxError::NotReady`] when the container exits or the time is over, [`SandboxError::Unreachable`],
 /// [`SandboxError::Interrupted`].
-pub async fn wait(awaited: Awaited<'_>, cancel: &CancellationToken) -> Result<Ready, SandboxError> {
+pub async fn wait(
+    awaited: Awaited<'_>,
+    detours: &mut Detours<'_>,
+    cancel: &CancellationToken,
+) -> Result<Ready, SandboxError> {
     let Awaited { docker, id, name, within, .. } = awaited;
-    let mut refusals = String::new();
+    let name = format!("the container {name}");
+    let mut seen = Seen::default();
     let reason = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(SandboxError::Interrupted),
         reason = exit::in_words(docker, id) => reason,
-        outcome = tokio::time::timeout(within, poll(awaited, &mut refusals)) => {
-            match outcome {
-                Ok(ready) => return Ok(ready),
-                Err(_) => format!("no answer within {} s ({refusals})", within.as_secs()),
+        outcome = tokio::time::timeout(within, poll(awaited, detours, &mut seen)) => match outcome {
+            Ok(Some(ready)) => return Ok(ready),
+            _ if seen.is_ready => {
+                return Err(SandboxError::Unreachable { name, tried: seen.answers() });
             }
+            _ => format!("no answer within {} s ({})", within.as_secs(), seen.answers().join("; ")),
         }
     };
-    let name = format!("the container {name}");
     Err(SandboxError::NotReady { name, reason, log: last_lines(docker, id).await })
 }
 
-async fn poll(awaited: Awaited<'_>, refusals: &mut String) -> Ready {
-    let mut ways = passable(awaited.ways).await;
-    let mut pause = FIRST_PAUSE;
+/// Asks until somebody answers; `None` where the server is ready and every way was tried.
+async fn poll(awaited: Awaited<'_>, detours: &mut Detours<'_>, seen: &mut Seen) -> Option<Ready> {
+    let Awaited { docker, id, run, .. } = awaited;
+    let mut ways = passable(awaited.ways, &mut seen.barred).await;
+    let (mut pause, mut pace) = (FIRST_PAUSE, Pace::begin(Instant::now()));
+    let mut rounds = LAST_ROUNDS;
     for attempts in 1.. {
         let started = Instant::now();
-        if let Some(first) = first_that_answers(&ways, awaited.run, refusals).await {
+        if let Some(first) = first_that_answers(&ways, run, &mut seen.refused).await {
             // It may have got ready after the shorter ones were tried.
-            let shorter = first_that_answers(&ways[..first.0], awaited.run, refusals).await;
+            let shorter = first_that_answers(&ways[..first.0], run, &mut seen.refused).await;
             let (way, server_version) = shorter.unwrap_or(first);
-            return Ready { connect_info: ways.swap_remove(way), attempts, server_version };
+            let Way { kind, info, .. } = ways.swap_remove(way);
+            tracing::debug!(way = ?kind, "taken");
+            return Some(Ready { way: kind, connect_info: info, attempts, server_version });
         }
-        tracing::trace!(attempts, took = ?started.elapsed(), refusals, "not ready");
+        tracing::trace!(attempts, took = ?started.elapsed(), ?seen, "not ready");
+        if pace.may_look(Instant::now()) {
+            seen.is_ready = seen.is_ready || log_of(docker, id).await.contains(SAYS_READY);
+        }
+        if pace.may_go_on(Instant::now(), seen.is_ready) {
+            match detours.next_that_can_be_made(&mut seen.barred).await {
+                Some(way) => ways.push(way),
+                None if seen.is_ready && rounds == 0 => return None,
+                None => rounds -= u32::from(seen.is_ready),
+            }
+        }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LAST_PAUSE);
     }
-    // A u32 of attempts, each with a pause, outlasts the timeout around this.
-    std::future::pending().await
+    None
 }
 
-/// The ways to try, the shortest first: those that lead somewhere, and if none does, all.
+/// The ways to try, the shortest first: those that lead somewhere, and if none does, all. The others are `barred`.
 ///
 /// A port that refuses is as good as one that answers: the server is not ready yet. Where the engine
 /// runs in a virtual machine or without root, the container's own address leads nowhere, which takes a
 /// time-out to see, or to somebody else, who is known by what he answers.
-async fn passable(ways: Vec<ConnectInfo>) -> Vec<ConnectInfo> {
+async fn passable(ways: Vec<Way>, barred: &mut Vec<String>) -> Vec<Way> {
     let mut passable = Vec::new();
     for way in &ways {
-        let Address::Tcp { host, port } = &way.address else {
+        let Address::Tcp { host, port } = &way.info.address else {
             continue;
         };
         let probe = tokio::net::TcpStream::connect((host.as_str(), *port));
-        let passes = match tokio::time::timeout(PROBE_TIMEOUT, probe).await {
-            Ok(Ok(_)) => true,
-            Ok(Err(error)) => error.kind() == ErrorKind::ConnectionRefused,
-            Err(_) => false,
-        };
-        if passes {
-            passable.push(way.clone());
-        } else {
-            tracing::debug!(way = %way.address, "leads nowhere");
+        match tokio::time::timeout(PROBE_TIMEOUT, probe).await {
+            Ok(Err(error)) if error.kind() != ErrorKind::ConnectionRefused => {
+                barred.push(way.refused(error.to_string()));
+            }
+            Err(_) => barred.push(way.refused("no answer".to_owned())),
+            Ok(_) => passable.push(way.clone()),
         }
     }
-    if passable.is_empty() { ways } else { passable }
+    if passable.is_empty() {
+        barred.clear();
+        return ways;
+    }
+    passable
 }
 
 /// Which of the ways leads to the server of this run, and its version; else why none does.
 async fn first_that_answers(
-    ways: &[ConnectInfo],
+    ways: &[Way],
     run: &str,
-    refusals: &mut String,
+    refused: &mut Vec<String>,
 ) -> Option<(usize, String)> {
-    let mut refused = Vec::new();
+    let mut answers = Vec::new();
     for (index, way) in ways.iter().enumerate() {
-        match attempt(way, run).await {
+        match attempt(&way.info, run).await {
             Ok(version) => return Some((index, version)),
-            Err(reason) => refused.push(format!("{}: {reason}", way.address)),
+            Err(reason) => answers.push(way.refused(reason)),
         }
     }
-    *refusals = refused.join("; ");
+    *refused = answers;
     None
 }
 
@@ -159,6 +204,11 @@ async fn attempt(way: &ConnectInfo, run: &str) -> Result<String, String> {
 
 /// The last lines that the container wrote.
 pub async fn last_lines(docker: &Docker, id: &str) -> Vec<String> {
+    server_log::last_lines(&log_of(docker, id).await)
+}
+
+/// The end of what the container wrote.
+async fn log_of(docker: &Docker, id: &str) -> String {
     let options = LogsOptions {
         stdout: true,
         stderr: true,
@@ -168,6 +218,5 @@ pub async fn last_lines(docker: &Docker, id: &str) -> Vec<String> {
     let logs = docker.logs(id, Some(options));
     let read = logs.filter_map(|item| async move { item.ok() });
     let read = read.map(|output| output.to_string()).collect::<String>();
-    let text = tokio::time::timeout(ATTEMPT_TIMEOUT, read).await.unwrap_or_default();
-    server_log::last_lines(&text)
+    tokio::time::timeout(ATTEMPT_TIMEOUT, read).await.unwrap_or_default()
 }

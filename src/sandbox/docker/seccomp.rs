@@ -8,13 +8,16 @@
 //! [`beside`](super::beside) it.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 
-use bollard::Docker;
 use bollard::models::SystemInfo;
 use serde_json::{Value, json};
 use tempfile::TempPath;
 
-use super::guard::refusing;
+use super::carried::carry;
+use super::guard::{Guard, refusing};
+use super::image::Image;
+use super::own;
 use crate::sandbox::error::SandboxError;
 
 /// What Podman calls itself among the components of an engine. It takes a file's name where Docker takes
@@ -123,18 +126,34 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The profile for this engine.
+    /// The profile for this engine. `name` is one that what is made for it may have.
     ///
     /// # Errors
     /// [`SandboxError::Engine`], also when the file cannot be written.
-    pub async fn for_engine(docker: &Docker) -> Result<Self, SandboxError> {
-        let version = docker.version().await.map_err(refusing("say its version"))?;
+    pub async fn for_engine(
+        guard: &Guard,
+        image: &Image,
+        name: &str,
+    ) -> Result<Self, SandboxError> {
+        let engine = &guard.engine;
+        let version = engine.docker.version().await.map_err(refusing("say its version"))?;
         let components = version.components.unwrap_or_default();
         if !components.iter().any(|component| component.name == PODMAN) {
             return Ok(Self { value: profile(), _file: None });
         }
+        // From another machine or container, our files are not its files.
+        if !engine.endpoint.is_local() || own::is_container() {
+            let volume = format!("{name}-profile");
+            let file = ("seccomp.json", profile());
+            let value = carry(guard, image, &volume, (file.0, file.1.as_bytes())).await?;
+            return Ok(Self { value, _file: None });
+        }
         let written = || {
-            let mut file = tempfile::NamedTempFile::with_prefix("ccc-backup-seccomp-")?;
+            // No secret, and the engine may be another user's.
+            let mut file = tempfile::Builder::new()
+                .prefix("ccc-backup-seccomp-")
+                .permissions(std::fs::Permissions::from_mode(0o644))
+                .tempfile()?;
             file.write_all(profile().as_bytes())?;
             Ok(file.into_temp_path())
         };
@@ -219,7 +238,8 @@ fn condition(argument: u32, op: &str, value: u64, second: u64) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::Fake;
+    use super::super::fake::{self, Fake};
+    use super::super::guard::this_run;
     use super::*;
 
     #[test]
@@ -241,7 +261,9 @@ mod tests {
             let components = json!([{ "Name": name, "Version": "5" }]);
             let version = json!({ "ApiVersion": "1.43", "Components": components }).to_string();
             let fake = Fake::start(vec![("GET /version", 200, version)]).await;
-            let made = Profile::for_engine(&fake.engine.docker).await.unwrap();
+            let guard = Guard::new(fake.engine.clone(), this_run(false).unwrap());
+            let made = Profile::for_engine(&guard, &fake::image(), "x").await.unwrap();
+            guard.keep();
             let value = made.value.clone();
             let text =
                 if is_file { std::fs::read_to_string(&value).unwrap() } else { value.clone() };

@@ -120,13 +120,6 @@ pub fn container(plan: &Plan) -> ContainerCreateBody {
 /// files by its first one, which is the server.
 pub fn beside(plan: &Plan, server: &str) -> ContainerCreateBody {
     ContainerCreateBody {
-        image: Some(plan.image.name.clone()),
-        user: Some("postgres".into()),
-        // Longer than any run.
-        entrypoint: Some(["sleep", "2147483647"].map(str::to_owned).into()),
-        cmd: Some(Vec::new()),
-        working_dir: Some("/".into()),
-        labels: Some(plan.labels.clone()),
         host_config: Some(HostConfig {
             network_mode: Some("none".into()),
             pid_mode: Some(format!("container:{server}")),
@@ -134,6 +127,45 @@ pub fn beside(plan: &Plan, server: &str) -> ContainerCreateBody {
             tmpfs: Some(covered(plan.image, ["/tmp"])),
             ..confined(plan.limits)
         }),
+        ..idle(plan)
+    }
+}
+
+/// A container in the network of the container `server`, and with nothing else of it, for what connects to it for us.
+pub fn relay(plan: &Plan, server: &str) -> ContainerCreateBody {
+    ContainerCreateBody {
+        host_config: Some(HostConfig {
+            network_mode: Some(format!("container:{server}")),
+            security_opt: Some(vec!["no-new-privileges".into()]),
+            tmpfs: Some(covered(plan.image, [])),
+            ..confined(plan.limits)
+        }),
+        ..idle(plan)
+    }
+}
+
+/// The second network, between the server and the container that we run in: no other is to lead out of that one than
+/// before, which a network that is not internal could take over.
+pub fn shared_network(name: &str, labels: HashMap<String, String>) -> NetworkCreateRequest {
+    NetworkCreateRequest {
+        name: name.to_owned(),
+        driver: Some("bridge".into()),
+        internal: Some(true),
+        labels: Some(labels),
+        ..NetworkCreateRequest::default()
+    }
+}
+
+/// A container that does nothing by itself.
+fn idle(plan: &Plan) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(plan.image.name.clone()),
+        user: Some("postgres".into()),
+        // Longer than any run.
+        entrypoint: Some(["sleep", "2147483647"].map(str::to_owned).into()),
+        cmd: Some(Vec::new()),
+        working_dir: Some("/".into()),
+        labels: Some(plan.labels.clone()),
         ..ContainerCreateBody::default()
     }
 }

@@ -1,4 +1,10 @@
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::endpoint::Endpoint;
 use super::fake::Fake;
+use super::spec::SERVER_PORT_KEY;
+use super::ways::Way;
 use super::*;
 
 #[test]
@@ -21,14 +27,17 @@ async fn ended(status: u16, answer: &str) -> SandboxError {
     assert_eq!((ways.len(), port), (1, 0));
     let (docker, within) = (&fake.engine.docker, Duration::from_secs(1));
     let awaited = Awaited { docker, id: "c", name: "sandbox", run: "r", ways, within };
-    ready::wait(awaited, &CancellationToken::new()).await.unwrap_err()
+    let guard = Guard::new(fake.engine.clone(), this_run(false).unwrap());
+    let image = fake::image();
+    let (plan, password) = (plan_of_tests(&image), Secret::new("x"));
+    let mut detours = Detours::new(&guard, &plan, "c", &password);
+    let error = ready::wait(awaited, &mut detours, &CancellationToken::new()).await.unwrap_err();
+    guard.keep();
+    error
 }
 
-async fn ways_to(engine: &Engine) -> (Vec<ConnectInfo>, u16) {
-    let guard = Guard::new(engine.clone(), this_run(false).unwrap());
-    let ways = ways(&guard, "c", "network", &Secret::new("x")).await.unwrap();
-    guard.keep();
-    ways
+async fn ways_to(engine: &Engine) -> (Vec<Way>, u16) {
+    ways(engine, "c", "network", &Secret::new("x")).await.unwrap()
 }
 
 #[tokio::test]
@@ -50,7 +59,7 @@ async fn a_container_that_exited_at_once_is_told_of_by_its_end() {
 async fn a_server_that_does_not_answer_is_given_up_and_its_address_is_named() {
     let said = ended(fake::NEVER, "").await.to_string();
     let expected = "PostgreSQL did not get ready in the container sandbox: no answer within 1 s (";
-    assert!(said.starts_with(&format!("{expected}127.0.0.1:5432: ")), "{said}");
+    assert!(said.starts_with(&format!("{expected}its port 127.0.0.1:5432: ")), "{said}");
 }
 
 #[tokio::test]
@@ -62,12 +71,27 @@ async fn a_containers_own_address_is_a_way_where_the_engine_is_here_and_there_al
     let answer = ("GET /containers/c/json", 200, inspected.to_string());
     let fake = Fake::start(vec![answer]).await;
     let shown =
-        |ways: &[ConnectInfo]| ways.iter().map(|way| way.address.to_string()).collect::<Vec<_>>();
+        |ways: &[Way]| ways.iter().map(|way| way.info.address.to_string()).collect::<Vec<_>>();
     let (ways, port) = ways_to(&fake.engine).await;
     assert_eq!((shown(&ways).last().unwrap().as_str(), port), ("127.0.0.1:7001", 7001));
     let own = if cfg!(target_os = "linux") { &["172.30.0.2:5432"][..] } else { &[] };
     assert_eq!(shown(&ways)[..ways.len() - 1], *own);
-    let endpoint = engine::Endpoint::Tcp("tcp://elsewhere:2375".into());
+    let endpoint = Endpoint::Tcp("tcp://elsewhere:2375".into());
     let (ways, _) = ways_to(&Engine { endpoint, ..fake.engine.clone() }).await;
     assert_eq!(shown(&ways), ["127.0.0.1:7001"]);
+}
+
+fn plan_of_tests(image: &Image) -> Plan<'_> {
+    static LABELS: LazyLock<HashMap<String, String>> = LazyLock::new(HashMap::new);
+    Plan {
+        image,
+        network: "network",
+        labels: &LABELS,
+        storage: &Storage::Memory { limit: 1 },
+        limits: Limits::default(),
+        port: 0,
+        settings: &[],
+        run: "r",
+        seccomp: "{}",
+    }
 }

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::engine::Engine;
 use super::exit::{self, Exit};
-use super::guard::{Guard, Requests, refusing, this_run};
+use super::guard::{Guard, Requests, refusing, this_run_at};
 use super::image::{self, Image, Wanted};
 use super::inventory::{inventory, remove, remove_container};
 use super::spec::covered;
@@ -86,7 +86,7 @@ impl ClientTools {
         cancel: &CancellationToken,
     ) -> Result<Self, SandboxError> {
         let engine = Engine::connect().await?;
-        let owner = this_run(false)?;
+        let owner = this_run_at(&engine, false).await?;
         sweep(&engine, &owner, events).await?;
         let wanted = Wanted { name: None, version };
         let image = image::find(&engine.docker, wanted, events, cancel).await?;

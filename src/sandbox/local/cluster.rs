@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::ADMIN;
 use super::directory::RunDirectory;
 use super::guard::how;
+use super::name;
 use crate::model::secret::Secret;
 use crate::process::{Invocation, User};
 use crate::programs::Programs;
@@ -27,7 +28,15 @@ pub async fn make(
     // A pipe would be root's own, and not to be opened by the server's user.
     let file =
         directory.secret("password", password, user).map_err(|error| failed(error.to_string()))?;
-    let initdb = Invocation::new(programs.dir.join("initdb"))
+    let initdb = programs.dir.join("initdb");
+    let named = match user {
+        // Found by its name.
+        Some(_) => None,
+        None => Some(name::named(&initdb, directory).await?),
+    };
+    let initdb =
+        named.as_ref().map_or_else(|| Invocation::new(&initdb), |named| named.initdb.clone());
+    let initdb = initdb
         .bare()
         .env("LC_ALL", Secret::new("C"))
         .env("TZ", Secret::new("UTC"))
@@ -41,7 +50,7 @@ pub async fn make(
         .spawn([Stdio::null(), Stdio::null(), Stdio::piped()], true)
         .map_err(|error| failed(error.to_string()))?;
     let ended = tokio::time::timeout(MAKE_TIMEOUT, child.wait_with_output()).await;
-    drop(file);
+    drop((file, named));
     let ended = ended.map_err(|_| failed(format!("not within {} s", MAKE_TIMEOUT.as_secs())))?;
     let output = ended.map_err(|error| failed(error.to_string()))?;
     if output.status.success() {

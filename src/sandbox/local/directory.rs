@@ -209,6 +209,7 @@ fn described(path: &Path) -> Option<Found> {
         owner: Owner::from_labels(&note.labels)?,
         running: server_of(&directory).is_some(),
         port: Some(note.port),
+        ended: false,
     })
 }
 

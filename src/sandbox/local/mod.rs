@@ -8,6 +8,7 @@ mod cluster;
 mod directory;
 mod guard;
 mod languages;
+mod name;
 mod reaching;
 mod role;
 mod run;

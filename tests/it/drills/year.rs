@@ -270,6 +270,7 @@ pub fn drill() -> DrillReport {
         started_at: now() - TimeDelta::hours(6),
         seconds: 21_300.0,
         file_only: false,
+        newest_only: false,
         rto_seconds: Some(RTO),
         within_seconds: Some(21_600.0),
         places: PLACES.iter().map(found).collect(),

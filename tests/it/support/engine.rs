@@ -16,8 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Engine {
     dir: PathBuf,
     network: String,
+    /// What else than its socket it listens at.
+    hosts: Vec<String>,
     daemon: Option<Child>,
 }
+
+/// The first two numbers of the addresses between this machine and networks of engines.
+const FAR: &str = "10.213";
 
 impl Engine {
     /// Starts one that has the image of the tests and nothing else.
@@ -36,6 +41,55 @@ impl Engine {
         engine
     }
 
+    /// Starts one that has the image of the tests, as if on another machine: nothing but one address leads to its
+    /// network, at which it listens, with these options.
+    pub fn far(options: &[&str]) -> Self {
+        Self::far_with(options, |_| ())
+    }
+
+    /// The same, where something is to be made for its address before it starts.
+    pub fn far_with(options: &[&str], prepare: impl FnOnce(&str)) -> Self {
+        let engine = Self::make("{}", None, |engine| {
+            engine.join();
+            let address = engine.address();
+            prepare(&address);
+            engine.hosts =
+                options.iter().map(|option| option.replace("ADDRESS", &address)).collect();
+        });
+        engine.load();
+        engine
+    }
+
+    /// The address of a far one.
+    pub fn address(&self) -> String {
+        Self::addresses(&self.network)[1].clone()
+    }
+
+    /// This machine's address and the engine's, in a network between both. The kernel has room for many.
+    fn addresses(network: &str) -> [String; 2] {
+        let number: u32 = network.bytes().fold(7, |sum, byte| sum * 31 % 16_381 + u32::from(byte));
+        let at = number % 16_384 * 4;
+        [1, 2].map(|last| format!("{FAR}.{}.{}", at / 256, at % 256 + last))
+    }
+
+    /// Joins its network with this machine's.
+    fn join(&self) {
+        let [here, there] = Self::addresses(&self.network).map(|address| format!("{address}/30"));
+        // Short: the names of interfaces are.
+        let name = self.network.trim_start_matches("ccc-it-").replace('-', ".");
+        let (ours, theirs) = (format!("a{name}"), format!("b{name}"));
+        let network = self.network.as_str();
+        let pair = ["ip", "link", "add", &ours, "type", "veth", "peer", "name", &theirs];
+        text_of_root(&[&pair[..], &["netns", network]].concat());
+        text_of_root(&["ip", "address", "add", &here, "dev", &ours]);
+        text_of_root(&["ip", "link", "set", &ours, "up"]);
+        for line in
+            [["address", "add", &there, "dev", &theirs].as_slice(), &["link", "set", &theirs, "up"]]
+        {
+            text_of_root(&[&["ip", "-n", network][..], line].concat());
+        }
+    }
+
     fn load(&self) {
         let line = format!("docker save {} | docker --host {} load", image(), self.host());
         let loaded = Command::new("sh").args(["-c", &line]).output().unwrap();
@@ -51,7 +105,7 @@ impl Engine {
     /// Starts one that has nothing, on a disk of this size. See [`Engine::resize`] and
     /// [`Engine::fill`].
     pub fn on_a_disk(size: &str) -> Self {
-        Self::make("{}", Some(size))
+        Self::make("{}", Some(size), |_| ())
     }
 
     /// Gives its disk another size.
@@ -68,10 +122,10 @@ impl Engine {
 
     /// Starts one that has nothing, with this for its `daemon.json`.
     fn empty(config: &str) -> Self {
-        Self::make(config, None)
+        Self::make(config, None, |_| ())
     }
 
-    fn make(config: &str, disk: Option<&str>) -> Self {
+    fn make(config: &str, disk: Option<&str>, prepare: impl FnOnce(&mut Self)) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         // Short: the names of sockets are.
@@ -86,9 +140,10 @@ impl Engine {
         }
         let network = format!("ccc-it-{}-{count}", std::process::id());
         text_of_root(&["ip", "netns", "add", &network]);
-        let mut engine = Self { dir, network, daemon: None };
+        let mut engine = Self { dir, network, hosts: Vec::new(), daemon: None };
         let up = engine.beside().args(["ip", "link", "set", "lo", "up"]).status();
         assert!(up.unwrap().success());
+        prepare(&mut engine);
         engine.run();
         engine
     }
@@ -130,7 +185,11 @@ impl Engine {
         daemon.args(["setpriv", "--pdeathsig", "TERM", "dockerd", "--config-file"]);
         daemon.arg(at("daemon.json")).args(["--data-root", &at("data"), "--exec-root", &at("run")]);
         daemon.args(["--pidfile", &at("pid"), "--host", &self.host(), "--group", &group]);
-        daemon.args(["--iptables=false", "--ip-forward=false", "--ip-masq=false"]);
+        daemon.args(&self.hosts).args([
+            "--iptables=false",
+            "--ip-forward=false",
+            "--ip-masq=false",
+        ]);
         let daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         self.daemon = Some(daemon.map_err(|error| format!("dockerd: {error}"))?);
         let host = self.host();
@@ -201,7 +260,7 @@ impl Drop for Engine {
 }
 
 /// What runs a program as root.
-fn as_root() -> Command {
+pub fn as_root() -> Command {
     if rustix::process::geteuid().is_root() {
         return Command::new("env");
     }
