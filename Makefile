@@ -95,11 +95,43 @@ nightly-drill: .binary ## Verify all of them in both places, with a page of what
 nightly-report: ## Add to the job's summary that nothing was verified, where nothing was
 	@infra/nightly.sh report
 
-##@ Development
+##@ Installation
+
+# What `ccc-backup --version --verbose` says of the commit.
+build .binary release: export CCC_BACKUP_COMMIT ?= $(shell git describe --always --abbrev=40 --exclude '*' --dirty 2>/dev/null)
+build .binary release: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 
 .PHONY: build
 build: ## Build target/release/ccc-backup
 	cargo build --release --locked
+
+.PHONY: install
+install: export PREFIX := $(or $(PREFIX),/usr/local)
+install: export DESTDIR := $(DESTDIR)
+install: ## Install what was built, with man page, completions, systemd units, examples: PREFIX=/usr/local DESTDIR=
+	@infra/install.sh "$(CCC_BACKUP)"
+
+.PHONY: package-deb
+package-deb: .binary ## Make a Debian package of it in target/packages
+	@infra/package-deb.sh "$(CCC_BACKUP)"
+
+.PHONY: package-rpm
+package-rpm: .binary ## Make an RPM package of it there (needs rpmbuild)
+	@infra/package-rpm.sh "$(CCC_BACKUP)"
+
+.PHONY: image
+image: .binary ## Build an image of it with PostgreSQL for --engine local, from Debian's packages, without a registry
+	@infra/image.sh "$(CCC_BACKUP)"
+
+.PHONY: release
+release: ## Make a static binary, its packages and its SBOM in target/packages, as a release has them (needs rustup)
+	@infra/release.sh make
+
+.PHONY: release-publish
+release-publish: ## Publish them, with checksums, as the release of the tag GITHUB_REF_NAME (needs gh)
+	@infra/release.sh publish
+
+##@ Development
 
 .PHONY: demo
 demo: setup .binary ## Show a backup made, verified, cut short and caught, on a throwaway database

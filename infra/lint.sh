@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks what is not our Rust: the licences, sources and known holes of dependencies, shell scripts, GitHub's workflows
-# and actions, systemd units. infra/setup.sh lint installs what it needs from crates.io and PyPI; shellcheck and
-# systemd-analyze are used where they are installed, and missed aloud.
+# and actions, the manifests of Kubernetes, systemd units. infra/setup.sh lint installs what it needs from crates.io and
+# PyPI; shellcheck and systemd-analyze are used where they are installed, and missed aloud.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -29,10 +29,18 @@ schema custom.github-workflows-require-timeout .github/workflows/*.yml
 schema vendor.github-actions .github/actions/*/action.yml
 .venv/bin/zizmor --offline --quiet --no-progress --pedantic .github
 
+# What the kustomization comes to, in the versions of Kubernetes that know all of it.
+manifests=$(mktemp -d)
+trap 'rm -rf "$manifests"' EXIT
+.venv/bin/kubectl kustomize infra/kubernetes >"$manifests/all.yaml"
+for minor in {29..37}; do
+    .venv/bin/kubernetes-validate --strict --quiet -k "1.$minor" "$manifests/all.yaml" infra/kubernetes/secret.example.yaml
+done
+
 if have systemd-analyze 'the units'; then
     # systemd-analyze wants the program to be there, and knows a unit by the directory that it is in.
     units=$(mktemp -d)
-    trap 'rm -rf "$units"' EXIT
+    trap 'rm -rf "$manifests" "$units"' EXIT
     for unit in infra/systemd/*.service infra/systemd/*.timer; do
         sed 's#/usr/local/bin/ccc-backup#/bin/true#' "$unit" >"$units/${unit##*/}"
     done

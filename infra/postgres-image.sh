@@ -17,6 +17,8 @@ recipe_label=io.ccc-backup.recipe
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=''
+# shellcheck source=/dev/null
+source "$here/from-packages.sh"
 
 die() {
     echo "postgres-image: error: $1" >&2
@@ -25,40 +27,6 @@ die() {
 }
 
 note() { echo "postgres-image: $*"; }
-
-as_root() {
-    if [[ $(id -u) == 0 ]]; then "$@"; else sudo -- "$@"; fi
-}
-
-install_tools() {
-    local packages=() install
-    command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
-    # Who is not root unpacks in a user namespace, for which mmdebstrap needs newuidmap.
-    [[ $(id -u) == 0 ]] || command -v newuidmap >/dev/null || packages+=(uidmap)
-    [[ ${#packages[@]} != 0 ]] || return 0
-
-    install=(apt-get install --yes --no-install-recommends "${packages[@]}")
-    [[ $(id -u) == 0 ]] || command -v sudo >/dev/null || die "missing: ${packages[*]}" "as root: ${install[*]}"
-    note "installing ${packages[*]}"
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive "${install[@]}" -qq -o Dpkg::Use-Pty=0 </dev/null >"$work/apt.log" 2>&1 ||
-        { tail -n 30 "$work/apt.log" >&2; die "${packages[*]} could not be installed"; }
-}
-
-# What apt knows of the distribution's own archives; entries of third parties (Origin differs) stay out.
-distribution_targets() { apt-get indextargets --format "$1" 'Created-By: Packages' "Origin: $origin" | sort -u; }
-
-write_apt_files() {
-    distribution_targets 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' >"$work/sources.list"
-    if [[ ! -s $work/sources.list ]]; then
-        note "reading the package lists (apt-get update)"
-        as_root apt-get update -qq
-        distribution_targets 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' >"$work/sources.list"
-    fi
-    [[ -s $work/sources.list ]] || die "apt has no sources of $origin" 'see /etc/apt/sources.list.d'
-    # The proxy and the like; without it a machine behind one could not fetch anything.
-    apt-config dump | grep -E '^Acquire::(https?::|ftp::|Retries|Check-Date|Check-Valid-Until)' >"$work/apt.conf" || true
-}
 
 # The release that has the version: this machine's own, else Debian's other one from the same mirror.
 choose_release() {
@@ -78,24 +46,17 @@ choose_release() {
 }
 
 build() {
-    local keyring=() conf=() packages
+    local packages
     # Where the caller is not root, mmdebstrap works as a user who may not see into the caller's home.
     cp -r "$here/postgres-image" "$work/"
     chmod -R a+rX "$work"
     cd "$work"
-    # Newer releases keep the archive's key out of trusted.gpg.d, so it is named here.
-    [[ ! -e /usr/share/keyrings/$ID-archive-keyring.gpg ]] ||
-        keyring=(--keyring="/usr/share/keyrings/$ID-archive-keyring.gpg")
-    [[ ! -s $work/apt.conf ]] || conf=(--aptopt="$work/apt.conf")
     # The server brings its contrib extensions and, through its client package, psql. The rest is what the entrypoint,
     # initdb, an operator with `docker exec`, and ccc-backup where no address leads to the container (bash) or the user
     # has no name (libnss-wrapper) use.
     packages=postgresql-$major,base-files,base-passwd,bash,coreutils,dash,libnss-wrapper,findutils,grep,gzip,libc-bin,locales,sed,tar
     packages+=,tzdata,util-linux,zstd
-    PG_MAJOR=$major mmdebstrap --quiet --variant=extract --skip=cleanup/run "${keyring[@]}" "${conf[@]}" \
-        --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr --hook-dir="$work/postgres-image/hooks" \
-        --include="$packages" \
-        "$codename" - "$work/sources.list" 2>mmdebstrap.log |
+    PG_MAJOR=$major unpack postgres-image/hooks "$packages" |
         docker import \
             --change 'ENTRYPOINT ["docker-entrypoint.sh"]' \
             --change 'CMD ["postgres"]' \
@@ -175,10 +136,7 @@ if [[ $force == no && $of_image == "$recipe" ]]; then
 fi
 
 [[ -e /etc/debian_version ]] || die 'this machine does not have apt' "docker pull postgres:$major"
-# shellcheck source=/dev/null
-. /etc/os-release
-origin=${ID^} codename=$VERSION_CODENAME
-
+name_the_system
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 install_tools

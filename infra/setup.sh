@@ -60,6 +60,9 @@ missing_packages() {
     have gpg-agent || echo gpg-agent
     have jq || echo jq
     have bzip2 || echo bzip2
+    # Makes packages for others than Debian, and looks into them.
+    have rpmbuild || echo rpm
+    have mmdebstrap || echo mmdebstrap
     have pgrep || echo procps
     # For the tests of signatures: ssh-keygen and ssh-agent; script makes the terminal of one.
     { have ssh-keygen && have ssh-agent; } || echo openssh-client

@@ -1,5 +1,7 @@
 //! Parses, runs, exits; the only exit.
 
+mod version;
+
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,6 +20,7 @@ use ccc_backup::report::console::{self, Console, LOG_TARGET, Style};
 use ccc_backup::report::progress::Show;
 use ccc_backup::report::{doctor, output};
 use ccc_backup::settings;
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use futures_util::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
@@ -38,7 +41,7 @@ fn main() -> ExitCode {
         Err(answer) => {
             // --help and --version are answers, not errors.
             let code = if answer.use_stderr() { CANNOT_TELL } else { 0 };
-            let _ = answer.print();
+            let _ = in_full(answer).print();
             return ExitCode::from(code);
         }
     };
@@ -51,6 +54,17 @@ fn main() -> ExitCode {
         Ok(work) => ExitCode::from(code_of(work.join())),
         Err(error) => ExitCode::from(report(&Failure::of(&error.into()))),
     }
+}
+
+/// The answer that gives the version, with all facts of the build where those are wanted; any other as it is.
+fn in_full(answer: clap::Error) -> clap::Error {
+    let wanted = answer.kind() == ErrorKind::DisplayVersion
+        && version::is_wanted_in_full(std::env::args_os().skip(1));
+    if !wanted {
+        return answer;
+    }
+    let told = Cli::command().version(&*version::in_full().leak()).try_get_matches();
+    told.err().unwrap_or(answer)
 }
 
 /// The exit code of the work. A defect of ours, which was told where it happened, says nothing of a

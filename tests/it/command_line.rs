@@ -68,6 +68,22 @@ fn help_and_version_are_answers() {
 }
 
 #[test]
+fn version_says_in_full_what_was_built_and_in_short_only_the_version() {
+    let short = concat!("ccc-backup ", env!("CARGO_PKG_VERSION"), "\n");
+    for args in [&["--version"][..], &["-V"]] {
+        assert_eq!(answered(args).stdout, short);
+    }
+    for args in [&["--version", "--verbose"][..], &["--verbose", "--version"], &["-Vv"]] {
+        let outcome = answered(args);
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{args:?}");
+        let facts = outcome.stdout.strip_prefix(short).unwrap();
+        let names: Vec<&str> = facts.lines().map(|line| line.split_once(": ").unwrap().0).collect();
+        assert_eq!(names, ["commit", "date", "target", "rustc", "profile", "linked"]);
+        assert!(facts.contains(&format!("target: {}-", std::env::consts::ARCH)), "{facts}");
+    }
+}
+
+#[test]
 fn help_shows_examples_and_exit_codes() {
     for command in ["create", "verify", "cleanup"] {
         let outcome = answered(&[command, "--help"]);

@@ -69,7 +69,7 @@ impl Drop for Composed {
 }
 
 /// The older program, else the newer one.
-fn compose() -> Command {
+pub fn compose() -> Command {
     if Command::new("docker-compose").arg("version").output().is_ok_and(|it| it.status.success()) {
         return Command::new("docker-compose");
     }

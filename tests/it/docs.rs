@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Flags of other programs that the documents mention: PostgreSQL's client tools, cargo, systemd's
-/// tools, aws, node_exporter, zstd.
-const OTHERS: [&str; 27] = [
+/// Flags of other programs that the documents mention: PostgreSQL's client tools, cargo, docker, systemd's
+/// tools, aws, gh, node_exporter, sha256sum, zstd.
+const OTHERS: [&str; 39] = [
     "--analyze-only",
     "--collector",
     "--column-inserts",
@@ -21,6 +21,7 @@ const OTHERS: [&str; 27] = [
     "--decrypt",
     "--exit-on-error",
     "--inserts",
+    "--lib",
     "--locale",
     "--long",
     "--no-acl",
@@ -34,6 +35,17 @@ const OTHERS: [&str; 27] = [
     "--table",
     "--template",
     "--test",
+    "--cap-drop",
+    "--check",
+    "--ignore-missing",
+    "--locked",
+    "--network",
+    "--path",
+    "--read-only",
+    "--repo",
+    "--security-opt",
+    "--tmpfs",
+    "--user",
 ];
 
 #[test]

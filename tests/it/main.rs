@@ -54,6 +54,7 @@ mod notify;
 mod old_manifests;
 mod oracle;
 mod order;
+mod packages;
 mod pg_restore;
 mod pipes;
 mod places;

@@ -1,0 +1,10 @@
+//! What is handed to those who do not build it: `make install`, packages, images.
+
+mod deb;
+mod image;
+mod installed;
+mod kubernetes;
+mod listed;
+mod pod;
+mod rpm;
+mod sidecar;
