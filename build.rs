@@ -1,5 +1,4 @@
 //! Facts of the build that only a build script is told, for `--version --verbose` (src/version.rs).
-#![expect(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 
 use std::process::Command;
 

@@ -157,7 +157,7 @@ fn ccc_backup(args: &[&str]) -> String {
 fn commands() -> Vec<Vec<&'static str>> {
     let alone = [
         "create", "verify", "drill", "restore", "cleanup", "list", "history", "extract", "diff",
-        "copy", "keys",
+        "copy", "keys", "doctor",
     ]
     .map(|command| vec![command]);
     [vec![], vec!["backup", "verify"]].into_iter().chain(alone).collect()

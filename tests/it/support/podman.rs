@@ -99,6 +99,8 @@ impl Podman {
         let mut command = Self::by(user);
         command.current_dir(dir).env("CONTAINERS_CONF", at("containers.conf")).env("HOME", dir);
         command.args(["podman", "--root", &at("root"), "--runroot", &at("run")]);
+        // Else all services of root have the same networks, of which another one's containers are not known here.
+        command.args(["--network-config-dir", &at("networks")]);
         command
     }
 
