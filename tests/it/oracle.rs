@@ -402,7 +402,7 @@ fn number(variable: &str, default: u64) -> u64 {
 async fn one_connection_and_several_restore_what_psql_restores() {
     let place = Place::without_docker();
     target("postgres").connect().await.unwrap().batch_execute(ROLE).await.unwrap();
-    let (from, count) = (number("ORACLE_SEED", 1), number("ORACLE_DUMPS", length(12, 60)));
+    let (from, count) = (number("ORACLE_SEED", 1), number("ORACLE_DUMPS", length(16, 60)));
     let (mut sound, mut wrong) = (0, Vec::new());
     for seed in from..from + count {
         let path = place.file("a.sql", dump(seed).as_bytes());
