@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// Flags of other programs that the documents mention: PostgreSQL's client tools, cargo, docker, systemd's
 /// tools, aws, gh, node_exporter, sha256sum, zstd.
-const OTHERS: [&str; 39] = [
+const OTHERS: [&str; 40] = [
     "--analyze-only",
     "--collector",
     "--column-inserts",
@@ -46,6 +46,7 @@ const OTHERS: [&str; 39] = [
     "--security-opt",
     "--tmpfs",
     "--user",
+    "--rm",
 ];
 
 #[test]
