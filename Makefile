@@ -145,14 +145,14 @@ demo-disaster: setup .binary ## Play a disaster: rows and a table are lost, and 
 test test-long: export RUST_TEST_THREADS := $(or $(RUST_TEST_THREADS),8)
 
 .PHONY: test
-test: setup ## Check format and lints, run all tests, after installing what they need
+test: setup ## Check format and lints, run the tests, after installing what they need
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
-	cargo test --locked
+	cargo test --locked -- --skip at_full_length
 
 .PHONY: test-long
 test-long: export CCC_TEST_LONG := 1
-test-long: setup ## Run the integration tests at their full length, each with a container of its own, as CI does every night
+test-long: setup postgres-versions ## Run the integration tests at their full length, each with a container of its own, as CI does every night
 	cargo test --locked --test it
 
 .PHONY: fmt
@@ -185,6 +185,10 @@ postgres-archive: ## Add apt.postgresql.org to the system's package sources, whe
 .PHONY: postgres-image
 postgres-image: ## Build ccc-backup/postgres:15 from Debian's packages (ARGS=--force builds it again)
 	@infra/postgres-image.sh $(ARGS)
+
+.PHONY: postgres-versions
+postgres-versions: ## Get an image of each PostgreSQL from 13 to 19, for make test-long (pulled, or built from packages)
+	@infra/postgres-versions.sh
 
 .PHONY: bench
 bench: export CCC_BACKUP := $(CCC_BACKUP)

@@ -118,8 +118,8 @@ fn entries(dump: &str) -> Result<Vec<Entry>, Box<dyn Error>> {
     let (mut reader, mut items, mut script) = (Reader::new(), Vec::new(), Script::default());
     reader.feed(Bytes::from(dump.to_owned()), &mut items).map_err(|flaw| flaw.to_string())?;
     reader.finish(&mut items).map_err(|flaw| flaw.to_string())?;
-    items.iter().for_each(|item| script.take(item));
-    Ok(script.entries().ok_or("this dump has no list of statements")?.to_vec())
+    items.iter().for_each(|item| script.take(item, None));
+    Ok(script.part_of_one().ok_or("this dump has no list of statements")?.entries.to_vec())
 }
 
 /// Gives each table its rows.

@@ -9,8 +9,8 @@
 # shellcheck disable=SC2016 # the $(...) in single quotes are apt's
 set -euo pipefail
 
-# Which of Debian's releases has which version.
-declare -A releases=([13]=bullseye [15]=bookworm [17]=trixie [18]=forky)
+# Which of Debian's releases has which version; of several, where the packages beside come from.
+declare -A releases=([13]='bullseye bullseye-security' [15]=bookworm [17]=trixie [18]=forky [19]='forky experimental')
 
 # Says by which version of this script and its hooks an image was built.
 recipe_label=io.ccc-backup.recipe
@@ -30,15 +30,21 @@ note() { echo "postgres-image: $*"; }
 
 # The release that has the version: this machine's own, else Debian's other one from the same mirror.
 choose_release() {
-    local lists majors mirror
+    local lists majors mirror release
     mapfile -t lists < <(distribution_targets '$(FILENAME)')
     majors=$(/usr/lib/apt/apt-helper cat-file "${lists[@]}" |
         sed -n 's/^Package: postgresql-\([0-9]\+\)$/\1/p' | sort -nu | paste -sd' ')
     [[ " $majors " != *" $major "* ]] || return 0
     if [[ $ID == debian && -n ${releases[$major]:-} ]]; then
-        codename=${releases[$major]}
+        codename=${releases[$major]%% *}
         mirror=$(distribution_targets '$(REPO_URI)' | grep -v security | head -n 1)
-        echo "deb ${mirror:-http://deb.debian.org/debian} $codename main" >"$work/sources.list"
+        mirror=${mirror:-http://deb.debian.org/debian}
+        for release in ${releases[$major]}; do
+            case $release in
+                *-security) echo "deb ${mirror%/}-security $release main" ;;
+                *) echo "deb $mirror $release main" ;;
+            esac
+        done >"$work/sources.list"
         return 0
     fi
     die "$origin $codename has PostgreSQL ${majors:-(none)}, not $major" \

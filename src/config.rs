@@ -32,8 +32,12 @@ const ALIKE: f64 = 0.8;
 pub struct Config {
     /// What is checked in the restored database.
     pub checks: Checks,
+    /// Where new backups are made.
+    pub create: Create,
     /// The throwaway server.
     pub verify: Verify,
+    /// Images by the extensions that they have: names with commas between them, and the image.
+    pub images: BTreeMap<String, String>,
     /// To whom new backups are sealed.
     pub encryption: Encryption,
     /// Signatures.
@@ -62,6 +66,14 @@ impl CopyPlace {
     }
 }
 
+/// `[create]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Create {
+    /// The container that the database runs in; `--container` is stronger.
+    pub container: Option<String>,
+}
+
 /// `[encryption]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -76,6 +88,8 @@ pub struct Encryption {
 pub struct Verify {
     /// The image; `--image` is stronger.
     pub image: Option<String>,
+    /// Whether extensions that the image lacks are installed in one that is built for that, as with `--build-image`.
+    pub build_image: bool,
     /// Memory that the container may take, such as `4GB`; `--memory` is stronger.
     pub memory: Option<String>,
     /// Processors that it may take; `--cpus` is stronger.

@@ -89,6 +89,13 @@ pub enum Event {
         /// The image.
         image: String,
     },
+    /// An image is being built: extensions are installed in one that lacks them.
+    ImageBuilding {
+        /// The image that it is built from.
+        base: String,
+        /// The packages of the extensions.
+        packages: Vec<String>,
+    },
     /// A throwaway PostgreSQL is being started.
     SandboxStarting {
         /// What it is.
@@ -351,6 +358,8 @@ pub enum CleanupLine {
     },
     /// No sandbox was left behind.
     NothingLeft,
+    /// There is no image that was built with extensions.
+    NothingBuilt,
     /// The sum of it.
     Sum(String),
 }

@@ -145,12 +145,12 @@ async fn dispatch(
             Ok(commands::create::run(&settings, &events, stop).await?)
         }
         Command::Verify(args) => {
-            let settings = settings::verify(&args, &settings::process_environment)?;
+            let mut settings = settings::verify(&args, &settings::process_environment)?;
             commands::ledger::check_metrics_file(settings.metrics_file.as_deref())?;
             let reports = settings::reports(&args, &settings::process_environment)?;
             let sources = Sources::of_verification(&settings);
             let signer = commands::signer::have(reports.sign.as_ref(), events, stop).await?;
-            if let Some(newest) = NewestOfEach::find(&settings, stop).await {
+            if let Some(newest) = NewestOfEach::find(&mut settings, stop).await {
                 let events = Reports::of_verifications(&reports, sources, signer)?.after(events);
                 return Ok(newest.verify(&settings, &events, stop).await?);
             }

@@ -6,6 +6,7 @@
 
 mod creating;
 mod hosts;
+mod network;
 mod refusal;
 mod target;
 mod terms;
@@ -131,12 +132,32 @@ impl ConnectInfo {
     pub async fn connect(&self) -> Result<Session, tokio_postgres::Error> {
         let connector = Connector(self.terms.tls.clone());
         let (client, connection) = self.config().connect(connector.clone()).await?;
+        let gone = self.network_is_gone();
         let task = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error = describe(&error), "connection ended");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(error = describe(&error), "connection ended");
+                },
+                () = gone => tracing::debug!("nothing that was sent is acknowledged, connection ended"),
             }
         });
         Ok(Session { client, task, connector })
+    }
+
+    /// Ends when the network to the server is gone, if that is to be noticed.
+    fn network_is_gone(&self) -> impl Future<Output = ()> + 'static {
+        let at = match &self.address {
+            Address::Tcp { host, port } if self.terms.keepalive.is_some() => {
+                Some((self.terms.hostaddr.or_else(|| host.parse().ok()), *port))
+            }
+            _ => None,
+        };
+        async move {
+            match at {
+                Some((address, port)) => network::is_gone(address, port).await,
+                None => std::future::pending().await,
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod doctor;
 mod drill;
 mod extract;
 mod history;
+pub mod images;
 mod keys;
 mod limits;
 mod list;

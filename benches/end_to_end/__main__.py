@@ -20,6 +20,7 @@ import signal
 import sys
 
 import containers
+import last
 import measure
 import rows
 from firedrill import Firedrill, NotInstalled
@@ -53,20 +54,34 @@ def compare(settings, source, results):
     padded = source.work / "padded.sql"
     pad(tiny.dumps.plain, padded, work.dumps.ours.stat().st_size)
 
+    say(f"making the second data set, scale {settings.scale:g}")
+    source.make_indexed("indexed", settings.scale)
+    config = source.work / "indexed.toml"
+    config.write_text('[checks]\ntables = []\nmigrations = "none"\n', encoding="utf-8")
+    indexed = rows.Work(settings, source, "indexed", source.dump("indexed"), config)
+    source.make("inserts", settings.scale / 10)
+    inserts = rows.Work(settings, source, "inserts", source.dump_ours("inserts"))
+    inserted = source.dump_inserts("inserts")
+
     # Not counted: it brings everything into memory, and says which image it takes.
     facts = work.verify(work.dumps.ours).facts
     results.document |= {
         "image": facts["image"],
         "server_version": facts["server_version"],
         "dump": sizes(work),
+        "indexed": sizes(indexed),
+        "inserted": sizes(inserts) | {"dump_bytes": inserted.stat().st_size},
         "tiny_rows": tiny.rows_expected,
         "smallest_peak": measure.smallest_peak(settings.env, source.log("true")),
     }
     pigz = settings.which("pigz")
     if not pigz:
         results.missing("`pg_dump \\| pigz`", "pigz is not installed; Debian's package is pigz")
+    firedrill = drill(settings, source, results)
     everything = [
-        *rows.verifying(work, facts["image"], drill(settings, source, results)),
+        *rows.verifying(work, facts["image"], firedrill),
+        *rows.verifying_indexed(indexed, facts["image"], firedrill),
+        *rows.inserting(inserts, inserted, padded),
         *rows.restoring(work, padded),
         *rows.creating(work, pigz),
         rows.Row(
@@ -158,6 +173,14 @@ def write(settings, document):
     say(f"written: {settings.page}")
 
 
+def keep(settings, results):
+    """Compares with the run that the repository has, and lets this one take its place."""
+    kept = settings.page.with_suffix(".json")
+    results.document["last"] = last.read(kept)
+    results.save()
+    last.write(kept, results.document)
+
+
 def main(arguments):
     settings = Settings()
     if arguments == ["--page"]:
@@ -175,7 +198,7 @@ def main(arguments):
             bind(settings, results, work)
     finally:
         containers.remove_all(settings.prefix)
-    results.save()
+    keep(settings, results)
     write(settings, results.document)
 
 

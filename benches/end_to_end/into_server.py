@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import measure  # noqa: E402
 from results import say  # noqa: E402
 from settings import ROOT, Settings  # noqa: E402
-from source import TICKS, Source, quote, shell  # noqa: E402
+from source import Source, quote, shell  # noqa: E402
 
 DURABLE = "fsync = on\nsynchronous_commit = on\nfull_page_writes = on\nwal_level = replica\nautovacuum = on\n"
 PAGE = ROOT / "docs/benchmarks-restore.md"
@@ -51,12 +51,6 @@ def small_table(dumps):
     return f"{found['schema']}.{found['name']}"
 
 
-def idle_seconds():
-    """Of all cores since the machine started, also while they wait for the disk."""
-    words = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
-    return (int(words[4]) + int(words[5])) / TICKS
-
-
 def measured(settings, source, dumps):
     """Samples by key, one for each round: with the server's processor time, its log, and how long cores were idle."""
     found = ways(settings, source, dumps)
@@ -65,9 +59,8 @@ def measured(settings, source, dumps):
     for round_number in range(settings.runs + 1):
         for key, (title, command) in found.items():
             source.ask("CHECKPOINT")
-            log, server, idle = source.ask("SELECT pg_current_wal_lsn()"), source.processor_time(), idle_seconds()
+            log, server = source.ask("SELECT pg_current_wal_lsn()"), source.processor_time()
             sample = measure.run(command, env, source.log("into"))
-            sample.facts["idle"] = idle_seconds() - idle
             sample.server_cpu = source.processor_time() - server
             sample.facts["log"] = int(source.ask(f"SELECT pg_current_wal_lsn() - '{log}'"))
             if key == "table":
@@ -100,7 +93,7 @@ def page(settings, dumps, times):
     ]
     for key, (title, samples) in times.items():
         server, client = middle(samples, lambda of: of.server_cpu), middle(samples, lambda of: of.client_cpu)
-        idle, log = middle(samples, lambda of: of.facts["idle"]), middle(samples, lambda of: of.facts["log"])
+        idle, log = middle(samples, lambda of: of.idle), middle(samples, lambda of: of.facts["log"])
         lines.append(
             f"| {title} | {median[key]:.2f} | {median[key] / median['psql']:.2f} | {server:.2f} | {client:.2f} "
             f"| {idle:.2f} | {log / 1e6:,.0f} |"

@@ -1,5 +1,7 @@
 """The Markdown page, made of the document alone. The text around the numbers holds none."""
 
+from statistics import median
+
 from goals import MIB, goals
 from summary import START_PHASE, Summary, ratio
 
@@ -46,6 +48,25 @@ copy into the container, `psql -f`, and a psql for each check. It can do plain f
 FALSE_ALARMS = """
 firedrill ends with a false alarm on this database ({alarms}), which is passed over: its work is done by
 then.
+"""
+
+INDEXED = """\
+## The second data set
+
+`benches/end_to_end/indexed.sql`: a partitioned table, wide rows, documents and texts, indexes of the kinds GIN, GiST, BRIN and
+hash and on expressions. {rows:,} rows in {tables} tables, plain dump {megabytes:,.0f} MB.
+"""
+
+IDLE = """## Idle cores
+
+The part of all cores, in percent, that had nothing to do, in each second of one run: the median of the rounds. What waits for a disk
+counts as idle.
+"""
+
+INSERTS = """## INSERT statements
+
+A dump by `pg_dump --inserts` of a smaller database of the first kind: {rows:,} rows, {megabytes:,.0f} MB. For ccc-backup it is the
+phase `restore`; psql restores into the same server.
 """
 
 RESTORE = """\
@@ -96,6 +117,7 @@ VERIFY_ROWS = (
     "verify-no-content",
     "verify-one-member",
     "verify-plain",
+    "verify-custom",
     "spec",
     "firedrill",
     "firedrill-custom",
@@ -107,7 +129,9 @@ PHASES = {
     "verify-one-member": "`ccc-backup`, .sql.gz of `pg_dump \\| gzip -6`",
     "verify-plain": "`ccc-backup`, plain .sql",
 }
-CREATE_ROWS = ("create", "pg-dump", "pg-dump-gzip", "pg-dump-pigz", "pg-dump-z6")
+INDEXED_ROWS = ("verify", "verify-no-content", "verify-custom", "firedrill", "firedrill-custom")
+INSERT_ROWS = ("inserts-psql",)
+CREATE_ROWS = ("create", "create-jobs", "pg-dump", "pg-dump-gzip", "pg-dump-pigz", "pg-dump-z6")
 CORE_ROWS = ("verify", "verify-no-content", "create")
 
 
@@ -130,6 +154,15 @@ def mebibytes(value):
 def spread(row):
     walls = row.values("wall")
     return f"{seconds(min(walls))}–{seconds(max(walls))}" if walls else "–"
+
+
+def by_second(row):
+    """The medians of what the runs found in each second that more than half of them came to."""
+    runs = [sample["facts"]["idle_by_second"] for sample in row.samples]
+    for second in range(max(map(len, runs), default=0)):
+        found = [run[second] for run in runs if second < len(run)]
+        if 2 * len(found) > len(runs):
+            yield f"{100 * median(found):.0f}"
 
 
 def table(headings, lines):
@@ -155,7 +188,10 @@ class Page:
                 floor=f"{mebibytes(self.document['smallest_peak'])} MiB",
             ),
             self.verify(),
+            self.indexed(),
+            self.idle(),
             self.restore(),
+            self.inserts(),
             self.create(),
             self.tiny(),
             self.growth(),
@@ -183,27 +219,31 @@ class Page:
 
     def goals(self):
         said = {True: "yes", False: "**no**", None: "not measured"}
-        lines = []
+        last, lines = self.document.get("last") or {}, []
         for goal in goals(self.summary):
             bound = "at least" if goal.at_least else "below" if goal.below else "at most"
             measured = "–" if goal.measured is None else f"{goal.measured:.2f}{goal.unit}"
             limit = f"{bound} {goal.limit:.2f}{goal.unit}"
-            lines.append([goal.text, measured, limit, said[goal.reached()]])
-        return "## Goals\n\n" + table(["goal", "measured", "limit", "reached"], lines)
+            before = last.get("goals", {}).get(goal.text)
+            before = "–" if before is None else f"{before:.2f}{goal.unit}"
+            lines.append([goal.text, measured, limit, said[goal.reached()], before])
+        headings = ["goal", "measured", "limit", "reached", "last run"]
+        of_last = f"\nThe last run is of {last['date']}, commit {last['commit']}.\n" if last else ""
+        return f"## Goals\n\n{table(headings, lines)}{of_last}"
 
     def lines(self, rows, bases, sizes=False):
         """A line for each row, with its ratio to each of the rows `bases`."""
         for row in rows:
             cells = [row.title, seconds(row.wall()), spread(row)]
             cells += [times(ratio(row.wall(), base.wall())) for base in bases]
-            cells += [seconds(row.median(name)) for name in ("client_cpu", "server_cpu")]
+            cells += [seconds(row.median(name)) for name in ("client_cpu", "server_cpu", "idle")]
             cells.append(mebibytes(row.peak()))
             yield cells + [mebibytes(row.median("file_bytes"))] if sizes else cells
 
     def comparison(self, rows, bases, sizes=False):
         measured = [(row, name) for row, name in bases if row]
         headings = ["", "wall s", "min–max", *(f"÷ {name}" for _, name in measured)]
-        headings += ["client CPU s", "server CPU s", "peak MiB"]
+        headings += ["client CPU s", "server CPU s", "idle cores s", "peak MiB"]
         if sizes:
             headings.append("file MiB")
         return table(headings, self.lines(rows, [row for row, _ in measured], sizes))
@@ -219,6 +259,42 @@ class Page:
         alarms = {alarm for row in rows for alarm in row.all_of("false_alarms")}
         said = FALSE_ALARMS.format(alarms=", ".join(sorted(alarms))) if alarms else ""
         return f"{VERIFY}{said}\n{self.comparison(rows, bases)}\n{self.floor(rows)}"
+
+    def indexed(self):
+        rows = self.summary.all(*INDEXED_ROWS, set=2)
+        if not rows:
+            return ""
+        bases = [
+            (self.summary.find("firedrill", set=2), "firedrill"),
+            (self.summary.find("firedrill-custom", set=2), "firedrill, custom"),
+        ]
+        size = self.document["indexed"]
+        head = INDEXED.format(**size, megabytes=size["dump_bytes"] / 1e6)
+        return f"{head}\n{self.comparison(rows, bases)}"
+
+    def idle(self):
+        """For each run of `verify` the share of idle cores, second by second."""
+        lines = []
+        for title, of in (("first data set", {}), ("second data set", {"set": 2})):
+            for key, how in (("verify", ""), ("verify-no-content", ", `--no-content`")):
+                row = self.summary.find(key, **of)
+                if row:
+                    lines.append([f"{title}{how}", *by_second(row)])
+        if not lines:
+            return ""
+        longest = max(map(len, lines))
+        lines = [line + [""] * (longest - len(line)) for line in lines]
+        return f"{IDLE}\n{table(['second', *map(str, range(1, longest))], lines)}"
+
+    def inserts(self):
+        phase = self.summary.restore_phase("inserts", "`ccc-backup`")
+        rows = [row for row in (phase, *self.summary.all(*INSERT_ROWS)) if row]
+        if not rows:
+            return ""
+        size = self.document["inserted"]
+        head = INSERTS.format(**size, megabytes=size["dump_bytes"] / 1e6)
+        base = self.summary.find("inserts-psql")
+        return f"{head}\n{self.comparison(rows, [(base, 'psql')])}"
 
     def floor(self, rows):
         """How fast these could be on this machine if every core were busy all the time."""

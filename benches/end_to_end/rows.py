@@ -28,11 +28,13 @@ class Row:
 class Work:
     """The works that are measured, on one database and its dumps."""
 
-    def __init__(self, settings, source, database, dumps):
+    def __init__(self, settings, source, database, dumps, config=None):
         self.settings = settings
         self.source = source
         self.database = database
         self.dumps = dumps
+        # Where the database is not CCC's.
+        self.config = ["--config", config] if config else []
         self.manifest = dumps.manifest()
         self.rows_expected = sum(table["rows"] for table in self.manifest["contents"]["tables"])
 
@@ -42,13 +44,14 @@ class Work:
         """Measures `ccc-backup verify`."""
         name, report = f"{self.settings.prefix}-verify", self.source.work / "report.json"
         command = [self.settings.binary, "verify", dump, "--port", "0", "--container-name", name]
-        command += ["--report", report, *flags]
-        with Watch([name], cores) as watch:
+        command += ["--report", report, *self.config, *flags]
+        with Watch([name], cores) as watch, measure.Idleness(self.settings.jobs) as idleness:
             log = self.source.log("verify")
             sample = measure.run(command, self.settings.env, log, cores=cores)
         sample.server_cpu = watch.seconds()
         found = json.loads(report.read_text(encoding="utf-8"))["report"]
         sample.facts = {
+            "idle_by_second": idleness.shares,
             "in_memory": found["sandbox"]["in_memory"],
             "image": found["sandbox"]["image"],
             "server_version": found["sandbox"]["server_version"],
@@ -88,12 +91,12 @@ class Work:
 
     # Making
 
-    def create(self, cores=None, sealed=False):
+    def create(self, cores=None, sealed=False, jobs=None):
         """Measures `ccc-backup create`."""
         output = self.source.work / "created/backup.sql.gz"
         output.parent.mkdir(exist_ok=True)
         try:
-            return self.source.create(self.database, output, cores, sealed)
+            return self.source.create(self.database, output, cores, sealed, jobs)
         finally:
             output.unlink(missing_ok=True)
             output.with_name(f"{output.name}.age").unlink(missing_ok=True)
@@ -134,13 +137,54 @@ def verifying(work, image, drill):
     yield Row(
         "spec", "the first description's procedure, plain .sql", lambda: work.spec_procedure(image)
     )
+    yield Row(
+        "verify-custom",
+        "`ccc-backup verify`, our custom archive",
+        lambda: work.verify(dumps.custom),
+    )
     if drill:
         yield Row("firedrill", "firedrill, our .sql.gz", lambda: drill.run(image, dumps.ours))
         yield Row(
             "firedrill-custom",
-            f"firedrill, custom format, {jobs} jobs",
+            f"firedrill, the same archive, {jobs} jobs",
             lambda: drill.run(image, dumps.custom, "--jobs", jobs),
         )
+
+
+def verifying_indexed(work, image, drill):
+    """The same of the second data set."""
+    dumps, of = work.dumps, {"set": 2}
+    yield Row("verify", "`ccc-backup verify`, our .sql.gz", lambda: work.verify(dumps.ours), of)
+    yield Row(
+        "verify-no-content",
+        "`ccc-backup verify --no-content`, our .sql.gz",
+        lambda: work.verify(dumps.ours, "--no-content"),
+        of,
+    )
+    yield Row(
+        "verify-custom",
+        "`ccc-backup verify`, our custom archive",
+        lambda: work.verify(dumps.custom),
+        of,
+    )
+    if drill:
+        jobs = str(work.settings.jobs)
+        yield Row("firedrill", "firedrill, our .sql.gz", lambda: drill.run(image, dumps.ours), of)
+        yield Row(
+            "firedrill-custom",
+            f"firedrill, the same archive, {jobs} jobs",
+            lambda: drill.run(image, dumps.custom, "--jobs", jobs),
+            of,
+        )
+
+
+def inserting(work, dump, padded):
+    """INSERT statements, a row each."""
+    psql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-f", dump]
+    yield Row(
+        "inserts", "`ccc-backup verify --no-content`", lambda: work.verify(dump, "--no-content")
+    )
+    yield Row("inserts-psql", "`psql`", lambda: work.restore(padded, psql))
 
 
 def restoring(work, padded):
@@ -169,7 +213,11 @@ def creating(work, pigz):
         "pg-dump-z6": "pg_dump {plain} -Z6 {db} >{output}",
     }
     titles = ("`pg_dump >file`", "`pg_dump \\| gzip`", "`pg_dump \\| pigz`", "`pg_dump -Z6`")
+    jobs = work.source.settings.jobs
     yield Row("create", "`ccc-backup create`", work.create)
+    yield Row(
+        "create-jobs", f"`ccc-backup create --jobs {jobs}`", lambda: work.create(jobs=jobs)
+    )
     yield Row(
         "create-sealed", "`ccc-backup create --encrypt-to`", lambda: work.create(sealed=True)
     )

@@ -15,10 +15,10 @@ from pathlib import Path
 import measure
 from settings import ROOT, Stop
 
+HERE = Path(__file__).resolve().parent
 FIXTURES = ROOT / "tests/fixtures"
 # What `create` passes to pg_dump, so that all dumps hold the same.
 PLAIN = ("--no-owner", "--no-acl", "--clean", "--if-exists")
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def free_port():
@@ -110,6 +110,22 @@ class Source:
         # Seeding leaves much to write, and nobody should measure that.
         self.ask("CHECKPOINT")
 
+    def make_indexed(self, database, scale):
+        """Makes a database of the second data set, of that scale."""
+        script = HERE / "indexed.sql"
+        self.ask(f"CREATE DATABASE {database}")
+        command = ["psql", "-X", "-q", "-v", f"scale={scale:g}", "-d", database, "-f", script]
+        measure.run(command, self.env, self.log("make-indexed"))
+        self.ask("CHECKPOINT")
+
+    def dump_inserts(self, database):
+        """Dumps it with an INSERT statement for each row."""
+        output = self.work / database / "inserts.sql"
+        output.parent.mkdir(parents=True, exist_ok=True)
+        command = ["pg_dump", "--no-owner", "--no-acl", "--inserts", "-f", output, database]
+        measure.run(command, self.env, self.log("dump"))
+        return output
+
     def drop(self, database):
         self.ask(f"DROP DATABASE {database}")
 
@@ -134,16 +150,16 @@ class Source:
             sealed=place / "ours/sealed.sql.gz.age",
             one_member=place / "foreign/one_member.sql.gz",
             plain=place / "foreign/plain.sql",
-            custom=place / "custom.dump",
+            custom=place / "ours/archive.dump",
             directory=place / "directory.dump",
         )
         self.create(database, dumps.ours)
         self.create(database, dumps.sealed.with_suffix(""), sealed=True)
+        self.create(database, dumps.custom)
         archive = ["pg_dump", "--no-owner", "--no-acl", "-f"]
         for command in (
             ["pg_dump", *PLAIN, "-f", dumps.plain, database],
             shell(f"gzip -6 -c {quote(dumps.plain)} >{quote(dumps.one_member)}"),
-            [*archive, dumps.custom, "-Fc", database],
             [*archive, dumps.directory, "-Fd", "-j", str(self.settings.jobs), database],
         ):
             measure.run(command, self.env, self.log("dump"))
@@ -151,9 +167,11 @@ class Source:
         measure.run(["cat", *dumps.files()], self.env, "/dev/null")
         return dumps
 
-    def create(self, database, output, cores=None, sealed=False):
+    def create(self, database, output, cores=None, sealed=False, jobs=None):
         """Measures `ccc-backup create`, which adds an ending of its own to what is sealed."""
         command = [self.settings.binary, "create", output, "--dbname", database, "--force"]
+        if jobs:
+            command += ["--jobs", str(jobs)]
         if sealed:
             command += ["--encrypt-to", self.recipient()]
             output = output.with_name(f"{output.name}.age")
@@ -205,7 +223,7 @@ class Source:
                 continue
             # After the name, which may hold anything: utime, stime, cutime, cstime.
             ticks += sum(map(int, stat.rpartition(")")[2].split()[11:15]))
-        return ticks / TICKS
+        return ticks / measure.TICKS
 
 
 def shell(command):

@@ -27,6 +27,11 @@ impl<R: Read> Fields<R> {
         Self { stream, at: 0, int_size: 4, offset_size: 8 }
     }
 
+    /// The stream, which was read further than to here.
+    pub(super) fn into_inner(self) -> R {
+        self.stream.into_inner()
+    }
+
     /// Bytes read so far.
     pub(super) fn at(&self) -> u64 {
         self.at

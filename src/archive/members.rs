@@ -18,7 +18,7 @@ pub(super) const TOC: &str = "toc.dat";
 /// How pg_dump packs the files of an archive.
 const PACKINGS: [Packing; 3] = [Packing::Gzip, Packing::Lz4, Packing::Zstd];
 /// What ends the rows of a table. Source: `pg_dump.c`, `dumpTableData_copy`.
-const END_OF_ROWS: &[u8] = b"\\.\n\n\n";
+pub(super) const END_OF_ROWS: &[u8] = b"\\.\n\n\n";
 /// Bytes read at a time.
 const READ_BYTES: usize = 256 * 1024;
 /// Names of members that are kept, and their bytes.

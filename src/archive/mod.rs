@@ -16,6 +16,7 @@ pub mod pick;
 pub mod sniff;
 mod tar;
 mod toc;
+pub mod woven;
 
 use std::io::{self, Read};
 

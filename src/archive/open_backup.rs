@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Head;
 use super::examine::{self, Examined, Progress};
+use super::woven::Beginning;
 use crate::archive::directory::ArchiveDirectory;
 use crate::model::format::Format;
 use crate::model::packing::Packing;
@@ -153,6 +154,17 @@ impl OpenBackup {
         match &self.storage {
             Storage::File(file) => examine::head_of_file(file, self.packing, self.format),
             Storage::Directory(directory) => examine::head_of_directory(directory),
+        }
+    }
+
+    /// The same archive with empty tables; `None` where it is no file of the custom format, or has other data than rows, or
+    /// cannot be read, which [`Self::examine`] tells.
+    pub fn without_rows(&self) -> Option<Vec<u8>> {
+        match &self.storage {
+            Storage::File(file) if self.format == Format::Custom => {
+                Beginning::read(file.stream(self.packing)).ok()?.without_rows()
+            }
+            Storage::File(_) | Storage::Directory(_) => None,
         }
     }
 

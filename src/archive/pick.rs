@@ -57,31 +57,7 @@ impl Tables {
     /// # Errors
     /// [`ArchiveError`].
     pub fn of(archive: &OpenBackup, meter: &Meter) -> Result<Self, ArchiveError> {
-        let mut int_size = 4;
-        let (head, toc) = match archive.storage() {
-            Storage::Directory(directory) => {
-                let toc = member(directory, |name| name == TOC).ok_or_else(|| {
-                    let object = "its table of contents".to_owned();
-                    ArchiveFlaw::LostMember { name: TOC.to_owned(), object }
-                })?;
-                read_toc(
-                    meter.of(directory.open(toc).map_err(ArchiveError::Disk)?.raw()),
-                    COPY_BYTES,
-                )?
-            }
-            Storage::File(file) => {
-                let stream = unpacked(file, archive.packing(), meter);
-                match archive.format() {
-                    Format::Tar => toc_of_tar(stream)?,
-                    Format::Custom | Format::Plain | Format::Directory => {
-                        let mut fields = Fields::new(stream);
-                        let read = toc_of_custom(&mut fields)?;
-                        int_size = fields.int_size;
-                        read
-                    }
-                }
-            }
-        };
+        let (head, toc, int_size) = toc_of(archive, meter)?;
         let Toc { mut entries, session, .. } = toc;
         entries.retain(Entry::is_table);
         Ok(Self { head, session, entries, int_size })
@@ -288,6 +264,42 @@ fn unpacked(file: &BackupFile, packing: Packing, meter: &Meter) -> Stream {
 
 fn member(directory: &ArchiveDirectory, is_it: impl Fn(&str) -> bool) -> Option<&Member> {
     directory.members().iter().find(|member| member.name.to_str().is_some_and(&is_it))
+}
+
+/// The extensions that an archive creates, by its table of contents.
+///
+/// # Errors
+/// [`ArchiveError`].
+pub fn extensions(archive: &OpenBackup) -> Result<Vec<String>, ArchiveError> {
+    let (_, toc, _) = toc_of(archive, &Meter::default())?;
+    Ok(toc.extensions)
+}
+
+/// Head and table of contents, and how large numbers are in the blocks of data.
+fn toc_of(archive: &OpenBackup, meter: &Meter) -> Result<(Head, Toc, usize), ArchiveError> {
+    let mut int_size = 4;
+    let (head, toc) = match archive.storage() {
+        Storage::Directory(directory) => {
+            let toc = member(directory, |name| name == TOC).ok_or_else(|| {
+                let object = "its table of contents".to_owned();
+                ArchiveFlaw::LostMember { name: TOC.to_owned(), object }
+            })?;
+            read_toc(meter.of(directory.open(toc).map_err(ArchiveError::Disk)?.raw()), COPY_BYTES)?
+        }
+        Storage::File(file) => {
+            let stream = unpacked(file, archive.packing(), meter);
+            match archive.format() {
+                Format::Tar => toc_of_tar(stream)?,
+                Format::Custom | Format::Plain | Format::Directory => {
+                    let mut fields = Fields::new(stream);
+                    let read = toc_of_custom(&mut fields)?;
+                    int_size = fields.int_size;
+                    read
+                }
+            }
+        }
+    };
+    Ok((head, toc, int_size))
 }
 
 fn toc_of_custom(fields: &mut Fields<Stream>) -> Result<(Head, Toc), ArchiveError> {

@@ -147,6 +147,51 @@ fn a_whole_archive_of_every_version_is_understood() {
 }
 
 #[test]
+fn rows_from_elsewhere_stand_where_the_table_of_contents_wants_them() {
+    for minor in 14..=16 {
+        let entries = [
+            int(1),
+            entry((1, minor), 8, "TABLE DATA", true, None),
+            b"what is read beyond".to_vec(),
+        ];
+        let archive = [head((1, minor), 1), entries.concat()].concat();
+        let beginning = woven::Beginning::read(&archive[..]).unwrap();
+        assert_eq!(beginning.rows().unwrap(), [woven::Rows { entry: 8, table: 16_384 }]);
+        let mut whole = Vec::new();
+        beginning.write(&mut whole).unwrap();
+        beginning.begin_rows(8, &mut whole).unwrap();
+        beginning.write_rows(b"1\tone\n2\ttwo\n", &mut whole).unwrap();
+        beginning.end_rows(&mut whole).unwrap();
+        examined(&whole, Packing::None, Format::Custom).unwrap();
+        let cut = whole.len() - 1;
+        assert!(flaw(examined(&whole[..cut], Packing::None, Format::Custom)).contains("it is cut"));
+    }
+}
+
+#[test]
+fn an_archive_without_its_rows_is_whole_and_uncompressed() {
+    for minor in 14..=16 {
+        let of = |packed: bool| {
+            let entries = [int(1), entry((1, minor), 8, "TABLE DATA", true, None)].concat();
+            let mut head = head((1, minor), 1);
+            // The sign of a level of gzip comes before it, and a method of one byte has none.
+            head[if minor >= 15 { 11 } else { 12 }] = u8::from(packed);
+            [head, entries].concat()
+        };
+        let empty =
+            |archive: &[u8]| woven::Beginning::read(archive).unwrap().without_rows().unwrap();
+        let head = examined(&empty(&of(true)), Packing::None, Format::Custom).unwrap();
+        assert!(!head.compressed);
+        assert_eq!(empty(&of(true)), empty(&of(false)));
+    }
+}
+
+#[test]
+fn an_archive_with_other_data_than_rows_is_not_woven() {
+    assert_eq!(woven::Beginning::read(&custom((1, 14))[..]).unwrap().rows(), None);
+}
+
+#[test]
 fn the_server_that_restores_it_is_the_dumps_own_but_none_that_cannot_read_it() {
     let restoring = |minor| {
         let head = examined(&custom((1, minor)), Packing::None, Format::Custom).unwrap();

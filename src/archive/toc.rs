@@ -9,6 +9,8 @@ use crate::model::span::{RowsAt, Span};
 
 /// Bytes kept of the kind of an entry, such as `TABLE DATA`.
 const KIND_BYTES: usize = 64;
+/// Digits of an OID.
+const OID_BYTES: usize = 16;
 /// Bytes of entries that are kept, some three hundred thousand tables.
 const MOST_BYTES: usize = 64 << 20;
 
@@ -21,6 +23,8 @@ pub(super) struct Toc {
     pub(super) complete: bool,
     /// The statements that pg_restore sends first: encoding, literals, search path.
     pub(super) session: Vec<u8>,
+    /// The extensions that are created, as far as their names are UTF-8.
+    pub(super) extensions: Vec<String>,
 }
 
 /// An entry that has data.
@@ -28,6 +32,8 @@ pub(super) struct Toc {
 pub(super) struct Entry {
     /// Its number.
     pub(super) id: i64,
+    /// The OID of what it is of, where pg_dump noted one.
+    pub(super) table: u32,
     /// Its file, in the formats directory and tar.
     pub(super) file: String,
     /// The COPY statement whose rows its data are; as much of it as was asked for. None where they are
@@ -91,6 +97,10 @@ const PLACED: u8 = 2;
 
 /// The kind of the rows of a table.
 const ROWS: &str = "TABLE DATA";
+/// The kind of an extension.
+const EXTENSION: &str = "EXTENSION";
+/// Extensions whose names are kept.
+const MOST_EXTENSIONS: usize = 10_000;
 /// The kinds of statements that pg_restore sends first. Source: `pg_backup_archiver.c`,
 /// `processEncodingEntry` and what follows it.
 const SESSION: [&str; 3] = ["ENCODING", "STDSTRINGS", "SEARCHPATH"];
@@ -109,12 +119,16 @@ pub(super) fn read<R: Read>(
         return Err(corrupt("its table of contents has less than no entries", fields.at()));
     }
     let (mut entries, mut bytes, mut session) = (Vec::new(), 0, Vec::new());
+    let mut extensions = Vec::new();
     for _ in 0..count {
         let (entry, has_data, said) = read_entry(fields, head, extra, copy_bytes)?;
         if session.len() < SESSION.len() * SESSION_BYTES {
             session.extend(said);
         }
         if !has_data {
+            if entry.kind == EXTENSION && extensions.len() < MOST_EXTENSIONS {
+                extensions.push(entry.name);
+            }
             continue;
         }
         bytes += entry.size();
@@ -122,7 +136,7 @@ pub(super) fn read<R: Read>(
             entries.push(entry);
         }
     }
-    Ok(Toc { entries, complete: bytes <= MOST_BYTES, session })
+    Ok(Toc { entries, complete: bytes <= MOST_BYTES, session, extensions })
 }
 
 /// An entry, whether it has data, and what it says of the session.
@@ -137,9 +151,9 @@ fn read_entry<R: Read>(
         return Err(corrupt("an entry of its table of contents has no number", fields.at()));
     }
     let had_data = fields.int()? != 0;
-    // Of the catalog's row: the table, the number.
+    // Of the catalog's row: its table, its OID.
     fields.string(0)?;
-    fields.string(0)?;
+    let oid = fields.text(OID_BYTES)?.and_then(|digits| digits.parse().ok());
     let name = fields.text(NAME_BYTES)?.unwrap_or_default();
     let kind = fields.text(KIND_BYTES)?.unwrap_or_default();
     let _section = fields.int()?;
@@ -176,6 +190,7 @@ fn read_entry<R: Read>(
         }
     };
     let large_objects = kind == "BLOBS";
-    let entry = Entry { id, file, copy, large_objects, offset, kind, schema, name };
+    let table = oid.unwrap_or_default();
+    let entry = Entry { id, table, file, copy, large_objects, offset, kind, schema, name };
     Ok((entry, has_data, session))
 }

@@ -14,12 +14,26 @@ pub struct Member {
     version: String,
     /// Schema and name of the table.
     table: (String, String),
+    /// Which of its rows pg_dump writes, where the extension says so: `WHERE` and a condition.
+    condition: Option<String>,
 }
 
 impl Member {
     /// Whether it is that table.
     pub fn is(&self, table: &Table) -> bool {
         (&table.schema, &table.name) == (&self.table.0, &self.table.1)
+    }
+
+    /// What is true of the rows that pg_dump writes; nothing where it does not say so of each.
+    pub fn condition(&self) -> Option<&str> {
+        let text = self.condition.as_deref()?.trim_start();
+        let (word, condition) = text.split_at_checked(5)?;
+        word.eq_ignore_ascii_case("where").then_some(condition)
+    }
+
+    /// Its schema and name.
+    pub fn table(&self) -> (&str, &str) {
+        (&self.table.0, &self.table.1)
     }
 
     /// Its extension, and the schema that this is in.
@@ -29,7 +43,8 @@ impl Member {
 }
 
 const MEMBERS: &str = "\
-SELECT e.extname::text, s.nspname::text, e.extversion, n.nspname::text, c.relname::text
+SELECT e.extname::text, s.nspname::text, e.extversion, n.nspname::text, c.relname::text,
+    e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)]
 FROM pg_catalog.pg_extension e
 JOIN pg_catalog.pg_namespace s ON s.oid = e.extnamespace
 JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_extension'::regclass
@@ -48,6 +63,7 @@ pub async fn members(session: &Session) -> Result<Vec<Member>, CheckError> {
         schema: row.get(1),
         version: row.get(2),
         table: (row.get(3), row.get(4)),
+        condition: row.get(5),
     };
     Ok(rows(session, MEMBERS).await?.iter().map(member).collect())
 }

@@ -60,6 +60,8 @@ pub struct Wanted {
     pub table: Table,
     /// Its rows without those that were added since; all of them where there is nothing to tell.
     pub before: Option<Mark>,
+    /// What its rows are held to, in SQL; nothing where all are meant.
+    pub only: Option<String>,
     /// Some of them; all where there is nothing to tell.
     pub part: Option<Part>,
 }
@@ -67,7 +69,7 @@ pub struct Wanted {
 impl Wanted {
     /// All rows of a table.
     pub fn all(table: Table) -> Self {
-        Self { table, before: None, part: None }
+        Self { table, before: None, only: None, part: None }
     }
 
     /// Only the rows that were there before.
@@ -76,11 +78,17 @@ impl Wanted {
         Self { before: Some(mark.clone()), ..self }
     }
 
+    /// Only the rows of which this is true.
+    #[must_use]
+    pub fn only(self, condition: &str) -> Self {
+        Self { only: Some(format!("({condition})")), ..self }
+    }
+
     /// What is asked of a row, where something is.
     fn condition(&self) -> Option<String> {
         let before = self.before.as_ref().map(Mark::before);
-        let asked: Vec<String> =
-            before.into_iter().chain(self.part.as_ref().map(Part::condition)).collect();
+        let part = self.part.as_ref().map(Part::condition);
+        let asked: Vec<String> = before.into_iter().chain(self.only.clone()).chain(part).collect();
         (!asked.is_empty()).then(|| asked.join(" AND "))
     }
 }

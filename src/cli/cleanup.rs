@@ -28,6 +28,7 @@ Exit codes: 0 done, 2 something could not be removed or asked, or wrong flags.";
 #[command(after_help = CLEANUP_EXAMPLES)]
 #[command(group(ArgGroup::new("what").required(true).multiple(true).args([
     "older_than", "keep_last", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly", "sandbox",
+    "built_images",
 ])))]
 pub struct CleanupArgs {
     /// Remove backups older than this, such as 30d, 1d12h or 4w, unless a rule below keeps them
@@ -40,11 +41,14 @@ pub struct CleanupArgs {
     #[arg(long, value_name = "DIR", default_value = "./backups", env = "CCC_BACKUP_DIR")]
     pub backup_dir: PathBuf,
     /// Only say which backups would be removed
-    #[arg(long, conflicts_with = "sandbox")]
+    #[arg(long, conflicts_with_all = ["sandbox", "built_images"])]
     pub dry_run: bool,
     /// Remove throwaway containers that dead runs or --no-cleanup left
     #[arg(long)]
     pub sandbox: bool,
+    /// Remove the images that --build-image built, but for those in use
+    #[arg(long)]
+    pub built_images: bool,
     /// The configuration.
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -94,6 +98,9 @@ mod tests {
         assert!(parse(&["--older-than=1d", "--dry-run"]).is_ok());
         assert!(parse(&["--keep-weekly=4", "--sandbox"]).is_ok());
         assert!(parse(&["--sandbox", "--dry-run"]).is_err());
+        assert!(parse(&["--built-images"]).is_ok());
+        assert!(parse(&["--built-images", "--sandbox"]).is_ok());
+        assert!(parse(&["--built-images", "--dry-run"]).is_err());
     }
 
     #[test]

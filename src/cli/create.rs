@@ -11,6 +11,7 @@ const CREATE_EXAMPLES: &str = "\
 Examples:
   ccc-backup create
   DB_HOST=db.internal DB_PASSWORD=… ccc-backup create
+  ccc-backup create --container db           the database of a Compose service, without a published port
   ccc-backup create --database-url postgresql://ccc@db.internal/ccc?sslmode=require
   ccc-backup create backups/manual.sql.zst   packed by zstd
   ccc-backup create --format directory --jobs 4      back up four tables at a time
@@ -28,7 +29,9 @@ of DB_NAME and what follows below. --all-databases: all of the server, and those
 
 Connection: flags, then --database-url, then DB_HOST DB_PORT DB_NAME DB_USER DB_PASSWORD, then
 DATABASE_URL, then libpq's PGHOST PGPORT PGDATABASE PGUSER PGPASSWORD PGSERVICE and ~/.pgpass,
-then localhost:5432, content_creation_crew, postgres. There is no flag for a password: it would
+then localhost:5432, content_creation_crew, postgres. With --container: flags, --database-url, DB_* and
+DATABASE_URL, as seen from inside, then PGUSER PGDATABASE PGPASSWORD, then the container's own socket,
+POSTGRES_USER and POSTGRES_DB. There is no flag for a password: it would
 be seen by every user of the machine.
 
 Exit codes: 0 made, 1 could not be made, 2 wrong flags or environment, or interrupted. Of several databases, 1 if
@@ -48,6 +51,10 @@ pub struct CreateArgs {
     /// [default: the [[copies]] of the configuration]
     #[arg(long, value_name = "PLACE")]
     pub copy_to: Vec<PathBuf>,
+    /// The container that the database runs in, or its Compose service (SERVICE or PROJECT/SERVICE): pg_dump runs in there,
+    /// and no port needs to be published
+    #[arg(long, value_name = "NAME", env = "CCC_BACKUP_CONTAINER")]
+    pub container: Option<String>,
     /// Host of the database
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
@@ -94,7 +101,8 @@ pub struct CreateArgs {
     /// [default: as OUTPUT ends, else gzip, which is gzip:6; zstd is zstd:3; none for tar]
     #[arg(long, value_name = "METHOD")]
     pub compress: Option<String>,
-    /// Tables to dump at a time, in the directory format [default: the number of cores, at most 4]
+    /// Connections that read rows at a time, for plain dumps (byte for byte what pg_dump writes; two more connections are
+    /// needed) and directories [default: 1; in the directory format the number of cores, at most 4]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
     /// Give up after this time, such as 30m; nothing of the backup is left then

@@ -39,6 +39,10 @@ pub struct DoctorArgs {
     /// Connection URL of the source database
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
+    /// The container that the database runs in, or its Compose service (SERVICE or PROJECT/SERVICE): pg_dump runs in there,
+    /// and no port needs to be published
+    #[arg(long, value_name = "NAME", env = "CCC_BACKUP_CONTAINER")]
+    pub container: Option<String>,
     /// Host of the database
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,

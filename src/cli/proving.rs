@@ -18,6 +18,10 @@ pub struct ProvingArgs {
     /// Docker image to use [default: postgres:VERSION, else ccc-backup/postgres:VERSION]
     #[arg(long, value_name = "IMAGE", env = "CCC_BACKUP_IMAGE")]
     pub image: Option<String>,
+    /// Build an image with the extensions that the backup needs and the image lacks, from Debian's packages, and keep
+    /// it for further runs (cleanup --built-images); wants Docker and a network
+    #[arg(long)]
+    pub build_image: bool,
     /// What runs the throwaway PostgreSQL: docker, local (this machine's own PostgreSQL, without
     /// superuser's rights for the backup), or auto: docker where it answers, else local
     #[arg(long, value_enum, default_value_t = Engine::Auto, hide_possible_values = true)]

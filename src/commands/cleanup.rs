@@ -26,8 +26,9 @@ pub async fn run(settings: &CleanupSettings, events: &Events) -> Result<u8, Fail
         in_memory::remove_all_leftovers();
     }
     let sandboxes = if settings.sandbox { remove_sandboxes(events).await? } else { 0 };
+    let images = if settings.built_images { remove_images(events).await? } else { 0 };
     let backups = if settings.policy.has_rules() { remove_backups(settings, events)? } else { 0 };
-    Ok(sandboxes.max(backups))
+    Ok(sandboxes.max(images).max(backups))
 }
 
 async fn remove_sandboxes(events: &Events) -> Result<u8, Failure> {
@@ -40,9 +41,40 @@ async fn remove_sandboxes(events: &Events) -> Result<u8, Failure> {
         events.emit(Event::Warning(format!("left alone: {left}")));
     }
     for error in swept.refused {
-        events.emit(Event::Error { cause: format!("not removed: {error}"), hint: error.hint() });
+        say_not_removed(&error, events);
     }
     Ok(if failed { 2 } else { 0 })
+}
+
+fn say_not_removed(error: &SandboxError, events: &Events) {
+    events.emit(Event::Error { cause: format!("not removed: {error}"), hint: error.hint() });
+}
+
+/// Removes images that were built. The engine refuses to remove one that is in use.
+async fn remove_images(events: &Events) -> Result<u8, Failure> {
+    let unasked = |error: &SandboxError| {
+        let cause = format!("it cannot be told whether an image was built: {error}");
+        failure(cause, error.hint())
+    };
+    let removed = sandbox::remove_built_images().await.map_err(|error| unasked(&error))?;
+    if removed.is_empty() {
+        events.emit(Event::Cleanup(CleanupLine::NothingBuilt));
+    }
+    let mut code = 0;
+    for (name, outcome) in removed {
+        match outcome {
+            Ok(()) => events.emit(Event::Cleanup(CleanupLine::Removed {
+                name,
+                why: "an image that was built with extensions".to_owned(),
+                dry_run: false,
+            })),
+            Err(error) => {
+                code = 2;
+                say_not_removed(&error, events);
+            }
+        }
+    }
+    Ok(code)
 }
 
 fn remove_backups(settings: &CleanupSettings, events: &Events) -> Result<u8, Failure> {

@@ -7,6 +7,8 @@ mod copying;
 mod failing;
 mod finishing;
 mod globals;
+mod parallel;
+mod part_queue;
 mod piped;
 mod plain;
 mod several;
@@ -26,10 +28,12 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 
 use crate::commands::copy::bringing::Beside;
+use crate::commands::reaching::{self, Client};
 use crate::commands::record;
 use crate::commands::steps::spool;
 use crate::commands::{Failure, Stop, ledger, signer};
 use crate::events::{CreateEvent, Event, Events};
+use crate::libpq::settings::ConnectSettings;
 use crate::model::creation::{CreateEnd, CreateReport, DatabaseBackup, MadeBackup, Trouble};
 use crate::model::format::Format;
 use crate::model::outcome::Verdict;
@@ -58,6 +62,7 @@ struct Job<'a> {
     started_at: DateTime<Utc>,
     together: &'a Together,
     signer: Option<&'a Signer>,
+    client: &'a Client,
     copying: &'a Copying,
     events: &'a Events,
     stop: &'a Stop,
@@ -130,6 +135,8 @@ async fn back_up(
     stop: &Stop,
 ) -> (DatabaseBackup, Result<(), Failure>) {
     let clock = Instant::now();
+    let (settings, client) = reached(settings, stop).await;
+    let settings = &settings;
     let mut backup = DatabaseBackup {
         database: shown_database(settings),
         host: shown_host(settings),
@@ -137,11 +144,11 @@ async fn back_up(
         seconds: 0.0,
         end: CreateEnd::NotReached { why: String::new() },
     };
-    let (made, result) = match name_of_database(settings, stop).await {
+    let (made, result) = match name_of_database(settings, &client, stop).await {
         Ok(database) => {
             let target = target(settings, together.at, database.as_deref());
             backup.backup = Some(piped::shown(&target, settings).display().to_string());
-            make_and_tell(settings, &target, together, events, stop).await
+            make_and_tell((settings, client), &target, together, events, stop).await
         }
         Err(failure) => (None, Err(failure)),
     };
@@ -159,9 +166,28 @@ async fn back_up(
     (backup, result)
 }
 
+/// The settings as the container completes them that the database runs in, where it is in one, and where its client tools
+/// are.
+async fn reached(
+    settings: &CreateSettings,
+    stop: &Stop,
+) -> (CreateSettings, Result<Client, Failure>) {
+    let reached = tokio::select! {
+        biased;
+        () = stop.token().cancelled() => Err(interrupted(stop)),
+        reached = reaching::reach(settings.container.as_deref(), &settings.source) => {
+            reached.map_err(Failure::from)
+        }
+    };
+    match reached {
+        Ok((source, client)) => (CreateSettings { source, ..settings.clone() }, Ok(client)),
+        Err(failure) => (settings.clone(), Err(failure)),
+    }
+}
+
 /// Makes a backup and its copies, and puts that on record.
 async fn make_and_tell(
-    settings: &CreateSettings,
+    (settings, client): (&CreateSettings, Result<Client, Failure>),
     target: &Path,
     together: &Together,
     events: &Events,
@@ -170,13 +196,23 @@ async fn make_and_tell(
     let (started_at, clock) = (Utc::now(), Instant::now());
     let _ending = settings.outgoing.as_ref().map(|_| piped::Ending::with(stop));
     let copying = Copying::default();
-    let made = match &together.signer {
-        Ok(signer) => {
+    let made = match (&together.signer, &client) {
+        (Ok(signer), Ok(client)) => {
             let (signer, copying) = (signer.as_ref(), &copying);
-            make(&Job { settings, target, started_at, together, signer, copying, events, stop })
-                .await
+            let job = Job {
+                settings,
+                target,
+                started_at,
+                together,
+                signer,
+                client,
+                copying,
+                events,
+                stop,
+            };
+            make(&job).await
         }
-        Err(failure) => Err(failure.clone()),
+        (Err(failure), _) | (_, Err(failure)) => Err(failure.clone()),
     };
     let manifest = made.as_ref().ok().map(|made| &made.manifest);
     let there = manifest.map(made_backup);
@@ -231,6 +267,7 @@ fn made_backup(manifest: &Manifest) -> MadeBackup {
 /// What the name of a backup says of its database, where it says so. Of a sealed one nobody is to learn the name.
 async fn name_of_database(
     settings: &CreateSettings,
+    client: &Result<Client, Failure>,
     stop: &Stop,
 ) -> Result<Option<String>, Failure> {
     if !settings.names_database || settings.output.is_some() || settings.outgoing.is_some() {
@@ -239,8 +276,9 @@ async fn name_of_database(
     if settings.recipients.is_none() {
         return Ok(settings.source.dbname.clone());
     }
+    let client = client.as_ref().map_err(Clone::clone)?;
     let asking = async {
-        let pg_dump = PgDump::find(settings.pg_dump.as_deref()).await?;
+        let pg_dump = client.pg_dump(settings.pg_dump.as_deref()).await?;
         let psql = databases::psql(&pg_dump).await?;
         databases::alias(&settings.source, &psql).await
     };
@@ -275,7 +313,7 @@ async fn make(job: &Job<'_>) -> Result<NewBackup, Failure> {
     let pg_dump = tokio::select! {
         biased;
         () = stop.token().cancelled() => return Err(interrupted(stop)),
-        pg_dump = PgDump::find(settings.pg_dump.as_deref()) => pg_dump?,
+        pg_dump = job.client.pg_dump(settings.pg_dump.as_deref()) => pg_dump?,
     };
     // Meant as the place for a backup, most likely, and not as the beginning of its name.
     let named = settings.output.as_ref().filter(|output| output.is_dir() && *output != target);
@@ -317,7 +355,7 @@ async fn ask_source(job: &Job<'_>, pg_dump: PgDump) -> Result<(Asked, Tools), Fa
         let has = match &facts {
             Facts::Known(_) => {
                 let has = coverage::source_has(source, &pg_dump).await;
-                has.without_databases(&job.together.beside(source))
+                has.without_databases(&job.together.beside(job.settings))
             }
             Facts::Unknown { .. } => SourceHas::default(),
         };
@@ -356,9 +394,15 @@ fn shown_database(settings: &CreateSettings) -> String {
     settings.source.dbname.clone().unwrap_or_else(|| "(from libpq's environment)".to_owned())
 }
 
-/// `host:port` as the transcript shows it; libpq's own settings where ours say nothing.
+/// `host:port` as the transcript shows it, and in which container that is; libpq's own settings where ours say nothing.
 fn shown_host(settings: &CreateSettings) -> String {
-    match (&settings.source.host, &settings.source.port) {
+    let ConnectSettings { host, port, .. } = &settings.source;
+    if let Some(container) = &settings.container {
+        let Some(host) = host else { return format!("container {container}") };
+        let port = port.as_ref().map(|port| format!(":{port}")).unwrap_or_default();
+        return format!("{host}{port} in container {container}");
+    }
+    match (host, port) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         _ => match process_environment("PGSERVICE") {
             Some(service) => format!("service {service}"),

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dump::contents::Contents;
 use crate::dump::flaw::Flaw;
+use crate::dump::inserts::InsertTarget;
 use crate::dump::item::{Facts, Item};
 use crate::dump::items::{Items, ItemsError, Unsound, foreign};
 use crate::dump::own_database::OwnDatabase;
@@ -79,19 +80,19 @@ pub fn decode(
     progress: &dyn Fn(u64),
 ) -> Result<Inspection, ReadError> {
     let mut items = Items::new(stream);
-    let mut dump = read(&mut items, cancel, |_, bytes| progress(bytes))?;
+    let mut dump = read(&mut items, cancel, |_, _, bytes| progress(bytes))?;
     if dump.unsound.is_some() {
         dump.dump_bytes += drain(items.into_inner(), cancel)?;
     }
     Ok(dump)
 }
 
-/// Reads SQL up to where it ends or is not understood. `note` is told each item, and the bytes read so
-/// far.
+/// Reads SQL up to where it ends or is not understood. `note` is told each item, what it inserts into where it is an INSERT
+/// statement of constants, with the number of its rows, and the bytes read so far.
 fn read<R: Read>(
     items: &mut Items<R>,
     cancel: &CancellationToken,
-    mut note: impl FnMut(&Item, u64),
+    mut note: impl FnMut(&Item, Option<(InsertTarget, u64)>, u64),
 ) -> Result<Inspection, ReadError> {
     let (mut contents, mut requirements) = (Contents::default(), Requirements::default());
     let mut own_database = OwnDatabase::default();
@@ -102,11 +103,11 @@ fn read<R: Read>(
         }
         match items.pull() {
             Ok(Some(item)) => {
-                contents.take(&item, items.encoding());
+                let inserts = contents.take(&item, items.encoding());
                 requirements.take(&item, items.encoding());
                 own_database.take(&item, items.encoding());
                 privileged.take(&item, items.encoding());
-                note(&item, items.bytes());
+                note(&item, inserts, items.bytes());
             }
             Ok(None) => break foreign(items.facts()),
             Err(ItemsError::Unsound(unsound)) => break Some(unsound),
@@ -165,8 +166,8 @@ pub fn inspect(
     let packed = file.unsealing(hashing.clone());
     let mut items = Items::new(decompress_ahead(packed, packing, &members, threads));
     let mut script = Script::default();
-    let noted = read(&mut items, cancel, |item, _| {
-        script.take(item);
+    let noted = read(&mut items, cancel, |item, inserts, _| {
+        script.take(item, inserts);
         progress(hashing.position());
     });
     let mut dump = match noted {

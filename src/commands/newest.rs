@@ -67,6 +67,9 @@ pub(super) fn of_each(dir: &Path) -> Result<Vec<(Option<String>, Listed)>, Store
 
 /// The newest of a database, where there are several, or one is asked for by name.
 fn chosen(dir: &Path, of: &OfDatabase) -> Result<Option<Listed>, Failure> {
+    if *of == OfDatabase::Any {
+        return Ok(None);
+    }
     let each = match (of_each(dir), of) {
         (Ok(each), _) => each,
         (Err(error), OfDatabase::Named(_)) => return Err(Failure::from(&error)),
@@ -74,7 +77,7 @@ fn chosen(dir: &Path, of: &OfDatabase) -> Result<Option<Listed>, Failure> {
         (Err(_), _) => return Ok(None),
     };
     let wanted = match of {
-        OfDatabase::Only => None,
+        OfDatabase::Only | OfDatabase::Any => None,
         OfDatabase::Named(name) | OfDatabase::Rather(name) => Some(name),
     };
     let names = names(&each);

@@ -62,6 +62,9 @@ pub enum OpenError {
     /// It is a copy of a server's files.
     #[error("{} is a physical backup of a server (its files), not a dump", .0.display())]
     Physical(PathBuf),
+    /// It is of a whole server, in a format that pg_dumpall had only before it was released.
+    #[error("{} is a backup of a whole server, as pg_dumpall of previews of PostgreSQL 18 and 19 made it", .0.display())]
+    OfServer(PathBuf),
     /// The backup is in a directory of this one.
     #[error("{} is a directory, and the backup is in {}", .path.display(), .within.display())]
     Above {
@@ -91,6 +94,10 @@ impl OpenError {
             Self::Physical(_) => {
                 "this verifies what pg_dump and pg_dumpall write; pg_verifybackup checks a pg_basebackup"
             }
+            Self::OfServer(_) => {
+                "name one database of it, in its directory databases; map.dat says which is which. No pg_restore that was \
+                 released reads the rest"
+            }
             Self::Above { .. } => "name that one",
             Self::Unsupported { .. } => {
                 "unpack it, and name the dump in it: a file, or a directory that holds toc.dat"
@@ -100,6 +107,12 @@ impl OpenError {
         hint.to_owned()
     }
 }
+
+/// Roles and tablespaces of a whole server, as previews of PostgreSQL 19 wrote them, beside [`MAP`]. It begins like an archive of
+/// a database, and is none.
+const OF_SERVER: &str = "toc.glo";
+/// Which database is which, beside the directory `databases`; previews of 18 had it, too.
+const MAP: &str = "map.dat";
 
 /// Opens what is at a path.
 ///
@@ -119,6 +132,9 @@ pub fn open(path: &Path) -> Result<Storage, OpenError> {
         return Ok(Storage::Directory(ArchiveDirectory::open_at(path)?));
     }
     match BackupFile::open(path) {
+        Ok(_) if path.file_name() == Some(OF_SERVER.as_ref()) => {
+            Err(OpenError::OfServer(path.to_owned()))
+        }
         Ok(file) => Ok(Storage::File(file)),
         Err(FileError::Directory(path)) => Err(directory(&path)),
         Err(other) => Err(other.into()),
@@ -273,6 +289,9 @@ fn directory(path: &Path) -> OpenError {
     let has = |names: &[&str]| names.iter().any(|name| path.join(name).exists());
     if has(&["PG_VERSION", "base.tar", "base.tar.gz", "base.tar.lz4", "base.tar.zst"]) {
         return OpenError::Physical(path.to_owned());
+    }
+    if has(&[OF_SERVER]) || has(&[MAP]) && has(&["databases"]) {
+        return OpenError::OfServer(path.to_owned());
     }
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     let mut within =

@@ -98,9 +98,9 @@ impl Taker for Verifying<'_> {
     async fn take<K: Kind>(self, kind: &K) -> Result<(), Obstacle> {
         let Self { cx, keep, collector, server } = self;
         let examined = collector.take(kind.examine(cx, server).await)?;
-        let (Some(examined), Some(server)) = (examined, server) else { return Ok(()) };
-        let restored = restoring::restore(cx, kind, &examined, server).await;
-        let Some(restored) = collector.take(restored)? else { return Ok(()) };
+        let (Some(mut examined), Some(server)) = (examined, server) else { return Ok(()) };
+        let restored = restoring::restore(cx, kind, &mut examined, server, collector).await?;
+        let Some(restored) = restored else { return Ok(()) };
         let expected = kind.expectations(cx, &examined.dump, server)?;
         collector.take(checking::check(cx, &expected, server, &restored).await)?;
         if keep {

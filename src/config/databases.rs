@@ -10,6 +10,9 @@ use crate::model::format::Format;
 pub struct Database {
     /// Its name.
     pub name: String,
+    /// The container that it runs in; `--container` is stronger.
+    #[serde(default)]
+    pub container: Option<String>,
     /// The host that it is on.
     #[serde(default)]
     pub host: Option<String>,
@@ -33,6 +36,6 @@ pub struct Database {
 impl Database {
     /// Whether it lies elsewhere than the others may.
     pub fn is_elsewhere(&self) -> bool {
-        self.host.is_some() || self.port.is_some()
+        self.container.is_some() || self.host.is_some() || self.port.is_some()
     }
 }

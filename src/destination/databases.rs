@@ -169,6 +169,15 @@ impl Destination {
         })
     }
 
+    /// Waits until all that was committed on the server is on its disk: by a message in its log, which is all that a
+    /// role needs no right to write. A server that refuses it has it there in a moment by itself.
+    pub async fn settle(&self) {
+        let sql = "SELECT pg_catalog.pg_logical_emit_message(true, 'ccc-backup', 'restored')";
+        if let Err(error) = self.session.batch_execute(sql).await {
+            tracing::debug!(error = pg::describe(&error), "not waited for the disk");
+        }
+    }
+
     /// Takes the mark off a database that was restored into, or emptied again.
     ///
     /// # Errors

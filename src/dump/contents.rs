@@ -2,12 +2,14 @@
 //! Alembic revision. Gathered from the reader's items, both while a backup is made and while one
 //! is verified, so that both say the same.
 
+use std::collections::HashMap;
+
 use crate::dump::changes;
 pub use crate::dump::database::DatabaseContents;
 use crate::dump::database::How;
 use crate::dump::encoding;
 use crate::dump::fingerprint::RowHasher;
-use crate::dump::inserts::{self, Inserted};
+use crate::dump::inserts::{self, InsertTarget, Inserted};
 use crate::dump::item::{CopyBlock, Item, Meta, Statement};
 use crate::dump::statement::SetVal;
 use crate::dump::statements::Statements;
@@ -54,10 +56,11 @@ struct Open {
 }
 
 impl Contents {
-    /// Takes the reader's next item; `encoding` is the dump's client encoding at this place.
-    pub fn take(&mut self, item: &Item, encoding: Option<&str>) {
+    /// Takes the reader's next item; `encoding` is the dump's client encoding at this place. Of an INSERT statement
+    /// whose rows are those of a table, and nothing but constants, it gives the table and the number of rows.
+    pub fn take(&mut self, item: &Item, encoding: Option<&str>) -> Option<(InsertTarget, u64)> {
         match item {
-            Item::Statement(statement) => self.statement(statement, encoding),
+            Item::Statement(statement) => return self.statement(statement, encoding),
             Item::CopyStart(block) => self.start(block, encoding),
             Item::CopyData(data) => {
                 if let Some(open) = &mut self.open {
@@ -73,6 +76,7 @@ impl Contents {
             Item::Meta(Meta::Connect { database }) => self.connect(translated(database, encoding)),
             Item::Meta(_) => {}
         }
+        None
     }
 
     /// What the dump holds of each of its databases, in its order. A dump that connects to another
@@ -135,7 +139,28 @@ impl Contents {
         self.made + self.inserts > 0 || self.tables() > 0 || objects()
     }
 
-    fn statement(&mut self, statement: &Statement, encoding: Option<&str>) {
+    /// Takes the rows of its tables, which are empty here, from a record of the same dump, and the revisions in it. `false`, and
+    /// then it is of no use any more, where the record is of other tables.
+    pub fn take_rows(&mut self, recorded: &[Table], revisions: Option<&str>) -> bool {
+        self.alembic = revisions.map(|revisions| revisions.replace(", ", "\n").into_bytes());
+        let key = |table: &Table| (table.schema.clone(), table.name.clone(), table.columns.clone());
+        let mut records: HashMap<_, _> = recorded.iter().map(|it| (key(it), it)).collect();
+        let tables = &mut self.database.tables;
+        let all = tables.iter_mut().all(|table| match records.remove(&key(table)) {
+            Some(record) => {
+                (table.fingerprint, table.bytes) = (record.fingerprint, record.bytes);
+                true
+            }
+            None => false,
+        });
+        all && records.is_empty() && self.earlier.is_empty() && self.inserts == 0
+    }
+
+    fn statement(
+        &mut self,
+        statement: &Statement,
+        encoding: Option<&str>,
+    ) -> Option<(InsertTarget, u64)> {
         self.statements.take(statement);
         let standard_strings = self.surroundings.standard_strings();
         if makes_a_table(statement) {
@@ -148,11 +173,12 @@ impl Contents {
             self.database.set(Sequence { schema, name, last_value: value, is_called }, statement);
         } else if self.surroundings.take(statement, encoding) {
         } else if statement.starts_with(&["INSERT"]) {
-            self.insert(statement, encoding);
+            return self.insert(statement, encoding);
         } else {
             self.database.large_objects.take(&statement.text, standard_strings);
             self.change(statement, encoding);
         }
+        None
     }
 
     /// Looks for what a statement does to what was written before it.
@@ -172,10 +198,15 @@ impl Contents {
 
     /// Takes the rows of an INSERT statement as those of a COPY block, unless it is one that pg_dump
     /// does not write.
-    fn insert(&mut self, statement: &Statement, encoding: Option<&str>) {
+    fn insert(
+        &mut self,
+        statement: &Statement,
+        encoding: Option<&str>,
+    ) -> Option<(InsertTarget, u64)> {
         let (text, standard_strings) = (&*statement.text, self.surroundings.standard_strings());
         self.database.moves_sequences(statement);
         let before = self.database.encoding_so_far();
+        let is_in_none = encoding.is_some_and(encoding::is_none);
         let comparable = encoding.is_none_or(encoding::holds_no_ascii)
             && before.is_none_or(|before| encoding::is_same(before, encoding));
         let inserted = comparable.then(|| inserts::read(text, standard_strings)).flatten();
@@ -189,17 +220,26 @@ impl Contents {
                 self.database.changes_table(&key, statement);
                 self.database.forget(key);
             }
-            return;
+            return None;
         };
-        let Inserted { schema, table, columns, fingerprint, rows, may_skip } = inserted;
+        let Inserted {
+            schema,
+            table,
+            columns: named,
+            fingerprint,
+            rows,
+            width,
+            defaults,
+            may_skip,
+        } = inserted;
         let key = self.surroundings.key(schema.as_ref(), &table, encoding);
         if self.database.is_temporary(schema.as_ref(), &key.1) {
-            return;
+            return None;
         }
-        let columns = inserts::columns(columns.as_deref(), encoding);
+        let columns = inserts::columns(named.as_deref(), encoding);
         let bytes = rows.len() as u64;
-        let (schema, name) = key.clone();
-        let found = Table { schema, name, columns, fingerprint, bytes, spans: Vec::new() };
+        let (of, name) = key.clone();
+        let found = Table { schema: of, name, columns, fingerprint, bytes, spans: Vec::new() };
         match self.database.how(&key) {
             None | Some(How::Inserted) => {}
             // What COPY wrote before it, by hand, is of one table with it.
@@ -210,7 +250,7 @@ impl Contents {
             Some(_) => {
                 self.inserts += 1;
                 self.database.changes_table(&key, statement);
-                return;
+                return None;
             }
         }
         self.note_encoding(encoding);
@@ -218,7 +258,12 @@ impl Contents {
         if table == "alembic_version" && !rows.contains(&b'\t') {
             self.keep_alembic(&rows);
         }
+        let rows = found.fingerprint.rows;
         self.database.add(found, How::Inserted, statement);
+        // Who reads it again begins in the middle, where nothing says what literals are. In no encoding, the server could not
+        // tell its tables.
+        let schema = schema.filter(|_| standard_strings && !is_in_none)?;
+        Some((InsertTarget { schema, table, columns: named, width, defaults }, rows))
     }
 
     fn note_encoding(&mut self, encoding: Option<&str>) {

@@ -52,6 +52,11 @@ pub fn is_for_databases(name: &str) -> bool {
     holds_no_ascii(name)
 }
 
+/// Whether it is `SQL_ASCII`, which is none: any bytes.
+pub(super) fn is_none(name: &str) -> bool {
+    plain(name) == "sqlascii"
+}
+
 /// Whether the bytes of its longer characters never look like ASCII.
 pub(super) fn holds_no_ascii(name: &str) -> bool {
     Encoding::named(name) == Encoding::Safe

@@ -11,6 +11,21 @@ use super::surroundings::translated;
 use super::token::Tokens;
 use crate::model::contents::{Columns, TableFingerprint};
 
+/// What an INSERT statement of rows of constants inserts into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InsertTarget {
+    /// Schema.
+    pub schema: Name,
+    /// Table.
+    pub table: Name,
+    /// The columns that are named and given a value; none where the statement names no columns.
+    pub columns: Option<Vec<Name>>,
+    /// Values of a row, `DEFAULT` among them.
+    pub width: usize,
+    /// How many of them are `DEFAULT`.
+    pub defaults: usize,
+}
+
 /// What an INSERT statement adds to a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Inserted {
@@ -21,6 +36,10 @@ pub(super) struct Inserted {
     pub(super) fingerprint: TableFingerprint,
     /// The rows in COPY's text format.
     pub(super) rows: Vec<u8>,
+    /// Values of a row, `DEFAULT` among them.
+    pub(super) width: usize,
+    /// How many of them are `DEFAULT`.
+    pub(super) defaults: usize,
     /// `ON CONFLICT DO NOTHING`.
     pub(super) may_skip: bool,
 }
@@ -71,7 +90,12 @@ pub(super) fn read(text: &[u8], standard_strings: bool) -> Option<Inserted> {
     }
     let values = if head.take_word("default") {
         let ends = head.take_word("values") && head.take_mark(b';');
-        (ends && named.is_none()).then(|| Values { rows: b"\n".to_vec(), ..Values::default() })?
+        (ends && named.is_none()).then(|| Values {
+            rows: b"\n".to_vec(),
+            width: 1,
+            generated: vec![0],
+            ..Values::default()
+        })?
     } else {
         if head.take_word("overriding") && !(head.take_word("system") && head.take_word("value")) {
             return None;
@@ -92,8 +116,9 @@ pub(super) fn read(text: &[u8], standard_strings: bool) -> Option<Inserted> {
         .rows
         .split_inclusive(|byte| *byte == b'\n')
         .for_each(|row| add_line(&mut fingerprint, row));
-    let Values { rows, may_skip, .. } = values;
-    Some(Inserted { schema, table, columns, fingerprint, rows, may_skip })
+    let Values { rows, width, generated, may_skip } = values;
+    let defaults = generated.len();
+    Some(Inserted { schema, table, columns, fingerprint, rows, width, defaults, may_skip })
 }
 
 /// The rows of a statement, each with its values.

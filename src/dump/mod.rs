@@ -12,6 +12,7 @@ pub mod encoding;
 pub mod fingerprint;
 pub mod flaw;
 pub mod index;
+pub mod insert_run;
 pub mod inserts;
 pub mod item;
 pub mod items;

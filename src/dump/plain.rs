@@ -120,6 +120,14 @@ impl Reader {
         }
     }
 
+    /// Between two statements of a dump that was read before, at this line and byte of it, where plain literals have no
+    /// escapes.
+    #[must_use]
+    pub fn between_statements(line: u64, offset: u64) -> Self {
+        let facts = Facts { header: true, ..Facts::default() };
+        Self { place: Place::Gap, line, offset, facts, ..Self::new() }
+    }
+
     /// Feeds the next bytes of the dump; appends what they complete to `out`.
     ///
     /// Items are slices of `chunk` where they can be, so keeping one keeps the chunk.

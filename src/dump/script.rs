@@ -6,11 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use memchr::memchr_iter;
 
-use crate::dump::item::{CopyBlock, Item, Meta, Statement};
+use crate::dump::insert_run::InsertRun;
+use crate::dump::inserts::InsertTarget;
+use crate::dump::item::{CopyBlock, Item, Meta, Name, Statement};
 use crate::dump::own_database::{self, OfDatabase};
 
-/// Bytes of statements that are kept; a dump that holds more (its rows are INSERT statements) is
-/// restored as it is read.
+/// Bytes of statements that are kept; a dump that holds more (INSERT statements that are not of constants) is restored as
+/// it is read.
 const MOST_BYTES: usize = 24 << 20;
 /// Bytes of rows between two cuts, at the least.
 const PART_BYTES: u64 = 2 << 20;
@@ -33,21 +35,35 @@ pub enum Entry {
         /// Bytes of the rows before each place where they can be parted, in order.
         cuts: Vec<u64>,
     },
+    /// INSERT statements of one table, whose rows are constants.
+    Inserts(InsertRun),
     /// A psql command.
     Meta,
+}
+
+/// What a dump has for one database.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    /// The database that it connects to, and the line before that; none for the one that the dump begins in.
+    pub connects: Option<(Name, u64)>,
+    /// What follows, up to where it connects to another.
+    pub entries: Arc<Vec<Entry>>,
 }
 
 /// The list of a dump.
 #[derive(Debug)]
 pub struct Script {
-    entries: Arc<Vec<Entry>>,
+    /// For the databases that it was connected to before.
+    earlier: Vec<Part>,
+    /// For the one at hand.
+    part: Part,
     kept: usize,
     overflown: bool,
-    /// It connects to a database, before anything else than what is of the session or of the database itself.
-    connects: bool,
     part_bytes: u64,
     /// Bytes of the COPY block at hand whose rows were counted.
     sampled: u64,
+    /// The line of the last statement.
+    line: u64,
 }
 
 impl Default for Script {
@@ -60,59 +76,77 @@ impl Script {
     /// A list with cuts after so many bytes of rows each, at the least.
     pub fn with_parts_of(part_bytes: u64) -> Self {
         Self {
-            entries: Arc::default(),
+            earlier: Vec::new(),
+            part: Part::default(),
             kept: 0,
             overflown: false,
-            connects: false,
             part_bytes,
             sampled: 0,
+            line: 1,
         }
     }
 
-    /// Takes the reader's next item.
-    pub fn take(&mut self, item: &Item) {
+    /// Takes the reader's next item. For an INSERT statement whose rows are constants, `inserts` is what it inserts into,
+    /// and the number of rows.
+    pub fn take(&mut self, item: &Item, inserts: Option<(InsertTarget, u64)>) {
         if self.overflown {
             return;
         }
         match item {
             Item::Statement(statement) => {
-                let statement = self.keep(statement);
-                self.entries_mut().push(Entry::Statement(statement));
+                self.line = statement.line;
+                match inserts {
+                    Some((target, rows)) => self.take_inserts(statement, target, rows),
+                    None => {
+                        let statement = self.keep(statement);
+                        self.entries().push(Entry::Statement(statement));
+                    }
+                }
             }
             Item::CopyStart(block) => {
                 let statement = self.keep(&block.statement);
                 let block = CopyBlock { statement, ..block.clone() };
                 self.sampled = 0;
-                self.entries_mut().push(Entry::Copy { block, bytes: 0, rows: 0, cuts: Vec::new() });
+                self.entries().push(Entry::Copy { block, bytes: 0, rows: 0, cuts: Vec::new() });
             }
             Item::CopyData(data) => self.take_rows(data),
             Item::CopyEnd => {
                 let sampled = self.sampled;
-                if let Some(Entry::Copy { bytes, rows, .. }) = self.entries_mut().last_mut()
+                if let Some(Entry::Copy { bytes, rows, .. }) = self.entries().last_mut()
                     && *bytes > sampled
                 {
                     *rows = (*rows as f64 * *bytes as f64 / sampled as f64) as u64;
                 }
             }
-            // Nothing of the session stays.
-            Item::Meta(Meta::Connect { .. }) if self.is_at_the_beginning() => {
-                *self = Self { connects: true, ..Self::with_parts_of(self.part_bytes) };
+            Item::Meta(Meta::Connect { database }) => {
+                let connects = Some((database.clone(), self.line));
+                let next = Part { connects, entries: Arc::default() };
+                self.earlier.push(std::mem::replace(&mut self.part, next));
             }
-            // Each database has its own catalog, and \encoding is no statement that another connection
-            // could repeat: such a dump is restored as it is read.
-            Item::Meta(Meta::Connect { .. } | Meta::Encoding(_)) => {
-                *self = Self { overflown: true, ..Self::default() }
-            }
-            Item::Meta(_) => self.entries_mut().push(Entry::Meta),
+            // It is no statement that another connection could repeat: such a dump is restored as it is read.
+            Item::Meta(Meta::Encoding(_)) => *self = Self { overflown: true, ..Self::default() },
+            Item::Meta(_) => self.entries().push(Entry::Meta),
         }
         if self.kept > MOST_BYTES {
             *self = Self { overflown: true, ..Self::default() };
         }
     }
 
+    fn take_inserts(&mut self, statement: &Statement, target: InsertTarget, rows: u64) {
+        let part_bytes = self.part_bytes;
+        if let Some(Entry::Inserts(run)) = self.entries().last_mut()
+            && run.takes(statement, &target, rows, part_bytes)
+        {
+            return;
+        }
+        let run = InsertRun::of(statement, target, rows);
+        self.kept += run.head.text.len() + size_of::<Entry>();
+        self.entries().push(Entry::Inserts(run));
+    }
+
     fn take_rows(&mut self, data: &Bytes) {
         let (part_bytes, length) = (self.part_bytes, data.len() as u64);
-        let Some(Entry::Copy { block, bytes, rows, cuts }) = self.entries_mut().last_mut() else {
+        let Some(Entry::Copy { block, bytes, rows, cuts }) = self.entries().last_mut() else {
             return;
         };
         let due = cuts.last().unwrap_or(&0) + part_bytes <= *bytes;
@@ -132,42 +166,23 @@ impl Script {
         }
     }
 
-    /// Nothing but settings, and statements on databases, stands here so far.
-    fn is_at_the_beginning(&self) -> bool {
-        self.entries.iter().all(|entry| match entry {
-            Entry::Statement(statement) => {
-                own_database::is_setting(statement) || OfDatabase::read(&statement.text).is_some()
-            }
-            Entry::Copy { .. } => false,
-            Entry::Meta => true,
-        })
-    }
-
-    /// The entries; `None` when there were more than are kept, or of several databases or encodings, or of
-    /// one that the dump connects to.
-    pub fn entries(&self) -> Option<Arc<Vec<Entry>>> {
-        (!self.overflown && !self.connects).then(|| Arc::clone(&self.entries))
+    /// What there is for each database, in order; `None` when there was more than is kept, or of several encodings.
+    pub fn parts(&self) -> Option<Vec<Part>> {
+        (!self.overflown).then(|| self.earlier.iter().chain([&self.part]).cloned().collect())
     }
 
     /// The entries that are not on the database itself, of a dump of one alone, whatever its name.
-    pub fn entries_of_one(&self) -> Option<Arc<Vec<Entry>>> {
-        let is_of_database = |entry: &Entry| match entry {
-            Entry::Statement(statement) => OfDatabase::read(&statement.text).is_some(),
-            _ => false,
-        };
-        if self.overflown {
+    pub fn part_of_one(&self) -> Option<Part> {
+        if self.overflown || !self.earlier.iter().all(Part::holds_nothing) {
             return None;
         }
-        if !self.entries.iter().any(is_of_database) {
-            return Some(Arc::clone(&self.entries));
-        }
-        let others = self.entries.iter().filter(|entry| !is_of_database(entry));
-        Some(Arc::new(others.cloned().collect()))
+        let others = self.part.entries.iter().filter(|entry| !is_of_database(entry));
+        Some(Part { connects: None, entries: Arc::new(others.cloned().collect()) })
     }
 
-    /// Nobody else has them while the dump is being read.
-    fn entries_mut(&mut self) -> &mut Vec<Entry> {
-        Arc::make_mut(&mut self.entries)
+    /// The entries of the database at hand. Nobody else has them while the dump is being read.
+    fn entries(&mut self) -> &mut Vec<Entry> {
+        Arc::make_mut(&mut self.part.entries)
     }
 
     /// A copy of its own: the reader's text is a part of a much larger piece of the dump.
@@ -177,6 +192,23 @@ impl Script {
     }
 }
 
+impl Part {
+    /// Nothing but settings, and statements on databases, stands here.
+    fn holds_nothing(&self) -> bool {
+        self.entries.iter().all(|entry| match entry {
+            Entry::Statement(statement) => {
+                own_database::is_setting(statement) || is_of_database(entry)
+            }
+            Entry::Copy { .. } | Entry::Inserts(_) => false,
+            Entry::Meta => true,
+        })
+    }
+}
+
+fn is_of_database(entry: &Entry) -> bool {
+    matches!(entry, Entry::Statement(statement) if OfDatabase::read(&statement.text).is_some())
+}
+
 /// Bytes up to the end of the first row that surely ends in `data`. A line end after a backslash
 /// may belong to a value.
 pub(super) fn row_end(data: &[u8]) -> Option<usize> {
@@ -184,75 +216,5 @@ pub(super) fn row_end(data: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dump::plain::Reader;
-
-    fn script(dump: &[u8], chunk: usize) -> Vec<Entry> {
-        let (mut reader, mut script, mut items) = (Reader::new(), Script::default(), Vec::new());
-        for piece in dump.chunks(chunk) {
-            reader.feed(Bytes::copy_from_slice(piece), &mut items).unwrap();
-            items.drain(..).for_each(|item| script.take(&item));
-        }
-        script.entries().unwrap().to_vec()
-    }
-
-    #[test]
-    fn long_rows_are_cut_at_their_ends_only() {
-        let row = b"1\tsome text\\\nthat goes on\\nand on\n";
-        let rows = row.repeat(400_000);
-        let dump = [b"COPY public.t (a, b) FROM stdin;\n", &rows[..], b"\\.\n"].concat();
-        let entries = script(&dump, 100_003);
-        let Some(Entry::Copy { bytes, cuts, .. }) = entries.first() else { panic!("{entries:?}") };
-        assert_eq!(*bytes, rows.len() as u64);
-        assert_eq!(cuts.len() as u64, bytes / (PART_BYTES + 100_003));
-        for cut in cuts {
-            assert_eq!(cut % row.len() as u64, 0);
-        }
-        assert!(cuts.is_sorted() && cuts.iter().all(|cut| cut < bytes));
-    }
-
-    #[test]
-    fn rows_are_counted_and_those_of_a_large_table_guessed() {
-        let rows = |rows: &[u8], piece: usize| {
-            let dump = [b"COPY public.t (a, b) FROM stdin;\n", rows, b"\\.\n"].concat();
-            match script(&dump, piece).first() {
-                Some(Entry::Copy { rows, .. }) => *rows,
-                other => panic!("{other:?}"),
-            }
-        };
-        assert_eq!(rows(b"", 7), 0);
-        assert_eq!(rows(&b"1\tx\n".repeat(1000), 7), 1000);
-        // Later rows are twice as long.
-        let many = [
-            b"1\txxxxxxxxxxxx\n".repeat(200_000),
-            b"1\txxxxxxxxxxxxxxxxxxxxxxxxxxxx\n".repeat(200_000),
-        ]
-        .concat();
-        let guessed = rows(&many, 100_003);
-        assert!((400_000..800_000).contains(&guessed), "{guessed}");
-    }
-
-    #[test]
-    fn rows_in_another_format_are_not_cut() {
-        let rows = b"1,text\n".repeat(2_000_000);
-        let head = b"COPY public.t (a, b) FROM stdin WITH (FORMAT csv);\n";
-        let dump = [head, &rows[..], b"\\.\n"].concat();
-        let entries = script(&dump, 1 << 20);
-        assert!(matches!(&entries[0], Entry::Copy { cuts, .. } if cuts.is_empty()));
-    }
-
-    #[test]
-    fn a_dump_whose_statements_are_too_large_to_be_kept_has_no_list() {
-        let text = Bytes::from(vec![b'x'; MOST_BYTES / 10]);
-        let statement = Item::Statement(Statement { text, toc: None, line: 1, offset: 0 });
-        let listed = |statements| {
-            let mut script = Script::default();
-            (0..statements).for_each(|_| script.take(&statement));
-            script.entries().map(|entries| entries.len())
-        };
-        assert_eq!(listed(9), Some(9));
-        assert_eq!(listed(10), None);
-        assert_eq!(listed(20), None);
-    }
-}
+#[path = "script_tests.rs"]
+mod tests;

@@ -10,6 +10,7 @@ pub mod difference;
 pub mod drill;
 pub mod dump_options;
 pub mod ended_run;
+pub mod extension;
 pub mod files;
 pub mod fingerprint;
 pub mod forecast;

@@ -23,6 +23,11 @@ pub trait Elsewhere: Debug + Send + Sync {
         stdout: pipe::Sender,
         stop: CancellationToken,
     ) -> BoxFuture<'static, Result<Ended, ProcessError>>;
+
+    /// Whether the programs see nothing of this machine: neither its files nor what its environment says.
+    fn is_apart(&self) -> bool {
+        false
+    }
 }
 
 /// What is run.

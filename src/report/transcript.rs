@@ -112,6 +112,9 @@ pub(super) fn transcript(event: &Event) -> String {
             vec![format!("✓ Removed leftover of an earlier run: {what}")]
         }
         Event::ImagePulling { image } => vec![format!("Pulling image: {image}...")],
+        Event::ImageBuilding { base, packages } => {
+            vec![format!("Building an image of {base} with {}...", packages.join(", "))]
+        }
         Event::SandboxStarting { kind, version, why } => {
             vec![format!("Starting PostgreSQL {version} {kind}..."), format!("  {why}")]
                 .into_iter()
@@ -172,6 +175,7 @@ pub(super) fn transcript(event: &Event) -> String {
             CleanupLine::Removed { name, why, dry_run: true } => {
                 format!("  would remove  {}  ({why})", printable(name))
             }
+            CleanupLine::NothingBuilt => "No image was built".into(),
             CleanupLine::NothingLeft => "No sandbox was left behind".into(),
             CleanupLine::Sum(sum) => sum.clone(),
         }],

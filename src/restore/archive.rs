@@ -17,13 +17,17 @@ const OTHER_VERSION: &str = "unsupported version (";
 const OTHER_BUILD: [&str; 2] =
     ["not supported in this installation", "does not support compression"];
 
-/// The arguments that make pg_restore write an archive as SQL.
-pub fn decoding(no_owner: bool, archive: &str) -> Vec<String> {
+/// The arguments that make pg_restore write an archive as SQL, one of its stdin where none is named: all of it, or all but its
+/// rows. What it makes for large objects, with their owners, is no row to pg_restore as long as it is asked for sections.
+pub fn decoding(no_owner: bool, without_rows: bool, archive: Option<&str>) -> Vec<String> {
     let mut arguments = vec!["pg_restore", "--file=-"];
+    if without_rows {
+        arguments.extend(["--section=pre-data", "--section=post-data"]);
+    }
     if no_owner {
         arguments.push("--no-owner");
     }
-    arguments.push(archive);
+    arguments.extend(archive);
     arguments.into_iter().map(str::to_owned).collect()
 }
 

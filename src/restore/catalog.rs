@@ -33,9 +33,9 @@ WHERE a.attnum > 0 AND NOT a.attisdropped
   AND coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') = ''
   AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'";
 
-/// Columns of tables, with the length of their values where all have one.
+/// Columns of tables, with the length of their values where all have one, and whether they are generated.
 const COLUMNS: &str = "\
-SELECT n.nspname, c.relname, a.attname, a.attlen
+SELECT n.nspname, c.relname, a.attname, a.attlen, coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') <> ''
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -171,6 +171,9 @@ pub async fn ask(session: &Session) -> Result<Catalog, LoadError> {
             let table = relation(row.try_get(0)?, row.try_get(1)?);
             let (column, length): (&str, i16) = (row.try_get(2)?, row.try_get(3)?);
             let length = u64::try_from(length).ok();
+            if row.try_get(4)? {
+                *catalog.generated.entry(table.clone()).or_default() += 1;
+            }
             catalog.columns.entry(table).or_default().insert(column.into(), length);
         }
         catalog.families = families(session).await?;

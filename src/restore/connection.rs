@@ -29,10 +29,15 @@ fn refusal(error: &tokio_postgres::Error) -> Result<ServerError, LoadError> {
     }
 }
 
+/// What holds for a session of the restore until the dump says otherwise. No commit of it waits for the disk: the database gets
+/// its name, or loses the mark of one that is being filled, by a later commit that does, and with that all before it are safe.
+const OURS: &str = "SET synchronous_commit = off";
+
 /// A session of the restore. None of the backup's event triggers keeps it out; but they fire in it, as in
 /// psql's one session.
 async fn connected(target: &ConnectInfo) -> Result<Session, tokio_postgres::Error> {
     let session = target.connect().await?;
+    session.batch_execute(OURS).await?;
     if !target.event_triggers {
         session.batch_execute("SET event_triggers = on").await?;
     }

@@ -15,12 +15,14 @@ pub type Cost = u64;
 pub const STATEMENT: Cost = 500_000;
 /// A byte of rows that is copied in.
 const LOADED_BYTE: Cost = 11;
+/// A row of an INSERT statement, which the server parses and plans.
+const INSERTED_ROW: Cost = 20_000;
 /// A byte of rows that is read back.
 const READ_BYTE: Cost = 6;
 /// A row that is looked at, and so many bytes of it take another nanosecond.
 const SCANNED: (Cost, u64) = (85, 4);
 /// A row that is checked against another table, or that others are checked against.
-const CHECKED_ROW: Cost = 250;
+const CHECKED_ROW: Cost = 320;
 /// A function of an expression, or of a WHERE, for a row.
 const COMPUTED_ROW: Cost = 600;
 /// A row whose key is sorted: one of a fixed length, and any other.
@@ -64,6 +66,11 @@ pub type Columns = BTreeMap<Name, Length>;
 /// Rows that are copied in.
 pub fn load(size: Size) -> Cost {
     STATEMENT + size.bytes * LOADED_BYTE
+}
+
+/// Rows that are inserted, of which this is how much there is as they stand in the dump.
+pub fn insert(size: Size) -> Cost {
+    load(size) + size.rows * INSERTED_ROW
 }
 
 /// Rows that are read back.

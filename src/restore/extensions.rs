@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::LoadError;
 use super::known::{Server, Whose};
+use crate::model::extension::package_with;
 use crate::pg::Session;
 
 const AVAILABLE: &str = "SELECT name::text FROM pg_catalog.pg_available_extensions";
@@ -41,30 +42,6 @@ pub fn image_with(extension: &str, major: u32) -> Option<String> {
     Some(image)
 }
 
-/// The package of Debian and of apt.postgresql.org that has an extension, a library or a language.
-/// Source: the package lists of apt.postgresql.org.
-fn package_with(name: &str, major: u32) -> Option<String> {
-    let of = |rest: &str| Some(format!("postgresql-{major}-{rest}"));
-    match name {
-        "vector" => of("pgvector"),
-        "postgis"
-        | "postgis_raster"
-        | "postgis_topology"
-        | "postgis_tiger_geocoder"
-        | "address_standardizer" => of("postgis-3"),
-        "pg_cron" => of("cron"),
-        "pg_partman" => of("partman"),
-        "pg_repack" => of("repack"),
-        "pg_hint_plan" => of("pg-hint-plan"),
-        "age" | "hll" | "hypopg" | "ip4r" | "orafce" | "pgaudit" | "pgrouting" | "pgtap"
-        | "plr" | "plsh" | "prefix" | "q3c" | "rum" | "semver" | "unit" | "wal2json" => of(name),
-        "plpython3u" => Some(format!("postgresql-plpython3-{major}")),
-        "plperl" | "plperlu" => Some(format!("postgresql-plperl-{major}")),
-        "pltcl" | "pltclu" => Some(format!("postgresql-pltcl-{major}")),
-        _ => None,
-    }
-}
-
 /// The last major version that has an extension of PostgreSQL's own. Source: release notes of 9.6
 /// (`tsearch2` until 9.6), 11 (`chkpass`), 17 (`adminpack`, `old_snapshot`).
 fn last_with(extension: &str) -> Option<u32> {
@@ -94,7 +71,7 @@ pub fn remedy(names: &[String], server: Server) -> String {
     let packages: BTreeSet<String> =
         names.iter().filter_map(|name| package_with(name, major)).collect();
     let install = (!packages.is_empty())
-        .then(|| format!("apt install {}", packages.into_iter().collect::<Vec<_>>().join(" ")));
+        .then(|| format!("apt-get install {}", packages.into_iter().collect::<Vec<_>>().join(" ")));
     let image = match images.first() {
         Some(image) if images.len() == 1 && names.len() == 1 => format!("--image {image}"),
         _ => "--image IMAGE".to_owned(),
@@ -113,8 +90,11 @@ pub fn remedy(names: &[String], server: Server) -> String {
     } else {
         String::new()
     };
-    let made =
-        install.map(|install| format!("; to make one: FROM postgres:{major}, RUN {install}"));
+    let made = install.map(|install| {
+        format!(
+            "; or have one built (--build-image); to make one: FROM postgres:{major}, RUN {install}"
+        )
+    });
     format!("use an image that has {them}: {image}{some}{}", made.unwrap_or_default())
 }
 
@@ -140,12 +120,12 @@ mod tests {
         };
         assert_eq!(
             remedy(&["vector"], 15, false),
-            "use an image that has vector: --image pgvector/pgvector:pg15; to make one: FROM postgres:15, \
-             RUN apt install postgresql-15-pgvector"
+            "use an image that has vector: --image pgvector/pgvector:pg15; or have one built \
+             (--build-image); to make one: FROM postgres:15, RUN apt-get install postgresql-15-pgvector"
         );
         assert_eq!(
             remedy(&["pg_cron"], 16, true),
-            "apt install postgresql-16-cron, or use Docker: --engine docker --image IMAGE"
+            "apt-get install postgresql-16-cron, or use Docker: --engine docker --image IMAGE"
         );
         assert_eq!(
             remedy(&["azure", "pgaadauth"], 15, false),

@@ -1,13 +1,14 @@
 //! What a server lacks that a backup needs, told by what the server says of it; and which errors
 //! follow from that.
 //!
-//! Source: PostgreSQL 13 to 18, `errmsg` beside each of the codes named here.
+//! Source: PostgreSQL 13 to 19, `errmsg` beside each of the codes named here.
 
 use std::fmt;
 
 use super::extensions;
 use super::failure::Failure;
 use super::known::{Known, Server, Whose};
+use super::removed::Removed;
 use super::tolerate::{ABSENT, NOT_ALLOWED};
 use crate::dump::item::Statement;
 use crate::pg::{ServerError, quote_ident};
@@ -49,10 +50,12 @@ pub enum Lack {
     Encoding(String),
     /// A parameter that other versions have, which a function is made with.
     Setting(String),
+    /// A parameter of columns that minor versions of some distributions have.
+    ColumnParameter(String),
     /// Something that this PostgreSQL was built without.
     Build,
-    /// Tables with object identifiers, which versions up to 11 have.
-    Oids,
+    /// Something that older versions have.
+    Removed(Removed),
 }
 
 impl fmt::Display for Lack {
@@ -88,8 +91,11 @@ impl fmt::Display for Lack {
                 )
             }
             Self::Setting(name) => write!(f, "the parameter {name}, which other versions have"),
+            Self::ColumnParameter(name) => {
+                write!(f, "the parameter {name} of columns, which other minor versions have")
+            }
             Self::Build => f.write_str("something that this PostgreSQL was built without"),
-            Self::Oids => f.write_str("tables with object identifiers (WITH OIDS)"),
+            Self::Removed(what) => what.fmt(f),
         }
     }
 }
@@ -152,7 +158,12 @@ impl Lack {
                     .into()
             }
             Self::Setting(_) => "take the version of the source: --postgres-version N".into(),
-            Self::Oids => "take a version that has them: --postgres-version 11".into(),
+            Self::ColumnParameter(_) => {
+                format!("{image}; the pg_dump of the source's own minor version leaves it out")
+            }
+            Self::Removed(what) => {
+                format!("take a version that has it: --postgres-version {}", what.last())
+            }
         }
     }
 
@@ -186,7 +197,14 @@ impl Lack {
             }
             Self::OtherServer => "let that server reach what the backup reads from".into(),
             Self::Setting(_) => "restore into a server of the source's version".into(),
-            Self::Oids => "restore into a server of version 11 or older".into(),
+            Self::ColumnParameter(_) => {
+                "restore into a server of the source's own minor version; its pg_dump leaves the \
+                                         parameter out"
+                    .into()
+            }
+            Self::Removed(what) => {
+                format!("restore into a server of version {} or older", what.last())
+            }
             Self::SearchFile(_)
             | Self::SearchTemplate(_)
             | Self::Money
@@ -208,6 +226,8 @@ enum Loss {
     View,
     /// Something that others name.
     Object,
+    /// Whatever comes after it is read otherwise than it is meant.
+    Sense,
 }
 
 /// A statement that was refused because the server lacks something.
@@ -225,8 +245,12 @@ impl Lacking {
     #[must_use]
     pub fn new(lack: Lack, statement: &Statement, failure: Failure) -> Self {
         let is = |keyword: &str| statement.starts_with(&[keyword]);
-        let loss = if ["SECURITY", "COMMENT", "GRANT", "REVOKE", "SET"].iter().any(|word| is(word))
-        {
+        let loses_nothing =
+            ["SECURITY", "COMMENT", "GRANT", "REVOKE", "SET"].iter().any(|word| is(word))
+                || matches!(lack, Lack::ColumnParameter(_)) && is("ALTER");
+        let loss = if matches!(lack, Lack::Removed(what) if what.changes_what_follows()) {
+            Loss::Sense
+        } else if loses_nothing {
             Loss::Nothing
         } else if is("REFRESH") {
             Loss::View
@@ -246,6 +270,7 @@ impl Lacking {
             // Its transaction is over, and whatever else was to be done in it.
             _ if code == "25P02" => true,
             Loss::Nothing => false,
+            Loss::Sense => true,
             Loss::Rows => code == "23503",
             Loss::View => is_not_populated(error),
             Loss::Object => {
@@ -261,6 +286,10 @@ fn is_not_populated(error: &ServerError) -> bool {
     error.message.starts_with("materialized view ")
         && error.message.ends_with("has not been populated")
 }
+
+/// Parameters of columns (`pg_attribute.attoptions`) that servers of some minor versions set by themselves and others refuse:
+/// `pg_attver` those of Debian's 15.20 and 17.12. A pg_dump that does not know them writes them out.
+const COLUMN_PARAMETERS: [&str; 1] = ["pg_attver"];
 
 /// What is between two texts that a message begins and ends with.
 fn between<'a>(message: &'a str, before: &str, after: &str) -> Option<&'a str> {
@@ -279,6 +308,7 @@ pub fn lack(statement: &Statement, error: &ServerError, known: &Known) -> Option
             _ => None,
         };
     }
+    let removed = || matches!(code, "0A000" | "42704").then(|| Removed::of(message)).flatten();
     let named = match code {
         "58P01" => of_file(message),
         "42883" => of_function(message),
@@ -299,6 +329,7 @@ pub fn lack(statement: &Statement, error: &ServerError, known: &Known) -> Option
         code if code.starts_with("08") || code.starts_with("HV") => Some(Lack::OtherServer),
         _ => None,
     };
+    let named = named.or_else(|| removed().map(Lack::Removed));
     named.or_else(|| of_extension(statement, error))
 }
 
@@ -366,6 +397,11 @@ fn of_value(statement: &Statement, message: &str) -> Option<Lack> {
     if let Some(name) = between(message, "security label provider \"", "\" is not loaded") {
         return Some(Lack::LabelProvider(Some(name.to_owned())));
     }
+    if let Some(name) = between(message, "unrecognized parameter \"", "\"")
+        && COLUMN_PARAMETERS.contains(&name)
+    {
+        return Some(Lack::ColumnParameter(name.to_owned()));
+    }
     if message == "no security label providers have been loaded" {
         return Some(Lack::LabelProvider(None));
     }
@@ -405,9 +441,6 @@ fn of_state(message: &str) -> Option<Lack> {
 fn of_build(message: &str) -> Option<Lack> {
     if let Some(name) = between(message, "extension \"", "\" is not available") {
         return Some(Lack::Extension(name.to_owned()));
-    }
-    if message == "tables declared WITH OIDS are not supported" {
-        return Some(Lack::Oids);
     }
     if let Some(encoding) = between(message, "encoding \"", "\" not supported by ICU") {
         return Some(Lack::Encoding(encoding.to_owned()));

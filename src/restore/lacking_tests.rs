@@ -154,12 +154,30 @@ fn what_the_server_lacks_is_told_by_what_it_says() {
             "unrecognized configuration parameter \"default_with_oids\"",
             named(Lack::Setting, "default_with_oids"),
         ),
+        (
+            "ALTER TABLE ONLY t ALTER COLUMN a SET (pg_attver=27169912);",
+            "22023",
+            "unrecognized parameter \"pg_attver\"",
+            named(Lack::ColumnParameter, "pg_attver"),
+        ),
         ("CREATE TABLE t (a xml);", "0A000", "unsupported XML feature", Some(Lack::Build)),
         (
             "SET default_with_oids = true;",
             "0A000",
             "tables declared WITH OIDS are not supported",
-            Some(Lack::Oids),
+            Some(Lack::Removed(Removed::Oids)),
+        ),
+        (
+            "SET standard_conforming_strings = off;",
+            "0A000",
+            "non-standard string literals are not supported",
+            Some(Lack::Removed(Removed::Escapes)),
+        ),
+        (
+            "CREATE TABLE t (a abstime);",
+            "42704",
+            "type \"abstime\" does not exist",
+            Some(Lack::Removed(Removed::Type("abstime", 11))),
         ),
     ] {
         assert_eq!(lacked(text, code, message), expected, "{message}");
@@ -181,6 +199,11 @@ fn what_the_dump_has_to_bring_or_has_wrong_is_no_lack() {
             "CREATE TABLE t (a text COLLATE public.lost);",
             "42704",
             "collation \"public.lost\" for encoding \"UTF8\" does not exist",
+        ),
+        (
+            "ALTER TABLE ONLY t ALTER COLUMN a SET (n_dixtinct=1);",
+            "22023",
+            "unrecognized parameter \"n_dixtinct\"",
         ),
         ("SELECT f();", "55000", "the market must be loaded"),
         ("SELECT f();", "P0001", "could not access file \"anon\": No such file or directory"),
@@ -223,6 +246,40 @@ fn follows(lacking: &str, code: &str, message: &str) -> bool {
 }
 
 #[test]
+fn a_parameter_of_a_column_loses_a_table_only_with_the_statement_that_makes_it() {
+    let later = error("42P01", "relation \"public.t\" does not exist");
+    // pg_restore sends what follows a CREATE TABLE with it.
+    for (text, loses) in [
+        ("CREATE TABLE t (a int);", true),
+        ("ALTER TABLE ONLY t ALTER COLUMN a SET (pg_attver=1);", false),
+    ] {
+        let failure = Failure {
+            place: Place::Line(1),
+            object: None,
+            statement: text.to_owned(),
+            error: error("22023", "unrecognized parameter \"pg_attver\""),
+        };
+        let lack = Lack::ColumnParameter("pg_attver".to_owned());
+        let lacking = Lacking::new(lack, &statement(text), failure);
+        assert_eq!(lacking.explains(&later), loses, "{text}");
+    }
+}
+
+#[test]
+fn whatever_is_refused_after_escapes_in_literals_were_can_come_of_that() {
+    let set = statement("SET standard_conforming_strings = off;");
+    let failure = Failure {
+        place: Place::Line(1),
+        object: None,
+        statement: "SET standard_conforming_strings = off;".to_owned(),
+        error: error("0A000", "non-standard string literals are not supported"),
+    };
+    let lacking = Lacking::new(Lack::Removed(Removed::Escapes), &set, failure);
+    assert!(lacking.explains(&error("42601", "syntax error at or near \"s\"")));
+    assert!(lacking.explains(&error("22P02", "invalid input syntax for type integer: \"x\"")));
+}
+
+#[test]
 fn what_is_not_there_can_come_of_what_was_not_made_and_other_errors_cannot() {
     let absent = ("42P01", "relation \"public.t\" does not exist");
     let orphan = ("23503", "insert or update on table \"a\" violates foreign key constraint \"b\"");
@@ -261,7 +318,7 @@ fn every_lack_has_a_hint_of_its_own_for_each_kind_of_server() {
         Lack::Money,
         Lack::Encoding(name()),
         Lack::Setting(name()),
-        Lack::Oids,
+        Lack::Removed(Removed::Oids),
     ];
     for whose in [Whose::Image, Whose::Machine] {
         let hints = lacks.iter().map(|lack| lack.hint(Server { major: 15, whose }));

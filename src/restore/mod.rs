@@ -20,6 +20,7 @@ pub mod plan;
 mod planner;
 pub mod readable;
 mod reading;
+pub mod removed;
 mod restored;
 mod schedule;
 mod settings;

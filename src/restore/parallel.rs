@@ -1,17 +1,17 @@
-//! Restores a listed dump over several connections, by its [`Plan`].
+//! Restores a listed dump over several connections, by a [`Plan`] for each of its databases.
 //!
 //! The first connection runs what goes in order; the others take any task whose turn has come
-//! ([`Schedule`]). Rows are read by a thread for each table that is being loaded.
+//! ([`Schedule`]). Rows are read by a thread for each table that is being loaded ([`rows`]).
+
+mod rows;
 
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use memchr::memchr_iter;
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 
 use super::connection::{Connection, Settings};
 use super::ledger::Ledger;
@@ -20,23 +20,19 @@ pub use super::schedule::Reading;
 use super::schedule::{Order, Schedule, Task};
 use super::table::{Table, counted_from};
 use super::{LoadError, catalog};
+use crate::dump::insert_run::InsertRun;
 use crate::dump::item::{CopyBlock, Statement};
-use crate::dump::script::Entry;
+use crate::dump::script::{Entry, Part};
 use crate::dump::subject::Subject;
 use crate::packing::ranges::Ranges;
 use crate::pg::{self, ConnectInfo, ServerError};
+use rows::{Sender, read_result};
 
 /// Messages of rows read ahead of a connection.
 const AHEAD: usize = 4;
 /// Parts of a table that are taken together where they are read as they are sent: to go to a place
 /// in the dump costs half a member on average.
 const PARTS_TOGETHER: usize = 4;
-
-/// Bytes of a part that are held while the next one is read. Rows can be of any length, and a part ends
-/// at the end of a row only.
-const MOST_HELD: u64 = 16 << 20;
-
-type Sender = mpsc::Sender<Bytes>;
 
 /// Told the bytes of rows sent so far, and the table at hand.
 pub type Progress = Arc<dyn Fn(u64, &str) + Send + Sync>;
@@ -45,59 +41,43 @@ pub type Progress = Arc<dyn Fn(u64, &str) + Send + Sync>;
 /// as long as it keeps the [`Reading`]. Returns at once.
 pub type ReadBack = Arc<dyn Fn(&CopyBlock, Reading) + Send + Sync>;
 
-/// Restores the dump of `entries`, whose rows are read from `source`, over `jobs` connections, and
-/// notes in `ledger` what it did.
+/// Restores a dump that has these parts, whose rows are read from `source`, over `jobs` connections, and
+/// notes in `ledger` what it did. `read_back` is for a dump of one database, which is that of `target`.
 ///
 /// # Errors
 /// When it could not be told whether the backup restores; a bad backup is a value. Dropping the
 /// future stops the restore.
 pub async fn load(
     source: Ranges,
-    entries: Arc<Vec<Entry>>,
+    parts: Vec<Part>,
     target: &ConnectInfo,
     jobs: usize,
     ledger: &Ledger,
     progress: Progress,
     read_back: Option<ReadBack>,
 ) -> Result<(), LoadError> {
-    let work = Shared {
-        entries,
-        source,
-        progress,
-        sent: Arc::default(),
-        begun: Arc::default(),
-        settings: Arc::default(),
-    };
-    let mut main = Worker { connection: Connection::open(target, ledger).await?, work };
-    let entries = Arc::clone(&main.work.entries);
-    let data = entries.iter().position(|entry| matches!(entry, Entry::Copy { .. }));
-    let data = data.unwrap_or(entries.len());
-    main.in_order(0, data).await?;
-    // Tables may have names in no encoding, so they are not asked for in vain.
-    if data == entries.len() {
-        return Ok(());
-    }
-    // A transaction may have come to grief, and then answers nothing.
-    let catalog = if main.connection.is_in_transaction() {
-        Catalog { reads_unseen: true, ..Catalog::default() }
-    } else {
-        catalog::ask(main.connection.session()).await?
-    };
-    let plan = Plan::of(&entries, data, &catalog);
-    let order = if main.work.source.anywhere() { Order::Way } else { Order::Dump };
-    let schedule = Arc::new(Schedule::new(plan, order, jobs));
-    let mut workers = JoinSet::new();
-    for _ in 1..jobs {
-        let worker =
-            Worker { connection: Connection::open(target, ledger).await?, work: main.work.clone() };
-        workers.spawn(worker.work_off(Arc::clone(&schedule), false));
-    }
-    if let Some(read_back) = read_back {
-        workers.spawn(offer(Arc::clone(&schedule), entries, read_back));
-    }
-    workers.spawn(main.work_off(schedule, true));
-    while let Some(ended) = workers.join_next().await {
-        ended.map_err(|_| LoadError::Died)??;
+    let sent = Arc::default();
+    for part in parts {
+        let mut connection = Connection::open(target, ledger).await?;
+        let mut target = target.clone();
+        if let Some((database, line)) = &part.connects {
+            let database = database.text();
+            if !connection.go_to(&database, *line).await? {
+                // Everything after it would go to the wrong database.
+                break;
+            }
+            target = target.database(&database);
+        }
+        let work = Shared {
+            entries: part.entries,
+            source: source.clone(),
+            progress: Arc::clone(&progress),
+            sent: Arc::clone(&sent),
+            begun: Arc::default(),
+            settings: Arc::default(),
+        };
+        let main = Worker { connection, work };
+        main.load_all(&target, jobs, ledger, read_back.clone()).await?;
     }
     Ok(())
 }
@@ -135,6 +115,47 @@ struct Worker {
 }
 
 impl Worker {
+    /// Restores all entries, with so many connections to their database, of which this worker's is the main one.
+    async fn load_all(
+        mut self,
+        target: &ConnectInfo,
+        jobs: usize,
+        ledger: &Ledger,
+        read_back: Option<ReadBack>,
+    ) -> Result<(), LoadError> {
+        let entries = Arc::clone(&self.work.entries);
+        let data = entries.iter().position(|entry| Table::of(entry).is_some());
+        let data = data.unwrap_or(entries.len());
+        self.in_order(0, data).await?;
+        // Tables may have names in no encoding, so they are not asked for in vain.
+        if data == entries.len() {
+            return Ok(());
+        }
+        // A transaction may have come to grief, and then answers nothing.
+        let catalog = if self.connection.is_in_transaction() {
+            Catalog { reads_unseen: true, ..Catalog::default() }
+        } else {
+            catalog::ask(self.connection.session()).await?
+        };
+        let plan = Plan::of(&entries, data, &catalog);
+        let order = if self.work.source.anywhere() { Order::Way } else { Order::Dump };
+        let schedule = Arc::new(Schedule::new(plan, order, jobs));
+        let mut workers = JoinSet::new();
+        for _ in 1..jobs {
+            let connection = Connection::open(target, ledger).await?;
+            let worker = Self { connection, work: self.work.clone() };
+            workers.spawn(worker.work_off(Arc::clone(&schedule), false));
+        }
+        if let Some(read_back) = read_back {
+            workers.spawn(offer(Arc::clone(&schedule), entries, read_back));
+        }
+        workers.spawn(self.work_off(schedule, true));
+        while let Some(ended) = workers.join_next().await {
+            ended.map_err(|_| LoadError::Died)??;
+        }
+        Ok(())
+    }
+
     /// Takes tasks until none is left.
     async fn work_off(mut self, schedule: Arc<Schedule>, main: bool) -> Result<(), LoadError> {
         while let Some(task) = schedule.next(main).await {
@@ -189,7 +210,8 @@ impl Worker {
             (
                 Some(settings),
                 Entry::Statement(statement)
-                | Entry::Copy { block: CopyBlock { statement, .. }, .. },
+                | Entry::Copy { block: CopyBlock { statement, .. }, .. }
+                | Entry::Inserts(InsertRun { head: statement, .. }),
             ) => self.connection.adopt(settings, statement).await,
             _ => Ok(()),
         }
@@ -219,7 +241,8 @@ impl Worker {
             self.connection.run_all(&std::mem::take(&mut waiting)).await?;
             match entry {
                 Entry::Copy { block, bytes, .. } => self.copy_in_place(block, *bytes).await?,
-                // A dump that connects, or has \encoding, has no list of entries.
+                Entry::Inserts(run) => self.insert_in_place(run).await?,
+                // One that connects begins another list, and a dump that has \encoding has none.
                 Entry::Meta | Entry::Statement(_) => {}
             }
         }
@@ -239,8 +262,18 @@ impl Worker {
         Ok(())
     }
 
-    /// The COPY block of an entry, into a table that this restore has made and that is empty. When
-    /// another connection has nothing to do, it gets its part of the rows.
+    /// INSERT statements in the dump's order.
+    async fn insert_in_place(&mut self, run: &InsertRun) -> Result<(), LoadError> {
+        let (work, from, bytes) = (self.work.clone(), run.head.offset, run.bytes);
+        let statements = work.statements(run, 0);
+        self.insert(move |sender| {
+            statements.read(sender, |take| work.source.open(from)?.read(bytes, take))
+        })
+        .await
+    }
+
+    /// The rows of an entry, into a table that this restore has made and that is empty. When
+    /// another connection has nothing to do, it gets its part of them.
     async fn load(
         &mut self,
         job: usize,
@@ -249,12 +282,31 @@ impl Worker {
     ) -> Result<(), LoadError> {
         let entries = Arc::clone(&self.work.entries);
         let Some(table) = Table::of(&entries[index]) else { return Ok(()) };
-        let (block, parts) = (table.block, table.parts());
+        let parts = table.parts();
+        let together = if schedule.in_dump_order() { 1 } else { PARTS_TOGETHER };
+        let block = match table {
+            Table::Copied { block, .. } => block,
+            Table::Inserted(_) => {
+                // Nothing is gained by keeping to one connection.
+                let first = together.min(parts);
+                if first < parts {
+                    let table = table.display_name();
+                    tracing::debug!(
+                        table,
+                        parts,
+                        "its INSERT statements go over several connections"
+                    );
+                    schedule.share(job, first..parts, together);
+                }
+                return self.load_parts(index, 0..first, schedule).await;
+            }
+        };
         self.connection.count_statement();
         if parts == 1 {
             return self.load_parts(index, 0..1, schedule).await;
         }
-        tracing::debug!(table = block.display_name(), table.bytes, "begun on one connection");
+        let bytes = table.bytes();
+        tracing::debug!(table = table.display_name(), bytes, "begun on one connection");
         let name = table_of(block)
             .map(|table| pg::quote_qualified(&table.schema.text(), &table.name.text()));
         let (work, on) = (self.work.clone(), Arc::clone(schedule));
@@ -265,9 +317,8 @@ impl Worker {
                 schedule.release_reader();
             }
             (None, reached) if reached < parts => {
-                let table = block.display_name();
+                let table = table.display_name();
                 tracing::debug!(table, reached, parts, "shared with other connections");
-                let together = if schedule.in_dump_order() { 1 } else { PARTS_TOGETHER };
                 schedule.share(job, reached..parts, together);
                 schedule.release_reader();
             }
@@ -285,50 +336,43 @@ impl Worker {
     ) -> Result<(), LoadError> {
         let entries = Arc::clone(&self.work.entries);
         let Some(table) = Table::of(&entries[index]) else { return Ok(()) };
-        let range = table.range(parts);
-        let (from, bytes) = (table.block.data_offset + range.start, range.end - range.start);
-        let (work, on, name) =
-            (self.work.clone(), Arc::clone(schedule), table.block.display_name());
-        let read = move |sender: &Sender| {
-            let mut reader = work.source.open(from)?;
-            if !on.in_dump_order() || bytes > MOST_HELD {
-                reader.read(bytes, |rows| work.send(rows, &name, sender))?;
-                drop(reader);
-                if on.in_dump_order() {
-                    on.release_reader();
+        let range = table.range(parts.clone());
+        let (from, bytes) = (table.offset() + range.start, range.end - range.start);
+        let (work, on) = (self.work.clone(), Arc::clone(schedule));
+        match table {
+            Table::Copied { block, .. } => {
+                let name = table.display_name();
+                let read = move |sender: &Sender| {
+                    work.read(&on, from, bytes, |rows| work.send(rows, &name, sender))
+                };
+                if let (Some(refusal), ()) = self.copy(block, None, read).await? {
+                    let before = self.work.rows_before(block.data_offset, range.start).await?;
+                    self.connection.note(&block.statement, counted_from(refusal, before))?;
                 }
-                return Ok(());
+                Ok(())
             }
-            // The next reader waits for this one, not for the server.
-            let mut held = Vec::new();
-            reader.read(bytes, |rows| {
-                held.push(rows);
-                true
-            })?;
-            drop(reader);
-            on.release_reader();
-            held.into_iter().all(|rows| work.send(rows, &name, sender));
-            Ok(())
-        };
-        if let (Some(refusal), ()) = self.copy(table.block, None, read).await? {
-            let before = self.rows_before(table.block.data_offset, range.start).await?;
-            self.connection.note(&table.block.statement, counted_from(refusal, before))?;
+            Table::Inserted(run) => {
+                let statements = work.statements(run, parts.start);
+                self.insert(move |sender| {
+                    statements.read(sender, |take| work.read(&on, from, bytes, take))
+                })
+                .await
+            }
         }
-        Ok(())
     }
 
-    /// How many rows begin in the first `bytes` bytes from `offset`.
-    async fn rows_before(&self, offset: u64, bytes: u64) -> Result<u64, LoadError> {
-        let source = self.work.source.clone();
-        let counting = tokio::task::spawn_blocking(move || {
-            let mut rows = 0;
-            source.open(offset)?.read(bytes, |piece| {
-                rows += memchr_iter(b'\n', &piece).count() as u64;
-                true
-            })?;
-            Ok(rows)
-        });
-        read_result(counting.await)
+    /// Statements that `read` sends on a thread of its own.
+    async fn insert(
+        &mut self,
+        read: impl FnOnce(&mpsc::Sender<Vec<Statement>>) -> io::Result<()> + Send + 'static,
+    ) -> Result<(), LoadError> {
+        let (sender, mut statements) = mpsc::channel(AHEAD);
+        let reader = tokio::task::spawn_blocking(move || read(&sender));
+        while let Some(statements) = statements.recv().await {
+            let statements: Vec<&Statement> = statements.iter().collect();
+            self.connection.run_all(&statements).await?;
+        }
+        read_result(reader.await)
     }
 
     /// Rows that `read` sends on a thread of its own. What the server refused is told, and what
@@ -346,16 +390,6 @@ impl Worker {
     }
 }
 
-/// What a reading thread came to.
-fn read_result<T>(ended: Result<io::Result<T>, JoinError>) -> Result<T, LoadError> {
-    match ended {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Err(LoadError::Changed),
-        Ok(Err(error)) => Err(LoadError::Disk(error)),
-        Err(_) => Err(LoadError::Died),
-    }
-}
-
 impl Shared {
     /// Names a statement that can take longer than its table's rows: an index, a constraint.
     fn tell_begun(&self, statement: &Statement, of: usize) {
@@ -365,57 +399,10 @@ impl Shared {
         (self.progress)(self.sent.load(Ordering::Relaxed), &current);
     }
 
-    /// Hands rows on; `false` when nobody listens.
-    fn send(&self, rows: Bytes, table: &str, sender: &Sender) -> bool {
+    /// Tells that so much of a table's rows was read.
+    fn tell_read(&self, rows: &[u8], table: &str) {
         let bytes = rows.len() as u64;
         let sent = self.sent.fetch_add(bytes, Ordering::Relaxed) + bytes;
         (self.progress)(sent, table);
-        sender.blocking_send(rows).is_ok()
-    }
-
-    /// Reads the parts of an entry, which a job loads, one after the other, until another connection had better take
-    /// some. Gives the number of parts sent.
-    fn send_until_shared(
-        &self,
-        index: usize,
-        job: usize,
-        schedule: &Schedule,
-        sender: &Sender,
-    ) -> io::Result<usize> {
-        let Some(table) = Table::of(&self.entries[index]) else { return Ok(0) };
-        let (name, mut listening) = (table.block.display_name(), true);
-        let behind = schedule.plan.cost_behind(job);
-        let mut reader = self.source.open(table.block.data_offset)?;
-        for part in 0..table.parts() {
-            if part > 0 && schedule.wants_parts(job, behind) {
-                return Ok(part);
-            }
-            let range = table.range(part..part + 1);
-            reader.read(range.end - range.start, |rows| {
-                listening = self.send(rows, &name, sender);
-                listening
-            })?;
-            if !listening {
-                break;
-            }
-        }
-        Ok(table.parts())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_reading_thread_that_came_to_no_end_says_nothing_of_the_backup() {
-        let ended = |read: fn() -> io::Result<u64>| tokio::task::spawn_blocking(read);
-        assert_eq!(read_result(ended(|| Ok(7)).await).unwrap(), 7);
-        let shorter = read_result(ended(|| Err(io::ErrorKind::UnexpectedEof.into())).await);
-        assert!(matches!(shorter, Err(LoadError::Changed)), "{shorter:?}");
-        let broken = read_result(ended(|| Err(io::Error::from_raw_os_error(5))).await);
-        assert!(matches!(broken, Err(LoadError::Disk(_))), "{broken:?}");
-        let died = read_result(ended(|| panic!("it dies, as it should")).await);
-        assert!(matches!(died, Err(LoadError::Died)), "{died:?}");
     }
 }

@@ -21,6 +21,8 @@ pub struct Catalog {
     pub clean: BTreeSet<Relation>,
     /// Of those tables, the columns with a default: what it gives can depend on what was done before.
     pub defaults: BTreeMap<Relation, Vec<Name>>,
+    /// How many of a table's columns are generated, where some are.
+    pub generated: BTreeMap<Relation, usize>,
     /// For tables in a partition tree or with children: all of their family.
     pub families: BTreeMap<Relation, Vec<Relation>>,
     /// The columns of tables, by which is guessed how long their indexes take.
@@ -42,7 +44,7 @@ pub enum Work {
         /// The one after the last.
         to: usize,
     },
-    /// The COPY block of this entry, on any connection.
+    /// The rows of this entry, on any connection.
     Load(usize),
     /// The statement of this entry, on any connection.
     Run(usize),

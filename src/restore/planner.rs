@@ -6,6 +6,7 @@ use super::cost::{self, Cost, Size};
 use super::plan::{Catalog, Job, Plan, Work, table_of};
 use super::readable::Finder;
 use crate::dump::index::IndexShape;
+use crate::dump::insert_run::InsertRun;
 use crate::dump::item::{CopyBlock, Statement};
 use crate::dump::reach::{Leaves, Transaction};
 use crate::dump::script::Entry;
@@ -36,11 +37,16 @@ impl Plan {
 fn sizes(entries: &[Entry]) -> BTreeMap<Relation, Size> {
     let mut sizes: BTreeMap<Relation, Size> = BTreeMap::new();
     for entry in entries {
-        if let Entry::Copy { block, bytes, rows, .. } = entry
-            && let Some(table) = table_of(block)
-        {
-            let size = sizes.entry(table).or_default();
-            *size = size.and(Size { rows: *rows, bytes: *bytes });
+        let (table, size) = match entry {
+            Entry::Copy { block, bytes, rows, .. } => {
+                (table_of(block), Size { rows: *rows, bytes: *bytes })
+            }
+            Entry::Inserts(run) => (Some(run.table()), Size { rows: run.rows, bytes: run.bytes }),
+            Entry::Statement(_) | Entry::Meta => continue,
+        };
+        if let Some(table) = table {
+            let known = sizes.entry(table).or_default();
+            *known = known.and(size);
         }
     }
     sizes
@@ -94,21 +100,23 @@ struct Planner {
 impl Planner {
     fn add(&mut self, index: usize, entry: &Entry) {
         match entry {
-            Entry::Copy { block, bytes, rows, .. } => match self.loadable(block) {
-                Some(table) => {
-                    self.readable.loads(self.plan.jobs.len(), &table, index);
-                    self.job(
-                        Work::Load(index),
-                        &[table],
-                        As::Alone,
-                        cost::load(Size { rows: *rows, bytes: *bytes }),
-                    );
+            Entry::Copy { block, bytes, rows, .. } => {
+                let cost = cost::load(Size { rows: *rows, bytes: *bytes });
+                match self.loadable(block) {
+                    Some(table) => {
+                        self.readable.loads(self.plan.jobs.len(), &table, index);
+                        self.job(Work::Load(index), &[table], As::Alone, cost);
+                    }
+                    None => self.rows_in_order(index, cost),
                 }
-                None => {
-                    self.serial(index, cost::load(Size { rows: *rows, bytes: *bytes }));
-                    self.readable.changes(self.plan.jobs.len() - 1);
+            }
+            Entry::Inserts(run) => {
+                let cost = cost::insert(Size { rows: run.rows, bytes: run.bytes });
+                match self.insertable(run) {
+                    Some(table) => self.job(Work::Load(index), &[table], As::Alone, cost),
+                    None => self.rows_in_order(index, cost),
                 }
-            },
+            }
             Entry::Statement(statement) => {
                 let within = self.in_transaction;
                 self.follow(statement);
@@ -131,8 +139,35 @@ impl Planner {
         let mut defaults = self.catalog.defaults.get(&table).into_iter().flatten();
         let all_given =
             block.columns.is_empty() || defaults.all(|column| block.columns.contains(column));
-        let beside = all_given && !self.in_transaction && self.loaded.insert(table.clone());
-        beside.then_some(table)
+        self.takes_rows_beside(&table, all_given).then_some(table)
+    }
+
+    /// The same of INSERT statements. Without names, the values are of the columns in their order, as far as there are values.
+    fn insertable(&mut self, run: &InsertRun) -> Option<Relation> {
+        let table = Some(run.table()).filter(|table| self.catalog.clean.contains(table))?;
+        let mut defaults = self.catalog.defaults.get(&table).into_iter().flatten();
+        let target = &run.target;
+        let all_given = match &target.columns {
+            Some(named) => defaults.all(|column| named.contains(column)),
+            None => {
+                let columns = self.catalog.columns.get(&table).map_or(0, BTreeMap::len);
+                let generated = self.catalog.generated.get(&table).copied().unwrap_or_default();
+                // To generated columns nothing but DEFAULT may be given.
+                let all = (target.width, target.defaults) == (columns, generated);
+                defaults.next().is_none() || all
+            }
+        };
+        self.takes_rows_beside(&table, all_given).then_some(table)
+    }
+
+    fn takes_rows_beside(&mut self, table: &Relation, all_given: bool) -> bool {
+        all_given && !self.in_transaction && self.loaded.insert(table.clone())
+    }
+
+    /// Rows that go in at their place.
+    fn rows_in_order(&mut self, index: usize, cost: Cost) {
+        self.serial(index, cost);
+        self.readable.changes(self.plan.jobs.len() - 1);
     }
 
     /// Whether a transaction is open after a statement.

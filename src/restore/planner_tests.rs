@@ -1,5 +1,6 @@
 use super::*;
-use crate::dump::item::Statement;
+use crate::dump::inserts::InsertTarget;
+use crate::dump::item::{Name, Statement};
 use crate::restore::cost::Columns;
 
 fn statement(text: &str) -> Statement {
@@ -20,6 +21,14 @@ fn copy(table: &str, bytes: u64) -> Entry {
         data_offset: 0,
     };
     Entry::Copy { block, bytes, rows: bytes / 100, cuts: Vec::new() }
+}
+
+/// INSERT statements of so many values each, into the columns that are named.
+fn inserts(table: &str, columns: Option<&[&str]>, width: usize, defaults: usize) -> Entry {
+    let columns = columns.map(|names| names.iter().map(|name| Name::from(*name)).collect());
+    let (schema, table) = ("public".into(), table.into());
+    let target = InsertTarget { schema, table, columns, width, defaults };
+    Entry::Inserts(InsertRun::of(&statement("INSERT"), target, 1))
 }
 
 fn relation(name: &str) -> Relation {
@@ -187,6 +196,35 @@ fn columns_that_are_not_given_and_have_a_default_keep_the_tables_place() {
     };
     let entries: Vec<_> = entries.iter().map(of_x).collect();
     assert_eq!(work(&Plan::of(&entries, 0, &known)), [serial(0, 1), Work::Load(1)]);
+}
+
+#[test]
+fn rows_of_insert_statements_go_in_beside_others_where_each_column_that_has_a_default_is_given_a_value()
+ {
+    let mut known = catalog(&["a"]);
+    known.columns.insert(relation("a"), Columns::from([("id".into(), None), ("x".into(), None)]));
+    let beside =
+        |entry: Entry, known: &Catalog| work(&Plan::of(&[entry], 0, known)) == [Work::Load(0)];
+    for width in [1, 2] {
+        assert!(beside(inserts("a", None, width, 0), &known));
+        assert!(!beside(inserts("other", None, width, 0), &known));
+    }
+    known.defaults.insert(relation("a"), vec!["id".into()]);
+    assert!(beside(inserts("a", None, 2, 0), &known));
+    assert!(!beside(inserts("a", None, 2, 1), &known));
+    assert!(!beside(inserts("a", None, 1, 0), &known));
+    assert!(beside(inserts("a", Some(&["id"]), 1, 0), &known));
+    assert!(beside(inserts("a", Some(&["id"]), 2, 1), &known));
+    assert!(!beside(inserts("a", Some(&["x"]), 1, 0), &known));
+    // A generated column is given DEFAULT, and nothing else.
+    known.generated.insert(relation("a"), 1);
+    assert!(beside(inserts("a", None, 2, 1), &known));
+    for (width, defaults) in [(2, 0), (2, 2), (1, 1)] {
+        assert!(!beside(inserts("a", None, width, defaults), &known));
+    }
+    // What is there already may be looked at, as for a key that is added between them.
+    let twice = [inserts("a", None, 2, 1), run("SELECT 1;"), inserts("a", None, 2, 0)];
+    assert_eq!(work(&Plan::of(&twice, 0, &known)), [Work::Load(0), serial(1, 3)]);
 }
 
 #[test]

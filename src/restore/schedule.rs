@@ -188,13 +188,14 @@ impl Schedule {
 
     /// Whether another connection had better take parts of the table that a job loads, behind which jobs wait that
     /// take so long together: when one has nothing to do, or when all that is left for it to do will be wanted at
-    /// the end, beside those jobs of which each waits for the one before.
+    /// the end, beside those jobs of which each waits for the one before. What is guessed wrong costs more where too
+    /// little was left for the end.
     pub fn wants_parts(&self, job: usize, behind: Cost) -> bool {
         let state = self.state();
         let of = &self.plan.jobs[job];
         let at_the_end = (self.connections as u64 * (of.way - of.cost)).saturating_sub(behind);
         let beside = state.cost_left.saturating_sub(of.cost + behind);
-        state.parts.is_empty() && (state.idle > 0 || beside < at_the_end)
+        state.parts.is_empty() && (state.idle > 0 || beside < at_the_end + at_the_end / 4)
     }
 
     /// How many connections have nothing to do for most of the time that a job takes, as far as can be seen.

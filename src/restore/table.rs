@@ -2,41 +2,85 @@
 
 use std::ops::Range;
 
+use crate::dump::insert_run::InsertRun;
 use crate::dump::item::CopyBlock;
 use crate::dump::script::Entry;
 use crate::pg::ServerError;
 
-/// A COPY block, and where its rows can be parted.
+/// Rows of a table that stand in one place, and where they can be parted.
 #[derive(Debug, Clone, Copy)]
-pub struct Table<'a> {
-    /// Its head.
-    pub block: &'a CopyBlock,
-    /// Bytes of its rows.
-    pub bytes: u64,
-    cuts: &'a [u64],
+pub enum Table<'a> {
+    /// In a COPY block.
+    Copied {
+        /// Its head.
+        block: &'a CopyBlock,
+        /// Bytes of its rows.
+        bytes: u64,
+        /// Bytes before each place where they can be parted.
+        cuts: &'a [u64],
+    },
+    /// In INSERT statements.
+    Inserted(&'a InsertRun),
 }
 
 impl<'a> Table<'a> {
-    /// The COPY block of an entry, if it is one.
+    /// The rows of an entry, if it has some.
     pub fn of(entry: &'a Entry) -> Option<Self> {
         match entry {
-            Entry::Copy { block, bytes, cuts, .. } => Some(Self { block, bytes: *bytes, cuts }),
-            _ => None,
+            Entry::Copy { block, bytes, cuts, .. } => {
+                Some(Self::Copied { block, bytes: *bytes, cuts })
+            }
+            Entry::Inserts(run) => Some(Self::Inserted(run)),
+            Entry::Statement(_) | Entry::Meta => None,
+        }
+    }
+
+    /// `schema.table`, for people to read; not quoted.
+    pub fn display_name(&self) -> String {
+        match self {
+            Self::Copied { block, .. } => block.display_name(),
+            Self::Inserted(run) => format!("{}.{}", run.target.schema, run.target.table),
+        }
+    }
+
+    /// First byte of the rows, from 0, counted in the uncompressed dump.
+    pub fn offset(&self) -> u64 {
+        match self {
+            Self::Copied { block, .. } => block.data_offset,
+            Self::Inserted(run) => run.head.offset,
+        }
+    }
+
+    /// Bytes of the rows, as they stand in the dump.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Copied { bytes, .. } => *bytes,
+            Self::Inserted(run) => run.bytes,
         }
     }
 
     /// How many parts it has; at least one.
     pub fn parts(&self) -> usize {
-        self.cuts.len() + 1
+        match self {
+            Self::Copied { cuts, .. } => cuts.len() + 1,
+            Self::Inserted(run) => run.cuts.len() + 1,
+        }
     }
 
     /// Some of its parts as bytes of the rows.
     pub fn range(&self, parts: Range<usize>) -> Range<u64> {
         let end = |part: usize| match part.checked_sub(1) {
             None => 0,
-            Some(before) => self.cuts.get(before).copied().unwrap_or(self.bytes),
+            Some(before) => self.cut(before).unwrap_or(self.bytes()),
         };
         end(parts.start)..end(parts.end)
+    }
+
+    fn cut(&self, number: usize) -> Option<u64> {
+        match self {
+            Self::Copied { cuts, .. } => cuts.get(number).copied(),
+            Self::Inserted(run) => run.cuts.get(number).map(|cut| cut.bytes),
+        }
     }
 }
 

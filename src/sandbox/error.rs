@@ -24,6 +24,24 @@ pub enum SandboxError {
         /// Major version, where the image was chosen by version.
         version: Option<u32>,
     },
+    /// The configuration has an image for each of these extensions, and none for all of them.
+    #[error("[images] has no image that has all of {}", extensions.join(", "))]
+    NoCommonImage {
+        /// The extensions.
+        extensions: Vec<String>,
+    },
+    /// The image that was to be built could not be.
+    #[error("no image with {} could be built from {base}: {reason}{}", extensions.join(", "), last_lines(log))]
+    NotBuilt {
+        /// The extensions.
+        extensions: Vec<String>,
+        /// The image that it was to be built from.
+        base: String,
+        /// What was refused, or by whom.
+        reason: String,
+        /// The last lines of whoever installs packages.
+        log: Vec<String>,
+    },
     /// Something listens on the port.
     #[error("port {port} on 127.0.0.1 is in use{}", by.as_ref().map(|name| format!(" by the container {name}")).unwrap_or_default())]
     PortBusy {
@@ -231,6 +249,17 @@ impl SandboxError {
                 ),
                 None => format!("get it with `docker pull {image}`, or name another with --image"),
             }),
+            Self::NoCommonImage { extensions } => Some(format!(
+                "name one below [images] in ccc-backup.toml: \"{}\" = \"IMAGE\"; or name it with \
+                 --image, or have one built (--build-image)",
+                extensions.join(",")
+            )),
+            Self::NotBuilt { .. } => Some(
+                "--build-image wants a network and an image of Debian or Ubuntu with apt's sources, such \
+                 as postgres:15; else use an image that has the extensions: --image IMAGE, or \
+                 [images] in ccc-backup.toml"
+                    .into(),
+            ),
             Self::PortBusy { .. } => {
                 Some("choose another port with --port, or any free one with --port 0".into())
             }

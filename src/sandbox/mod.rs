@@ -4,6 +4,7 @@
 //! [`Sandbox::keep`] says so. Knows nothing of backups. This file starts one; what the others share is
 //! in files of its own, below both engines.
 
+mod container_error;
 mod databases;
 mod docker;
 mod error;
@@ -27,6 +28,8 @@ use crate::model::version::major_of;
 use crate::pg::ConnectInfo;
 use running::Engine;
 
+pub use container_error::ContainerError;
+pub use docker::inside::DatabaseContainer;
 pub use docker::tools;
 pub use error::{OUT_OF_MEMORY, SandboxError};
 pub use limits::Limits;
@@ -35,9 +38,18 @@ pub use request::{Choice, Request};
 pub use running::Sandbox;
 pub use sweep::{leftovers as leftovers_of_runs, sweep_leftovers};
 
+/// Removes the images that were built with extensions. Gives those that are gone, and what kept others.
+///
+/// # Errors
+/// [`SandboxError::NoDocker`], [`SandboxError::Engine`], when the engine cannot be asked.
+pub async fn remove_built_images() -> Result<Vec<(String, Result<(), SandboxError>)>, SandboxError>
+{
+    docker::remove_built(&docker::Engine::connect().await?).await
+}
+
 /// Starts a sandbox. Emits `SandboxChecking`, `SandboxSwept` for each leftover in the way, `Waiting`
 /// where somebody has name or port and is waited for, `ImagePulling` and `Progress` where an image is
-/// pulled, `SandboxStarting`, `SandboxStarted`, `SandboxWaiting`, `SandboxReady`. When it fails, is
+/// pulled, `ImageBuilding` where one is built, `SandboxStarting`, `SandboxStarted`, `SandboxWaiting`, `SandboxReady`. When it fails, is
 /// cancelled or is dropped, whatever it made is removed again.
 ///
 /// # Errors

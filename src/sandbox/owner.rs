@@ -98,7 +98,8 @@ impl Owner {
     pub fn from_labels(labels: &HashMap<String, String>) -> Option<Self> {
         let text = |name: &str| labels.get(name).cloned().unwrap_or_default();
         Some(Self {
-            run: labels.get(RUN_LABEL)?.clone(),
+            // An image that a run built has the label without a run, so that it is nobody's.
+            run: labels.get(RUN_LABEL).filter(|run| !run.is_empty())?.clone(),
             // Process 0 never exists: labels without a number belong to nobody alive.
             pid: text(PID_LABEL).parse().unwrap_or(0),
             started: text(STARTED_LABEL),

@@ -1,5 +1,6 @@
 //! What is wanted of a sandbox.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::limits::Limits;
@@ -28,6 +29,11 @@ pub struct Request {
     pub version: u32,
     /// The image to take; without one, it is chosen by version.
     pub image: Option<String>,
+    /// The extensions that will be created in it; none where that is not known before it starts. Libraries of theirs
+    /// that have to be loaded then are, where the image has them.
+    pub extensions: BTreeSet<String>,
+    /// Whether those that the image lacks are installed in one that is built for that.
+    pub builds: bool,
     /// Port on 127.0.0.1; 0 takes any that is free. A local server listens there only when it is kept.
     pub port: u16,
     /// Name of the container, or of the local server.
@@ -61,6 +67,8 @@ impl Default for Request {
             choice: Choice::Auto,
             version: 15,
             image: None,
+            extensions: BTreeSet::new(),
+            builds: false,
             port: 5433,
             name: "backup-restore-test".into(),
             keep: false,

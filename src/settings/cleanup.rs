@@ -17,6 +17,8 @@ pub struct CleanupSettings {
     pub dry_run: bool,
     /// Remove what dead runs left of their sandboxes.
     pub sandbox: bool,
+    /// Remove the images that were built with extensions.
+    pub built_images: bool,
 }
 
 /// Resolves `cleanup`.
@@ -37,5 +39,6 @@ pub fn cleanup(args: &CleanupArgs) -> Result<CleanupSettings, SettingsError> {
         backup_dir: place::place(&args.backup_dir)?,
         dry_run: args.dry_run,
         sandbox: args.sandbox,
+        built_images: args.built_images,
     })
 }

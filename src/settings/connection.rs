@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::{Environment, SettingsError};
-use crate::config::Database;
+use crate::config::{Config, Database};
 use crate::libpq::settings::ConnectSettings;
 use crate::libpq::url::parse_database_url;
 use crate::model::secret::Secret;
@@ -12,7 +12,8 @@ use crate::pg::Target;
 use crate::store::place::Place;
 
 /// Each part of the connection is taken from the first that has it: `flags`, the URL of the flag
-/// `url_flag`, `DB_*`, `DATABASE_URL`, libpq's own environment, the defaults.
+/// `url_flag`, `DB_*`, `DATABASE_URL`, libpq's own environment, the defaults; `container` is the one that the database is
+/// asked in, where it is in one.
 ///
 /// # Errors
 /// When a URL cannot be understood, or stands where a name belongs.
@@ -20,6 +21,7 @@ pub(super) fn resolve(
     flags: ConnectSettings,
     url_flag: (&str, Option<&str>),
     output: Option<&Path>,
+    container: Option<&str>,
     environment: Environment,
 ) -> Result<ConnectSettings, SettingsError> {
     let db = ConnectSettings {
@@ -35,7 +37,10 @@ pub(super) fn resolve(
         .or(url(given.map(str::to_owned), flag)?)
         .or(db)
         .or(url(environment("DATABASE_URL"), "DATABASE_URL")?);
-    let source = or_defaults(source, environment);
+    let source = match container {
+        Some(container) => inside(container, source, environment)?,
+        None => or_defaults(source, environment),
+    };
     check_places(output, flag, &source)?;
     check_port(source.port.as_deref())?;
     Ok(source)
@@ -153,6 +158,46 @@ fn or_defaults(source: ConnectSettings, environment: Environment) -> ConnectSett
         username: default("PGUSER", "postgres"),
         ..ConnectSettings::default()
     })
+}
+
+/// The same where the database is asked in its own container: what libpq's environment says of hosts and files is said of
+/// this machine, and what is still open is for the container to say.
+fn inside(
+    container: &str,
+    source: ConnectSettings,
+    environment: Environment,
+) -> Result<ConnectSettings, SettingsError> {
+    if let Some(service) = environment("PGSERVICE") {
+        return Err(SettingsError {
+            message: format!(
+                "PGSERVICE names the service {service} of this machine, and the database is asked in the container \
+                 {container}"
+            ),
+            hint:
+                "unset PGSERVICE, or leave the container out (--container, CCC_BACKUP_CONTAINER, \
+                   create.container)"
+                    .to_owned(),
+        });
+    }
+    Ok(source.or(ConnectSettings {
+        dbname: environment("PGDATABASE"),
+        username: environment("PGUSER"),
+        password: environment("PGPASSWORD").map(Secret::new),
+        ..ConnectSettings::default()
+    }))
+}
+
+/// The container that was named: by a flag, else by an entry of the configuration, else for all that name no other place.
+pub(super) fn container(
+    flag: Option<&str>,
+    config: &Config,
+    entry: Option<&Database>,
+) -> Option<String> {
+    let flag = flag.filter(|name| !name.is_empty());
+    let of_entry = entry.and_then(|entry| entry.container.as_deref());
+    let is_elsewhere = entry.is_some_and(|entry| entry.host.is_some());
+    let of_all = config.create.container.as_deref().filter(|_| !is_elsewhere);
+    flag.or(of_entry).or(of_all).map(str::to_owned)
 }
 
 /// How the server is connected to by ourselves.

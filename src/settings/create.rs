@@ -27,7 +27,9 @@ pub struct CreateSettings {
     pub backup_dir: PathBuf,
     /// Where it is copied to.
     pub copies: Vec<PathBuf>,
-    /// The source; what is open in it is left to libpq.
+    /// The container that the source runs in, and that it is asked in.
+    pub container: Option<String>,
+    /// The source; what is open in it is left to libpq, or to the container.
     pub source: ConnectSettings,
     /// The pg_dump to use; without one, it is looked for.
     pub pg_dump: Option<PathBuf>,
@@ -85,7 +87,9 @@ pub(super) fn backup(
         None => flags,
     };
     let url = ("--database-url", args.database_url.as_deref());
-    let mut source = connection::resolve(flags, url, args.output.as_deref(), environment)?;
+    let container = connection::container(args.container.as_deref(), config, entry);
+    let (output, at) = (args.output.as_deref(), container.as_deref());
+    let mut source = connection::resolve(flags, url, output, at, environment)?;
     if entry.is_some_and(|entry| entry.host.is_some()) {
         // The address of another host.
         source.parameters.remove("hostaddr");
@@ -103,6 +107,9 @@ pub(super) fn backup(
     if is_url(output.as_deref().unwrap_or(&backup_dir)) {
         refuse_in_place(args, format)?;
     }
+    if let Some(container) = &container {
+        refuse_inside(args, container)?;
+    }
     if let Some(recipients) = &recipients {
         refuse_sealed(args, format, recipients)?;
     }
@@ -117,6 +124,7 @@ pub(super) fn backup(
         tells_coverage: config.checks.coverage != Some(OnFinding::Off),
         backup_dir,
         copies,
+        container,
         source,
         pg_dump: args.pg_dump.clone(),
         keep_owner: args.keep_owner,
@@ -159,6 +167,36 @@ fn refuse_sealed(
         ),
         _ => Ok(()),
     }
+}
+
+/// What cannot be done in a container.
+fn refuse_inside(args: &CreateArgs, container: &str) -> Result<(), SettingsError> {
+    let refused =
+        |message: String, hint: &str| Err(SettingsError { message, hint: hint.to_owned() });
+    let reads_file = |arg: &&OsString| arg.to_string_lossy().starts_with("--filter");
+    if args.pg_dump.is_some() {
+        return refused(
+            format!(
+                "--pg-dump names a program of this machine, and the container {container} has its own"
+            ),
+            "leave one of them out: --pg-dump (CCC_BACKUP_PG_DUMP), or --container (CCC_BACKUP_CONTAINER)",
+        );
+    }
+    if args.jobs.is_some() {
+        return refused(
+            "--jobs: from a container, pg_dump dumps one table at a time, into a pipe".to_owned(),
+            "leave --jobs out",
+        );
+    }
+    if args.pg_dump_args.iter().any(|arg| reads_file(&arg)) {
+        return refused(
+            format!(
+                "--filter names a file of this machine, which the container {container} does not see"
+            ),
+            "say it by --table, --exclude-table and the like",
+        );
+    }
+    Ok(())
 }
 
 /// What cannot be streamed to a place.

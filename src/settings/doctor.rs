@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::images::Images;
 use super::{
     Environment, SettingsError, connection, limits, metrics_file, notify, place, sealing, signing,
 };
@@ -50,6 +51,8 @@ type Said<T> = Result<T, Unset>;
 pub struct DoctorSettings {
     /// The configuration: the file where there is one.
     pub config: Said<Option<PathBuf>>,
+    /// The container that the source database runs in.
+    pub container: Option<String>,
     /// The source database.
     pub source: Said<ConnectSettings>,
     /// Whether anybody named one; else it is where one would be looked for.
@@ -89,8 +92,14 @@ pub struct DoctorSettings {
 pub struct DoctorSandbox {
     /// What runs it.
     pub engine: Choice,
-    /// Its image.
+    /// Its image, whatever the source has.
     pub image: Option<String>,
+    /// Images for sources with certain extensions, where none is named.
+    pub images: Images,
+    /// Its image for all others.
+    pub usual_image: Option<String>,
+    /// Whether `verify` builds one with what it lacks.
+    pub build_image: bool,
     /// Its major version; without one, the source's.
     pub version: Option<u32>,
     /// Settings of the server.
@@ -130,9 +139,13 @@ pub fn doctor(args: &DoctorArgs, environment: Environment) -> DoctorSettings {
         || args.database_url.is_some()
         || SOURCE.iter().any(is_set);
     let url = ("--database-url", args.database_url.as_deref());
+    let container = connection::container(args.container.as_deref(), &config, None);
+    let source_is_named = source_is_named || container.is_some();
     DoctorSettings {
         config: read.map(|_| file).map_err(Unset::Senseless),
-        source: connection::resolve(flags, url, None, environment).map_err(Unset::Senseless),
+        source: connection::resolve(flags, url, None, container.as_deref(), environment)
+            .map_err(Unset::Senseless),
+        container,
         source_is_named,
         pg_dump: args.pg_dump.clone(),
         backup_dir: place::place(&args.backup_dir).map_err(Unset::Senseless),
@@ -169,7 +182,10 @@ fn sandbox(args: &DoctorArgs, config: &Config) -> Result<DoctorSandbox, Settings
     let nano_cpus = config.verify.cpus.map(limits::nano_cpus).transpose()?;
     Ok(DoctorSandbox {
         engine: args.engine.into(),
-        image: given.or_else(|| config.verify.image.clone()),
+        image: given,
+        images: Images::parse(config.images.clone())?,
+        usual_image: config.verify.image.clone(),
+        build_image: config.verify.build_image,
         version: match args.postgres_version {
             PostgresVersion::Auto => None,
             PostgresVersion::Major(major) => Some(major),

@@ -29,16 +29,17 @@ pub(super) fn format_for(
     }
 }
 
-/// How many tables are dumped at a time. Each takes a connection to the source.
+/// How many connections to the source read rows at a time.
 pub(super) fn jobs_for(format: Format, asked: Option<u16>) -> Result<usize, SettingsError> {
     const MOST: usize = 4;
-    match asked {
-        Some(_) if format != Format::Directory => Err(SettingsError {
+    match (format, asked) {
+        (Format::Custom | Format::Tar, Some(_)) => Err(SettingsError {
             message: format!("--jobs: pg_dump dumps the format {format} one table at a time"),
-            hint: "leave --jobs out, or take --format directory".to_owned(),
+            hint: "leave --jobs out, or take --format plain or directory".to_owned(),
         }),
-        Some(asked) => Ok(asked.into()),
-        None => Ok(cores().min(MOST)),
+        (_, Some(asked)) => Ok(asked.into()),
+        (Format::Directory, None) => Ok(cores().min(MOST)),
+        (_, None) => Ok(1),
     }
 }
 

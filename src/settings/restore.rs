@@ -94,7 +94,7 @@ pub fn restore(
         ..ConnectSettings::default()
     };
     let mut source =
-        connection::resolve(flags, ("--into", args.into.as_deref()), None, environment)?;
+        connection::resolve(flags, ("--into", args.into.as_deref()), None, None, environment)?;
     let several = source.host.as_ref().is_some_and(|host| host.contains(','));
     if several && environment("PGTARGETSESSIONATTRS").is_none() {
         // A standby among them is passed over.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::images::Images;
 use super::piped::{self, Incoming};
 use super::{
     Environment, SettingsError, checks, cores, limits, metrics_file, place, sealing, signing,
@@ -26,6 +27,8 @@ const BACKUP_DIR: &str = "./backups";
 pub enum OfDatabase {
     /// Of the only one that there is.
     Only,
+    /// Of whichever: it is known that there are no backups of several.
+    Any,
     /// Of this one.
     Named(String),
     /// Of this one, where there are backups of it, else of the only one that there is.
@@ -93,8 +96,14 @@ pub struct SandboxSettings {
     pub version: Option<u32>,
     /// What runs it.
     pub engine: Choice,
-    /// Docker image.
+    /// Docker image, whatever the backup needs.
     pub image: Option<String>,
+    /// Images for backups with certain extensions, where none is named.
+    pub images: Images,
+    /// Docker image for all others.
+    pub usual_image: Option<String>,
+    /// Build one with the extensions that it lacks.
+    pub build_image: bool,
     /// Port on 127.0.0.1; 0 takes any.
     pub port: u16,
     /// Name of the container.
@@ -207,6 +216,12 @@ pub(super) fn proving(
             hint: "leave out --image (CCC_BACKUP_IMAGE), or use --engine docker".to_owned(),
         });
     }
+    if args.engine == Engine::Local && args.build_image {
+        return Err(SettingsError {
+            message: "--engine local builds no image".to_owned(),
+            hint: "install the extensions on this machine, or use --engine docker".to_owned(),
+        });
+    }
     let require_proof = args.require_proof || config.verify.require_proof;
     if require_proof && args.no_content {
         return Err(SettingsError {
@@ -243,7 +258,10 @@ pub(super) fn proving(
             PostgresVersion::Major(major) => Some(major),
         },
         engine: args.engine.into(),
-        image: image.or(config.verify.image),
+        image,
+        images: Images::parse(config.images)?,
+        usual_image: config.verify.image,
+        build_image: args.build_image || config.verify.build_image,
         port: 0,
         container_name: String::new(),
         wait: args.wait.map(|limit| limit.unwrap_or(Duration::MAX)),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::SourceError;
+use crate::libpq::settings::ConnectSettings;
 use crate::process::{Elsewhere, Invocation};
 use crate::programs::{self, Programs};
 
@@ -23,9 +24,23 @@ impl Tool {
     pub fn invocation(&self) -> Invocation {
         match self {
             Self::Here(path) => Invocation::new(path),
-            Self::Elsewhere(name, host) => Invocation::elsewhere(*name, Arc::clone(host)),
+            Self::Elsewhere(name, host) => {
+                let invocation = Invocation::elsewhere(*name, Arc::clone(host));
+                if host.is_apart() { invocation.bare() } else { invocation }
+            }
         }
     }
+
+    /// Whether it sees no file of this machine.
+    pub fn is_apart(&self) -> bool {
+        matches!(self, Self::Elsewhere(_, host) if host.is_apart())
+    }
+}
+
+/// A call of psql that writes bare rows, and ends with the first statement that is refused.
+pub(super) fn asking(psql: &Tool, settings: &ConnectSettings) -> Invocation {
+    let tool = settings.apply(psql.invocation());
+    tool.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1"])
 }
 
 /// A pg_dump and its version.
@@ -118,8 +133,11 @@ impl PgDump {
         self.beside("psql").await
     }
 
-    /// The pg_restore beside it, else one found as pg_dump is.
+    /// The pg_restore beside it, else one found as pg_dump is. It reads files of this machine.
     pub async fn pg_restore(&self) -> Option<Tool> {
+        if self.tool.is_apart() {
+            return Tool::pg_restore_for(Some(self.major)).await;
+        }
         self.beside("pg_restore").await
     }
 

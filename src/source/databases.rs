@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::client_tools::{PgDump, Tool};
+use super::client_tools::{PgDump, Tool, asking};
 use super::error::{SourceError, ToolFailure};
 use crate::libpq::settings::ConnectSettings;
 use crate::model::secret::Secret;
@@ -20,8 +20,10 @@ const IDENTIFIER: &str = "select system_identifier from pg_catalog.pg_control_sy
 /// Digits of what stands for a database in the names of its sealed backups.
 const DIGITS: usize = 12;
 
+/// The database that every server has for whoever has none to connect to.
+pub const FOR_CONNECTING: &str = "postgres";
 /// Databases that a server has as a rule, by which it can be asked what is not of a database.
-pub const EVERYWHERE: [&str; 2] = ["postgres", "template1"];
+pub const EVERYWHERE: [&str; 2] = [FOR_CONNECTING, "template1"];
 
 /// The databases of the server, by name. It is asked over a connection to the database of these settings, or, where that
 /// does not let us in, to one that every server has as a rule.
@@ -96,8 +98,7 @@ async fn ask_server(
 }
 
 async fn ask(settings: &ConnectSettings, psql: &Tool, query: &str) -> Result<Vec<u8>, SourceError> {
-    let tool = settings.apply(psql.invocation());
-    let tool = tool.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", query]);
+    let tool = asking(psql, settings).args(["-c", query]);
     let Captured { stdout, ended } =
         tool.env("PGCLIENTENCODING", Secret::new("UTF8")).capture().await?;
     if ended.status.success() { Ok(stdout) } else { Err(SourceError::from_tool("psql", ended)) }

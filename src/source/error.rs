@@ -90,6 +90,9 @@ pub enum ToolFailure {
     /// The connection broke.
     #[error("the connection to the database server was lost")]
     Lost,
+    /// Somebody has, or waits to have, a table to themselves.
+    #[error("a table is locked")]
+    Locked,
     /// A time limit ended what it did, of its own or of the server.
     #[error("the dump was ended by a time limit")]
     Limit,
@@ -191,6 +194,8 @@ impl ToolFailure {
             Self::Permission
         } else if has(REFUSED) {
             Self::Refused
+        } else if has(&["could not obtain lock on relation"]) {
+            Self::Locked
         } else if has(LIMIT) {
             Self::Limit
         } else if has(LOST) {
@@ -227,6 +232,10 @@ impl ToolFailure {
                 ));
             }
             Self::Lost => "look into the server's log, then run it again",
+            Self::Locked => {
+                "something in the database wants a table to itself (pg_stat_activity shows who): run it again, or \
+                 without --jobs"
+            }
             Self::Limit => {
                 "something in the database holds a lock (pg_stat_activity shows who), or the limit \
                  is too short"
@@ -302,7 +311,8 @@ fn message(stderr: &[String], tool: &str) -> String {
         let line = line.strip_prefix("error: ").unwrap_or(line);
         line.to_owned()
     };
-    let names_error = |line: &&String| line.contains("error: ") || line.contains("FATAL:  ");
+    let names_error =
+        |line: &&String| ["error: ", "ERROR:  ", "FATAL:  "].iter().any(|it| line.contains(it));
     // An option that it does not know comes without "error: ", and before a hint.
     let says = |line: &&String| !line.trim().is_empty() && !line.contains("hint: ");
     stderr

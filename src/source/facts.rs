@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::client_tools::PgDump;
+use super::client_tools::{PgDump, asking};
 use super::error::{SourceError, ToolFailure};
 use crate::libpq::settings::ConnectSettings;
 use crate::pg::UNSOUND;
@@ -138,9 +138,7 @@ pub async fn source_facts(
     let Some(psql) = pg_dump.psql().await else {
         return unknown("psql was not found".to_owned());
     };
-    let invocation = settings
-        .apply(psql.invocation())
-        .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1"])
+    let invocation = asking(&psql, settings)
         .args([
             "-c",
             r"\echo :HOST",

@@ -8,3 +8,5 @@ pub mod facts;
 pub mod globals;
 pub mod pg_dump;
 pub mod pg_dump_args;
+pub mod psql_session;
+pub mod table_parts;

@@ -131,8 +131,30 @@ pub fn start_decoding_stream(
     pg_restore: &Tool,
     no_owner: bool,
 ) -> Result<(File, File, DumpProcess), SourceError> {
-    let (running, feed) = decoding(pg_restore, no_owner).start_fed()?;
-    let (sql, process) = stream_of("pg_restore", running)?;
+    decode_stream(decoding(pg_restore, no_owner))
+}
+
+/// The same, as pg_dump writes it as SQL with these options.
+///
+/// # Errors
+/// As [`start_decoding_stream`].
+pub fn start_writing_as(
+    pg_restore: &Tool,
+    options: &DumpOptions,
+) -> Result<(File, File, DumpProcess), SourceError> {
+    let mut invocation = decoding(pg_restore, !options.owners);
+    if !options.privileges {
+        invocation = invocation.arg("--no-privileges");
+    }
+    if options.clean {
+        invocation = invocation.args(["--clean", "--if-exists"]);
+    }
+    decode_stream(invocation)
+}
+
+fn decode_stream(invocation: Invocation) -> Result<(File, File, DumpProcess), SourceError> {
+    let (running, feed) = invocation.start_fed()?;
+    let (sql, process) = DumpProcess::of("pg_restore", running)?;
     Ok((File::from(feed), sql, process))
 }
 
@@ -146,19 +168,10 @@ fn streaming(
     tool: &'static str,
     invocation: Invocation,
 ) -> Result<(File, DumpProcess), SourceError> {
-    stream_of(tool, invocation.start()?)
+    DumpProcess::of(tool, invocation.start()?)
 }
 
-fn stream_of(tool: &'static str, mut running: Running) -> Result<(File, DumpProcess), SourceError> {
-    let pipe = running.take_stdout()?;
-    let pipe = pipe.ok_or_else(|| SourceError::Pipe(std::io::ErrorKind::BrokenPipe.into()))?;
-    let pipe = pipe.into_blocking_fd().map_err(SourceError::Pipe)?;
-    // Where the system allows no larger one, the usual one does.
-    let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE_BYTES);
-    Ok((File::from(pipe), DumpProcess { tool, running }))
-}
-
-/// A pg_dump or pg_restore that runs; killed when dropped.
+/// A client tool that runs; killed when dropped.
 #[derive(Debug)]
 pub struct DumpProcess {
     tool: &'static str,
@@ -166,6 +179,19 @@ pub struct DumpProcess {
 }
 
 impl DumpProcess {
+    /// Takes its stream.
+    pub(super) fn of(
+        tool: &'static str,
+        mut running: Running,
+    ) -> Result<(File, Self), SourceError> {
+        let pipe = running.take_stdout()?;
+        let pipe = pipe.ok_or_else(|| SourceError::Pipe(std::io::ErrorKind::BrokenPipe.into()))?;
+        let pipe = pipe.into_blocking_fd().map_err(SourceError::Pipe)?;
+        // Where the system allows no larger one, the usual one does.
+        let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE_BYTES);
+        Ok((File::from(pipe), Self { tool, running }))
+    }
+
     /// Waits until it has ended; [`DumpProcess::finish`] says how.
     pub async fn exited(&mut self) {
         self.running.exited().await;

@@ -74,13 +74,13 @@ fn known(path: &Path, bytes: u64, kind: Kind, memory: &Memory) -> (Option<String
     let recorded = outline.as_ref().map(Outline::sha256);
     let known = memory.of_backup(&Backup { path, bytes, recorded: recorded.as_deref() });
     let named = path.file_name().and_then(|name| database_in_name(&name.to_string_lossy()));
+    let on_record = || known.last(|record| record.database.clone());
     let in_manifest = || {
         outline.as_ref()?;
         // What is sealed stays so.
         Manifest::read(path, &Identities::default()).ok()??.source.database
     };
-    let on_record = || known.last(|record| record.database.clone());
-    (named.or_else(in_manifest).or_else(on_record), known.proven())
+    (named.or_else(on_record).or_else(in_manifest), known.proven())
 }
 
 /// What an entry is; `None` for what is no backup.

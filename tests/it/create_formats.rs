@@ -15,9 +15,7 @@ use crate::support::{Outcome, Place, Running, database, unchanged_database};
 /// Runs `create`, which must succeed.
 #[track_caller]
 fn created(place: &Place, args: &[&str]) -> Outcome {
-    let outcome = Outcome::of(&place.create(unchanged_database()).args(args).output().unwrap());
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
-    outcome
+    crate::support::created(place, unchanged_database(), args)
 }
 
 fn verified(place: &Place, backup: &str) -> Outcome {
@@ -297,7 +295,7 @@ fn options_that_a_format_does_not_have_are_refused() {
     for (args, said) in [
         (&["--format=tar", "--compress=gzip"][..], "the format tar are not compressed"),
         (&["--format=custom", "--jobs=2"], "dumps the format custom one table at a time"),
-        (&["--jobs=2"], "dumps the format plain one table at a time"),
+        (&["--format=tar", "--jobs=2"], "dumps the format tar one table at a time"),
         (&["--format=binary"], "invalid value 'binary'"),
         (&["a.sql.gz", "--format=custom"], "would not be what its name says"),
         (&["a.dump", "--compress=zstd"], "does not compress archives by zstd"),

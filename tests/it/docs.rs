@@ -6,8 +6,11 @@ use std::process::Command;
 
 /// Flags of other programs that the documents mention: PostgreSQL's client tools, cargo, docker, systemd's
 /// tools, aws, gh, node_exporter, sha256sum, zstd.
-const OTHERS: [&str; 40] = [
+const OTHERS: [&str; 43] = [
     "--analyze-only",
+    "--section",
+    "--exclude-extension",
+    "--extension",
     "--collector",
     "--column-inserts",
     "--create",

@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use crate::support::dumps::{position, with_sql_first, with_sql_last};
+use crate::support::dumps::{position, with_sql_first, with_sql_last, without_restriction};
 use crate::support::source::{client, source};
 use crate::support::torture::NO_APPLICATION;
 use crate::support::twin::answer_of_restored;
@@ -60,14 +60,6 @@ const LATIN: &[u8] = b"SET client_encoding = 'LATIN1';
     CREATE TABLE b (t text); INSERT INTO b VALUES ('\xfc'), ('\xdf');
     CREATE TABLE c (t text); INSERT INTO c VALUES ('\xe9'), ('\xe8');
     CREATE TABLE \"\xe4\" (\"\xf6\" text); INSERT INTO \"\xe4\" VALUES ('\xe9'), ('\xe8')";
-
-/// Without the key under which psql runs no commands, as pg_dump wrote before it had one.
-fn without_restriction(dump: &[u8]) -> Vec<u8> {
-    let restricts =
-        |line: &[u8]| line.starts_with(b"\\restrict ") || line.starts_with(b"\\unrestrict ");
-    let lines = dump.split_inclusive(|byte| *byte == b'\n');
-    lines.filter(|line| !restricts(line)).flatten().copied().collect()
-}
 
 #[test]
 fn an_encoding_that_psql_is_told_holds_for_every_table() {

@@ -44,7 +44,7 @@ fn missing_extensions_are_named_all_at_once_with_what_has_them() {
         (
             "CREATE EXTENSION azure;\nCREATE EXTENSION pg_cron;",
             "the backup needs the extensions azure, pg_cron, which the image lacks",
-            "apt install postgresql-15-cron",
+            "apt-get install postgresql-15-cron",
         ),
     ] {
         place.file("a.sql", &with_sql_first(sql));

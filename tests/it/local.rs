@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -14,7 +13,7 @@ use crate::support::local::{left, runs, server_of};
 use crate::support::mounts::{left_on_the_disk, on_a_disk};
 use crate::support::running::Running;
 use crate::support::source::{database, unchanged_database};
-use crate::support::{IMAGE_VARIABLE, Outcome, Place, SOON, good_dump, text};
+use crate::support::{IMAGE_VARIABLE, Outcome, Place, SOON, good_dump, text, wait_until};
 
 fn verified(dump: &[u8]) -> Outcome {
     let place = Place::without_docker();
@@ -35,14 +34,6 @@ fn under_way(place: &Place) -> (Running, PathBuf) {
     running.wait_for("Restoring backup (");
     let directory = left(name).pop().unwrap();
     (running, directory)
-}
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(60);
-    while !is_so() {
-        assert!(Instant::now() < patience, "never: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

@@ -1,30 +1,15 @@
 //! Archives of a pg_dump that is newer than its server, as an administrator's own machine makes them:
 //! only a pg_restore of its own version reads them.
 
-use std::process::Command;
-
 use crate::support::docker::newer_image;
 use crate::support::source::source;
-use crate::support::{Outcome, Place, text, unchanged_database};
+use crate::support::versions::dump_by;
+use crate::support::{Outcome, Place, unchanged_database};
 
 /// Has PostgreSQL 17's pg_dump write `archive` in the place.
 fn dump(place: &Place, args: &[&str]) {
-    let source = source();
-    let out = place.dir().join("out");
-    std::fs::create_dir_all(&out).unwrap();
-    let volume = format!("--volume={}:/out", out.display());
-    let mut docker = Command::new("docker");
-    docker.args(["run", "--rm", "--network=host", "--user=0", "--entrypoint=pg_dump", &volume]);
-    for (name, value) in source.libpq() {
-        docker.arg("--env").arg(name).env(name, value);
-    }
-    docker.args([newer_image(), "--file=/out/archive", "-d", &unchanged_database().name]);
-    let output = docker.args(args).output().unwrap();
-    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
-    let archive = place.dir().join("archive");
-    let _ = std::fs::remove_file(&archive);
-    let _ = std::fs::remove_dir_all(&archive);
-    std::fs::rename(out.join("archive"), archive).unwrap();
+    let database = &unchanged_database().name;
+    dump_by(newer_image(), &source().libpq(), database, place, "archive", args);
 }
 
 fn verified(place: &Place, args: &[&str]) -> Outcome {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use ccc_backup::checks::read_back::{self, Found, Wanted};
 use ccc_backup::checks::rendering::Rendering;
+use ccc_backup::dump::contents::Contents;
 use ccc_backup::dump::item::CopyBlock;
 use ccc_backup::dump::items::Items;
 use ccc_backup::dump::script::Script;
@@ -217,11 +218,25 @@ fn transaction(dice: &mut Dice, open: &mut bool) -> &'static str {
     ][next]
 }
 
-/// A COPY block, or a temporary table that becomes rows.
+/// INSERT statements of constants, as many as `values`, into these columns.
+fn inserts(table: &str, columns: &str, values: impl Iterator<Item = String>) -> String {
+    values.map(|value| format!("INSERT INTO public.{table}{columns} VALUES ({value});\n")).collect()
+}
+
+/// A COPY block, INSERT statements, or a temporary table that becomes rows.
 fn rows(dice: &mut Dice, value: &str) -> String {
     let count = [3, 40, 6_000][dice.below(3)];
     let lines = |line: &dyn Fn(usize) -> String| (1..=count).map(line).collect::<String>();
-    match dice.below(7) {
+    let numbers = 1..=count.min(900);
+    match dice.below(11) {
+        7 => inserts("c", "", numbers.map(|n| format!("{n}, 'some words, with a '';''\nin them'"))),
+        8 => {
+            let of = |n: usize| format!("'{}'", value.replace('%', &(n % 90 + 1).to_string()));
+            inserts("b", " (id)", numbers.map(of))
+        }
+        // Each takes the next number of a sequence.
+        9 => inserts("a", "", numbers.map(|n| format!("{n}, '2024-01-02', DEFAULT"))),
+        10 => inserts("a", "", numbers.map(|n| format!("{n}, '2024-01-02', {n}"))),
         0 => format!(
             "COPY public.a (id, d) FROM stdin;\n{}\\.\n",
             lines(&|n| format!("{n}\t03/04/2024\n"))
@@ -373,17 +388,18 @@ pub async fn by_us(path: &Path, name: &str, jobs: usize) -> (Became, String) {
             load::load(stream, target, &ledger, &|_, _| {}).await.unwrap();
             return judged(&ledger.close());
         }
-        let mut script = Script::with_parts_of(PART_BYTES);
+        let (mut contents, mut script) = (Contents::default(), Script::with_parts_of(PART_BYTES));
         let mut items = Items::new(Sips(file.stream(Packing::None)));
         while let Some(item) = items.pull().unwrap() {
-            script.take(&item);
+            let inserts = contents.take(&item, items.encoding());
+            script.take(&item, inserts);
         }
         let ranges = Ranges::of(&file, Packing::None, Vec::new(), items.bytes());
-        let entries = script.entries().unwrap();
+        let parts = script.parts().unwrap();
         let progress = Arc::new(|_: u64, _: &str| {});
         let early = Early::default();
         let read_back = Some(early.reader(target));
-        let loading = parallel::load(ranges, entries, target, jobs, &ledger, progress, read_back);
+        let loading = parallel::load(ranges, parts, target, jobs, &ledger, progress, read_back);
         let time = std::time::Duration::from_secs(120);
         // It comes to an end.
         tokio::time::timeout(time, loading).await.unwrap().unwrap();

@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 
+use ccc_backup::dump::contents::Contents;
 use ccc_backup::dump::items::Items;
 use ccc_backup::dump::script::{Entry, Script};
 use ccc_backup::restore::catalog;
@@ -106,13 +107,14 @@ async fn an_index_that_looks_at_another_table_is_built_in_its_place() {
 /// barriers there are.
 async fn planned(name: &str, dump: &[u8]) -> (Vec<String>, Vec<String>) {
     source().client("createdb", &["--template=template0", "--", name]);
-    let mut script = Script::default();
+    let (mut contents, mut script) = (Contents::default(), Script::default());
     let mut items = Items::new(Cursor::new(dump.to_vec()));
     while let Some(item) = items.pull().unwrap() {
-        script.take(&item);
+        let inserts = contents.take(&item, items.encoding());
+        script.take(&item, inserts);
     }
-    let entries = script.entries().unwrap();
-    let data = entries.iter().position(|entry| matches!(entry, Entry::Copy { .. })).unwrap();
+    let entries = script.parts().unwrap().remove(0).entries;
+    let data = entries.iter().position(|entry| table(entry).is_some()).unwrap();
     let session = target(name).connect().await.unwrap();
     for entry in &entries[..data] {
         if let Entry::Statement(statement) = entry {
@@ -137,7 +139,8 @@ async fn planned(name: &str, dump: &[u8]) -> (Vec<String>, Vec<String>) {
 fn table(entry: &Entry) -> Option<String> {
     match entry {
         Entry::Copy { block, .. } => Some(block.display_name()),
-        _ => None,
+        Entry::Inserts(run) => Some(format!("{}.{}", run.target.schema, run.target.table)),
+        Entry::Statement(_) | Entry::Meta => None,
     }
 }
 
@@ -147,6 +150,13 @@ async fn an_ordinary_dump_is_loaded_table_beside_table() {
     let (beside, in_place) = planned("plan_of_ccc", &dump).await;
     assert_eq!(in_place, Vec::<String>::new());
     assert_eq!(beside.len(), 25);
+    for flag in ["--inserts", "--column-inserts", "--rows-per-insert=7"] {
+        let inserts = unchanged_database().dump(&["--no-owner", "--no-privileges", flag]);
+        let (beside, in_place) =
+            planned(&format!("plan_of_{}", flag.replace(['-', '='], "_")), &inserts).await;
+        assert_eq!(in_place, Vec::<String>::new(), "{flag}");
+        assert_eq!(beside.len(), 24, "{flag}: {beside:?}");
+    }
     // Functions that compute from their arguments alone, and an extension's C code, hold nothing up.
     let sql = format!(
         "{HEAD}CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree; CREATE EXTENSION pgcrypto;\n\

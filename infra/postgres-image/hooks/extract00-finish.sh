@@ -37,4 +37,4 @@ rm -rf "$share/man" "$share/info" "$share/locale" "$share/i18n" "$share/lintian"
     "$root/usr/lib/postgresql/$PG_MAJOR/lib/bitcode" "$root/usr/lib/postgresql/$PG_MAJOR/lib/pgxs" \
     "$root/usr/lib/postgresql/$PG_MAJOR/lib/llvmjit"* "$root/usr/include" \
     "$root/var/lib/dpkg" "$root/var/lib/apt" "$root/var/cache/apt" "$root/etc/dpkg" \
-    "$root/etc/apt/sources.list.d" "$root/etc/apt/apt.conf.d/99mmdebstrap" "$root/etc/hostname" "$root/etc/resolv.conf"
+    "$root/etc/apt/preferences.d/experimental" "$root/etc/apt/sources.list.d" "$root/etc/apt/apt.conf.d/99mmdebstrap" "$root/etc/hostname" "$root/etc/resolv.conf"

@@ -20,3 +20,10 @@ Description: left out of the image
 
 END
 done
+
+# Of experimental, PostgreSQL and nothing that it stands on.
+cat >"$root/etc/apt/preferences.d/experimental" <<END
+Package: postgresql-* libpq5
+Pin: release a=experimental
+Pin-Priority: 900
+END

@@ -3,11 +3,15 @@
 //! be readable before it gets its name.
 
 use std::fmt::Display;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::failing::{died, interrupted};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::failing::{abandoned, died, interrupted};
 use super::finishing::{finish, in_words, not_in_it};
 use super::globals::{self, Globals};
 use super::{Asked, Job, NewBackup, request, with_tools};
@@ -28,7 +32,7 @@ use crate::packing::read_error::ReadError;
 use crate::settings::CreateSettings;
 use crate::source::client_tools::{PgDump, Tool};
 use crate::source::facts::Facts;
-use crate::source::pg_dump::{self, DumpRequest};
+use crate::source::pg_dump::{self, DumpProcess, DumpRequest};
 use crate::store::error::StoreError;
 use crate::store::globals::globals_path;
 use crate::store::new_file::Published;
@@ -103,7 +107,9 @@ pub(super) async fn make(job: &Job<'_>, pg_dump: PgDump) -> Result<NewBackup, Fa
             notes: Vec::new(),
         });
     }
-    if job.settings.recipients.is_some() || job.settings.outgoing.is_some() || is_url(job.target) {
+    let is_stream = pg_dump.tool.is_apart() && job.settings.format != Format::Tar;
+    let is_away = job.settings.outgoing.is_some() || is_url(job.target);
+    if job.settings.recipients.is_some() || is_away || is_stream {
         return super::streamed::make(job, pg_dump).await;
     }
     let place = Place::create(job.target, job.settings)?;
@@ -194,14 +200,15 @@ async fn dump(
     stop: &Stop,
 ) -> Result<(), Failure> {
     let total = facts.database_bytes();
-    let mut process = request.start_into(place)?;
+    let (mut process, carrying) = begin(request, place)?;
     let mut clock = tokio::time::interval(PERIOD);
     loop {
         tokio::select! {
             biased;
             () = stop.token().cancelled() => {
                 process.kill().await;
-                return Err(interrupted(stop));
+                let ended = stop.wait_for(carrying).await.is_some();
+                return Err(if ended { interrupted(stop) } else { abandoned(stop) });
             }
             () = process.exited() => break,
             _ = clock.tick() => {
@@ -210,10 +217,28 @@ async fn dump(
             }
         }
     }
+    // A full disk ends pg_dump, too: then the disk is what has to be named.
+    let carried = carrying.await.map_err(|error| died(&error))?;
+    carried.map_err(|error| StoreError::io("write", place, error))?;
     for line in process.finish().await? {
         events.emit(Event::Warning(line));
     }
     Ok(())
+}
+
+/// Starts pg_dump, which writes to `place`; where it does not see that, what it writes is carried there.
+fn begin(
+    request: &DumpRequest,
+    place: &Path,
+) -> Result<(DumpProcess, JoinHandle<io::Result<()>>), Failure> {
+    if !request.pg_dump.tool.is_apart() {
+        return Ok((request.start_into(place)?, spawn_blocking(|| Ok(()))));
+    }
+    let file = File::options().write(true).open(place);
+    let mut file = file.map_err(|error| StoreError::io("write", place, error))?;
+    let (mut pipe, process) = request.start()?;
+    let carrying = spawn_blocking(move || io::copy(&mut pipe, &mut file).map(drop));
+    Ok((process, carrying))
 }
 
 /// Reads the archive as it lies there, and as pg_restore writes it; the inner error is why that

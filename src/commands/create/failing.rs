@@ -7,6 +7,7 @@ use tokio::task::JoinError;
 use super::stream::StreamError;
 use crate::commands::{DEFECT, Failure, Stop};
 use crate::packing::compress::CompressError;
+use crate::sandbox::ContainerError;
 use crate::source::error::SourceError;
 use crate::store::error::StoreError;
 
@@ -29,6 +30,13 @@ impl From<SourceError> for Failure {
             hint: error.hint(),
             notes: error.stderr().to_vec(),
         }
+    }
+}
+
+impl From<ContainerError> for Failure {
+    fn from(error: ContainerError) -> Self {
+        let cause = format!("{NOT_MADE}{error}");
+        Self { exit: 2, cause, hint: error.hint(), notes: Vec::new() }
     }
 }
 

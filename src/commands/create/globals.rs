@@ -43,7 +43,7 @@ pub(super) async fn dump(
     let path = globals_path(target);
     let mut partial = NewFile::create(&path, settings.force)?;
     let asking = ask(job, pg_dump, facts);
-    let globals = together.globals(&settings.source, asking, (events, stop)).await?;
+    let globals = together.globals(settings, asking, (events, stop)).await?;
     let Some(globals) = globals else { return Ok(None) };
     let failed = |error| StoreError::io("write", &path, error);
     let mut sink = seal(Vec::new(), settings.recipients.as_ref())?;

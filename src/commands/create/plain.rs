@@ -1,10 +1,12 @@
 //! `create --format plain`: pg_dump's stream, counted, fingerprinted and compressed on its way.
 
+use std::fs::File;
 use std::num::NonZeroUsize;
 
 use super::failing::{abandoned, died, interrupted};
 use super::finishing::{finish, in_words, not_in_it};
 use super::globals::{self, Globals};
+use super::parallel::{self, Begun, Parallel};
 use super::sink::{Sink, finish_file, seal};
 use super::stream::{self, StreamError, Streamed};
 use super::target::Target;
@@ -16,7 +18,7 @@ use crate::packing::codec::Codec;
 use crate::packing::compress::Compressor;
 use crate::packing::written::Written;
 use crate::source::client_tools::PgDump;
-use crate::source::pg_dump::DumpRequest;
+use crate::source::pg_dump::{DumpProcess, DumpRequest};
 use crate::store::globals::globals_path;
 
 /// Makes a plain dump and its manifest.
@@ -60,7 +62,7 @@ async fn dump(
 ) -> Result<(Streamed<Sink>, Vec<String>), Failure> {
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let compressor = Compressor::new(sink, codec, threads).map_err(StreamError::Sink)?;
-    let (pipe, process) = request.start()?;
+    let (pipe, maker) = begin(request, events, stop).await?;
     let streaming = {
         let events = events.clone();
         tokio::task::spawn_blocking(move || {
@@ -74,7 +76,7 @@ async fn dump(
     let streamed = tokio::select! {
         biased;
         () = stop.token().cancelled() => {
-            process.kill().await;
+            maker.kill().await;
             // Its end closes the pipe, and the thread lets go of the partial file; unless something
             // that it left running holds the pipe, or the disk does not answer.
             let ended = stop.wait_for(&mut streaming).await.is_some();
@@ -85,8 +87,51 @@ async fn dump(
     let streamed = streamed.map_err(|error| died(&error))?;
     // A full disk ends pg_dump too: then the disk is what has to be named.
     let streamed = streamed?;
-    let warnings = process.finish().await?;
+    let warnings = maker.finish(stop).await?;
     Ok((streamed, warnings))
+}
+
+/// What makes the dump.
+enum Maker {
+    PgDump(Box<DumpProcess>),
+    Parallel(Box<Parallel>),
+}
+
+impl Maker {
+    async fn kill(self) {
+        match self {
+            Self::PgDump(process) => process.kill().await,
+            Self::Parallel(parallel) => parallel.kill().await,
+        }
+    }
+
+    /// Waits for its end, which alone says that the dump is whole; returns warnings.
+    async fn finish(self, stop: &Stop) -> Result<Vec<String>, Failure> {
+        match self {
+            Self::PgDump(process) => Ok(process.finish().await?),
+            Self::Parallel(parallel) => parallel.finish(stop).await,
+        }
+    }
+}
+
+/// Begins the dump, by several connections where that was asked for and is possible.
+async fn begin(
+    request: &DumpRequest,
+    events: &Events,
+    stop: &Stop,
+) -> Result<(File, Maker), Failure> {
+    if request.jobs > 1 {
+        match parallel::begin(request, stop).await? {
+            Begun::Parallel(pipe, parallel) => return Ok((pipe, Maker::Parallel(parallel))),
+            Begun::Alone(None) => {}
+            Begun::Alone(Some(why)) => {
+                let warning = format!("--jobs: one connection makes the dump, because {why}");
+                events.emit(Event::Warning(warning));
+            }
+        }
+    }
+    let (pipe, process) = request.start()?;
+    Ok((pipe, Maker::PgDump(Box::new(process))))
 }
 
 /// Gives the file its name, then writes its manifest.

@@ -3,13 +3,12 @@
 use super::failing::{NOT_MADE, interrupted};
 use super::together::{Together, is_same_server};
 use super::{back_up, shown_database, shown_host};
-use crate::commands::{Failure, Stop};
+use crate::commands::{Failure, Stop, reaching};
 use crate::events::{CreateEvent, Event, Events};
+use crate::libpq::settings::ConnectSettings;
 use crate::model::creation::{CreateEnd, DatabaseBackup, Trouble};
 use crate::settings::{CreateSettings, Several};
-use crate::source::client_tools::PgDump;
 use crate::source::databases;
-use crate::source::error::SourceError;
 
 /// What is backed up, and what is left out.
 struct Plan {
@@ -28,8 +27,8 @@ pub(super) async fn run(
     stop: &Stop,
 ) -> Result<(Vec<DatabaseBackup>, Vec<Trouble>), Failure> {
     let Plan { backups, excluded } = plan(common, several, events, stop).await?;
-    let together = together.of(backups.iter().map(|backup| &backup.source));
-    let is_here = |backup: &CreateSettings| is_same_server(&backup.source, &common.source);
+    let together = together.of(backups.iter());
+    let is_here = |backup: &CreateSettings| is_same_server(backup, common);
     events.emit(Event::Create(CreateEvent::Planned {
         host: backups.iter().all(is_here).then(|| shown_host(common)),
         databases: backups.iter().map(shown_database).collect(),
@@ -67,9 +66,6 @@ fn not_reached(settings: &CreateSettings, stop: &Stop) -> DatabaseBackup {
     }
 }
 
-/// The database that every server has, for whoever has none to connect to.
-const FOR_CONNECTING: &str = "postgres";
-
 /// Which databases are meant: those of the configuration, and those of the server, where it is asked.
 async fn plan(
     common: &CreateSettings,
@@ -98,13 +94,13 @@ async fn plan(
         let configured = several.configured.iter().find(|one| one.name == *name);
         match configured {
             Some(one) if one.is_elsewhere && !is_excluded(name) => {
-                if !is_same_server(&one.settings.source, &common.source) {
+                if !is_same_server(&one.settings, common) {
                     return Err(twice(name, common, &one.settings));
                 }
             }
             Some(_) => {}
             None if is_excluded(name) => plan.excluded.push(name.clone()),
-            None if *name == FOR_CONNECTING && there.has_empty_one => {
+            None if *name == databases::FOR_CONNECTING && there.has_empty_one => {
                 plan.excluded.push(format!("{name} (nothing is in it)"));
             }
             None => plan.backups.push(of_database(common, name)),
@@ -127,12 +123,13 @@ struct OfServer {
     has_empty_one: bool,
 }
 
-async fn of_server(common: &CreateSettings) -> Result<OfServer, SourceError> {
-    let pg_dump = PgDump::find(common.pg_dump.as_deref()).await?;
+async fn of_server(common: &CreateSettings) -> Result<OfServer, Failure> {
+    let (source, client) = reaching::reach(common.container.as_deref(), &common.source).await?;
+    let pg_dump = client.pg_dump(common.pg_dump.as_deref()).await?;
     let psql = databases::psql(&pg_dump).await?;
-    let databases = databases::databases(&common.source, &psql).await?;
-    let is_there = databases.iter().any(|name| name == FOR_CONNECTING);
-    let source = of_database(common, FOR_CONNECTING).source;
+    let databases = databases::databases(&source, &psql).await?;
+    let is_there = databases.iter().any(|name| name == databases::FOR_CONNECTING);
+    let source = ConnectSettings { dbname: Some(databases::FOR_CONNECTING.to_owned()), ..source };
     let has_empty_one = is_there && databases::is_empty(&source, &psql).await;
     Ok(OfServer { databases, has_empty_one })
 }

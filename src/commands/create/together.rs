@@ -8,13 +8,13 @@ use chrono::{DateTime, Utc};
 
 use crate::commands::{Failure, Stop};
 use crate::events::{Event, Events};
-use crate::libpq::settings::ConnectSettings;
 use crate::model::creation::Trouble;
+use crate::settings::CreateSettings;
 use crate::signing::Signer;
 use crate::source::globals::Globals;
 
-/// A server, as somebody named it.
-type Server = (Option<String>, Option<String>);
+/// A server, as somebody named it: container, host and port.
+type Server = [Option<String>; 3];
 
 /// See the module.
 pub(super) struct Together {
@@ -29,12 +29,13 @@ pub(super) struct Together {
     troubles: Mutex<Vec<Trouble>>,
 }
 
-fn server(source: &ConnectSettings) -> Server {
-    (source.host.clone(), source.port.clone())
+fn server(settings: &CreateSettings) -> Server {
+    let CreateSettings { container, source, .. } = settings;
+    [container.clone(), source.host.clone(), source.port.clone()]
 }
 
 /// Whether both lead to the same server, as far as their settings say.
-pub(super) fn is_same_server(one: &ConnectSettings, other: &ConnectSettings) -> bool {
+pub(super) fn is_same_server(one: &CreateSettings, other: &CreateSettings) -> bool {
     server(one) == server(other)
 }
 
@@ -46,14 +47,14 @@ impl Together {
 
     /// Of the backups of these databases.
     #[must_use]
-    pub(super) fn of<'a>(self, sources: impl Iterator<Item = &'a ConnectSettings>) -> Self {
-        let named = |source: &ConnectSettings| Some((server(source), source.dbname.clone()?));
-        Self { databases: Some(sources.filter_map(named).collect()), ..self }
+    pub(super) fn of<'a>(self, backups: impl Iterator<Item = &'a CreateSettings>) -> Self {
+        let named = |backup: &CreateSettings| Some((server(backup), backup.source.dbname.clone()?));
+        Self { databases: Some(backups.filter_map(named).collect()), ..self }
     }
 
     /// The databases of the same server that are backed up by this run.
-    pub(super) fn beside(&self, source: &ConnectSettings) -> Vec<String> {
-        let same = self.databases.iter().flatten().filter(|(of, _)| *of == server(source));
+    pub(super) fn beside(&self, settings: &CreateSettings) -> Vec<String> {
+        let same = self.databases.iter().flatten().filter(|(of, _)| *of == server(settings));
         same.map(|(_, database)| database.clone()).collect()
     }
 
@@ -64,11 +65,11 @@ impl Together {
     /// That of who asks, where there is one backup, or it was interrupted.
     pub(super) async fn globals(
         &self,
-        source: &ConnectSettings,
+        settings: &CreateSettings,
         ask: impl Future<Output = Result<Globals, Failure>>,
         (events, stop): (&Events, &Stop),
     ) -> Result<Option<Arc<Globals>>, Failure> {
-        let server = server(source);
+        let server = server(settings);
         if let Some(known) = self.known(&server) {
             return Ok(known);
         }

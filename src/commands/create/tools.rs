@@ -43,7 +43,7 @@ impl Tools {
 /// What there is to dump a server of a major version with.
 #[derive(Debug)]
 pub(in crate::commands) enum Fit {
-    /// The pg_dump at hand: it is of that version, or was asked for by name.
+    /// The pg_dump at hand: it is of that version, or was asked for by name, or is in the container of the database.
     AtHand,
     /// The pg_dump at hand, which is newer: there is none of that version.
     TooNew,
@@ -59,7 +59,7 @@ impl Fit {
     /// What there is beside `pg_dump`, which may have been asked for by name. Where it is newer, those of this machine that
     /// are of the server's version, if there are any. Where it is older, newer ones of this machine, else those of an image.
     pub(in crate::commands) async fn of(pg_dump: &PgDump, is_named: bool, server: u32) -> Self {
-        if pg_dump.major == server || is_named {
+        if pg_dump.major == server || is_named || pg_dump.tool.is_apart() {
             return Self::AtHand;
         }
         let other = PgDump::of_version(server).await;

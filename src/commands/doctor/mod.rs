@@ -3,6 +3,7 @@
 
 mod clock;
 mod configuration;
+mod container;
 mod keys;
 mod notifications;
 mod places;
@@ -70,10 +71,17 @@ pub async fn run(
 
 /// The tools, the source that is asked with them, and the server that fits it.
 async fn database_and_server(settings: &DoctorSettings, stop: &Stop) -> Vec<Finding> {
-    let (pg_dump, tools) = tools::examine(settings).await;
-    let (source, asked) = source::examine(settings, pg_dump.as_ref()).await;
+    let (reached, container) = container::examine(settings).await;
+    let (source, asked) = match reached {
+        Some((completed, client)) => {
+            let (pg_dump, tools) = tools::examine(settings, &client).await;
+            let (source, asked) = source::examine(settings, completed, pg_dump.as_ref()).await;
+            (source, [tools, asked].concat())
+        }
+        None => (source::Known::default(), Vec::new()),
+    };
     let server = server::examine(settings, &source, stop).await;
-    [tools, asked, server].concat()
+    [container, asked, server].concat()
 }
 
 /// What was found where a setting is not known.

@@ -5,8 +5,11 @@ use std::time::Instant;
 use super::senseless;
 use super::source::Known;
 use crate::commands::Stop;
+use crate::commands::sandbox_image::Said;
+use crate::commands::steps::target::DATABASE;
 use crate::events::Events;
 use crate::model::checkup::{Area, Finding, State};
+use crate::model::extension::package_with;
 use crate::model::outcome::spoken;
 use crate::pg::describe;
 use crate::restore::extensions::{self, remedy};
@@ -35,7 +38,10 @@ pub(super) async fn examine(
         Ok(wanted) => wanted,
         Err(error) => return vec![senseless(AREA, "engine", "engine", error)],
     };
-    let request = request(wanted, source);
+    let request = match request(wanted, source) {
+        Ok(request) => request,
+        Err(error) => return vec![failed("image", State::Broken, &error)],
+    };
     let outlook = match sandbox::outlook(&request).await {
         Ok(outlook) => outlook,
         Err(error) => return vec![failed("engine", State::Broken, &error)],
@@ -64,24 +70,37 @@ pub(super) async fn examine(
         }
     };
     match request {
-        Some(request) if wanted.start => findings.extend(start(&request, source, stop).await),
+        Some(request) if wanted.start => {
+            findings.extend(start(&request, source, wanted.build_image, stop).await)
+        }
         Some(_) => findings.push(found("start", State::NotTried, "as --no-start says")),
         None => {}
     }
     findings
 }
 
-/// What `verify` would ask for, for a backup of the source.
-fn request(wanted: &DoctorSandbox, source: &Known) -> Request {
+/// What `verify` would ask for, for a backup of the source. Nothing is built for that.
+fn request(wanted: &DoctorSandbox, source: &Known) -> Result<Request, SandboxError> {
     let usual = Request::default();
-    Request {
+    let said = Said {
+        named: wanted.image.as_ref(),
+        images: &wanted.images,
+        usual: wanted.usual_image.as_ref(),
+        builds: wanted.build_image,
+    };
+    let request = Request {
         choice: wanted.engine,
         version: wanted.version.or(source.major).unwrap_or(usual.version),
-        image: wanted.image.clone(),
+        image: said.without_extensions(),
         settings: wanted.server_settings.clone(),
         settings_are_trusted: wanted.config_is_named,
         limits: wanted.limits,
         ..usual
+    };
+    let needed = source.extensions.iter().flatten().cloned().collect();
+    match wanted.engine {
+        Choice::Local => Ok(request),
+        _ => Ok(Request { builds: false, ..said.fit(request, needed, DATABASE)? }),
     }
 }
 
@@ -102,7 +121,7 @@ fn name_and_port(request: &Request, taken: Option<&SandboxError>) -> Finding {
 }
 
 /// Starts one beside all others, asks it, and removes it.
-async fn start(request: &Request, source: &Known, stop: &Stop) -> Vec<Finding> {
+async fn start(request: &Request, source: &Known, builds: bool, stop: &Stop) -> Vec<Finding> {
     let request = Request {
         name: format!("ccc-backup-doctor-{}", std::process::id()),
         port: 0,
@@ -116,7 +135,7 @@ async fn start(request: &Request, source: &Known, stop: &Stop) -> Vec<Finding> {
     };
     let took = spoken(clock.elapsed());
     let version = sandbox.facts().server_version.clone();
-    let extensions = extensions(&sandbox, source).await;
+    let extensions = extensions(&sandbox, source, builds).await;
     let started = match sandbox.close(&Events::silent()).await {
         Ok(()) => found(
             "start",
@@ -132,7 +151,7 @@ async fn start(request: &Request, source: &Known, stop: &Stop) -> Vec<Finding> {
 }
 
 /// Whether it has the source's extensions.
-async fn extensions(sandbox: &Sandbox, source: &Known) -> Finding {
+async fn extensions(sandbox: &Sandbox, source: &Known, builds: bool) -> Finding {
     let id = "extensions";
     let Some(named) = &source.extensions else {
         return found(id, State::NotTried, "those of the source are not known");
@@ -151,6 +170,13 @@ async fn extensions(sandbox: &Sandbox, source: &Known) -> Finding {
         Ok(missing) if missing.is_empty() => {
             let names: Vec<&str> = needed.keys().map(String::as_str).collect();
             found(id, State::Works, format!("those of the source are there: {}", names.join(", ")))
+        }
+        Ok(missing)
+            if builds
+                && missing.iter().all(|name| package_with(name, sandbox.version()).is_some()) =>
+        {
+            let said = format!("verify builds an image with {} first", missing.join(", "));
+            found(id, State::Unknown, said).mended("ccc-backup verify --latest --build-image")
         }
         Ok(missing) => {
             let whose = if sandbox.restores_as_superuser() { Whose::Image } else { Whose::Machine };

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{clock, senseless};
 use crate::commands::create::tools::Fit;
+use crate::libpq::settings::ConnectSettings;
 use crate::model::checkup::{Area, Finding, State};
 use crate::model::outcome::counted;
 use crate::settings::DoctorSettings;
@@ -25,16 +26,17 @@ pub(super) struct Known {
     pub extensions: Option<Vec<String>>,
 }
 
-/// What is known of the source, and what was found.
+/// What is known of the source, and what was found. `completed` are its settings with what its container says.
 pub(super) async fn examine(
     settings: &DoctorSettings,
+    completed: Option<ConnectSettings>,
     pg_dump: Option<&PgDump>,
 ) -> (Known, Vec<Finding>) {
     let found = |state, said: String| Finding::new(AREA, "connection", "connection", state, said);
     let alone = |finding| (Known::default(), vec![finding]);
     let unnamed = "nobody names a source (--host, --database-url, DB_HOST, DATABASE_URL, PGHOST)";
     let source = match &settings.source {
-        Ok(source) => source,
+        Ok(source) => completed.as_ref().unwrap_or(source),
         Err(error) => return alone(senseless(AREA, "connection", "connection", error)),
     };
     let Some(pg_dump) = pg_dump else {

@@ -1,13 +1,17 @@
 //! PostgreSQL's client tools, found as `create` finds them.
 
+use crate::commands::reaching::Client;
 use crate::model::checkup::{Area, Finding, State};
 use crate::settings::DoctorSettings;
 use crate::source::client_tools::{PgDump, Tool};
 
 /// The pg_dump that would be taken, and what was found of it and of the others.
-pub(super) async fn examine(settings: &DoctorSettings) -> (Option<PgDump>, Vec<Finding>) {
+pub(super) async fn examine(
+    settings: &DoctorSettings,
+    client: &Client,
+) -> (Option<PgDump>, Vec<Finding>) {
     let found = |state, said: String| Finding::new(Area::Tools, "pg_dump", "pg_dump", state, said);
-    let pg_dump = match PgDump::find(settings.pg_dump.as_deref()).await {
+    let pg_dump = match client.pg_dump(settings.pg_dump.as_deref()).await {
         Ok(pg_dump) => pg_dump,
         Err(error) => {
             let is_needed = settings.source_is_named || settings.pg_dump.is_some();

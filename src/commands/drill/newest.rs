@@ -19,9 +19,9 @@ pub struct NewestOfEach(Vec<(Option<String>, Listed)>);
 
 impl NewestOfEach {
     /// The newest of each database, where a verification is of the newest backup and there are several; `None` where it
-    /// is of one, and where nobody can tell.
-    pub async fn find(settings: &VerifySettings, stop: &Stop) -> Option<Self> {
-        let choice = &settings.choice;
+    /// is of one, which the settings say then, and where nobody can tell.
+    pub async fn find(settings: &mut VerifySettings, stop: &Stop) -> Option<Self> {
+        let choice = &mut settings.choice;
         if choice.file.is_some() || choice.incoming.is_some() || choice.database != OfDatabase::Only
         {
             return None;
@@ -34,7 +34,11 @@ impl NewestOfEach {
             looking_may_take.after(limit);
         }
         let each = looking_may_take.wait_for(looking).await?.ok()?.ok()?;
-        (each.len() > 1).then_some(Self(each))
+        if each.len() < 2 {
+            choice.database = OfDatabase::Any;
+            return None;
+        }
+        Some(Self(each))
     }
 
     /// Verifies them, one after the other, and returns the exit code: that of the worst verdict.

@@ -180,7 +180,7 @@ impl Run<'_> {
         place: &mut Option<Server>,
     ) -> Result<(), Obstacle> {
         let examined = collector.take(kind.examine(cx, place).await)?;
-        let (Some(examined), Some(server)) = (examined, place) else { return Ok(()) };
+        let (Some(mut examined), Some(server)) = (examined, place) else { return Ok(()) };
         check_is_one_database(&examined)?;
         if let Server::Destination(destined) = &*server {
             let plan = plan::make(cx, destined, &examined.dump, self.settings).await?;
@@ -194,8 +194,8 @@ impl Run<'_> {
         if let (Server::Destination(destined), true) = (&*server, self.settings.globals) {
             self.roles = plan::make_roles(cx, destined, &examined.dump).await?;
         }
-        let restored = restoring::restore(cx, kind, &examined, server).await;
-        let Some(restored) = collector.take(restored)? else { return Ok(()) };
+        let restored = restoring::restore(cx, kind, &mut examined, server, collector).await?;
+        let Some(restored) = restored else { return Ok(()) };
         let expected = kind.expectations(cx, &examined.dump, server)?;
         collector.take(checking::check(cx, &expected, server, &restored).await)?;
         // What was found is of no file that there is.

@@ -7,6 +7,7 @@ use super::kind::Attempted;
 use super::obstacles::unless_stopped;
 use super::server::ServerError;
 use super::target::Target;
+use super::timescaledb;
 use crate::model::outcome::{Attempt, Obstacle};
 use crate::restore::cluster::{self, Cluster};
 use crate::restore::{LoadError, MOST_ERRORS, Restored};
@@ -111,7 +112,8 @@ pub(in crate::commands) async fn start_again(
         let error = format!("what a first attempt made could not be removed: {error}");
         return Err(target.cut_short(&error).await);
     }
-    unless_stopped(target.cx.stop, target.bring_extensions()).await?
+    unless_stopped(target.cx.stop, target.bring_extensions()).await??;
+    unless_stopped(target.cx.stop, timescaledb::begin(target)).await?
 }
 
 async fn clear(target: Target<'_>, before: Option<&Cluster>) -> Result<(), String> {

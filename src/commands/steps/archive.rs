@@ -7,6 +7,7 @@ use std::time::Instant;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
+use super::archive_sql::{self, Extent, decode};
 use super::context::{Context, Place};
 use super::findings::{Notes, Step};
 use super::in_memory;
@@ -18,43 +19,63 @@ use super::server::{Server, ServerError};
 use super::target::Target;
 use crate::archive::{self, Fault, Head, OpenBackup, Storage};
 use crate::checks::presence;
-use crate::commands::DEFECT;
 use crate::commands::channel::{ChannelReader, ChannelWriter, IN_FLIGHT};
-use crate::commands::inspect::{self, Inspection};
-use crate::dump::item::Facts;
+use crate::commands::inspect::Inspection;
 use crate::events::{Event, Progress, Work};
-use crate::model::damage::OLDER;
-use crate::model::outcome::{CheckResult, Obstacle};
+use crate::model::outcome::{CheckResult, Obstacle, Status};
 use crate::model::packing::Packing;
 use crate::model::version::major_of;
 use crate::process::Program;
-use crate::restore::archive::{self as messages, Undecoded};
+use crate::store::manifest::Manifest;
 
-/// Lines of pg_restore that are kept.
-const LINES: usize = 100;
-/// Warnings of pg_restore that are shown.
-const SHOWN: usize = 3;
-
-/// An archive, in a file or a directory.
+/// An archive, in a file or a directory. Into a throwaway server it is restored as soon as it is known what it makes and
+/// needs, and decoded meanwhile; before anything is done on a server that others use, it is decoded to its end.
 #[derive(Default)]
 pub(in crate::commands) struct Archived {
     /// Where it lies unsealed, for a pg_restore of this machine.
     unsealed: OnceLock<TempDir>,
 }
 
+/// What is still to be read of an archive, where only its outline was.
+#[derive(Debug)]
+pub(in crate::commands) struct Unread {
+    /// Zeros follow its end.
+    padded: bool,
+}
+
 impl Kind for Archived {
     /// pg_restore finds its own way through an archive.
-    type Places = ();
+    type Places = Option<Unread>;
 
-    async fn examine(&self, cx: Context<'_>, server: &mut Option<Server>) -> Step<Examined<()>> {
+    async fn examine(
+        &self,
+        cx: Context<'_>,
+        server: &mut Option<Server>,
+    ) -> Step<Examined<Option<Unread>>> {
         let mut notes = Notes::new(cx.events);
         notes.findings.facts.format = Some(cx.backup.format());
         let outcome = look_and_decode(cx, server, &self.unsealed, &mut notes).await;
         notes.end(outcome)
     }
 
-    async fn restore(&self, target: Target<'_>, (): &(), notes: &mut Notes<'_>) -> Attempted {
+    async fn restore(
+        &self,
+        target: Target<'_>,
+        _: &Option<Unread>,
+        notes: &mut Notes<'_>,
+    ) -> Attempted {
         pg_restore::surely(target, notes).await
+    }
+
+    async fn read_on(
+        &self,
+        Target { cx, server, .. }: Target<'_>,
+        unread: &Option<Unread>,
+    ) -> Option<Step<Inspection>> {
+        let padded = unread.as_ref()?.padded;
+        let mut notes = Notes::new(cx.events);
+        let whole = whole(cx, server, padded, None, &mut notes).await;
+        Some(notes.end(whole))
     }
 
     fn expectations<'a>(
@@ -91,18 +112,18 @@ impl Reread for Copied<'_> {
         let (stdout, written) = mpsc::channel(IN_FLIGHT);
         SqlAgain {
             stream: Box::new(ChannelReader::new(written)),
-            writing: Box::pin(decode_again(self.cx, self.server, stdout)),
+            writing: Box::pin(archive_sql::decode_again(self.cx, self.server, stdout)),
         }
     }
 }
 
-/// Reads the archive while the sandbox starts, then has it decoded there. `None` when it is bad.
+/// Reads the archive while the sandbox starts, then has it decoded there as far as is needed. `None` when it is bad.
 async fn look_and_decode(
     cx: Context<'_>,
     server: &mut Option<Server>,
     unsealed: &OnceLock<TempDir>,
     notes: &mut Notes<'_>,
-) -> Result<Option<Examined<()>>, Obstacle> {
+) -> Result<Option<Examined<Option<Unread>>>, Obstacle> {
     let backup = cx.backup.clone();
     let head = aside(cx.stop, move || backup.head()).await?;
     cx.events.emit(Event::BackupIsArchive { what: described(cx.backup, head.as_ref()) });
@@ -125,8 +146,58 @@ async fn look_and_decode(
         lead_to_memory(cx, work, unsealed)?;
     }
     copy_into(cx, server, notes).await?;
-    let Some(dump) = decode(cx, server, notes).await? else { return Ok(None) };
-    let dump = Inspection { facts: Facts { padded: examined.padded, ..dump.facts }, ..dump };
+    let padded = examined.padded;
+    let outline = decode(cx, server, Extent::Outline, notes).await?;
+    let Some(outline) = outline else { return Ok(None) };
+    // Where it is flawed, the whole says at which line.
+    if outline.unsound.is_none() {
+        if let Some(dump) = as_recorded(cx, server, checksum.as_ref(), notes).await? {
+            let dump = note_whole(cx, server, padded, dump, checksum, notes)?;
+            return Ok(dump.map(|dump| Examined { dump, places: None }));
+        }
+        // Before anything is done on a server that others use, all of it is read.
+        if matches!(cx.place, Place::Sandbox(_)) {
+            checksum.into_iter().for_each(|check| notes.check(check));
+            return Ok(Some(Examined { dump: outline, places: Some(Unread { padded }) }));
+        }
+    }
+    let dump = whole(cx, server, padded, checksum, notes).await?;
+    Ok(dump.map(|dump| Examined { dump, places: None }))
+}
+
+/// What the archive holds, where its manifest says it of these very bytes: its statements are decoded, and its rows are what
+/// `create` found in them. That saves decoding them once more, beside the restore, and loses no proof: what is restored is
+/// compared with what was recorded. `None` where it has to be decoded.
+async fn as_recorded(
+    cx: Context<'_>,
+    server: &Server,
+    checksum: Option<&CheckResult>,
+    notes: &mut Notes<'_>,
+) -> Result<Option<Inspection>, Obstacle> {
+    let is_it = checksum.is_some_and(|check| check.status == Status::Passed);
+    let says_all = |manifest: &&Manifest| is_it && manifest.contents.not_recorded.is_empty();
+    let Some(manifest) = cx.recorded().filter(says_all) else { return Ok(None) };
+    let backup = cx.backup.clone();
+    let empty = aside(cx.stop, move || backup.without_rows()).await?;
+    let Some(empty) = empty else { return Ok(None) };
+    let decoded = decode(cx, server, Extent::Statements(empty.into()), notes).await?;
+    let Some(mut dump) = decoded.filter(|dump| dump.unsound.is_none()) else { return Ok(None) };
+    let recorded = &manifest.contents;
+    let is_whole = dump.contents.take_rows(&recorded.tables, recorded.revision.as_deref());
+    dump.dump_bytes = manifest.dump_bytes;
+    Ok(is_whole.then_some(dump))
+}
+
+/// Has the archive decoded to its end, and notes what it holds. `None` when it is bad.
+async fn whole(
+    cx: Context<'_>,
+    server: &Server,
+    padded: bool,
+    checksum: Option<CheckResult>,
+    notes: &mut Notes<'_>,
+) -> Result<Option<Inspection>, Obstacle> {
+    let dump = decode(cx, server, Extent::Whole, notes).await?;
+    let Some(dump) = dump else { return Ok(None) };
     if let Some(unsound) = &dump.unsound {
         if let Some(hint) = unsound.our_limit() {
             return Err(obstacle(unsound, hint));
@@ -135,12 +206,26 @@ async fn look_and_decode(
         reading::note_bad(cx, cause, unsound.hint(), checksum, notes)?;
         return Ok(None);
     }
+    note_whole(cx, server, padded, dump, checksum, notes)
+}
+
+/// Notes what a sound archive holds. `None` where that is nothing, and should not be.
+fn note_whole(
+    cx: Context<'_>,
+    server: &Server,
+    padded: bool,
+    mut dump: Inspection,
+    checksum: Option<CheckResult>,
+    notes: &mut Notes<'_>,
+) -> Result<Option<Inspection>, Obstacle> {
+    dump.facts.padded = padded;
     if reading::note_emptiness(cx, &dump, notes)? {
         return Ok(None);
     }
     reading::note_whole(cx, &dump, checksum, notes);
     compare_statements(cx, &dump, &server.facts().server_version, notes);
-    Ok(Some(Examined { dump, places: () }))
+    reading::check_supported(&dump.contents)?;
+    Ok(Some(dump))
 }
 
 /// What follows from the archive itself, before pg_restore sees it. `false` when it is bad.
@@ -254,7 +339,7 @@ async fn copy_into(
         ..Program::default()
     };
     let mut lines = Vec::new();
-    let mut said = |line: &str| keep(&mut lines, line);
+    let mut said = |line: &str| archive_sql::keep(&mut lines, line);
     let copied = unless_stopped(cx.stop, server.run(program, &mut said)).await?;
     let sent = sending.await;
     notes.phase("copy", clock.elapsed());
@@ -273,74 +358,6 @@ async fn copy_into(
     }
 }
 
-/// Has the sandbox's pg_restore write the archive as SQL, and reads that to its end. `None`
-/// when pg_restore cannot.
-async fn decode(
-    cx: Context<'_>,
-    server: &Server,
-    notes: &mut Notes<'_>,
-) -> Result<Option<Inspection>, Obstacle> {
-    let clock = Instant::now();
-    let (sender, receiver) = mpsc::channel(IN_FLIGHT);
-    let inspecting = {
-        let (cancel, events) = (cx.stop.token().clone(), cx.events.clone());
-        tokio::task::spawn_blocking(move || {
-            inspect::decode(ChannelReader::new(receiver), &cancel, &|done| {
-                let (work, total, current) = (Work::Decoding, None, None);
-                events.emit(Event::Progress(Progress { work, done, total, current }));
-            })
-        })
-    };
-    let mut lines = Vec::new();
-    let mut said = |line: &str| keep(&mut lines, line);
-    let running = server.run(decoding(cx, server, sender), &mut said);
-    let ended = unless_stopped(cx.stop, running).await?;
-    let decoded = inspecting.await;
-    notes.phase("decode", clock.elapsed());
-    let ended = match ended {
-        Ok(code) => messages::judge_decoding(code, &lines),
-        Err(error) => return Err(cut_short(server, &error).await),
-    };
-    match ended {
-        Ok(()) => {}
-        Err(Undecoded::Bad(cause)) => {
-            reading::note_bad(cx, cause, OLDER, None, notes)?;
-            return Ok(None);
-        }
-        Err(Undecoded::OtherReader(said)) => {
-            let cause = format!("this pg_restore does not read the archive: {said}");
-            let hint = "take the image of a newer version (--postgres-version), or one whose \
-                        pg_restore has the archive's compression (--image)";
-            return Err(obstacle(&cause, hint));
-        }
-        Err(Undecoded::Trouble(error)) => return Err(cut_short(server, &error).await),
-    }
-    lines.into_iter().take(SHOWN).for_each(|line| notes.warn(line));
-    let decoded = decoded.map_err(|error| obstacle(&error, DEFECT))?;
-    decoded.map(Some).map_err(|error| unread(&error, cx.stop))
-}
-
-/// Has the archive written as SQL once more.
-async fn decode_again(
-    cx: Context<'_>,
-    server: &Server,
-    stdout: mpsc::Sender<bytes::Bytes>,
-) -> Result<(), String> {
-    let program = decoding(cx, server, stdout);
-    let ended = server.run(program, &mut |line| tracing::debug!("{line}")).await;
-    ended.map(drop).map_err(|error| error.to_string())
-}
-
-/// The pg_restore that writes the archive as SQL.
-fn decoding(cx: Context<'_>, server: &Server, stdout: mpsc::Sender<bytes::Bytes>) -> Program {
-    Program {
-        argv: messages::decoding(cx.is_without_owners(), COPY),
-        env: messages::environment(server.restores_as_superuser()),
-        stdout: Some(stdout),
-        ..Program::default()
-    }
-}
-
 /// Compares the statements with the manifest's. Those that pg_restore adds by itself differ
 /// between its major versions; the checksum holds for the archive itself.
 fn compare_statements(cx: Context<'_>, dump: &Inspection, here: &str, notes: &mut Notes<'_>) {
@@ -353,13 +370,6 @@ fn compare_statements(cx: Context<'_>, dump: &Inspection, here: &str, notes: &mu
             "statements against the manifest: it was written by pg_restore {there}, and another \
              version writes some of them differently"
         ));
-    }
-}
-
-fn keep(lines: &mut Vec<String>, line: &str) {
-    tracing::debug!("{line}");
-    if lines.len() < LINES && !line.is_empty() {
-        lines.push(line.to_owned());
     }
 }
 

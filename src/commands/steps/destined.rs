@@ -156,7 +156,11 @@ impl Destined {
                 let mark = Mark { state: State::Proven, ..self.mark.clone() };
                 self.destination.mark(working, &mark).await
             }
-            Way::Into { .. } => self.unmark().await,
+            Way::Into { .. } => {
+                // Who may not comment on it leaves no mark to be taken off.
+                self.destination.settle().await;
+                self.unmark().await
+            }
         }
     }
 }

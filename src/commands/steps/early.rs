@@ -5,20 +5,14 @@ use bytesize::ByteSize;
 
 use super::context::Context;
 use super::destined::Destined;
+use super::needed::{self, Until};
 use super::obstacles::aside;
 use super::target;
 use crate::archive::Storage;
 use crate::destination::{Destination, DestinationError, Request};
-use crate::dump::item::Item;
-use crate::dump::items::Items;
-use crate::dump::requirements::Requirements;
 use crate::model::format::Format;
 use crate::model::packing::Packing;
-use crate::packing::file::BackupFile;
 use crate::restore::known::{self, Whose};
-
-/// Bytes of a dump in which its first rows are waited for.
-const HEAD_BYTES: u64 = 64 << 20;
 
 /// Holds the server to what the backup needs, as far as that is known.
 pub(in crate::commands) async fn check(
@@ -45,7 +39,7 @@ pub(in crate::commands) async fn check(
     }
     let (file, packing) = (file.clone(), cx.backup.packing());
     // What cannot be read is told by whoever reads all of it.
-    let head = aside(cx.stop, move || head(&file, packing)).await;
+    let head = aside(cx.stop, move || needed::head(&file, packing, Until::FirstRows)).await;
     let Ok(head) = head else { return Ok(()) };
     let lacking = destination.lacking(&head.extensions).await?;
     if lacking.extensions.is_empty() {
@@ -82,17 +76,4 @@ pub(in crate::commands) async fn room(
         )),
         free => Ok(free),
     }
-}
-
-/// What a plain dump needs by what stands before its first rows, as far as that can be read.
-fn head(file: &BackupFile, packing: Packing) -> Requirements {
-    let mut items = Items::new(file.stream(packing));
-    let mut requirements = Requirements::default();
-    while items.bytes() < HEAD_BYTES
-        && let Ok(Some(item)) = items.pull()
-        && !matches!(item, Item::CopyStart(_))
-    {
-        requirements.take(&item, items.encoding());
-    }
-    requirements
 }

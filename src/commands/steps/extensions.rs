@@ -42,6 +42,10 @@ pub(in crate::commands) async fn leave_out(
     if open.is_empty() {
         return Ok(Own::new());
     }
+    let open = written(database, &members, tables, open, found).await?;
+    if open.is_empty() {
+        return Ok(Own::new());
+    }
     let own = own_rows(database, &members, tables, &open).await;
     for (index, own) in &own {
         let Found::Rows(now) = found[*index] else { continue };
@@ -54,6 +58,36 @@ pub(in crate::commands) async fn leave_out(
         };
     }
     Ok(own)
+}
+
+/// Reads the tables again of which extensions say what pg_dump writes of them: rows that it leaves out are not the
+/// backup's. Gives those that are still open.
+async fn written(
+    database: &RestoredDatabase<'_>,
+    members: &[Member],
+    tables: &[Wanted],
+    open: Vec<usize>,
+    found: &mut [Found],
+) -> Result<Vec<usize>, CheckError> {
+    let dump = database.dump;
+    let condition = |index: usize| {
+        members.iter().find(|member| member.is(&dump.tables[index])).and_then(Member::condition)
+    };
+    let (asked, wanted): (Vec<usize>, Vec<Wanted>) = open
+        .iter()
+        .filter_map(|index| Some((*index, tables[*index].clone().only(condition(*index)?))))
+        .unzip();
+    let mut settled = Vec::new();
+    for (index, now) in asked.into_iter().zip(database.read(wanted).await?) {
+        let expected = dump.tables[index].fingerprint;
+        if let Found::Rows(rows) = now
+            && (rows == expected || !database.with_content() && rows.rows == expected.rows)
+        {
+            found[index] = now;
+            settled.push(index);
+        }
+    }
+    Ok(open.into_iter().filter(|index| !settled.contains(index)).collect())
 }
 
 /// An extension that brings other rows each time cannot be told from the backup: what differs then

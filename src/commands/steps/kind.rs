@@ -19,13 +19,23 @@ pub(in crate::commands) trait Kind {
     /// What only its own restore makes use of, of all that was found.
     type Places;
 
-    /// Reads the backup to its end, while the server starts, and tells what can be known of it before it
-    /// is restored. The server is put into `sandbox` as soon as there is one, however this ends.
+    /// Reads the backup, while the server starts, and tells what has to be known of it before it is restored. The server
+    /// is put into `sandbox` as soon as there is one, however this ends.
     async fn examine(
         &self,
         cx: Context<'_>,
         server: &mut Option<Server>,
     ) -> Step<Examined<Self::Places>>;
+
+    /// Reads to its end, while it is restored, what `examine` has left unread: what it says then. Nothing where
+    /// nothing was left.
+    async fn read_on(
+        &self,
+        _target: Target<'_>,
+        _places: &Self::Places,
+    ) -> Option<Step<Inspection>> {
+        None
+    }
 
     /// Restores it into a database that is there and empty: what the restore did, and why it did not come
     /// to its end, where it did not.
@@ -51,10 +61,10 @@ pub(in crate::commands) trait Kind {
     async fn clear_away(&self, _sandbox: &Server) {}
 }
 
-/// A backup that was read to its end and is whole.
+/// A backup that is whole, as far as it was read.
 #[derive(Debug)]
 pub(in crate::commands) struct Examined<P> {
-    /// What it says.
+    /// What it says: at least all that is made and needed. The rest is there once it is restored.
     pub dump: Inspection,
     /// What its restore goes by.
     pub places: P,

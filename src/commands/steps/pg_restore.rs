@@ -7,6 +7,7 @@ use super::findings::Notes;
 use super::kind::Attempted;
 use super::obstacles::{interrupted, unless_stopped};
 use super::target::Target;
+use super::timescaledb;
 use crate::events::{Event, Progress, Work};
 use crate::model::format::Format;
 use crate::model::outcome::Obstacle;
@@ -47,6 +48,10 @@ pub(in crate::commands) async fn surely(target: Target<'_>, notes: &mut Notes<'_
 
 /// Over how many connections, and what there is in the cluster before; nothing where it is one.
 async fn how(target: Target<'_>) -> Result<Option<(usize, Option<Cluster>)>, Obstacle> {
+    // TimescaleDB restores its catalog in its order alone.
+    if timescaledb::is_needed(target) {
+        return Ok(None);
+    }
     let jobs = jobs(target).await?;
     if jobs == 1 {
         return Ok(None);

@@ -11,11 +11,12 @@ use super::obstacles::{aside, changed, interrupted, no_server, obstacle, unread}
 use super::reading;
 use super::server::{Server, ServerError};
 use super::target::Target;
+use super::timescaledb;
 use super::watching::lost;
 use crate::checks::presence;
 use crate::commands::inspect::{self, FileInspection, Inspection, Places};
 use crate::dump::items::Unsound;
-use crate::dump::script::Entry;
+use crate::dump::script::Part;
 use crate::events::{Event, Progress, Work};
 use crate::model::format::Format;
 use crate::model::outcome::{CheckResult, Obstacle};
@@ -80,13 +81,13 @@ impl Plain {
         }
     }
 
-    /// One attempt: over several connections where there is a list of entries, else over one as the
+    /// One attempt: over several connections where there is a list of what it has, else over one as the
     /// dump is read.
     async fn attempt(
         &self,
         target: Target<'_>,
         places: &Places,
-        entries: Option<Arc<Vec<Entry>>>,
+        parts: Option<Vec<Part>>,
     ) -> Attempted {
         let stop = target.cx.stop;
         let server = target.connect_info();
@@ -94,7 +95,7 @@ impl Plain {
         let loaded = tokio::select! {
             biased;
             () = stop.token().cancelled() => None,
-            loaded = self.load(target, places, entries, &ledger) => Some(loaded),
+            loaded = self.load(target, places, parts, &ledger) => Some(loaded),
             why = lost(&server) => Some(Err(LoadError::Server(why))),
         };
         let ended = match loaded {
@@ -112,7 +113,7 @@ impl Plain {
         &self,
         target: Target<'_>,
         places: &Places,
-        entries: Option<Arc<Vec<Entry>>>,
+        parts: Option<Vec<Part>>,
         ledger: &Ledger,
     ) -> Result<(), LoadError> {
         let bytes = target.dump.dump_bytes;
@@ -123,13 +124,13 @@ impl Plain {
             events.emit(Event::Progress(Progress { work, done, total, current }));
         };
         let database = target.connect_info();
-        match entries {
-            Some(entries) => {
+        match parts {
+            Some(parts) => {
                 let members = places.members.clone();
                 let source = Ranges::of(&self.file, self.packing, members, bytes);
                 let (jobs, progress) = (target.cx.proof.jobs, Arc::new(progress));
                 let early = early_reader(target, &database);
-                parallel::load(source, entries, &database, jobs, ledger, progress, early).await
+                parallel::load(source, parts, &database, jobs, ledger, progress, early).await
             }
             None => {
                 let stream = self.file.stream(self.packing);
@@ -233,18 +234,20 @@ impl Kind for Plain {
         notes: &mut Notes<'_>,
     ) -> Attempted {
         let jobs = target.cx.proof.jobs;
-        let entries = match target.server.database() {
-            Some(_) => places.script.entries_of_one(),
-            None => places.script.entries(),
+        let parts = match target.server.database() {
+            Some(_) => places.script.part_of_one().map(|part| vec![part]),
+            None => places.script.parts(),
         };
-        let Some(entries) = entries.filter(|_| jobs > 1) else {
+        // TimescaleDB restores its catalog in its order alone.
+        let is_parallel = jobs > 1 && !timescaledb::is_needed(target);
+        let Some(parts) = parts.filter(|_| is_parallel) else {
             return self.attempt(target, places, None).await;
         };
         let before = match again::cluster(target).await {
             Ok(before) => before,
             Err(obstacle) => return (restore::Restored::default(), Err(obstacle)),
         };
-        let (restored, ended) = self.attempt(target, places, Some(entries)).await;
+        let (restored, ended) = self.attempt(target, places, Some(parts)).await;
         let Some(doubt) = restored.doubt().map(ToString::to_string) else {
             return (restored, ended);
         };

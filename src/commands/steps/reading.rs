@@ -1,6 +1,7 @@
 //! What reading a backup to its end has in common, whatever its kind: the sandbox that starts meanwhile,
 //! and what is noted of the file.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use tokio::task::JoinHandle;
@@ -10,20 +11,25 @@ use super::context::{Context, Place};
 use super::destined::Destined;
 use super::early;
 use super::findings::Notes;
+use super::needed;
 use super::obstacles::{changed, no_server, obstacle};
 use super::rights;
 use super::server::{Server, ServerError};
+use super::target::DATABASE;
 use crate::checks::{self, checksum};
 use crate::commands::DEFECT;
 use crate::commands::inspect::Inspection;
+use crate::commands::sandbox_image::Said;
 use crate::destination;
 use crate::destination::mark::{Mark, State};
+use crate::dump::contents::Contents;
 use crate::events::{Event, Progress, Work};
 use crate::model::files::FileFacts;
 use crate::model::outcome::{CheckResult, Defect, Obstacle, Status};
 use crate::model::packing::Packing;
 use crate::packing::read_error::ReadError;
-use crate::sandbox::{self, Limits};
+use crate::sandbox::{self, Choice, Limits, SandboxError};
+use crate::settings::SandboxSettings;
 use crate::store::manifest::Manifest;
 
 /// How much larger than its backup file a dump is taken to be, before anything is known.
@@ -51,7 +57,8 @@ impl Wanted<'_> {
     ) -> Result<Server, ServerError> {
         match self {
             Self::Sandbox(request) => {
-                let sandbox = sandbox::start(request, cx.events, enough).await?;
+                let request = with_extensions(cx, request).await?;
+                let sandbox = sandbox::start(&request, cx.events, enough).await?;
                 Ok(Server::Sandbox(Box::new(sandbox)))
             }
             Self::Destination(request, mark) => {
@@ -156,6 +163,15 @@ pub(in crate::commands) fn note_other_file(
     }
 }
 
+/// Sees that all of it can be read back.
+///
+/// # Errors
+/// What cannot.
+pub(in crate::commands) fn check_supported(contents: &Contents) -> Result<(), Obstacle> {
+    let unsupported = contents.unsupported.as_ref();
+    unsupported.map_or(Ok(()), |it| Err(obstacle(it, it.hint())))
+}
+
 /// Notes where there is nothing in the backup and should be. Gives whether it is so.
 pub(in crate::commands) fn note_emptiness(
     cx: Context<'_>,
@@ -228,7 +244,9 @@ pub(in crate::commands) fn wanted(
     Wanted::Sandbox(Box::new(sandbox::Request {
         choice: settings.engine,
         version: settings.version.unwrap_or_else(|| fitting_version(cx, of_dump)),
-        image: settings.image.clone(),
+        image: said(settings).without_extensions(),
+        extensions: BTreeSet::new(),
+        builds: false,
         port: settings.port,
         name: settings.container_name.clone(),
         keep: settings.keep,
@@ -241,6 +259,27 @@ pub(in crate::commands) fn wanted(
         programs,
         sweeps: true,
     }))
+}
+
+fn said(settings: &SandboxSettings) -> Said<'_> {
+    let SandboxSettings { image, images, usual_image, build_image, .. } = settings;
+    Said { named: image.as_ref(), images, usual: usual_image.as_ref(), builds: *build_image }
+}
+
+/// The same for the extensions of the backup, where it makes a difference which these are. Else they are not waited
+/// for.
+async fn with_extensions(
+    cx: Context<'_>,
+    request: &sandbox::Request,
+) -> Result<sandbox::Request, SandboxError> {
+    match cx.place {
+        Place::Sandbox(settings)
+            if settings.engine != Choice::Local && said(settings).asks_for_extensions() =>
+        {
+            said(settings).fit(request.clone(), needed::extensions(cx).await, DATABASE)
+        }
+        _ => Ok(request.clone()),
+    }
 }
 
 /// The major version of a sandbox that fits a dump.

@@ -1,5 +1,5 @@
-//! The third step: restores the backup into a new database of the sandbox, and says what follows from how
-//! that ended.
+//! The third step: restores the backup into a new database of the sandbox, reads to its end what was not read before,
+//! and says what follows from how that ended.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,12 @@ use super::early_rows::EarlyRows;
 use super::findings::{Notes, Step};
 use super::kind::{Attempted, Examined, Kind};
 use super::obstacles::{changed, no_server, obstacle, unless_stopped};
+use super::report::Collector;
 use super::server::Server;
 use super::target::{Target, database_for};
-use super::{again, collation, expecting, lacking};
+use super::{again, collation, expecting, extension_version, lacking, reading, timescaledb};
 use crate::checks::restore_time;
+use crate::commands::inspect::Inspection;
 use crate::events::{Event, Work};
 use crate::model::outcome::{Defect, Obstacle, RESTORE, Section};
 use crate::restore::tolerate::Rule;
@@ -28,16 +30,26 @@ pub(in crate::commands) struct Restored {
     pub roles: Vec<String>,
 }
 
-/// Restores the backup.
+/// Restores the backup; afterwards all that it says is known. `None` when it is bad beyond any check.
 pub(in crate::commands) async fn restore<K: Kind>(
     cx: Context<'_>,
     kind: &K,
-    examined: &Examined<K::Places>,
+    examined: &mut Examined<K::Places>,
     server: &mut Server,
-) -> Step<Restored> {
-    let mut notes = Notes::new(cx.events);
-    let outcome = restored(cx, kind, examined, server, &mut notes).await;
-    notes.end(outcome.map(Some))
+    collector: &mut Collector,
+) -> Result<Option<Restored>, Obstacle> {
+    let (mut notes, mut read) = (Notes::new(cx.events), None);
+    let outcome = restored(cx, kind, examined, server, &mut read, &mut notes).await;
+    let restored = notes.end(outcome.map(Some));
+    match read.map(|read| collector.take(read)) {
+        None => {}
+        Some(Ok(Some(dump))) => examined.dump = dump,
+        // What a bad backup restores to says nothing more.
+        Some(Ok(None)) => return Ok(None),
+        // What was refused until then is proof all the same.
+        Some(Err(obstacle)) => return collector.take(restored).and(Err(obstacle)),
+    }
+    collector.take(restored)
 }
 
 async fn restored<K: Kind>(
@@ -45,13 +57,12 @@ async fn restored<K: Kind>(
     kind: &K,
     examined: &Examined<K::Places>,
     server: &mut Server,
+    read: &mut Option<Step<Inspection>>,
     notes: &mut Notes<'_>,
 ) -> Result<Restored, Obstacle> {
     let dump = &examined.dump;
     let contents = &dump.contents;
-    if let Some(unsupported) = &contents.unsupported {
-        return Err(obstacle(unsupported, unsupported.hint()));
-    }
+    reading::check_supported(contents)?;
     // A dump of the globals alone connects to nothing, and changes roles all the same.
     if (contents.connects() || dump.facts.cluster)
         && let Err(error) = unless_stopped(cx.stop, server.leave_postgres_alone()).await?
@@ -63,14 +74,21 @@ async fn restored<K: Kind>(
     let early = EarlyRows::default();
     let target = Target { cx, server, dump, database: &database, early: &early };
     let has_c_for_locale = unless_stopped(cx.stop, target.make(notes)).await??;
+    unless_stopped(cx.stop, timescaledb::begin(target)).await??;
     if let Some(time) = expecting::restore_time(cx) {
         cx.events.emit(Event::Expected(Work::Restoring, time));
     }
     let clock = Instant::now();
-    let attempted = kind.restore(target, &examined.places, notes).await;
-    let took = clock.elapsed();
+    let restoring = async {
+        let attempted = kind.restore(target, &examined.places, notes).await;
+        (attempted, clock.elapsed())
+    };
+    let reading = kind.read_on(target, &examined.places);
+    let ((attempted, took), rest) = tokio::join!(restoring, reading);
+    *read = rest;
     notes.phase(RESTORE, took);
     let ended = judge(target, has_c_for_locale, attempted, notes).await;
+    let ended = ended.and(timescaledb::end(target).await);
     judge_time(cx, took, notes);
     let roles = notes.findings.facts.roles.clone();
     ended.map(|()| Restored { database, early, roles })
@@ -129,7 +147,8 @@ async fn judge_refusals(
         notes.defect(Defect { cause: unsound.to_string(), hint: None });
     }
     let lacks = lacking::obstacle_of(restored, target.described());
-    let weighed = collation::weigh(target, has_c_for_locale, &restored.errors).await;
+    let (errors, of_version) = extension_version::weigh(target, &restored.errors).await;
+    let weighed = collation::weigh(target, has_c_for_locale, &errors).await;
     if let Some(first) = weighed.proof {
         let cause = again::first_line(&first.to_string());
         let cause = format!("restore error: {cause}");
@@ -141,7 +160,7 @@ async fn judge_refusals(
         }
         let hint = format!("{}; --log-file FILE keeps every error", advice::advice(first));
         notes.defect(Defect::new(cause, hint));
-    } else if let Some(obstacle) = lacks.or(weighed.obstacle) {
+    } else if let Some(obstacle) = lacks.or(of_version).or(weighed.obstacle) {
         return Err(obstacle);
     }
     notes.findings.facts.restored = !is_bad;

@@ -206,7 +206,7 @@ const ABSENT: [(&str, &str); 7] = [
 ];
 
 /// Beginnings and ends of other messages that are judged by their SQLSTATE.
-const OTHERS: [(&str, &str, &str); 34] = [
+const OTHERS: [(&str, &str, &str); 35] = [
     ("unrecognized configuration parameter \"", "", "42704"),
     ("data type ", "has no default operator class for access method", "42704"),
     ("required extension \"", "is not installed", "42704"),
@@ -225,6 +225,7 @@ const OTHERS: [(&str, &str, &str); 34] = [
     ("extension \"", "must be installed in schema", "0A000"),
     ("encoding \"", "not supported by ICU", "0A000"),
     ("tables declared WITH OIDS are not supported", "", "0A000"),
+    ("non-standard string literals are not supported", "", "0A000"),
     ("unsupported XML feature", "", "0A000"),
     ("compression method ", "not supported", "0A000"),
     ("invalid input syntax for type money: \"", "", "22P02"),

@@ -50,7 +50,7 @@ impl Fake {
 /// An image that says nothing of itself.
 pub fn image() -> Image {
     let (name, digest) = ("postgres:15".to_owned(), "sha256:0".to_owned());
-    Image { name, digest, major: None, volumes: Vec::new(), why: String::new() }
+    Image { name, digest, ..Image::default() }
 }
 
 /// Answers the one request of a connection.

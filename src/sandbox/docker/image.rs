@@ -17,7 +17,7 @@ const SILENCE_WITH_ANOTHER: Duration = Duration::from_secs(5);
 const SILENCE_WITHOUT: Duration = Duration::from_secs(60);
 
 /// An image that is here.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Image {
     /// Its name.
     pub name: String,
@@ -29,6 +29,25 @@ pub struct Image {
     pub major: Option<u32>,
     /// Why this one.
     pub why: String,
+    /// The user that it is for; empty for root.
+    pub user: String,
+    /// What it starts.
+    pub entrypoint: Vec<String>,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+}
+
+impl Image {
+    /// The instructions that give an image which is made of a container of this one what it starts.
+    pub fn changes_back(&self) -> [String; 3] {
+        let user = if self.user.is_empty() { "root" } else { &self.user };
+        let list = |words: &[String]| serde_json::Value::from(words).to_string();
+        [
+            format!("USER {user}"),
+            format!("ENTRYPOINT {}", list(&self.entrypoint)),
+            format!("CMD {}", list(&self.arguments)),
+        ]
+    }
 }
 
 /// Which image is wanted.
@@ -118,7 +137,15 @@ pub async fn here(docker: &Docker, wanted: Wanted<'_>) -> Result<Here, SandboxEr
     Ok(Here { name, image, built })
 }
 
-async fn inspect(docker: &Docker, name: &str, why: &str) -> Result<Option<Image>, SandboxError> {
+/// The image of this name, where it is here.
+///
+/// # Errors
+/// [`SandboxError::Engine`].
+pub async fn inspect(
+    docker: &Docker,
+    name: &str,
+    why: &str,
+) -> Result<Option<Image>, SandboxError> {
     let found = match docker.inspect_image(name).await {
         Ok(found) => found,
         Err(error) if status_of(&error) == Some(404) => return Ok(None),
@@ -138,6 +165,9 @@ async fn inspect(docker: &Docker, name: &str, why: &str) -> Result<Option<Image>
         digest,
         major: major(config.env.as_deref().unwrap_or_default()),
         volumes: config.volumes.unwrap_or_default(),
+        user: config.user.unwrap_or_default(),
+        entrypoint: config.entrypoint.unwrap_or_default(),
+        arguments: config.cmd.unwrap_or_default(),
         why: format!("image {name}, {why}"),
     }))
 }

@@ -1,6 +1,7 @@
 //! The sandbox as a container. These files alone know bollard.
 
 mod beside;
+mod build;
 mod carried;
 mod door;
 mod endpoint;
@@ -9,7 +10,9 @@ mod exec;
 mod exit;
 mod guard;
 mod image;
+pub mod inside;
 mod inventory;
+mod lookup;
 mod name_and_port;
 mod own;
 mod pace;
@@ -39,6 +42,7 @@ use super::request::{READY_TIMEOUT, Request};
 use super::tuning;
 use super::waiting::Waiting;
 use crate::events::{Event, Events, SandboxKind};
+use crate::model::extension::library_loaded_at_start;
 use crate::model::secret::Secret;
 use crate::process::Program;
 use beside::Beside;
@@ -50,6 +54,7 @@ use seccomp::Profile;
 use spec::{Plan, RUN_BESIDE_SCRIPT, RUN_SCRIPT, Storage};
 use ways::{Detours, Kind, Standing, ways};
 
+pub use build::remove_built;
 pub use endpoint::Endpoint;
 pub use engine::Engine;
 pub use guard::this_run;
@@ -59,6 +64,8 @@ pub use inventory::{inventory, remove};
 const END_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a name is tried that the engine refuses, though nobody is seen to have it.
 const NAME_TRIES: u32 = 20;
+/// The setting that names libraries which are loaded as the server starts.
+const PRELOAD_SETTING: &str = "shared_preload_libraries";
 /// Between two of these.
 const NAME_PAUSE: Duration = Duration::from_millis(100);
 
@@ -220,7 +227,8 @@ async fn start_guarded(
     let (_, (image, profile), info, _) = tokio::try_join!(
         free_name_and_port(guard, request, events),
         async {
-            let image = image::find(docker, wanted, events, cancel).await?;
+            let base = image::find(docker, wanted, events, cancel).await?;
+            let image = build::with_extensions(guard, base, request, events).await?;
             let profile = Profile::for_engine(guard, &image, &name).await?;
             Ok((image, profile))
         },
@@ -266,6 +274,7 @@ async fn start_guarded(
         settings: &tuning::overridden(settings, &request.settings),
         run: &guard.owner.run,
         seccomp: &profile.value,
+        preload: &preload(request),
     };
     let password = random_password().map_err(|error| SandboxError::Engine {
         doing: "be given a password".into(),
@@ -294,6 +303,16 @@ async fn start_guarded(
     let ready = ready?;
     let standing = detours.keep(ready.way).await;
     Ok(Started { id, port, beside, standing, ready, image, in_memory })
+}
+
+/// Libraries that are to be loaded as the server starts. Where the operator names some, those are all.
+fn preload(request: &Request) -> String {
+    let is_named = |(name, _): &(String, String)| name.eq_ignore_ascii_case(PRELOAD_SETTING);
+    if request.settings.iter().any(is_named) {
+        return String::new();
+    }
+    let libraries = request.extensions.iter().filter_map(|name| library_loaded_at_start(name));
+    libraries.collect::<Vec<_>>().join(" ")
 }
 
 async fn make_network(guard: &Guard, name: &str) -> Result<(), SandboxError> {

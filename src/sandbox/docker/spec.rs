@@ -65,6 +65,8 @@ pub struct Plan<'a> {
     pub run: &'a str,
     /// What is said of the profile of [`seccomp`](super::seccomp): itself, or the file that has it.
     pub seccomp: &'a str,
+    /// Libraries that the server loads as it starts, of those that the image has, with spaces between them.
+    pub preload: &'a str,
 }
 
 /// A bridge of its own that forwards nothing under the host's address.
@@ -101,6 +103,7 @@ pub fn container(plan: &Plan) -> ContainerCreateBody {
             // Spares initdb the search for the machine's time zone, its slowest step after SQL.
             "TZ=UTC".into(),
             "LC_ALL=C".into(),
+            format!("CCC_BACKUP_PRELOAD={}", plan.preload),
         ]),
         working_dir: Some("/".into()),
         labels: Some(plan.labels.clone()),
@@ -298,7 +301,7 @@ mod tests {
             digest: "sha256:0".into(),
             major: None,
             volumes: volumes.iter().map(|&path| path.to_owned()).collect(),
-            why: String::new(),
+            ..Image::default()
         };
         container(&Plan {
             image: &image,
@@ -310,6 +313,7 @@ mod tests {
             settings: &[("jit".into(), "off".into())],
             run: "0a",
             seccomp: "{}",
+            preload: "",
         })
     }
 

@@ -28,6 +28,21 @@ else
 fi
 password=
 printf '%s\n' 'local all all trust' 'host all all all scram-sha-256' >"$PGDATA/pg_hba.conf"
+# Libraries that the backup's extensions want loaded from the start, of those that the image has, beside those that it
+# loads by itself.
+if [ -n "${CCC_BACKUP_PRELOAD:-}" ]; then
+    server=$(command -v postgres) libraries=$(postgres -D "$PGDATA" -C shared_preload_libraries)
+    for name in $CCC_BACKUP_PRELOAD; do
+        case ",$libraries," in *[,\ ]"$name"[,\ ]*) continue ;; esac
+        for dir in "${server%/bin/*}/lib" "${server%/bin/*}/lib/postgresql"; do
+            if [ -e "$dir/$name.so" ]; then
+                libraries=${libraries:+$libraries,}$name
+                break
+            fi
+        done
+    done
+    set -- "$@" -c "shared_preload_libraries=$libraries"
+fi
 # Programs of ours look in /tmp, the image's own in the other, which is root's where Podman mounts a
 # directory of its own over ours.
 sockets=/tmp

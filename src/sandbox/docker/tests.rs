@@ -93,5 +93,6 @@ fn plan_of_tests(image: &Image) -> Plan<'_> {
         settings: &[],
         run: "r",
         seccomp: "{}",
+        preload: "",
     }
 }

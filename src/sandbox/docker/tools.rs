@@ -292,7 +292,7 @@ fn mounts(call: &ToolCall) -> Vec<Mount> {
 }
 
 /// The end of a tool as the end of a child is told: a shell's 128 and more are signals.
-fn status(exit: Exit) -> ExitStatus {
+pub fn status(exit: Exit) -> ExitStatus {
     match i32::try_from(exit.code) {
         Ok(code @ 129..=192) => ExitStatus::from_raw(code - 128),
         Ok(code @ 0..=255) => ExitStatus::from_raw(code << 8),

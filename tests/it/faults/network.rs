@@ -12,6 +12,7 @@ use super::{held_dump, release};
 use crate::interruption::{endless_check, endless_restore};
 use crate::sandbox::{SWEEPING, labels_of_a_dead_run};
 use crate::support::docker::{docker_text, image, left};
+use crate::support::dumps::AS_CREATE_DOES;
 use crate::support::proxy::Proxy;
 use crate::support::source::free_port;
 use crate::support::{BINARY, Place, Running, SOON, clean_environment, database, good_dump};
@@ -208,11 +209,26 @@ fn a_second_ctrl_c_leaves_at_once_and_says_what_is_left() {
     the_next_run_sweeps(&place);
 }
 
+/// A dump of many rows, of which the server is busy with the first for so long. It acknowledges what is
+/// sent after it until it can hold no more, and from then on that it takes in nothing.
+fn dump_with_a_slow_row(seconds: u32) -> Vec<u8> {
+    let database = database();
+    database.sql(&format!(
+        "CREATE FUNCTION public.takes_long(n int) RETURNS bool LANGUAGE plpgsql AS
+             'BEGIN IF n = 1 AND current_database() = ''restore_test''
+                    THEN PERFORM pg_sleep({seconds}); END IF; RETURN true; END';
+         CREATE TABLE public.slow (n int CHECK (public.takes_long(n)), filler text);
+         INSERT INTO public.slow SELECT n, repeat('x', 1000) FROM generate_series(1, 30000) n"
+    ));
+    database.dump(&AS_CREATE_DOES)
+}
+
 #[test]
 fn a_server_whose_network_is_gone_is_no_verdict() {
     for (dump, line) in [
         (endless_restore(), "Restoring backup ("),
         (endless_check().to_vec(), "Content artifacts count"),
+        (dump_with_a_slow_row(600), "Restoring backup ("),
     ] {
         let place = Place::new();
         place.file("a.sql", &dump);
@@ -220,10 +236,19 @@ fn a_server_whose_network_is_gone_is_no_verdict() {
         run.wait_for(line);
         let network = left(&place.container);
         let network = network.iter().find_map(|thing| thing.strip_prefix("network ")).unwrap();
+        // Until the statement is there that it waits in.
+        std::thread::sleep(Duration::from_secs(3));
         docker_text(&["network", "disconnect", "--force", network, &place.container]);
         let (outcome, took) = run.end();
         outcome.not_verified("").hints("run it again");
         assert!(took < Duration::from_secs(60), "{took:?}");
         place.assert_nothing_left();
     }
+}
+
+#[test]
+fn a_server_that_takes_in_nothing_for_a_while_is_waited_for() {
+    let place = Place::new();
+    place.file("a.sql", &dump_with_a_slow_row(60));
+    place.outcome(place.verify().arg("a.sql")).passed();
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::create_fails::assert_no_backup;
-use crate::support::{Outcome, Place, Running, SOON, database, good_dump, unchanged_database};
+use crate::support::{
+    Outcome, Place, Running, SOON, database, good_dump, unchanged_database, wait_until,
+};
 
 const SIGNALS: [(Signal, &str); 3] =
     [(Signal::INT, "SIGINT"), (Signal::TERM, "SIGTERM"), (Signal::HUP, "SIGHUP")];
@@ -63,9 +65,7 @@ fn every_signal_ends_a_create_that_reads_its_archive_back() {
         }
         let args = ["a.dump", "--pg-dump", "bin/pg_dump"];
         let mut run = Running::create(&place, database, &args);
-        while !started.exists() {
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_until("pg_restore runs", || started.exists());
         run.signal(signal);
         interrupted(&place, run.end(), name);
     }
@@ -104,9 +104,7 @@ fn a_second_ctrl_c_during_create_leaves_at_once_and_says_what_is_left() {
                   setsid sh -c '>started; exec sleep 40' &\nexec sleep 600";
     place.program("bin/pg_dump", script);
     let mut run = Running::create(&place, database, &["a.sql", "--pg-dump", "bin/pg_dump"]);
-    while !place.dir().join("started").exists() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("pg_dump runs", || place.dir().join("started").exists());
     run.signal(Signal::INT);
     std::thread::sleep(Duration::from_millis(400));
     run.signal(Signal::INT);
@@ -128,9 +126,7 @@ fn a_create_whose_pg_dump_leaves_something_running_ends_all_the_same() {
                   setsid sh -c '>started; exec sleep 10' &\nexec sleep 600";
     place.program("bin/pg_dump", script);
     let mut run = Running::create(&place, database, &["a.sql", "--pg-dump", "bin/pg_dump"]);
-    while !place.dir().join("started").exists() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("pg_dump runs", || place.dir().join("started").exists());
     run.signal(Signal::TERM);
     let (outcome, took) = run.end();
     assert_eq!(outcome.code, 2, "{outcome}");

@@ -1,30 +1,30 @@
 //! Runs that are interrupted are told of, too; and who does not want to wait for that need not.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 
 use super::place;
 use crate::support::receiver::{Answer, Receiver};
-use crate::support::{Place, Running, SOON};
+use crate::support::{Place, Running, SOON, wait_until};
 
 /// A run that works for longer than anybody waits.
 fn endless(place: &Place) -> Running {
     let args = ["x.sql", "--from-command", "touch begun; sleep 600", "--manifest", "none"];
     let mut run = Running::verify_locally(place, &args);
-    while !place.dir().join("begun").exists() {
+    wait_until("it works", || {
         assert!(!run.has_ended(), "it does not work");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+        place.dir().join("begun").exists()
+    });
     run
 }
 
 /// Interrupts a run again and again until it has ended: what comes right after the first signal is taken for its echo.
 fn interrupt_until_it_ends(run: &mut Running) {
-    while !run.has_ended() {
-        run.interrupt();
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_until("it has ended", || {
+        run.has_ended() || {
+            run.interrupt();
+            false
+        }
+    });
 }
 
 #[test]

@@ -2,7 +2,6 @@
 //! The schemas of Kubernetes are held to by `make lint`; there is no API server here.
 
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -10,7 +9,7 @@ use super::image::built;
 use super::pod::{Cluster, documents, job, pod};
 use crate::support::docker::{docker, docker_text};
 use crate::support::source::source;
-use crate::support::{Place, database, repository, text};
+use crate::support::{Place, database, repository, text, wait_until};
 
 const CRON_JOBS: [&str; 3] = ["create.yaml", "verify.yaml", "drill.yaml"];
 
@@ -166,10 +165,10 @@ fn the_pods_make_a_backup_prove_it_and_drill_and_one_that_is_killed_is_no_verdic
 fn killed(cluster: &Cluster, name: &str) -> Option<i32> {
     std::thread::scope(|scope| {
         let run = scope.spawn(|| cluster.run(&pod("verify.yaml"), &["--name", name]).0);
-        while !text(&docker(&["logs", name]).stdout).contains("Starting PostgreSQL") {
+        wait_until("its server starts", || {
             assert!(!run.is_finished(), "it ended before it could be killed");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            text(&docker(&["logs", name]).stdout).contains("Starting PostgreSQL")
+        });
         docker_text(&["kill", "--signal", "KILL", name]);
         run.join().unwrap()
     })

@@ -8,12 +8,13 @@ mod stored;
 use std::fs::DirEntry;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
 use crate::support::source::connection;
-use crate::support::{BINARY, Database, Outcome, Place, clean_environment, database, good_dump};
+use crate::support::{
+    BINARY, Database, Outcome, Place, clean_environment, database, good_dump, wait_until,
+};
 
 /// Runs a script by bash, with the binary as `$CCC` and the database that is meant, if any.
 fn bash(place: &Place, database: Option<&Database>, script: &str) -> Output {
@@ -79,9 +80,5 @@ fn at_work(words: &str) -> Vec<Pid> {
 
 /// Waits until one is.
 fn wait_for(words: &str) {
-    let begun = Instant::now();
-    while at_work(words).is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "never at work: {words}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until(words, || !at_work(words).is_empty());
 }

@@ -4,7 +4,7 @@ use crate::interruption::endless_restore;
 use crate::sandbox::SWEEPING;
 use crate::support::docker::{docker, docker_text, left};
 use crate::support::sidecar::{Sidecar, took};
-use crate::support::{Place, database, good_dump};
+use crate::support::{Place, database, good_dump, wait_until};
 
 /// A network of a test's own, as Compose makes one for each project.
 struct Network(String);
@@ -84,10 +84,8 @@ fn what_a_container_left_that_was_killed_is_removed_by_a_run_in_another() {
     assert!(there.iter().any(|thing| thing.ends_with("-shared")), "{there:?}");
     docker_text(&["kill", &name]);
     run.leaves();
-    while !docker_text(&["ps", "--all", "--quiet", "--filter", &format!("name={name}")]).is_empty()
-    {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    let left = ["ps", "--all", "--quiet", "--filter", &format!("name={name}")];
+    wait_until("its container is gone", || docker_text(&left).is_empty());
     // Whichever run comes next, this one or one of another test, removes what it left.
     let next = Sidecar::new(&place, &[]).verify("a.sql", &[]);
     next.passed();

@@ -15,7 +15,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::support::{Database, Outcome, Place};
+use crate::support::{Outcome, Place, created};
 
 /// The formats that can be sealed, with what `create` calls a backup of each.
 const FORMATS: [(&str, &str); 3] =
@@ -27,14 +27,6 @@ pub fn key(place: &Place, name: &str) -> String {
     assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
     let words = outcome.stdout.split_whitespace();
     words.map(str::to_owned).find(|word| word.starts_with("age1")).unwrap()
-}
-
-/// Runs `create`, which must succeed.
-#[track_caller]
-fn created(place: &Place, database: &Database, args: &[&str]) -> Outcome {
-    let outcome = Outcome::of(&place.create(database).args(args).output().unwrap());
-    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
-    outcome
 }
 
 /// `verify` with these arguments.

@@ -9,7 +9,7 @@ use super::{
     MANIFEST, Told as _, create, fingerprint, key, keygen_sign, keygen_verify, line, make_key,
     verified,
 };
-use crate::support::{Place, text};
+use crate::support::{Place, text, wait_until};
 
 /// An ssh-agent of a test's own.
 struct Agent {
@@ -23,9 +23,7 @@ impl Agent {
         let mut command = Command::new("ssh-agent");
         command.arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().unwrap();
-        while !socket.exists() {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
+        wait_until("the agent listens", || socket.exists());
         Self { child, socket }
     }
 

@@ -135,10 +135,13 @@ pub fn image_with_an_extension() -> &'static str {
         CREATE TABLE jobs (id serial PRIMARY KEY, command text);\n\
         CREATE TABLE moments (at timestamptz, note text);\n\
         INSERT INTO moments VALUES (clock_timestamp(), 'made');\n\
+        CREATE TABLE ticks (at timestamptz);\n\
+        INSERT INTO ticks VALUES (clock_timestamp());\n\
         SELECT pg_catalog.pg_extension_config_dump('reference', 'WHERE k > 1000');\n\
         SELECT pg_catalog.pg_extension_config_dump('jobs', '');\n\
         SELECT pg_catalog.pg_extension_config_dump('jobs_id_seq', '');\n\
-        SELECT pg_catalog.pg_extension_config_dump('moments', 'WHERE note <> ''made''');\n";
+        SELECT pg_catalog.pg_extension_config_dump('moments', 'WHERE note <> ''made''');\n\
+        SELECT pg_catalog.pg_extension_config_dump('ticks', '');\n";
     static IMAGE: OnceLock<()> = OnceLock::new();
     IMAGE.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();

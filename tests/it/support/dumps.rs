@@ -87,6 +87,14 @@ pub fn with_sql_first(sql: &str) -> Vec<u8> {
     inserted(position(good_dump(), "\nSET row_security = off;\n") + 1, sql)
 }
 
+/// A dump without the key that pg_dump draws anew each time.
+pub fn without_restriction(dump: &[u8]) -> Vec<u8> {
+    let restricts =
+        |line: &[u8]| line.starts_with(b"\\restrict ") || line.starts_with(b"\\unrestrict ");
+    let lines = dump.split_inclusive(|byte| *byte == b'\n');
+    lines.filter(|line| !restricts(line)).flatten().copied().collect()
+}
+
 /// The good dump with more SQL at its end, before the trailer.
 pub fn with_sql_last(sql: &str) -> Vec<u8> {
     inserted(trailer(good_dump()), sql)

@@ -12,6 +12,7 @@ pub mod lending;
 pub mod local;
 pub mod long;
 pub mod mounts;
+pub mod patience;
 pub mod place;
 pub mod podman;
 pub mod prometheus;
@@ -28,6 +29,7 @@ pub mod tls;
 pub mod torture;
 pub mod transcript;
 pub mod twin;
+pub mod versions;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -36,7 +38,8 @@ use assert_cmd::Command;
 
 pub use dumps::good_dump;
 pub use long::{is_long, length};
-pub use place::{Outcome, Place};
+pub use patience::wait_until;
+pub use place::{Outcome, Place, created};
 pub use running::{Running, SOON};
 pub use source::{Database, database, unchanged_database};
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use assert_cmd::Command;
 use tempfile::TempDir;
 
+use super::patience::Limit;
 use super::source::{Database, connection};
 use super::{
     BINARY, IMAGE_VARIABLE, ccc, clean_environment, docker, is_long, lending, local, text,
@@ -20,6 +21,7 @@ pub struct Place {
     /// The name of this test's container; its network and volume begin with it.
     pub container: String,
     needs_docker: bool,
+    _limit: Limit,
     /// The engine of its runs, where it is not the one that the surroundings name.
     lender: Option<&'static lending::Engine>,
 }
@@ -58,7 +60,7 @@ impl Place {
         // Some tests run the binary, or a server, as another user.
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let container = format!("ccc-it-{}-{count}-", std::process::id());
-        Self { dir, container, needs_docker, lender: None }
+        Self { dir, container, needs_docker, _limit: Limit::start(), lender: None }
     }
 
     /// Its directory, where the binary runs.
@@ -281,4 +283,12 @@ fn install(from: &Path, to: &Path) {
     let status =
         std::process::Command::new("install").args(["-m", "755"]).args([from, to]).status();
     assert!(status.unwrap().success(), "{} was not made", to.display());
+}
+
+/// Runs `create`, which must succeed.
+#[track_caller]
+pub fn created(place: &Place, database: &Database, args: &[&str]) -> Outcome {
+    let outcome = Outcome::of(&place.create(database).args(args).output().unwrap());
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{outcome}");
+    outcome
 }
