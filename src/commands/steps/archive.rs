@@ -145,21 +145,24 @@ async fn look_and_decode(
     if let Some(work) = server.work().filter(|_| cx.backup.is_unsealed()) {
         lead_to_memory(cx, work, unsealed)?;
     }
-    copy_into(cx, server, notes).await?;
     let padded = examined.padded;
+    let mut beside = Notes::new(cx.events);
+    let (copied, recorded) = tokio::join!(
+        copy_into(cx, server, notes),
+        as_recorded(cx, server, checksum.as_ref(), &mut beside)
+    );
+    copied?;
+    notes.findings.phases.append(&mut beside.findings.phases);
+    if let Some(dump) = recorded? {
+        let dump = note_whole(cx, server, padded, dump, checksum, notes)?;
+        return Ok(dump.map(|dump| Examined { dump, places: None }));
+    }
     let outline = decode(cx, server, Extent::Outline, notes).await?;
     let Some(outline) = outline else { return Ok(None) };
-    // Where it is flawed, the whole says at which line.
-    if outline.unsound.is_none() {
-        if let Some(dump) = as_recorded(cx, server, checksum.as_ref(), notes).await? {
-            let dump = note_whole(cx, server, padded, dump, checksum, notes)?;
-            return Ok(dump.map(|dump| Examined { dump, places: None }));
-        }
-        // Before anything is done on a server that others use, all of it is read.
-        if matches!(cx.place, Place::Sandbox(_)) {
-            checksum.into_iter().for_each(|check| notes.check(check));
-            return Ok(Some(Examined { dump: outline, places: Some(Unread { padded }) }));
-        }
+    // Where it is flawed, the whole says at which line. Before anything is done on a server that others use, all of it is read.
+    if outline.unsound.is_none() && matches!(cx.place, Place::Sandbox(_)) {
+        checksum.into_iter().for_each(|check| notes.check(check));
+        return Ok(Some(Examined { dump: outline, places: Some(Unread { padded }) }));
     }
     let dump = whole(cx, server, padded, checksum, notes).await?;
     Ok(dump.map(|dump| Examined { dump, places: None }))

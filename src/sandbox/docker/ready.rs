@@ -62,7 +62,9 @@ pub struct Awaited<'a> {
 /// What was seen while it was waited for.
 #[derive(Debug, Default)]
 struct Seen {
-    /// The ways that led nowhere at all.
+    /// The ways that led nowhere at all, and why.
+    nowhere: Vec<(Way, String)>,
+    /// Why others could not be made.
     barred: Vec<String>,
     /// What the others answered the last time.
     refused: Vec<String>,
@@ -72,7 +74,8 @@ struct Seen {
 
 impl Seen {
     fn answers(&self) -> Vec<String> {
-        self.barred.iter().chain(&self.refused).cloned().collect()
+        let nowhere = self.nowhere.iter().map(|(_, why)| why);
+        nowhere.chain(&self.barred).chain(&self.refused).cloned().collect()
     }
 }
 
@@ -107,7 +110,7 @@ pub async fn wait(
 /// Asks until somebody answers; `None` where the server is ready and every way was tried.
 async fn poll(awaited: Awaited<'_>, detours: &mut Detours<'_>, seen: &mut Seen) -> Option<Ready> {
     let Awaited { docker, id, run, .. } = awaited;
-    let mut ways = passable(awaited.ways, &mut seen.barred).await;
+    let mut ways = open_or_all(awaited.ways, seen).await;
     let (mut pause, mut pace) = (FIRST_PAUSE, Pace::begin(Instant::now()));
     let mut rounds = LAST_ROUNDS;
     for attempts in 1.. {
@@ -124,7 +127,7 @@ async fn poll(awaited: Awaited<'_>, detours: &mut Detours<'_>, seen: &mut Seen) 
         if pace.may_look(Instant::now()) {
             seen.is_ready = seen.is_ready || log_of(docker, id).await.contains(SAYS_READY);
         }
-        if pace.may_go_on(Instant::now(), seen.is_ready) {
+        if pace.may_go_on(Instant::now(), seen.is_ready) && !look_again(&mut ways, seen).await {
             match detours.next_that_can_be_made(&mut seen.barred).await {
                 Some(way) => ways.push(way),
                 None if seen.is_ready && rounds == 0 => return None,
@@ -137,31 +140,53 @@ async fn poll(awaited: Awaited<'_>, detours: &mut Detours<'_>, seen: &mut Seen) 
     None
 }
 
-/// The ways to try, the shortest first: those that lead somewhere, and if none does, all. The others are `barred`.
+/// The ways to try, the shortest first: those that lead somewhere, and if none does, all.
+async fn open_or_all(ways: Vec<Way>, seen: &mut Seen) -> Vec<Way> {
+    let (open, nowhere) = probe(ways.clone()).await;
+    if open.is_empty() {
+        return ways;
+    }
+    seen.nowhere = nowhere;
+    open
+}
+
+/// Whether a way leads somewhere by now that led nowhere: just after its start a container's network may not be there. Such
+/// a way is shorter than one that has to be made.
+async fn look_again(ways: &mut Vec<Way>, seen: &mut Seen) -> bool {
+    let before = std::mem::take(&mut seen.nowhere);
+    let (open, nowhere) = probe(before.into_iter().map(|(way, _)| way).collect()).await;
+    seen.nowhere = nowhere;
+    let leads = !open.is_empty();
+    ways.extend(open);
+    ways.sort_by_key(|way| way.kind);
+    leads
+}
+
+/// The ways that lead somewhere, and those that do not, with the reason.
 ///
 /// A port that refuses is as good as one that answers: the server is not ready yet. Where the engine
 /// runs in a virtual machine or without root, the container's own address leads nowhere, which takes a
 /// time-out to see, or to somebody else, who is known by what he answers.
-async fn passable(ways: Vec<Way>, barred: &mut Vec<String>) -> Vec<Way> {
-    let mut passable = Vec::new();
-    for way in &ways {
+async fn probe(ways: Vec<Way>) -> (Vec<Way>, Vec<(Way, String)>) {
+    let (mut open, mut nowhere) = (Vec::new(), Vec::new());
+    for way in ways {
         let Address::Tcp { host, port } = &way.info.address else {
             continue;
         };
         let probe = tokio::net::TcpStream::connect((host.as_str(), *port));
-        match tokio::time::timeout(PROBE_TIMEOUT, probe).await {
-            Ok(Err(error)) if error.kind() != ErrorKind::ConnectionRefused => {
-                barred.push(way.refused(error.to_string()));
+        let why = match tokio::time::timeout(PROBE_TIMEOUT, probe).await {
+            Ok(Err(error)) if error.kind() != ErrorKind::ConnectionRefused => error.to_string(),
+            Err(_) => "no answer".to_owned(),
+            Ok(_) => {
+                open.push(way);
+                continue;
             }
-            Err(_) => barred.push(way.refused("no answer".to_owned())),
-            Ok(_) => passable.push(way.clone()),
-        }
+        };
+        let why = way.refused(why);
+        tracing::debug!(%why, "leads nowhere");
+        nowhere.push((way, why));
     }
-    if passable.is_empty() {
-        barred.clear();
-        return ways;
-    }
-    passable
+    (open, nowhere)
 }
 
 /// Which of the ways leads to the server of this run, and its version; else why none does.
@@ -219,4 +244,47 @@ async fn log_of(docker: &Docker, id: &str) -> String {
     let read = logs.filter_map(|item| async move { item.ok() });
     let read = read.map(|output| output.to_string()).collect::<String>();
     tokio::time::timeout(ATTEMPT_TIMEOUT, read).await.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::secret::Secret;
+
+    fn way(kind: Kind, host: &str, port: u16) -> Way {
+        Way::new(kind, Address::Tcp { host: host.into(), port }, &Secret::new("x"))
+    }
+
+    /// Nobody can be connected to at the address of everybody.
+    fn nowhere() -> Way {
+        way(Kind::Own, "255.255.255.255", 5432)
+    }
+
+    fn kinds(ways: &[Way]) -> Vec<Kind> {
+        ways.iter().map(|way| way.kind).collect()
+    }
+
+    #[tokio::test]
+    async fn a_way_that_leads_nowhere_at_first_is_taken_when_it_does_and_is_still_the_shortest() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut seen = Seen::default();
+        let ways = vec![nowhere(), way(Kind::Port, "127.0.0.1", port)];
+        let mut ways = open_or_all(ways, &mut seen).await;
+        assert_eq!(kinds(&ways), [Kind::Port]);
+        assert!(!look_again(&mut ways, &mut seen).await);
+        assert_eq!((kinds(&ways), seen.answers().len()), (vec![Kind::Port], 1));
+        // Now its network is there.
+        seen.nowhere[0].0 = way(Kind::Own, "127.0.0.1", port);
+        assert!(look_again(&mut ways, &mut seen).await);
+        assert_eq!(kinds(&ways), [Kind::Own, Kind::Port]);
+        assert!(seen.answers().is_empty() && !look_again(&mut ways, &mut seen).await);
+    }
+
+    #[tokio::test]
+    async fn where_no_way_leads_anywhere_all_are_tried() {
+        let mut seen = Seen::default();
+        assert_eq!(kinds(&open_or_all(vec![nowhere()], &mut seen).await), [Kind::Own]);
+        assert!(seen.answers().is_empty());
+    }
 }

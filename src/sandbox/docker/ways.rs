@@ -24,8 +24,8 @@ pub struct Way {
     refusal: Refusal,
 }
 
-/// The ways that there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The ways that there are, the shortest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The container's own address.
     Own,
@@ -53,7 +53,8 @@ const SHARED: &str = "a network shared with the container that ccc-backup runs i
 const RELAY: &str = "a stream through the engine";
 
 impl Way {
-    fn new(kind: Kind, address: Address, password: &Secret) -> Self {
+    /// The way of this kind, to the server at this address.
+    pub(super) fn new(kind: Kind, address: Address, password: &Secret) -> Self {
         let info = ConnectInfo {
             address,
             user: "postgres".into(),
