@@ -141,8 +141,8 @@ demo: setup .binary ## Show a backup made, verified, cut short and caught, on a 
 demo-disaster: setup .binary ## Play a disaster: rows and a table are lost, and restored while a client goes on writing
 	@infra/demo-disaster.sh
 
-# A test mostly waits for its container: more at a time than there are cores.
-test test-long: export RUST_TEST_THREADS := $(or $(RUST_TEST_THREADS),8)
+# Some tests mostly wait: more at a time than there are cores.
+test test-long: export RUST_TEST_THREADS := $(or $(RUST_TEST_THREADS),10)
 
 .PHONY: test
 test: setup ## Check format and lints, run the tests, after installing what they need
@@ -152,7 +152,7 @@ test: setup ## Check format and lints, run the tests, after installing what they
 
 .PHONY: test-long
 test-long: export CCC_TEST_LONG := 1
-test-long: setup postgres-versions ## Run the integration tests at their full length, each with a container of its own, as CI does every night
+test-long: setup postgres-versions ## Run all integration tests at their full length, each with a container of its own, as CI does every night
 	cargo test --locked --test it
 
 .PHONY: fmt

@@ -75,23 +75,6 @@ fn run(place: &Place, inputs: &[(&str, &str)]) -> (i32, BTreeMap<String, String>
 }
 
 #[test]
-fn the_action_verifies_the_newest_backup_and_says_where_the_report_is() {
-    let place = Place::new();
-    place.file("backups/backup_20260114_020000.sql.gz", &gzipped(good_dump()));
-    let args = format!("--port 0 --container-name {}", place.container);
-    // It has no manifest.
-    let inputs = [("args", args.as_str()), ("require-proof", "false")];
-    let (code, outputs) = run(&place, &inputs);
-    assert_eq!((code, outputs["verdict"].as_str()), (0, "passed"));
-    std::fs::remove_file(place.dir().join("output")).unwrap();
-    let (code, outputs) = run(&place, &inputs[..1]);
-    assert_eq!((code, outputs["verdict"].as_str()), (2, "not-verified"));
-    let report = std::fs::read_to_string(&outputs["report"]).unwrap();
-    assert!(report.contains("\"verdict\""), "{report}");
-    place.assert_nothing_left();
-}
-
-#[test]
 fn the_action_fails_with_a_bad_backup_and_says_so_in_its_output() {
     let place = Place::new();
     place.file("bad.sql.gz", &gzipped(&good_dump()[..good_dump().len() / 2]));
@@ -117,5 +100,27 @@ fn the_actions_outputs_are_those_that_its_step_writes() {
     assert!(declared.keys().eq(written));
     for name in written {
         assert_eq!(declared[name].value, format!("${{{{ steps.verify.outputs.{name} }}}}"));
+    }
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn the_action_verifies_the_newest_backup_and_says_where_the_report_is() {
+        let place = Place::new();
+        place.file("backups/backup_20260114_020000.sql.gz", &gzipped(good_dump()));
+        let args = format!("--port 0 --container-name {}", place.container);
+        // It has no manifest.
+        let inputs = [("args", args.as_str()), ("require-proof", "false")];
+        let (code, outputs) = run(&place, &inputs);
+        assert_eq!((code, outputs["verdict"].as_str()), (0, "passed"));
+        std::fs::remove_file(place.dir().join("output")).unwrap();
+        let (code, outputs) = run(&place, &inputs[..1]);
+        assert_eq!((code, outputs["verdict"].as_str()), (2, "not-verified"));
+        let report = std::fs::read_to_string(&outputs["report"]).unwrap();
+        assert!(report.contains("\"verdict\""), "{report}");
+        place.assert_nothing_left();
     }
 }

@@ -38,41 +38,45 @@ fn verified(place: &Place, name: &str, args: &[&str]) -> Outcome {
     place.outcome(place.verify_with(args).args([name, "--jobs", "4"]))
 }
 
-#[test]
-fn an_archive_whose_rows_need_those_of_a_table_that_comes_later_fails_as_with_pg_restore() {
-    let (place, database) = (place(), database());
-    for (schema, column, more) in KINDS {
-        make(&database, schema, ["z_codes", "a_rows"], column, more);
-        let schema = format!("--schema={schema}");
-        place.file("a.dump", &archive(&database, &["--format=custom", &schema]));
-        verified(&place, "a.dump", &[]).failed("TABLE DATA a_rows: ");
-    }
-    // The same without a function of the dump's own.
-    database.sql(
-        "CREATE SCHEMA own; CREATE TABLE own.z_codes (code int, t text);
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn an_archive_whose_rows_need_those_of_a_table_that_comes_later_fails_as_with_pg_restore() {
+        let (place, database) = (place(), database());
+        for (schema, column, more) in KINDS {
+            make(&database, schema, ["z_codes", "a_rows"], column, more);
+            let schema = format!("--schema={schema}");
+            place.file("a.dump", &archive(&database, &["--format=custom", &schema]));
+            verified(&place, "a.dump", &[]).failed("TABLE DATA a_rows: ");
+        }
+        // The same without a function of the dump's own.
+        database.sql(
+            "CREATE SCHEMA own; CREATE TABLE own.z_codes (code int, t text);
          INSERT INTO own.z_codes SELECT i, md5(i::text) FROM generate_series(1, 9000) i;
          CREATE TABLE own.a_rows (code int CHECK (query_to_xml(
              'SELECT FROM own.z_codes WHERE code = ' || code, true, true, '')::text LIKE '%<row%'));
          INSERT INTO own.a_rows VALUES (7)",
-    );
-    place.file("a.dump", &archive(&database, &["--format=custom", "--schema=own"]));
-    verified(&place, "a.dump", &[]).failed("violates check constraint");
-    verified(&place, "a.dump", &["--engine", "local"]).failed("violates check constraint");
-}
-
-#[test]
-fn an_archive_whose_rows_need_those_of_a_table_that_comes_before_passes_without_a_word() {
-    let (place, database) = (place(), database());
-    for (schema, column, more) in KINDS {
-        make(&database, schema, ["a_codes", "b_rows"], column, more);
-        let schema = format!("--schema={schema}");
-        place.file("a.dump", &archive(&database, &["--format=custom", &schema]));
-        let outcome = verified(&place, "a.dump", &[]);
-        outcome.passed().says("✓ Contents match the backup (2 tables)");
-        assert_eq!(outcome.stderr, "", "{outcome}");
+        );
+        place.file("a.dump", &archive(&database, &["--format=custom", "--schema=own"]));
+        verified(&place, "a.dump", &[]).failed("violates check constraint");
+        verified(&place, "a.dump", &["--engine", "local"]).failed("violates check constraint");
     }
-    // An index is built when all tables have their rows.
-    database.sql(
+
+    #[test]
+    fn an_archive_whose_rows_need_those_of_a_table_that_comes_before_passes_without_a_word() {
+        let (place, database) = (place(), database());
+        for (schema, column, more) in KINDS {
+            make(&database, schema, ["a_codes", "b_rows"], column, more);
+            let schema = format!("--schema={schema}");
+            place.file("a.dump", &archive(&database, &["--format=custom", &schema]));
+            let outcome = verified(&place, "a.dump", &[]);
+            outcome.passed().says("✓ Contents match the backup (2 tables)");
+            assert_eq!(outcome.stderr, "", "{outcome}");
+        }
+        // An index is built when all tables have their rows.
+        database.sql(
         "CREATE SCHEMA indexed; CREATE TABLE indexed.z_codes (code int PRIMARY KEY);
          INSERT INTO indexed.z_codes VALUES (7);
          CREATE FUNCTION indexed.must(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'DECLARE n int;
@@ -80,30 +84,31 @@ fn an_archive_whose_rows_need_those_of_a_table_that_comes_before_passes_without_
          CREATE TABLE indexed.a_rows (code int, t text); CREATE INDEX ON indexed.a_rows (indexed.must(code));
          INSERT INTO indexed.a_rows SELECT 7, md5(i::text) FROM generate_series(1, 9000) i",
     );
-    place.file("a.dump", &archive(&database, &["--format=custom", "--schema=indexed"]));
-    let outcome = verified(&place, "a.dump", &[]);
-    assert_eq!(outcome.passed().stderr, "", "{outcome}");
-}
-
-#[test]
-fn what_create_makes_of_a_database_that_no_restore_brings_back_fails_in_every_format() {
-    let (place, database) = (place(), database());
-    let [(schema, column, more), ..] = KINDS;
-    make(&database, schema, ["z_codes", "a_rows"], column, more);
-    for name in ["a.dump", "a.dir", "a.tar"] {
-        let made = place.outcome(place.create(&database).arg(name));
-        assert_eq!(made.code, 0, "{made}");
-        verified(&place, name, &[]).failed("violates check constraint");
+        place.file("a.dump", &archive(&database, &["--format=custom", "--schema=indexed"]));
+        let outcome = verified(&place, "a.dump", &[]);
+        assert_eq!(outcome.passed().stderr, "", "{outcome}");
     }
-}
 
-#[test]
-fn functions_that_read_no_table_leave_an_archive_to_several_connections() {
-    let (place, database) = (place(), unchanged_database());
-    let made = place.outcome(place.create(database).args(["a.dump"]));
-    assert_eq!(made.code, 0, "{made}");
-    let outcome = verified(&place, "a.dump", &["--log-file", "log"]);
-    outcome.passed();
-    let log = std::fs::read_to_string(place.dir().join("log")).unwrap();
-    assert!(!log.contains("over one connection, in its order"), "{log}");
+    #[test]
+    fn what_create_makes_of_a_database_that_no_restore_brings_back_fails_in_every_format() {
+        let (place, database) = (place(), database());
+        let [(schema, column, more), ..] = KINDS;
+        make(&database, schema, ["z_codes", "a_rows"], column, more);
+        for name in ["a.dump", "a.dir", "a.tar"] {
+            let made = place.outcome(place.create(&database).arg(name));
+            assert_eq!(made.code, 0, "{made}");
+            verified(&place, name, &[]).failed("violates check constraint");
+        }
+    }
+
+    #[test]
+    fn functions_that_read_no_table_leave_an_archive_to_several_connections() {
+        let (place, database) = (place(), unchanged_database());
+        let made = place.outcome(place.create(database).args(["a.dump"]));
+        assert_eq!(made.code, 0, "{made}");
+        let outcome = verified(&place, "a.dump", &["--log-file", "log"]);
+        outcome.passed();
+        let log = std::fs::read_to_string(place.dir().join("log")).unwrap();
+        assert!(!log.contains("over one connection, in its order"), "{log}");
+    }
 }

@@ -112,86 +112,6 @@ fn an_archive_of_every_format_passes_with_its_contents_proven() {
     }
 }
 
-#[test]
-fn every_kind_of_object_comes_back_from_an_archive_of_every_format() {
-    let database = database();
-    let torture = crate::support::repository("tests/fixtures/torture.sql");
-    let args = ["-Xq", "-v", "ON_ERROR_STOP=1", "-d", &database.name, "-f"];
-    source().client("psql", &[&args[..], &[torture.to_str().unwrap()]].concat());
-    let place = Place::on_a_lent_server();
-    let passes = |outcome: Outcome| {
-        outcome.passed().says("✓ Large objects match the backup (5, 270,260 bytes)");
-        assert!(!outcome.stdout.contains("harmless"), "{outcome}");
-        assert_eq!(outcome.stderr, "", "{outcome}");
-    };
-    for format in ["custom", "tar"] {
-        passes(place.verify_bytes("a.dump", &archive(&database, &["--format", format])));
-    }
-    let path = directory(&place, &database, &["--jobs=2"]);
-    passes(verified(&place, &path));
-}
-
-#[test]
-fn an_archive_that_was_compressed_again_passes() {
-    let place = Place::on_a_lent_server();
-    for format in ["custom", "tar"] {
-        let bytes = gzipped(&archive(unchanged_database(), &["--format", format]));
-        let outcome = place.verify_bytes("a.gz", &bytes);
-        outcome.passed().says("✓ Contents match the backup (25 tables)");
-        assert!(outcome.stdout.contains(", compressed again"), "{outcome}");
-    }
-}
-
-#[test]
-fn the_newest_backup_can_be_a_directory_or_an_archive() {
-    let (place, database) = (Place::on_a_lent_server(), unchanged_database());
-    std::fs::create_dir(place.dir().join("backups")).unwrap();
-    let made = directory(&place, database, &[]);
-    let named = place.dir().join("backups/backup_20260114_143022.dir");
-    std::fs::rename(made, named).unwrap();
-    place.file("backups/backup_20260113_143022.dump", b"older");
-    let outcome = place.outcome(place.verify().args(["--latest", "--report", "report.json"]));
-    passes(&outcome, "directory");
-    let report = std::fs::read(place.dir().join("report.json")).unwrap();
-    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
-    assert_eq!(report["report"]["format"], "directory");
-}
-
-#[test]
-fn the_roles_that_an_archive_names_are_made() {
-    let database = database();
-    let role = format!("owner_of_{}", database.name);
-    database.sql(&format!(
-        "CREATE ROLE {role}; ALTER TABLE tags OWNER TO {role};
-         GRANT SELECT ON organizations TO {role}"
-    ));
-    let place = Place::on_a_lent_server();
-    for format in ["custom", "tar"] {
-        let outcome = place.verify_bytes("a.dump", &archive(&database, &["--format", format]));
-        passes(&outcome, format);
-        outcome.says(&format!("Creating roles of the backup, without login: {role}"));
-        assert!(!outcome.stdout.contains("harmless"), "{outcome}");
-    }
-}
-
-#[test]
-fn large_objects_in_an_archive_are_counted_and_compared() {
-    let database = database();
-    database.sql("SELECT lo_from_bytea(0, 'one'), lo_from_bytea(0, ''), lo_create(0)");
-    let place = Place::on_a_lent_server();
-    for format in ["custom", "tar"] {
-        let outcome = place.verify_bytes("a.dump", &archive(&database, &["--format", format]));
-        passes(&outcome, format);
-        outcome.says("✓ Large objects match the backup (3, 3 bytes)");
-    }
-    let path = directory(&place, &database, &[]);
-    passes(&verified(&place, &path), "directory");
-    let lost = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
-    let lost = lost.filter(|path| text_of(path).starts_with("blob_")).min().unwrap();
-    std::fs::remove_file(&lost).unwrap();
-    verified(&place, &path).failed("is missing from the archive: it holds a large object");
-}
-
 fn text_of(path: &Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
@@ -227,17 +147,6 @@ fn what_only_begins_like_an_archive_fails() {
 }
 
 #[test]
-fn data_that_do_not_decompress_fail_in_pg_restores_words() {
-    let place = Place::on_a_lent_server();
-    let mut archive = archive(unchanged_database(), &["--format=custom"]);
-    // In the compressed rows of the largest table: their end, before the last block's own.
-    let at = archive.len() - 20_000;
-    archive[at..at + 16].fill(0xff);
-    let outcome = place.verify_bytes("a.dump", &archive);
-    outcome.failed("pg_restore cannot read the archive: could not uncompress data");
-}
-
-#[test]
 fn a_member_of_a_directory_that_is_missing_emptied_or_cut_fails() {
     let place = Place::on_a_lent_server();
     let path = directory(&place, unchanged_database(), &[]);
@@ -260,20 +169,6 @@ fn a_member_of_a_directory_that_is_missing_emptied_or_cut_fails() {
     std::fs::remove_file(path.join("toc.dat")).unwrap();
     let outcome = verified(&place, &path);
     outcome.not_verified("archive is a directory, not a backup file");
-}
-
-#[test]
-fn a_statement_that_the_server_refuses_fails_with_entry_object_and_cause() {
-    let place = Place::on_a_lent_server();
-    let outcome = place.verify_bytes("a.dump", &with_statement("CREATE TABLE public.users ();"));
-    outcome.failed("COMMENT TABLE tags: relation \"users\" already exists");
-    assert!(outcome.stdout.contains("  CREATE TABLE public.users ();"), "{outcome}");
-    assert!(outcome.stdout.contains("restore error: entry "), "{outcome}");
-    let extension = with_statement("CREATE EXTENSION vector;");
-    let outcome = place.verify_bytes("a.dump", &extension);
-    outcome
-        .not_verified("the backup needs the extension vector")
-        .hints("--image pgvector/pgvector:");
 }
 
 #[test]
@@ -352,4 +247,115 @@ fn what_pg_restore_writes_of_an_archive_is_what_pg_dump_writes() {
         sql.lines().filter(|line| !line.contains("restrict ")).map(str::to_owned).collect()
     };
     assert_eq!(lines(restored.unwrap().stdout), lines(unchanged_database().dump(&[])));
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_object_comes_back_from_an_archive_of_every_format() {
+        let database = database();
+        let torture = crate::support::repository("tests/fixtures/torture.sql");
+        let args = ["-Xq", "-v", "ON_ERROR_STOP=1", "-d", &database.name, "-f"];
+        source().client("psql", &[&args[..], &[torture.to_str().unwrap()]].concat());
+        let place = Place::on_a_lent_server();
+        let passes = |outcome: Outcome| {
+            outcome.passed().says("✓ Large objects match the backup (5, 270,260 bytes)");
+            assert!(!outcome.stdout.contains("harmless"), "{outcome}");
+            assert_eq!(outcome.stderr, "", "{outcome}");
+        };
+        for format in ["custom", "tar"] {
+            passes(place.verify_bytes("a.dump", &archive(&database, &["--format", format])));
+        }
+        let path = directory(&place, &database, &["--jobs=2"]);
+        passes(verified(&place, &path));
+    }
+
+    #[test]
+    fn an_archive_that_was_compressed_again_passes() {
+        let place = Place::on_a_lent_server();
+        for format in ["custom", "tar"] {
+            let bytes = gzipped(&archive(unchanged_database(), &["--format", format]));
+            let outcome = place.verify_bytes("a.gz", &bytes);
+            outcome.passed().says("✓ Contents match the backup (25 tables)");
+            assert!(outcome.stdout.contains(", compressed again"), "{outcome}");
+        }
+    }
+
+    #[test]
+    fn the_newest_backup_can_be_a_directory_or_an_archive() {
+        let (place, database) = (Place::on_a_lent_server(), unchanged_database());
+        std::fs::create_dir(place.dir().join("backups")).unwrap();
+        let made = directory(&place, database, &[]);
+        let named = place.dir().join("backups/backup_20260114_143022.dir");
+        std::fs::rename(made, named).unwrap();
+        place.file("backups/backup_20260113_143022.dump", b"older");
+        let outcome = place.outcome(place.verify().args(["--latest", "--report", "report.json"]));
+        passes(&outcome, "directory");
+        let report = std::fs::read(place.dir().join("report.json")).unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+        assert_eq!(report["report"]["format"], "directory");
+    }
+
+    #[test]
+    fn the_roles_that_an_archive_names_are_made() {
+        let database = database();
+        let role = format!("owner_of_{}", database.name);
+        database.sql(&format!(
+            "CREATE ROLE {role}; ALTER TABLE tags OWNER TO {role};
+         GRANT SELECT ON organizations TO {role}"
+        ));
+        let place = Place::on_a_lent_server();
+        for format in ["custom", "tar"] {
+            let outcome = place.verify_bytes("a.dump", &archive(&database, &["--format", format]));
+            passes(&outcome, format);
+            outcome.says(&format!("Creating roles of the backup, without login: {role}"));
+            assert!(!outcome.stdout.contains("harmless"), "{outcome}");
+        }
+    }
+
+    #[test]
+    fn large_objects_in_an_archive_are_counted_and_compared() {
+        let database = database();
+        database.sql("SELECT lo_from_bytea(0, 'one'), lo_from_bytea(0, ''), lo_create(0)");
+        let place = Place::on_a_lent_server();
+        for format in ["custom", "tar"] {
+            let outcome = place.verify_bytes("a.dump", &archive(&database, &["--format", format]));
+            passes(&outcome, format);
+            outcome.says("✓ Large objects match the backup (3, 3 bytes)");
+        }
+        let path = directory(&place, &database, &[]);
+        passes(&verified(&place, &path), "directory");
+        let lost = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+        let lost = lost.filter(|path| text_of(path).starts_with("blob_")).min().unwrap();
+        std::fs::remove_file(&lost).unwrap();
+        verified(&place, &path).failed("is missing from the archive: it holds a large object");
+    }
+
+    #[test]
+    fn data_that_do_not_decompress_fail_in_pg_restores_words() {
+        let place = Place::on_a_lent_server();
+        let mut archive = archive(unchanged_database(), &["--format=custom"]);
+        // In the compressed rows of the largest table: their end, before the last block's own.
+        let at = archive.len() - 20_000;
+        archive[at..at + 16].fill(0xff);
+        let outcome = place.verify_bytes("a.dump", &archive);
+        outcome.failed("pg_restore cannot read the archive: could not uncompress data");
+    }
+
+    #[test]
+    fn a_statement_that_the_server_refuses_fails_with_entry_object_and_cause() {
+        let place = Place::on_a_lent_server();
+        let outcome =
+            place.verify_bytes("a.dump", &with_statement("CREATE TABLE public.users ();"));
+        outcome.failed("COMMENT TABLE tags: relation \"users\" already exists");
+        assert!(outcome.stdout.contains("  CREATE TABLE public.users ();"), "{outcome}");
+        assert!(outcome.stdout.contains("restore error: entry "), "{outcome}");
+        let extension = with_statement("CREATE EXTENSION vector;");
+        let outcome = place.verify_bytes("a.dump", &extension);
+        outcome
+            .not_verified("the backup needs the extension vector")
+            .hints("--image pgvector/pgvector:");
+    }
 }

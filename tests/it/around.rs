@@ -35,28 +35,6 @@ fn dump(name: &str) -> String {
 }
 
 #[test]
-fn statements_and_commands_around_a_dump_are_restored_as_psql_restores_them() {
-    let (place, one) = (place(), dump("one"));
-    let globals = "--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE shop;\n\n--\n\
-                   -- PostgreSQL database cluster dump complete\n--\n\n";
-    let migrations = "CREATE TABLE public.m (v text);\nSET search_path TO public;\n\n\
-                      INSERT INTO m (v) VALUES\n('1'),\n('2');\n";
-    for (text, tables) in [
-        (format!("{one}{migrations}"), "2 tables"),
-        (format!("BEGIN;\n{one}COMMIT;\nANALYZE"), "1 table"),
-        (format!("{globals}{one}"), "1 table"),
-        (
-            format!("\\timing on\n\\set ON_ERROR_STOP on\n{one}\\echo done\n{}", dump("two")),
-            "2 tables",
-        ),
-        (one.replace("FROM stdin;", "FROM stdin; -- rows"), "1 table"),
-    ] {
-        let outcome = place.verify_bytes("a.sql", text.as_bytes());
-        outcome.passed().says(&format!("✓ Contents match the backup ({tables})"));
-    }
-}
-
-#[test]
 fn a_dump_without_its_end_is_bad_wherever_it_stands() {
     let place = Place::without_docker();
     let (cut, whole) = (format!("{HEAD}{}", table("one")), dump("two"));
@@ -145,29 +123,6 @@ fn commands_and_rows_that_are_not_the_files_own_are_not_verified() {
 }
 
 #[test]
-fn zeros_behind_the_end_pass_with_a_remark_and_anything_else_there_does_not() {
-    let (place, one) = (place(), dump("one").into_bytes());
-    let archive = unchanged_database().dump(&["--format=custom"]);
-    for (file, damage) in [
-        (one.clone(), "has a NUL byte"),
-        (gzipped(&one), "garbage follows the gzip stream"),
-        (piped(&one, "zstd", &["-q", "-c"]), "garbage follows the zstd stream"),
-        (piped(&one, "xz", &["-c"]), "garbage follows the xz stream"),
-        (piped(&one, "bzip2", &["-c"]), "garbage follows the bzip2 stream"),
-        (piped(&one, "lz4", &["-q", "-c"]), "garbage follows the lz4 stream"),
-        (archive.clone(), "garbage follows the archive"),
-        (gzipped(&archive), "garbage follows the gzip stream"),
-    ] {
-        let padded = [&file[..], &[0; 513]].concat();
-        let outcome = place.verify_bytes("a", &padded);
-        outcome.passed();
-        assert!(outcome.stderr.contains("zeros follow the end"), "{damage}: {outcome}");
-        let more = [&padded[..], b"x"].concat();
-        place.verify_bytes("a", &more).failed(damage);
-    }
-}
-
-#[test]
 fn formats_that_are_not_looked_into_are_named_and_not_verified() {
     let place = Place::without_docker();
     let key = gzipped(b"some bytes that stand for what is encrypted");
@@ -191,19 +146,69 @@ fn formats_that_are_not_looked_into_are_named_and_not_verified() {
     }
 }
 
-#[test]
-fn a_backup_with_nothing_in_it_fails_unless_that_is_meant() {
-    let place = place();
-    let empty = format!("{HEAD}{SETTINGS}{END}");
-    // A server of its own: in the one that is shared, other tests make tablespaces that lie in its data directory,
-    // and pg_dumpall names a place for those that no server takes.
-    let server = Source::start();
-    let archive = server.client("pg_dump", &["-d", "template1", "--format=custom"]);
-    let cluster = server.client("pg_dumpall", &["--globals-only"]);
-    place.file("meant.toml", &[NO_APPLICATION, b"data = \"none\"\n"].concat());
-    for file in [empty.into_bytes(), archive, cluster] {
-        place.verify_bytes("a", &file).failed("nothing is in it").hints("the right database");
-        place.outcome(place.verify().args(["a", "--config", "meant.toml"])).passed();
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn zeros_behind_the_end_pass_with_a_remark_and_anything_else_there_does_not() {
+        let (place, one) = (place(), dump("one").into_bytes());
+        let archive = unchanged_database().dump(&["--format=custom"]);
+        for (file, damage) in [
+            (one.clone(), "has a NUL byte"),
+            (gzipped(&one), "garbage follows the gzip stream"),
+            (piped(&one, "zstd", &["-q", "-c"]), "garbage follows the zstd stream"),
+            (piped(&one, "xz", &["-c"]), "garbage follows the xz stream"),
+            (piped(&one, "bzip2", &["-c"]), "garbage follows the bzip2 stream"),
+            (piped(&one, "lz4", &["-q", "-c"]), "garbage follows the lz4 stream"),
+            (archive.clone(), "garbage follows the archive"),
+            (gzipped(&archive), "garbage follows the gzip stream"),
+        ] {
+            let padded = [&file[..], &[0; 513]].concat();
+            let outcome = place.verify_bytes("a", &padded);
+            outcome.passed();
+            assert!(outcome.stderr.contains("zeros follow the end"), "{damage}: {outcome}");
+            let more = [&padded[..], b"x"].concat();
+            place.verify_bytes("a", &more).failed(damage);
+        }
     }
-    place.verify_bytes("a", dump("one").as_bytes()).passed().says("In it: 1 table, 2 rows");
+
+    #[test]
+    fn statements_and_commands_around_a_dump_are_restored_as_psql_restores_them() {
+        let (place, one) = (place(), dump("one"));
+        let globals = "--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE shop;\n\n--\n\
+                   -- PostgreSQL database cluster dump complete\n--\n\n";
+        let migrations = "CREATE TABLE public.m (v text);\nSET search_path TO public;\n\n\
+                      INSERT INTO m (v) VALUES\n('1'),\n('2');\n";
+        for (text, tables) in [
+            (format!("{one}{migrations}"), "2 tables"),
+            (format!("BEGIN;\n{one}COMMIT;\nANALYZE"), "1 table"),
+            (format!("{globals}{one}"), "1 table"),
+            (
+                format!("\\timing on\n\\set ON_ERROR_STOP on\n{one}\\echo done\n{}", dump("two")),
+                "2 tables",
+            ),
+            (one.replace("FROM stdin;", "FROM stdin; -- rows"), "1 table"),
+        ] {
+            let outcome = place.verify_bytes("a.sql", text.as_bytes());
+            outcome.passed().says(&format!("✓ Contents match the backup ({tables})"));
+        }
+    }
+
+    #[test]
+    fn a_backup_with_nothing_in_it_fails_unless_that_is_meant() {
+        let place = place();
+        let empty = format!("{HEAD}{SETTINGS}{END}");
+        // A server of its own: in the one that is shared, other tests make tablespaces that lie in its data directory,
+        // and pg_dumpall names a place for those that no server takes.
+        let server = Source::start();
+        let archive = server.client("pg_dump", &["-d", "template1", "--format=custom"]);
+        let cluster = server.client("pg_dumpall", &["--globals-only"]);
+        place.file("meant.toml", &[NO_APPLICATION, b"data = \"none\"\n"].concat());
+        for file in [empty.into_bytes(), archive, cluster] {
+            place.verify_bytes("a", &file).failed("nothing is in it").hints("the right database");
+            place.outcome(place.verify().args(["a", "--config", "meant.toml"])).passed();
+        }
+        place.verify_bytes("a", dump("one").as_bytes()).passed().says("In it: 1 table, 2 rows");
+    }
 }

@@ -164,31 +164,36 @@ fn a_dump_of_insert_statements_with_empty_tables_alone_is_no_dump_of_the_schema_
     outcome.failed("dump of the schema alone");
 }
 
-#[test]
-fn a_sequence_is_judged_where_its_column_takes_its_values_as_they_are() {
-    let place = place();
-    let made = |default: &str, set: &str| {
-        format!(
-            "CREATE SEQUENCE public.s;\n\
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_sequence_is_judged_where_its_column_takes_its_values_as_they_are() {
+        let place = place();
+        let made = |default: &str, set: &str| {
+            format!(
+                "CREATE SEQUENCE public.s;\n\
              CREATE TABLE public.t (id bigint DEFAULT {default}, other bigint);\n\
              COPY public.t (id, other) FROM stdin;\n5000\t7\n\\.\n{set}\n"
-        )
-    };
-    let plain = "nextval('public.s'::regclass)";
-    let set = "SELECT pg_catalog.setval('public.s', 5, true);";
-    let untouched = "SELECT pg_catalog.setval('public.s', 1, false);";
-    let second =
-        format!("{set}\nALTER TABLE ONLY public.t ALTER COLUMN other SET DEFAULT {plain};");
-    for (default, set) in [
-        ("nextval('public.s'::regclass) * 1000", set),
-        ("abs(hashint8(nextval('public.s'::regclass)))", set),
-        (plain, &second),
-    ] {
-        let outcome = verified(&place, &dump(&made(default, set), ""), "4");
-        assert!(!outcome.passed().stdout.contains("behind"), "{outcome}");
+            )
+        };
+        let plain = "nextval('public.s'::regclass)";
+        let set = "SELECT pg_catalog.setval('public.s', 5, true);";
+        let untouched = "SELECT pg_catalog.setval('public.s', 1, false);";
+        let second =
+            format!("{set}\nALTER TABLE ONLY public.t ALTER COLUMN other SET DEFAULT {plain};");
+        for (default, set) in [
+            ("nextval('public.s'::regclass) * 1000", set),
+            ("abs(hashint8(nextval('public.s'::regclass)))", set),
+            (plain, &second),
+        ] {
+            let outcome = verified(&place, &dump(&made(default, set), ""), "4");
+            assert!(!outcome.passed().stdout.contains("behind"), "{outcome}");
+        }
+        let outcome = verified(&place, &dump(&made(plain, untouched), ""), "4");
+        outcome.passed().says("⚠ 1 of 1 sequences are behind, as they were in the source");
+        verified(&place, &dump(&made(plain, set), ""), "4").failed("the next value is 6");
+        verified(&place, &dump(&made(plain, ""), ""), "4").failed("the next value is 1");
     }
-    let outcome = verified(&place, &dump(&made(plain, untouched), ""), "4");
-    outcome.passed().says("⚠ 1 of 1 sequences are behind, as they were in the source");
-    verified(&place, &dump(&made(plain, set), ""), "4").failed("the next value is 6");
-    verified(&place, &dump(&made(plain, ""), ""), "4").failed("the next value is 1");
 }

@@ -62,29 +62,6 @@ fn every_database_of_a_cluster_is_restored_and_proven() {
 }
 
 #[test]
-fn a_question_goes_to_the_database_of_a_cluster_that_it_names() {
-    let place = Place::on_a_lent_server();
-    place.file("all.sql", cluster());
-    let check = |name: &str, database: &str, rows: u32| {
-        format!(
-            "[[checks.sql]]\nname = \"{name}\"\nquery = \"SELECT count(*) FROM items\"\nexpect = {rows}\n\
-             {database}\n"
-        )
-    };
-    let config = |checks: &[String]| {
-        let text = format!("{}{}", String::from_utf8_lossy(NO_APPLICATION), checks.concat());
-        place.file("own.toml", text.as_bytes());
-        place.outcome(place.verify().args(["all.sql", "--config", "own.toml"]))
-    };
-    let shop = check("shop", "database = \"shop\"\nrole = \"app\"", 100);
-    let odd = check("odd", "database = \"Odd \\\"Name\\\"\"", 300);
-    let outcome = config(&[shop.clone(), odd]);
-    outcome.passed().says("✓ shop (100)").says("✓ odd (300)");
-    let outcome = config(&[shop, check("gone", "database = \"gone\"", 1)]);
-    outcome.failed("gone: database \"gone\" does not exist");
-}
-
-#[test]
 fn a_row_that_a_database_of_a_cluster_loses_fails() {
     let place = Place::on_a_lent_server();
     place.file("own.toml", NO_APPLICATION);
@@ -181,23 +158,6 @@ fn a_changed_value_in_one_encoding_of_a_cluster_fails() {
 }
 
 #[test]
-fn every_way_in_which_pg_dumpall_writes_a_cluster_passes() {
-    let place = Place::on_a_lent_server();
-    place.file("own.toml", &[NO_APPLICATION, b"data = \"none\"\n"].concat());
-    for flags in [
-        &["--clean"][..],
-        &["--clean", "--if-exists"],
-        &["--no-role-passwords", "--inserts"],
-        &["--schema-only"],
-        &["--globals-only"],
-    ] {
-        place.file("all.sql", &mixed().client("pg_dumpall", flags));
-        let outcome = place.outcome(place.verify().args(["all.sql", "--config", "own.toml"]));
-        assert_eq!(outcome.code, 0, "pg_dumpall {flags:?}: {outcome}");
-    }
-}
-
-#[test]
 fn a_database_that_is_created_twice_fails_also_where_its_locale_is_missing() {
     let place = Place::on_a_lent_server();
     place.file("own.toml", NO_APPLICATION);
@@ -215,4 +175,49 @@ fn a_database_that_is_created_twice_fails_also_where_its_locale_is_missing() {
     assert!(once.stdout.contains("(1 harmless error passed over)"), "{once}");
     assert!(!once.stdout.contains("restore error"), "{once}");
     verified(create).failed("restore error: line 6: invalid locale name");
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_question_goes_to_the_database_of_a_cluster_that_it_names() {
+        let place = Place::on_a_lent_server();
+        place.file("all.sql", cluster());
+        let check = |name: &str, database: &str, rows: u32| {
+            format!(
+                "[[checks.sql]]\nname = \"{name}\"\nquery = \"SELECT count(*) FROM items\"\nexpect = {rows}\n\
+             {database}\n"
+            )
+        };
+        let config = |checks: &[String]| {
+            let text = format!("{}{}", String::from_utf8_lossy(NO_APPLICATION), checks.concat());
+            place.file("own.toml", text.as_bytes());
+            place.outcome(place.verify().args(["all.sql", "--config", "own.toml"]))
+        };
+        let shop = check("shop", "database = \"shop\"\nrole = \"app\"", 100);
+        let odd = check("odd", "database = \"Odd \\\"Name\\\"\"", 300);
+        let outcome = config(&[shop.clone(), odd]);
+        outcome.passed().says("✓ shop (100)").says("✓ odd (300)");
+        let outcome = config(&[shop, check("gone", "database = \"gone\"", 1)]);
+        outcome.failed("gone: database \"gone\" does not exist");
+    }
+
+    #[test]
+    fn every_way_in_which_pg_dumpall_writes_a_cluster_passes() {
+        let place = Place::on_a_lent_server();
+        place.file("own.toml", &[NO_APPLICATION, b"data = \"none\"\n"].concat());
+        for flags in [
+            &["--clean"][..],
+            &["--clean", "--if-exists"],
+            &["--no-role-passwords", "--inserts"],
+            &["--schema-only"],
+            &["--globals-only"],
+        ] {
+            place.file("all.sql", &mixed().client("pg_dumpall", flags));
+            let outcome = place.outcome(place.verify().args(["all.sql", "--config", "own.toml"]));
+            assert_eq!(outcome.code, 0, "pg_dumpall {flags:?}: {outcome}");
+        }
+    }
 }

@@ -84,30 +84,35 @@ fn inside(line: &str) -> Output {
     docker(&["exec", CONTAINER, "sh", "-c", line])
 }
 
-#[test]
-fn the_compose_file_gives_a_postgresql_to_restore_a_backup_into_by_hand() {
-    let _alone = defaults();
-    let place = Place::new();
-    place.file("backups/backup_20260114_143022.sql.gz", &gzipped(good_dump()));
-    let composed = Composed::up(&place.dir().join("backups"));
-    composed.wait_until_healthy();
-    assert!(composed.psql("SHOW server_version").starts_with("15."));
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
 
-    // As the head of the file says; a dump made with --clean drops what is not there quietly.
-    let restore = "gunzip -c /backups/backup_20260114_143022.sql.gz | \
+    #[test]
+    fn the_compose_file_gives_a_postgresql_to_restore_a_backup_into_by_hand() {
+        let _alone = defaults();
+        let place = Place::new();
+        place.file("backups/backup_20260114_143022.sql.gz", &gzipped(good_dump()));
+        let composed = Composed::up(&place.dir().join("backups"));
+        composed.wait_until_healthy();
+        assert!(composed.psql("SHOW server_version").starts_with("15."));
+
+        // As the head of the file says; a dump made with --clean drops what is not there quietly.
+        let restore = "gunzip -c /backups/backup_20260114_143022.sql.gz | \
                    psql -q -v ON_ERROR_STOP=1 -U postgres -d restore_test";
-    let restored = inside(restore);
-    assert!(restored.status.success(), "{}", text(&restored.stderr));
-    let users = rows(good_dump(), "users").len().to_string();
-    assert_eq!(composed.psql("SELECT count(*) FROM users"), users);
+        let restored = inside(restore);
+        assert!(restored.status.success(), "{}", text(&restored.stderr));
+        let users = rows(good_dump(), "users").len().to_string();
+        assert_eq!(composed.psql("SELECT count(*) FROM users"), users);
 
-    let write = inside("touch /backups/x");
-    assert!(!write.status.success() && text(&write.stderr).contains("Read-only"), "{write:?}");
-    let ports = docker_text(&["port", CONTAINER]);
-    assert_eq!(ports.trim(), format!("5432/tcp -> 127.0.0.1:{}", composed.port));
-    let outside = inside("timeout 3 bash -c 'exec 3<>/dev/tcp/1.1.1.1/443'");
-    assert!(!outside.status.success());
+        let write = inside("touch /backups/x");
+        assert!(!write.status.success() && text(&write.stderr).contains("Read-only"), "{write:?}");
+        let ports = docker_text(&["port", CONTAINER]);
+        assert_eq!(ports.trim(), format!("5432/tcp -> 127.0.0.1:{}", composed.port));
+        let outside = inside("timeout 3 bash -c 'exec 3<>/dev/tcp/1.1.1.1/443'");
+        assert!(!outside.status.success());
 
-    drop(composed);
-    assert_eq!(left(CONTAINER), Vec::<String>::new());
+        drop(composed);
+        assert_eq!(left(CONTAINER), Vec::<String>::new());
+    }
 }

@@ -29,26 +29,6 @@ fn said(place: &Place, program: &str, args: &[&str], file: &str) -> Vec<u8> {
 }
 
 #[test]
-fn what_create_packs_other_programs_read_and_verify_passes() {
-    let dump = unchanged_database().dump(&AS_CREATE_DOES);
-    let lines = |dump: &[u8]| text(dump).lines().filter(|line| !line.contains("restrict ")).count();
-    for (args, file, program, method) in WAYS {
-        let place = Place::on_a_lent_server();
-        let outcome = create(&place, args);
-        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{args:?}: {outcome}");
-        assert_eq!(place.names(".")[..2], [file.to_owned(), format!("{file}.manifest.json")]);
-        let manifest = std::fs::read(place.dir().join(format!("{file}.manifest.json"))).unwrap();
-        let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
-        assert_eq!(manifest["packing"], method);
-        if let Some(program) = program {
-            said(&place, program, &["-t"], file);
-            assert_eq!(lines(&said(&place, program, &["-dc"], file)), lines(&dump));
-        }
-        place.outcome(place.verify().arg(file)).passed();
-    }
-}
-
-#[test]
 fn a_backup_packed_by_zstd_is_listed_found_as_the_latest_and_cleaned_up() {
     let place = Place::without_docker();
     for name in ["20250101_020000.sql.zst", "20260115_020000.sql.zst", "20260114_020000.sql.gz"] {
@@ -130,4 +110,31 @@ fn a_file_that_needs_too_much_memory_to_be_unpacked_is_not_verified() {
     place.verify_bytes("small.sql.zst", &packed).passed();
     let outcome = place.verify_bytes("large.sql.zst", &piped);
     outcome.not_verified("needs more than 128 MiB of memory").hints("with its own program");
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn what_create_packs_other_programs_read_and_verify_passes() {
+        let dump = unchanged_database().dump(&AS_CREATE_DOES);
+        let lines =
+            |dump: &[u8]| text(dump).lines().filter(|line| !line.contains("restrict ")).count();
+        for (args, file, program, method) in WAYS {
+            let place = Place::on_a_lent_server();
+            let outcome = create(&place, args);
+            assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{args:?}: {outcome}");
+            assert_eq!(place.names(".")[..2], [file.to_owned(), format!("{file}.manifest.json")]);
+            let manifest =
+                std::fs::read(place.dir().join(format!("{file}.manifest.json"))).unwrap();
+            let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+            assert_eq!(manifest["packing"], method);
+            if let Some(program) = program {
+                said(&place, program, &["-t"], file);
+                assert_eq!(lines(&said(&place, program, &["-dc"], file)), lines(&dump));
+            }
+            place.outcome(place.verify().arg(file)).passed();
+        }
+    }
 }

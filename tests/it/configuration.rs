@@ -75,62 +75,6 @@ fn a_table_with_fewer_rows_than_are_demanded_fails() {
 }
 
 #[test]
-fn a_backup_of_the_schema_alone_passes_only_where_that_is_meant() {
-    let place = Place::on_a_lent_server();
-    let database = database();
-    database.sql("CREATE MATERIALIZED VIEW filled AS SELECT count(*) FROM users;");
-    place.file("schema.sql", &database.dump(&["--schema-only"]));
-    let verify = |file: &str, data: &str| {
-        place.file("own.toml", format!("[checks]\n{data}\n").as_bytes());
-        place.outcome(place.verify().args([file, "--config", "own.toml"]))
-    };
-    verify("schema.sql", "").failed("The backup has rows of no table");
-    verify("schema.sql", "data = \"none\"").passed().says(
-        "✓ No rows, as is meant: this is a \
-        backup of the schema alone",
-    );
-    // What create was told is in the manifest.
-    let made =
-        place.create(&database).args(["own.sql.gz", "--", "--schema-only"]).output().unwrap();
-    assert!(made.status.success(), "{}", text(&made.stderr));
-    verify("own.sql.gz", "").passed();
-    let made = place.create(&database).args(["own.dump", "--", "--schema-only"]).output().unwrap();
-    assert!(made.status.success(), "{}", text(&made.stderr));
-    verify("own.dump", "").passed();
-    // A backup that has rows is checked as ever.
-    place.file("good.sql", good_dump());
-    verify("good.sql", "data = \"none\"").passed().says("Verifying migrations...");
-}
-
-#[test]
-fn a_sequence_that_is_behind_fails_warns_or_is_not_looked_at() {
-    let place = Place::on_a_lent_server();
-    place.file("shop.sql", &shop().dump(&[]));
-    let verify = |sequences: &str| {
-        place.file("own.toml", format!("{NO_APPLICATION}sequences = \"{sequences}\"\n").as_bytes());
-        place.outcome(place.verify().args(["shop.sql", "--config", "own.toml"]))
-    };
-    verify("fail").failed("public.counted");
-    let warned = verify("warn");
-    warned.passed();
-    assert!(warned.stderr.contains("public.counted"), "{warned}");
-    let off = verify("off");
-    off.passed();
-    assert!(!off.stderr.contains("public.counted"), "{off}");
-}
-
-#[test]
-fn settings_of_the_configuration_reach_the_server() {
-    let place = Place::on_a_lent_server();
-    // Fails in a server that has another setting.
-    let check = "DO $$ BEGIN ASSERT current_setting('work_mem') = '5MB'; END $$;\n";
-    place.file("a.sql", &crate::support::dumps::with_sql_last(check));
-    place.outcome(place.verify().arg("a.sql")).failed("assertion failed");
-    place.file("ccc-backup.toml", b"[verify.settings]\nwork_mem = \"5MB\"\n");
-    place.outcome(place.verify().arg("a.sql")).passed();
-}
-
-#[test]
 fn an_image_of_the_configuration_is_taken_and_a_flag_is_stronger() {
     let place = Place::on_a_lent_server();
     place.file("a.sql", good_dump());
@@ -229,18 +173,6 @@ fn a_wrong_configuration_is_told_before_anything_is_done() {
 }
 
 #[test]
-fn limits_of_the_configuration_reach_the_server_and_flags_are_stronger() {
-    let place = Place::on_a_lent_server();
-    // Fails in a server with more memory than that.
-    let check = "DO $$ BEGIN ASSERT current_setting('shared_buffers') = '64MB'; END $$;\n";
-    place.file("a.sql", &crate::support::dumps::with_sql_last(check));
-    place.outcome(place.verify().arg("a.sql")).failed("assertion failed");
-    place.file("ccc-backup.toml", b"[verify]\nmemory = \"512MB\"\ncpus = 1\n");
-    place.outcome(place.verify().arg("a.sql")).passed();
-    place.outcome(place.verify().args(["a.sql", "--memory", "4GB"])).failed("assertion failed");
-}
-
-#[test]
 fn a_limit_that_makes_no_sense_is_told_before_anything_is_done() {
     let place = Place::without_docker();
     place.file("a.sql", b"");
@@ -258,4 +190,81 @@ fn a_limit_that_makes_no_sense_is_told_before_anything_is_done() {
     place.file("ccc-backup.toml", b"[verify]\nmemory = \"1MB\"\n");
     let outcome = place.outcome(place.verify().arg("a.sql"));
     assert!(outcome.code == 2 && outcome.stderr.contains("too little"), "{outcome}");
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_backup_of_the_schema_alone_passes_only_where_that_is_meant() {
+        let place = Place::on_a_lent_server();
+        let database = database();
+        database.sql("CREATE MATERIALIZED VIEW filled AS SELECT count(*) FROM users;");
+        place.file("schema.sql", &database.dump(&["--schema-only"]));
+        let verify = |file: &str, data: &str| {
+            place.file("own.toml", format!("[checks]\n{data}\n").as_bytes());
+            place.outcome(place.verify().args([file, "--config", "own.toml"]))
+        };
+        verify("schema.sql", "").failed("The backup has rows of no table");
+        verify("schema.sql", "data = \"none\"").passed().says(
+            "✓ No rows, as is meant: this is a \
+        backup of the schema alone",
+        );
+        // What create was told is in the manifest.
+        let made =
+            place.create(&database).args(["own.sql.gz", "--", "--schema-only"]).output().unwrap();
+        assert!(made.status.success(), "{}", text(&made.stderr));
+        verify("own.sql.gz", "").passed();
+        let made =
+            place.create(&database).args(["own.dump", "--", "--schema-only"]).output().unwrap();
+        assert!(made.status.success(), "{}", text(&made.stderr));
+        verify("own.dump", "").passed();
+        // A backup that has rows is checked as ever.
+        place.file("good.sql", good_dump());
+        verify("good.sql", "data = \"none\"").passed().says("Verifying migrations...");
+    }
+
+    #[test]
+    fn limits_of_the_configuration_reach_the_server_and_flags_are_stronger() {
+        let place = Place::on_a_lent_server();
+        // Fails in a server with more memory than that.
+        let check = "DO $$ BEGIN ASSERT current_setting('shared_buffers') = '64MB'; END $$;\n";
+        place.file("a.sql", &crate::support::dumps::with_sql_last(check));
+        place.outcome(place.verify().arg("a.sql")).failed("assertion failed");
+        place.file("ccc-backup.toml", b"[verify]\nmemory = \"512MB\"\ncpus = 1\n");
+        place.outcome(place.verify().arg("a.sql")).passed();
+        place.outcome(place.verify().args(["a.sql", "--memory", "4GB"])).failed("assertion failed");
+    }
+
+    #[test]
+    fn a_sequence_that_is_behind_fails_warns_or_is_not_looked_at() {
+        let place = Place::on_a_lent_server();
+        place.file("shop.sql", &shop().dump(&[]));
+        let verify = |sequences: &str| {
+            place.file(
+                "own.toml",
+                format!("{NO_APPLICATION}sequences = \"{sequences}\"\n").as_bytes(),
+            );
+            place.outcome(place.verify().args(["shop.sql", "--config", "own.toml"]))
+        };
+        verify("fail").failed("public.counted");
+        let warned = verify("warn");
+        warned.passed();
+        assert!(warned.stderr.contains("public.counted"), "{warned}");
+        let off = verify("off");
+        off.passed();
+        assert!(!off.stderr.contains("public.counted"), "{off}");
+    }
+
+    #[test]
+    fn settings_of_the_configuration_reach_the_server() {
+        let place = Place::on_a_lent_server();
+        // Fails in a server that has another setting.
+        let check = "DO $$ BEGIN ASSERT current_setting('work_mem') = '5MB'; END $$;\n";
+        place.file("a.sql", &crate::support::dumps::with_sql_last(check));
+        place.outcome(place.verify().arg("a.sql")).failed("assertion failed");
+        place.file("ccc-backup.toml", b"[verify.settings]\nwork_mem = \"5MB\"\n");
+        place.outcome(place.verify().arg("a.sql")).passed();
+    }
 }

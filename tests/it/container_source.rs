@@ -197,145 +197,153 @@ fn a_database_without_a_published_port_is_backed_up_by_service_and_by_name_in_ev
     }
 }
 
-#[test]
-fn all_databases_of_a_container_are_backed_up_and_so_are_those_of_the_configuration() {
-    let service = Service::trusting();
-    service.psql("CREATE DATABASE blog");
-    let made = service.create(&service.service, &["--all-databases", "--backup-dir", "all"]);
-    assert_eq!(made.code, 0, "{made}");
-    let of = |directory: &str, database: &str| {
-        let names = service.place.names(directory);
-        names.iter().filter(|name| name.ends_with(&format!("_of_{database}.sql.gz"))).count()
-    };
-    assert_eq!((of("all", "shop"), of("all", "blog")), (1, 1), "{made}");
-    let container = &service.container;
-    let configuration = format!(
-        "[[databases]]\nname = \"shop\"\ncontainer = \"{container}\"\n\
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn all_databases_of_a_container_are_backed_up_and_so_are_those_of_the_configuration() {
+        let service = Service::trusting();
+        service.psql("CREATE DATABASE blog");
+        let made = service.create(&service.service, &["--all-databases", "--backup-dir", "all"]);
+        assert_eq!(made.code, 0, "{made}");
+        let of = |directory: &str, database: &str| {
+            let names = service.place.names(directory);
+            names.iter().filter(|name| name.ends_with(&format!("_of_{database}.sql.gz"))).count()
+        };
+        assert_eq!((of("all", "shop"), of("all", "blog")), (1, 1), "{made}");
+        let container = &service.container;
+        let configuration = format!(
+            "[[databases]]\nname = \"shop\"\ncontainer = \"{container}\"\n\
          [[databases]]\nname = \"blog\"\ncontainer = \"{container}\"\nuser = \"app\"\n"
-    );
-    let file = service.place.file("own.toml", configuration.as_bytes());
-    let file = file.to_str().unwrap();
-    let mut command = service.place.ccc();
-    let made = command.args(["create", "--config", file, "--backup-dir", "configured"]).output();
-    let made = Outcome::of(&made.unwrap());
-    assert_eq!(made.code, 0, "{made}");
-    assert_eq!((of("configured", "shop"), of("configured", "blog")), (1, 1), "{made}");
-}
-
-#[test]
-fn a_password_that_is_wanted_is_asked_for_in_words_and_is_seen_by_nobody() {
-    let service = Service::up(&format!(
-        "      POSTGRES_PASSWORD: {}\n      POSTGRES_INITDB_ARGS: --auth-local=scram-sha-256\n",
-        serde_json::Value::from(PASSWORD.replace('$', "$$"))
-    ));
-    let refused = service.create(&service.container, &["a.sql.gz"]);
-    assert_eq!(refused.code, 1, "{refused}");
-    assert!(refused.stderr.contains("asks for a password, and none was given"), "{refused}");
-    let wrong = service.create_with(&service.container, &["a.sql.gz"], &[("DB_PASSWORD", "wrong")]);
-    assert!(wrong.stderr.contains("does not accept the user or the password"), "{wrong}");
-    service.no_backup();
-    let since = docker_text(&["info", "--format", "{{.SystemTime}}"]);
-    let made = service.create_with(&service.container, &["a.sql.gz"], &[("DB_PASSWORD", PASSWORD)]);
-    assert_eq!(made.code, 0, "{made}");
-    let until = docker_text(&["info", "--format", "{{.SystemTime}}"]);
-    let events = docker_text(&["events", "--since", since.trim(), "--until", until.trim()]);
-    assert!(events.contains("exec_create") && !events.contains("$HOME %41"), "{events}");
-    assert!(!format!("{refused}{wrong}{made}").contains("$HOME %41"), "{made}");
-}
-
-#[test]
-fn what_cannot_be_used_is_named_with_a_way_on_and_is_exit_2() {
-    let service = Service::trusting();
-    let name = service.container.as_str();
-    let refused = |made: Outcome, said: &str, hint: &str| {
-        assert_eq!(made.code, 2, "{made}");
-        assert!(made.stderr.contains(said) && made.stderr.contains(hint), "{said}: {made}");
-        service.no_backup();
-    };
-    let create = |args: &[&str]| service.create(name, args);
-    let missing = service.create(&format!("{name}x"), &["a.sql.gz"]);
-    refused(missing, "no container and no Compose service", &format!("did you mean {name}?"));
-    let nowhere = [("DOCKER_HOST", "unix:///nowhere/docker.sock")];
-    let nowhere = service.create_with(name, &["a.sql.gz"], &nowhere);
-    refused(nowhere, "no Docker Engine answers", "start Docker");
-    refused(create(&["--pg-dump=/usr/bin/pg_dump"]), "--pg-dump names a program", "leave one");
-    refused(create(&["a.dir", "--jobs=2"]), "one table at a time", "leave --jobs out");
-    docker_text(&["pause", name]);
-    refused(create(&["a.sql.gz"]), "is paused", "docker unpause");
-    docker_text(&["unpause", name]);
-    let moved = "cd /usr/lib/postgresql/15/bin && mv pg_dump pg_dump.away; mv /usr/bin/pg_dump /usr/bin/away; true";
-    service.inside(moved);
-    refused(create(&["a.sql.gz"]), "there is no pg_dump in the container", "client tools");
-    docker_text(&["stop", "--time", "5", name]);
-    refused(create(&["a.sql.gz"]), "is not running: it is exited", "docker start");
-    let mut doctor = service.place.ccc();
-    doctor.args(["doctor", "--no-start", "--container", name]);
-    let doctor = Outcome::of(&doctor.output().unwrap());
-    assert_eq!(doctor.code, 1, "{doctor}");
-    assert!(doctor.stdout.contains("is not running"), "{doctor}");
-}
-
-#[test]
-fn an_interrupted_create_ends_the_pg_dump_in_the_container() {
-    let service = Service::trusting();
-    let mut holder = service.lock();
-    for end in ["interrupt", "timeout", "kill"] {
-        let args: &[&str] = if end == "timeout" { &["--timeout=5s"] } else { &[] };
-        let mut run = service.create_waiting(args, &[]);
-        if end == "kill" {
-            run.kill();
-        } else {
-            if end == "interrupt" {
-                run.signal(Signal::INT);
-            }
-            let (outcome, took) = run.end();
-            assert_eq!(outcome.code, 2, "{outcome}");
-            assert!(took < SOON, "{took:?}");
-            service.no_backup();
-        }
-        service.nothing_runs();
-        let names = service.place.names(".");
-        assert!(!names.contains(&"a.sql.gz".to_owned()), "{names:?}");
+        );
+        let file = service.place.file("own.toml", configuration.as_bytes());
+        let file = file.to_str().unwrap();
+        let mut command = service.place.ccc();
+        let made =
+            command.args(["create", "--config", file, "--backup-dir", "configured"]).output();
+        let made = Outcome::of(&made.unwrap());
+        assert_eq!(made.code, 0, "{made}");
+        assert_eq!((of("configured", "shop"), of("configured", "blog")), (1, 1), "{made}");
     }
-    end(&mut holder);
-}
 
-#[test]
-fn what_breaks_off_in_the_middle_is_no_backup() {
-    let service = Service::trusting();
-    let mut holder = service.lock();
-    let ended = |run: Running, codes: &[i32], said: &str| {
-        let (outcome, _) = run.end();
-        assert!(codes.contains(&outcome.code), "{outcome}");
-        assert!(outcome.stderr.contains(said), "{outcome}");
+    #[test]
+    fn a_password_that_is_wanted_is_asked_for_in_words_and_is_seen_by_nobody() {
+        let service = Service::up(&format!(
+            "      POSTGRES_PASSWORD: {}\n      POSTGRES_INITDB_ARGS: --auth-local=scram-sha-256\n",
+            serde_json::Value::from(PASSWORD.replace('$', "$$"))
+        ));
+        let refused = service.create(&service.container, &["a.sql.gz"]);
+        assert_eq!(refused.code, 1, "{refused}");
+        assert!(refused.stderr.contains("asks for a password, and none was given"), "{refused}");
+        let wrong =
+            service.create_with(&service.container, &["a.sql.gz"], &[("DB_PASSWORD", "wrong")]);
+        assert!(wrong.stderr.contains("does not accept the user or the password"), "{wrong}");
         service.no_backup();
-    };
-    let run = service.create_waiting(&[], &[]);
-    let kill = "for p in /proc/[0-9]*; do [ \"$(cat $p/comm)\" = pg_dump ] && kill -9 ${p#/proc/}; done; true";
-    service.inside(kill);
-    ended(run, &[1], "pg_dump was ended by signal 9");
-    // The server notices with the next word that it has for its client.
-    service.psql(
+        let since = docker_text(&["info", "--format", "{{.SystemTime}}"]);
+        let made =
+            service.create_with(&service.container, &["a.sql.gz"], &[("DB_PASSWORD", PASSWORD)]);
+        assert_eq!(made.code, 0, "{made}");
+        let until = docker_text(&["info", "--format", "{{.SystemTime}}"]);
+        let events = docker_text(&["events", "--since", since.trim(), "--until", until.trim()]);
+        assert!(events.contains("exec_create") && !events.contains("$HOME %41"), "{events}");
+        assert!(!format!("{refused}{wrong}{made}").contains("$HOME %41"), "{made}");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_with_a_way_on_and_is_exit_2() {
+        let service = Service::trusting();
+        let name = service.container.as_str();
+        let refused = |made: Outcome, said: &str, hint: &str| {
+            assert_eq!(made.code, 2, "{made}");
+            assert!(made.stderr.contains(said) && made.stderr.contains(hint), "{said}: {made}");
+            service.no_backup();
+        };
+        let create = |args: &[&str]| service.create(name, args);
+        let missing = service.create(&format!("{name}x"), &["a.sql.gz"]);
+        refused(missing, "no container and no Compose service", &format!("did you mean {name}?"));
+        let nowhere = [("DOCKER_HOST", "unix:///nowhere/docker.sock")];
+        let nowhere = service.create_with(name, &["a.sql.gz"], &nowhere);
+        refused(nowhere, "no Docker Engine answers", "start Docker");
+        refused(create(&["--pg-dump=/usr/bin/pg_dump"]), "--pg-dump names a program", "leave one");
+        refused(create(&["a.dir", "--jobs=2"]), "one table at a time", "leave --jobs out");
+        docker_text(&["pause", name]);
+        refused(create(&["a.sql.gz"]), "is paused", "docker unpause");
+        docker_text(&["unpause", name]);
+        let moved = "cd /usr/lib/postgresql/15/bin && mv pg_dump pg_dump.away; mv /usr/bin/pg_dump /usr/bin/away; true";
+        service.inside(moved);
+        refused(create(&["a.sql.gz"]), "there is no pg_dump in the container", "client tools");
+        docker_text(&["stop", "--time", "5", name]);
+        refused(create(&["a.sql.gz"]), "is not running: it is exited", "docker start");
+        let mut doctor = service.place.ccc();
+        doctor.args(["doctor", "--no-start", "--container", name]);
+        let doctor = Outcome::of(&doctor.output().unwrap());
+        assert_eq!(doctor.code, 1, "{doctor}");
+        assert!(doctor.stdout.contains("is not running"), "{doctor}");
+    }
+
+    #[test]
+    fn an_interrupted_create_ends_the_pg_dump_in_the_container() {
+        let service = Service::trusting();
+        let mut holder = service.lock();
+        for end in ["interrupt", "timeout", "kill"] {
+            let args: &[&str] = if end == "timeout" { &["--timeout=5s"] } else { &[] };
+            let mut run = service.create_waiting(args, &[]);
+            if end == "kill" {
+                run.kill();
+            } else {
+                if end == "interrupt" {
+                    run.signal(Signal::INT);
+                }
+                let (outcome, took) = run.end();
+                assert_eq!(outcome.code, 2, "{outcome}");
+                assert!(took < SOON, "{took:?}");
+                service.no_backup();
+            }
+            service.nothing_runs();
+            let names = service.place.names(".");
+            assert!(!names.contains(&"a.sql.gz".to_owned()), "{names:?}");
+        }
+        end(&mut holder);
+    }
+
+    #[test]
+    fn what_breaks_off_in_the_middle_is_no_backup() {
+        let service = Service::trusting();
+        let mut holder = service.lock();
+        let ended = |run: Running, codes: &[i32], said: &str| {
+            let (outcome, _) = run.end();
+            assert!(codes.contains(&outcome.code), "{outcome}");
+            assert!(outcome.stderr.contains(said), "{outcome}");
+            service.no_backup();
+        };
+        let run = service.create_waiting(&[], &[]);
+        let kill = "for p in /proc/[0-9]*; do [ \"$(cat $p/comm)\" = pg_dump ] && kill -9 ${p#/proc/}; done; true";
+        service.inside(kill);
+        ended(run, &[1], "pg_dump was ended by signal 9");
+        // The server notices with the next word that it has for its client.
+        service.psql(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pg_dump'",
     );
-    service.nothing_runs();
+        service.nothing_runs();
 
-    let proxy = Proxy::start(service.place.dir());
-    let run = service.create_waiting(&[], &[("DOCKER_HOST", proxy.host())]);
-    proxy.cut();
-    ended(run, &[2], "broke off before its end");
-    service.nothing_runs();
+        let proxy = Proxy::start(service.place.dir());
+        let run = service.create_waiting(&[], &[("DOCKER_HOST", proxy.host())]);
+        proxy.cut();
+        ended(run, &[2], "broke off before its end");
+        service.nothing_runs();
 
-    let run = service.create_waiting(&[], &[]);
-    docker_text(&["kill", &service.container]);
-    ended(run, &[2], "broke off before its end");
-    end(&mut holder);
+        let run = service.create_waiting(&[], &[]);
+        docker_text(&["kill", &service.container]);
+        ended(run, &[2], "broke off before its end");
+        end(&mut holder);
 
-    docker_text(&["start", &service.container]);
-    service.wait_until_ready();
-    let mut holder = service.lock();
-    let run = service.create_waiting(&[], &[]);
-    docker_text(&["rm", "--force", "--volumes", &service.container]);
-    ended(run, &[2], "broke off before its end");
-    end(&mut holder);
+        docker_text(&["start", &service.container]);
+        service.wait_until_ready();
+        let mut holder = service.lock();
+        let run = service.create_waiting(&[], &[]);
+        docker_text(&["rm", "--force", "--volumes", &service.container]);
+        ended(run, &[2], "broke off before its end");
+        end(&mut holder);
+    }
 }

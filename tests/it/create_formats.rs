@@ -39,30 +39,6 @@ fn members(directory: &Path) -> Vec<PathBuf> {
     members
 }
 
-#[test]
-fn a_backup_of_every_format_passes_with_nothing_left_to_prove() {
-    let place = Place::on_a_lent_server();
-    for (args, backup) in [
-        (&["--format=custom", "a"][..], "a.dump"),
-        (&["--format=custom", "b.dump", "--compress=none"], "b.dump"),
-        (&["c.dump", "--keep-owner", "--compress=gzip:9"], "c.dump"),
-        (&["--format=tar", "a"], "a.tar"),
-        (&["--format=directory", "a"], "a.dir"),
-        (&["--format=directory", "b", "--jobs=2", "--compress=none"], "b.dir"),
-    ] {
-        let made = created(&place, args);
-        made.says(&format!("File: {backup}"));
-        let rows = manifest(&place, backup).rows();
-        let rows = ccc_backup::model::outcome::grouped(rows);
-        made.says(&format!("Contents: 25 tables, {rows} rows"));
-        let outcome = verified(&place, backup);
-        outcome.passed().says("Failed: 0").says("✓ Contents match the backup (25 tables)");
-        assert!(outcome.stdout.contains("✓ Statements match the manifest"), "{outcome}");
-        assert!(!outcome.stdout.contains("Not proven"), "{outcome}");
-        assert!(!outcome.stdout.contains("harmless"), "{outcome}");
-    }
-}
-
 fn without_spans(contents: &Contents) -> Vec<Table> {
     let mut tables = contents.tables.clone();
     tables.iter_mut().for_each(|table| table.spans.clear());
@@ -177,36 +153,6 @@ fn a_hidden_file_in_a_directory_is_none_of_the_backup() {
 }
 
 #[test]
-fn without_pg_restore_the_manifest_says_what_it_does_not_have() {
-    let place = Place::on_a_lent_server();
-    let tools = place.dir().join("tools");
-    std::fs::create_dir(&tools).unwrap();
-    for tool in ["pg_dump", "psql"] {
-        std::os::unix::fs::symlink(client(tool), tools.join(tool)).unwrap();
-    }
-    // Debian's directories are looked into, too, where the path has no pg_restore: one that cannot
-    // read what this pg_dump writes stands for none.
-    let stub = "echo 'pg_restore: error: unsupported version (1.14) in file header' >&2\n\
-                exit 1";
-    place.program("tools/pg_restore", stub);
-    let mut create = place.create(unchanged_database());
-    create.args(["a", "--format=custom", "--pg-dump"]).arg(tools.join("pg_dump"));
-    let outcome = Outcome::of(&create.output().unwrap());
-    assert_eq!(outcome.code, 0, "{outcome}");
-    assert!(outcome.stderr.contains("warning: not recorded: rows, contents and statements: "));
-    assert!(manifest(&place, "a.dump").contents.tables.is_empty());
-    let outcome = verified(&place, "a.dump");
-    outcome.passed().says("✓ Contents match the backup (25 tables)");
-    assert!(outcome.stdout.contains("Not proven: not recorded by create: rows"), "{outcome}");
-    let hidden = unhidden_pg_dump(&place);
-    let words = format!("create disk/b --format=custom --pg-dump '{hidden}'");
-    let environment = connection(unchanged_database());
-    let made = on_a_disk(&place, "size=64m", &hiding("pg_restore"), &words, &environment);
-    assert_eq!(made.code, 0, "{made}");
-    assert!(made.stderr.contains("and statements: pg_restore was not found"), "{made}");
-}
-
-#[test]
 fn what_pg_dump_wrote_and_pg_restore_cannot_read_is_no_backup() {
     let place = Place::without_docker();
     let tools = place.dir().join("tools");
@@ -303,5 +249,64 @@ fn options_that_a_format_does_not_have_are_refused() {
         let outcome = Outcome::of(&place.create(unchanged_database()).args(args).output().unwrap());
         assert_eq!(outcome.code, 2, "{args:?}: {outcome}");
         assert!(outcome.stderr.contains(said), "{args:?}: {outcome}");
+    }
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_backup_of_every_format_passes_with_nothing_left_to_prove() {
+        let place = Place::on_a_lent_server();
+        for (args, backup) in [
+            (&["--format=custom", "a"][..], "a.dump"),
+            (&["--format=custom", "b.dump", "--compress=none"], "b.dump"),
+            (&["c.dump", "--keep-owner", "--compress=gzip:9"], "c.dump"),
+            (&["--format=tar", "a"], "a.tar"),
+            (&["--format=directory", "a"], "a.dir"),
+            (&["--format=directory", "b", "--jobs=2", "--compress=none"], "b.dir"),
+        ] {
+            let made = created(&place, args);
+            made.says(&format!("File: {backup}"));
+            let rows = manifest(&place, backup).rows();
+            let rows = ccc_backup::model::outcome::grouped(rows);
+            made.says(&format!("Contents: 25 tables, {rows} rows"));
+            let outcome = verified(&place, backup);
+            outcome.passed().says("Failed: 0").says("✓ Contents match the backup (25 tables)");
+            assert!(outcome.stdout.contains("✓ Statements match the manifest"), "{outcome}");
+            assert!(!outcome.stdout.contains("Not proven"), "{outcome}");
+            assert!(!outcome.stdout.contains("harmless"), "{outcome}");
+        }
+    }
+
+    #[test]
+    fn without_pg_restore_the_manifest_says_what_it_does_not_have() {
+        let place = Place::on_a_lent_server();
+        let tools = place.dir().join("tools");
+        std::fs::create_dir(&tools).unwrap();
+        for tool in ["pg_dump", "psql"] {
+            std::os::unix::fs::symlink(client(tool), tools.join(tool)).unwrap();
+        }
+        // Debian's directories are looked into, too, where the path has no pg_restore: one that cannot
+        // read what this pg_dump writes stands for none.
+        let stub = "echo 'pg_restore: error: unsupported version (1.14) in file header' >&2\n\
+                exit 1";
+        place.program("tools/pg_restore", stub);
+        let mut create = place.create(unchanged_database());
+        create.args(["a", "--format=custom", "--pg-dump"]).arg(tools.join("pg_dump"));
+        let outcome = Outcome::of(&create.output().unwrap());
+        assert_eq!(outcome.code, 0, "{outcome}");
+        assert!(outcome.stderr.contains("warning: not recorded: rows, contents and statements: "));
+        assert!(manifest(&place, "a.dump").contents.tables.is_empty());
+        let outcome = verified(&place, "a.dump");
+        outcome.passed().says("✓ Contents match the backup (25 tables)");
+        assert!(outcome.stdout.contains("Not proven: not recorded by create: rows"), "{outcome}");
+        let hidden = unhidden_pg_dump(&place);
+        let words = format!("create disk/b --format=custom --pg-dump '{hidden}'");
+        let environment = connection(unchanged_database());
+        let made = on_a_disk(&place, "size=64m", &hiding("pg_restore"), &words, &environment);
+        assert_eq!(made.code, 0, "{made}");
+        assert!(made.stderr.contains("and statements: pg_restore was not found"), "{made}");
     }
 }

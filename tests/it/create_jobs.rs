@@ -88,21 +88,6 @@ fn several_connections_write_byte_for_byte_what_pg_dump_writes() {
     }
 }
 
-#[test]
-fn what_several_connections_made_passes_with_nothing_left_to_prove() {
-    let (place, database) = (Place::on_a_lent_server(), made_of(TABLES));
-    for (args, backup) in [
-        (&["a.sql", "--jobs=3"][..], "a.sql.gz"),
-        (&["b.sql.zst", "--jobs=3", "--keep-owner"], "b.sql.zst"),
-    ] {
-        created(&place, &database, args);
-        let outcome = place.outcome(place.verify().arg(backup));
-        outcome.passed();
-        assert!(outcome.stdout.contains("✓ Statements match the manifest"), "{outcome}");
-        assert!(!outcome.stdout.contains("Not proven"), "{outcome}");
-    }
-}
-
 /// A `create` to standard output, which nobody reads yet.
 fn stalled(place: &Place, database: &Database) -> Child {
     let mut create = Command::new(BINARY);
@@ -135,19 +120,6 @@ fn rows(dump: &[u8], table: &str) -> usize {
 }
 
 #[test]
-fn all_connections_see_the_same_instant() {
-    let (place, database) = (Place::without_docker(), made_of(MUCH));
-    database.sql("INSERT INTO pairs VALUES (1); INSERT INTO halves VALUES (1)");
-    let child = stalled(&place, &database);
-    // After the snapshot.
-    database.sql("INSERT INTO pairs VALUES (2); INSERT INTO halves VALUES (2); DELETE FROM much WHERE n % 2 = 0");
-    database.sql("INSERT INTO much SELECT n, 'late' FROM generate_series(1, 1000) n");
-    let (outcome, dump) = ended(child);
-    assert_eq!(outcome.code, 0, "{outcome}");
-    assert_eq!(["much", "pairs", "halves"].map(|table| rows(&dump, table)), [120_000, 1, 1]);
-}
-
-#[test]
 fn nobody_takes_a_table_away_before_it_is_read() {
     let (place, database) = (Place::without_docker(), made_of(MUCH));
     database.sql("INSERT INTO pairs VALUES (1)");
@@ -163,24 +135,6 @@ fn nobody_takes_a_table_away_before_it_is_read() {
     let (outcome, dump) = ended(child);
     assert_eq!(outcome.code, 0, "{outcome}");
     assert_eq!(["much", "pairs"].map(|table| rows(&dump, table)), [120_000, 1]);
-}
-
-#[test]
-fn a_connection_that_ends_is_no_backup() {
-    for which in ["query LIKE 'COPY%'", "query NOT LIKE 'COPY%'"] {
-        let (place, database) = (Place::without_docker(), made_of(MUCH));
-        let child = stalled(&place, &database);
-        database.sql(&format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
-             AND application_name = 'psql' AND pid <> pg_backend_pid() AND {which}"
-        ));
-        let (outcome, _) = ended(child);
-        assert_eq!(outcome.code, 1, "{which}: {outcome}");
-        assert!(
-            outcome.stderr.contains("the connection to the database server was lost"),
-            "{outcome}"
-        );
-    }
 }
 
 #[test]
@@ -206,23 +160,6 @@ fn interrupted_it_leaves_no_session_and_no_file() {
 }
 
 #[test]
-fn what_pg_dump_makes_alone_is_made_and_said_unless_it_is_little() {
-    let (place, with_objects) = (Place::without_docker(), made_of(TABLES));
-    with_objects.sql("SELECT lo_from_bytea(0, 'large object')");
-    let objects = "one connection makes the dump, because large objects are read by pg_dump alone";
-    for (database, said) in [(&with_objects, objects), (unchanged_database(), "")] {
-        let args = ["a.sql", "--compress=none", "--force", "--jobs=2"];
-        let outcome = Outcome::of(&place.create(database).args(args).output().unwrap());
-        assert_eq!(outcome.code, 0, "{outcome}");
-        assert!(outcome.stderr.contains(said), "{outcome}");
-        assert_eq!(outcome.stderr.is_empty(), said.is_empty(), "{outcome}");
-        let dump = std::fs::read(place.dir().join("a.sql")).unwrap();
-        let expected = database.dump(&AS_CREATE_DOES);
-        assert_eq!(without_restriction(&dump).len(), without_restriction(&expected).len());
-    }
-}
-
-#[test]
 fn options_of_pg_dump_that_change_how_rows_are_written_are_refused() {
     let place = Place::without_docker();
     for option in
@@ -234,5 +171,74 @@ fn options_of_pg_dump_that_change_how_rows_are_written_are_refused() {
         let name = option.split('=').next().unwrap();
         assert!(outcome.stderr.contains("--jobs: pg_dump takes --"), "{name}: {outcome}");
         assert_eq!(place.names(".").len(), 1, "{:?}", place.names("."));
+    }
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn what_several_connections_made_passes_with_nothing_left_to_prove() {
+        let (place, database) = (Place::on_a_lent_server(), made_of(TABLES));
+        for (args, backup) in [
+            (&["a.sql", "--jobs=3"][..], "a.sql.gz"),
+            (&["b.sql.zst", "--jobs=3", "--keep-owner"], "b.sql.zst"),
+        ] {
+            created(&place, &database, args);
+            let outcome = place.outcome(place.verify().arg(backup));
+            outcome.passed();
+            assert!(outcome.stdout.contains("✓ Statements match the manifest"), "{outcome}");
+            assert!(!outcome.stdout.contains("Not proven"), "{outcome}");
+        }
+    }
+
+    #[test]
+    fn all_connections_see_the_same_instant() {
+        let (place, database) = (Place::without_docker(), made_of(MUCH));
+        database.sql("INSERT INTO pairs VALUES (1); INSERT INTO halves VALUES (1)");
+        let child = stalled(&place, &database);
+        // After the snapshot.
+        database.sql("INSERT INTO pairs VALUES (2); INSERT INTO halves VALUES (2); DELETE FROM much WHERE n % 2 = 0");
+        database.sql("INSERT INTO much SELECT n, 'late' FROM generate_series(1, 1000) n");
+        let (outcome, dump) = ended(child);
+        assert_eq!(outcome.code, 0, "{outcome}");
+        assert_eq!(["much", "pairs", "halves"].map(|table| rows(&dump, table)), [120_000, 1, 1]);
+    }
+
+    #[test]
+    fn a_connection_that_ends_is_no_backup() {
+        for which in ["query LIKE 'COPY%'", "query NOT LIKE 'COPY%'"] {
+            let (place, database) = (Place::without_docker(), made_of(MUCH));
+            let child = stalled(&place, &database);
+            database.sql(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
+             AND application_name = 'psql' AND pid <> pg_backend_pid() AND {which}"
+        ));
+            let (outcome, _) = ended(child);
+            assert_eq!(outcome.code, 1, "{which}: {outcome}");
+            assert!(
+                outcome.stderr.contains("the connection to the database server was lost"),
+                "{outcome}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_pg_dump_makes_alone_is_made_and_said_unless_it_is_little() {
+        let (place, with_objects) = (Place::without_docker(), made_of(TABLES));
+        with_objects.sql("SELECT lo_from_bytea(0, 'large object')");
+        let objects =
+            "one connection makes the dump, because large objects are read by pg_dump alone";
+        for (database, said) in [(&with_objects, objects), (unchanged_database(), "")] {
+            let args = ["a.sql", "--compress=none", "--force", "--jobs=2"];
+            let outcome = Outcome::of(&place.create(database).args(args).output().unwrap());
+            assert_eq!(outcome.code, 0, "{outcome}");
+            assert!(outcome.stderr.contains(said), "{outcome}");
+            assert_eq!(outcome.stderr.is_empty(), said.is_empty(), "{outcome}");
+            let dump = std::fs::read(place.dir().join("a.sql")).unwrap();
+            let expected = database.dump(&AS_CREATE_DOES);
+            assert_eq!(without_restriction(&dump).len(), without_restriction(&expected).len());
+        }
     }
 }

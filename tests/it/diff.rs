@@ -79,42 +79,6 @@ fn what_came_and_went_and_changed_between_two_backups_is_told_from_their_manifes
 }
 
 #[test]
-fn backups_of_all_formats_are_compared_also_without_their_manifests() {
-    let (place, database) = (Place::without_docker(), database());
-    database.sql(BEFORE);
-    created(&place, &database, &["a.sql"]);
-    created(&place, &database, &["a", "--format=custom"]);
-    let dumps = |name: &str| {
-        place.file(&format!("{name}.sql"), &database.dump(&[]));
-        place.file(&format!("{name}.gz"), &gzipped(&database.dump(&["--no-owner"])));
-        place.file(&format!("{name}.dump"), &database.dump(&["--format=custom"]));
-        let directory = place.dir().join(format!("{name}.dir"));
-        database.dump(&["--format=directory", "--file", directory.to_str().unwrap()]);
-    };
-    dumps("old");
-    dumps("again");
-    database.sql(AFTER);
-    dumps("new");
-    for (one, other, code) in [
-        ("old.sql", "again.sql", 0),
-        ("old.dump", "again.dir", 0),
-        ("old.dump", "again.dump", 0),
-        ("old.sql", "new.sql", 1),
-        ("old.dir", "new.dump", 1),
-        ("a.sql.gz", "new.gz", 1),
-        // Equal in all that can be compared: the definitions of an archive are written otherwise.
-        ("a.sql.gz", "a.dump", 2),
-    ] {
-        let outcome = told(&place, &[one, other], code);
-        let shown = outcome.stdout.contains("shop.grown ");
-        assert_eq!(shown, code == 1, "{one} {other}: {outcome}");
-    }
-    let same = told(&place, &["a.sql.gz", "a.dump"], 2);
-    assert!(same.stdout.contains("29 tables the same"), "{same}");
-    assert!(same.stdout.contains("Not comparable: definitions: "), "{same}");
-}
-
-#[test]
 fn contents_that_were_written_under_other_settings_are_never_the_same() {
     let (place, database) = (Place::without_docker(), database());
     database.sql("CREATE TABLE plain AS SELECT 1 AS id");
@@ -127,60 +91,6 @@ fn contents_that_were_written_under_other_settings_are_never_the_same() {
     assert!(outcome.stdout.contains("It could not be told: "), "{outcome}");
     let outcome = told(&place, &["a.sql.gz", "b.sql.gz", "--table=plain"], 2);
     assert!(outcome.stderr.contains("the rows are not comparable: "), "{outcome}");
-}
-
-#[test]
-fn rows_of_a_table_are_compared_one_by_one_and_shown() {
-    let (place, database) = (Place::without_docker(), database());
-    database.sql(
-        "CREATE TABLE t (id int, name text);
-         INSERT INTO t SELECT i, 'row ' || i FROM generate_series(1, 100000) i;
-         INSERT INTO t VALUES (0, 'twice'), (0, 'twice'), (-1, NULL), (-2, E'a\\tb')",
-    );
-    created(&place, &database, &["a.sql"]);
-    created(&place, &database, &["a", "--format=custom"]);
-    place.file("same.sql", &database.dump(&["--inserts"]));
-    database.sql(
-        "DELETE FROM t WHERE id = 5; UPDATE t SET name = 'other' WHERE id = 7;
-         DELETE FROM t WHERE ctid IN (SELECT ctid FROM t WHERE id = 0 LIMIT 1);
-         INSERT INTO t VALUES (-3, '')",
-    );
-    created(&place, &database, &["b.sql"]);
-    created(&place, &database, &["b", "--format=directory"]);
-    // The columns in another order are the same rows.
-    database.sql("ALTER TABLE t RENAME TO was; CREATE TABLE t (name text, id int); INSERT INTO t SELECT name, id FROM was");
-    created(&place, &database, &["c.sql"]);
-    for (a, b) in [
-        ("a.sql.gz", "b.sql.gz"),
-        ("a.dump", "b.dir"),
-        ("a.sql.gz", "c.sql.gz"),
-        ("a.dump", "c.sql.gz"),
-    ] {
-        let outcome = told(&place, &[a, b, "--table=t", "--rows"], 1);
-        let sum = "public.t: 100,001 rows in both, 3 only in A (-), 2 only in B (+)";
-        assert!(outcome.stdout.contains(sum), "{a} {b}: {outcome}");
-        let mut rows: Vec<&str> =
-            outcome.stdout.lines().filter(|line| line.starts_with(['-', '+'])).collect();
-        rows.sort_unstable();
-        assert_eq!(rows, ["+-3\t", "+7\tother", "-0\ttwice", "-5\trow 5", "-7\trow 7"], "{a} {b}");
-        let counts = told(&place, &[a, b, "--table=t"], 1);
-        assert!(counts.stdout.contains(sum) && !counts.stdout.contains("twice"), "{counts}");
-    }
-    let value = json(&told(
-        &place,
-        &["a.sql.gz", "b.sql.gz", "-t", "public.t", "--rows", "--format=json"],
-        1,
-    ));
-    assert_eq!(value["rows"]["removed"], 3);
-    let rows = value["changed_rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 5);
-    assert!(rows.iter().any(|row| row["change"] == "added" && row["values"]["name"] == ""));
-    let none =
-        json(&told(&place, &["a.sql.gz", "a.dump", "-t", "t", "--rows", "--format=json"], 0));
-    assert_eq!(
-        (&none["told"], none["changed_rows"].as_array().unwrap().len()),
-        (&"same".into(), 0)
-    );
 }
 
 #[test]
@@ -235,4 +145,103 @@ fn dumps_of_several_databases_are_compared_by_one_of_them() {
     told(&place, &["a.sql", "b.sql", "--database=one"], 0);
     told(&place, &["a.sql", "b.sql", "--database=two"], 1);
     told(&place, &["a.sql", "b.sql", "--database=two", "--table=t", "--rows"], 1).says("+2");
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn rows_of_a_table_are_compared_one_by_one_and_shown() {
+        let (place, database) = (Place::without_docker(), database());
+        database.sql(
+            "CREATE TABLE t (id int, name text);
+         INSERT INTO t SELECT i, 'row ' || i FROM generate_series(1, 100000) i;
+         INSERT INTO t VALUES (0, 'twice'), (0, 'twice'), (-1, NULL), (-2, E'a\\tb')",
+        );
+        created(&place, &database, &["a.sql"]);
+        created(&place, &database, &["a", "--format=custom"]);
+        place.file("same.sql", &database.dump(&["--inserts"]));
+        database.sql(
+            "DELETE FROM t WHERE id = 5; UPDATE t SET name = 'other' WHERE id = 7;
+         DELETE FROM t WHERE ctid IN (SELECT ctid FROM t WHERE id = 0 LIMIT 1);
+         INSERT INTO t VALUES (-3, '')",
+        );
+        created(&place, &database, &["b.sql"]);
+        created(&place, &database, &["b", "--format=directory"]);
+        // The columns in another order are the same rows.
+        database.sql("ALTER TABLE t RENAME TO was; CREATE TABLE t (name text, id int); INSERT INTO t SELECT name, id FROM was");
+        created(&place, &database, &["c.sql"]);
+        for (a, b) in [
+            ("a.sql.gz", "b.sql.gz"),
+            ("a.dump", "b.dir"),
+            ("a.sql.gz", "c.sql.gz"),
+            ("a.dump", "c.sql.gz"),
+        ] {
+            let outcome = told(&place, &[a, b, "--table=t", "--rows"], 1);
+            let sum = "public.t: 100,001 rows in both, 3 only in A (-), 2 only in B (+)";
+            assert!(outcome.stdout.contains(sum), "{a} {b}: {outcome}");
+            let mut rows: Vec<&str> =
+                outcome.stdout.lines().filter(|line| line.starts_with(['-', '+'])).collect();
+            rows.sort_unstable();
+            assert_eq!(
+                rows,
+                ["+-3\t", "+7\tother", "-0\ttwice", "-5\trow 5", "-7\trow 7"],
+                "{a} {b}"
+            );
+            let counts = told(&place, &[a, b, "--table=t"], 1);
+            assert!(counts.stdout.contains(sum) && !counts.stdout.contains("twice"), "{counts}");
+        }
+        let value = json(&told(
+            &place,
+            &["a.sql.gz", "b.sql.gz", "-t", "public.t", "--rows", "--format=json"],
+            1,
+        ));
+        assert_eq!(value["rows"]["removed"], 3);
+        let rows = value["changed_rows"].as_array().unwrap();
+        assert_eq!(rows.len(), 5);
+        assert!(rows.iter().any(|row| row["change"] == "added" && row["values"]["name"] == ""));
+        let none =
+            json(&told(&place, &["a.sql.gz", "a.dump", "-t", "t", "--rows", "--format=json"], 0));
+        assert_eq!(
+            (&none["told"], none["changed_rows"].as_array().unwrap().len()),
+            (&"same".into(), 0)
+        );
+    }
+
+    #[test]
+    fn backups_of_all_formats_are_compared_also_without_their_manifests() {
+        let (place, database) = (Place::without_docker(), database());
+        database.sql(BEFORE);
+        created(&place, &database, &["a.sql"]);
+        created(&place, &database, &["a", "--format=custom"]);
+        let dumps = |name: &str| {
+            place.file(&format!("{name}.sql"), &database.dump(&[]));
+            place.file(&format!("{name}.gz"), &gzipped(&database.dump(&["--no-owner"])));
+            place.file(&format!("{name}.dump"), &database.dump(&["--format=custom"]));
+            let directory = place.dir().join(format!("{name}.dir"));
+            database.dump(&["--format=directory", "--file", directory.to_str().unwrap()]);
+        };
+        dumps("old");
+        dumps("again");
+        database.sql(AFTER);
+        dumps("new");
+        for (one, other, code) in [
+            ("old.sql", "again.sql", 0),
+            ("old.dump", "again.dir", 0),
+            ("old.dump", "again.dump", 0),
+            ("old.sql", "new.sql", 1),
+            ("old.dir", "new.dump", 1),
+            ("a.sql.gz", "new.gz", 1),
+            // Equal in all that can be compared: the definitions of an archive are written otherwise.
+            ("a.sql.gz", "a.dump", 2),
+        ] {
+            let outcome = told(&place, &[one, other], code);
+            let shown = outcome.stdout.contains("shop.grown ");
+            assert_eq!(shown, code == 1, "{one} {other}: {outcome}");
+        }
+        let same = told(&place, &["a.sql.gz", "a.dump"], 2);
+        assert!(same.stdout.contains("29 tables the same"), "{same}");
+        assert!(same.stdout.contains("Not comparable: definitions: "), "{same}");
+    }
 }

@@ -24,34 +24,6 @@ fn run(place: &Place, program: &str, args: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn cccs_database_is_restored_as_by_psql() {
-    let place = Place::new();
-    for (name, sql) in backups(&place, unchanged_database()) {
-        for jobs in ["1", "4"] {
-            let twins = restored_twice(&place, &[name, "--jobs", jobs], &sql, &[]);
-            assert!(twins[0].contains("COPY public.users "), "{}", twins[0]);
-            assert_same(&format!("{name} with {jobs} jobs"), &twins);
-        }
-    }
-}
-
-#[test]
-fn every_kind_of_object_is_restored_as_by_psql() {
-    let place = Place::new();
-    place.file("ccc-backup.toml", NO_APPLICATION);
-    // Rows go to partitions by the hash of an enum's value, and that is the hash of a number which the
-    // server gives each value when it is made.
-    let flags = ["--exclude-table-data=torture.hashed*"];
-    for (name, sql) in backups(&place, torture()) {
-        for jobs in ["1", "4"] {
-            let twins = restored_twice(&place, &[name, "--jobs", jobs], &sql, &flags);
-            assert!(twins[0].contains("COPY torture.toasted "), "{}", twins[0]);
-            assert_same(&format!("{name} with {jobs} jobs"), &twins);
-        }
-    }
-}
-
-#[test]
 fn two_databases_that_differ_are_told_apart() {
     let place = Place::new();
     let dump = unchanged_database().dump(&[]);
@@ -59,4 +31,37 @@ fn two_databases_that_differ_are_told_apart() {
     let other = text(&dump).replace("SELECT pg_catalog.setval('public.users_id_seq', ", "--");
     let [ours, theirs] = restored_twice(&place, &["a.sql"], other.as_bytes(), &[]);
     assert_ne!(ours, theirs);
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn cccs_database_is_restored_as_by_psql() {
+        let place = Place::new();
+        for (name, sql) in backups(&place, unchanged_database()) {
+            for jobs in ["1", "4"] {
+                let twins = restored_twice(&place, &[name, "--jobs", jobs], &sql, &[]);
+                assert!(twins[0].contains("COPY public.users "), "{}", twins[0]);
+                assert_same(&format!("{name} with {jobs} jobs"), &twins);
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_of_object_is_restored_as_by_psql() {
+        let place = Place::new();
+        place.file("ccc-backup.toml", NO_APPLICATION);
+        // Rows go to partitions by the hash of an enum's value, and that is the hash of a number which the
+        // server gives each value when it is made.
+        let flags = ["--exclude-table-data=torture.hashed*"];
+        for (name, sql) in backups(&place, torture()) {
+            for jobs in ["1", "4"] {
+                let twins = restored_twice(&place, &[name, "--jobs", jobs], &sql, &flags);
+                assert!(twins[0].contains("COPY torture.toasted "), "{}", twins[0]);
+                assert_same(&format!("{name} with {jobs} jobs"), &twins);
+            }
+        }
+    }
 }

@@ -60,26 +60,6 @@ fn rows_that_the_backups_own_event_triggers_add_are_told_and_not_held_against_it
 }
 
 #[test]
-fn the_same_holds_for_an_archive_and_for_a_dump_that_makes_its_database() {
-    let (place, database) = (Place::on_a_lent_server(), with_log());
-    let made = place.outcome(place.create(&database).args(["a.dump", "--format", "custom"]));
-    assert_eq!(made.code, 0, "{made}");
-    // Several workers may refresh the views before the event trigger is made.
-    place.outcome(place.verify().arg("a.dump")).passed();
-    passes_with_the_warning(&place.outcome(place.verify().args(["a.dump", "--jobs", "1"])));
-    let outcome = place.verify_bytes("b.sql", &database.dump(&["--create"]));
-    outcome.passed();
-    assert!(outcome.stderr.contains("2 rows added to public.ddl_log by"), "{outcome}");
-}
-
-#[test]
-fn a_value_in_another_time_zone_is_still_equal_beside_added_rows() {
-    let database = with_log();
-    database.sql(&format!("ALTER DATABASE {} SET timezone = 'Asia/Kathmandu'", database.name));
-    passes_with_the_warning(&Place::on_a_lent_server().verify_bytes("a.sql", &database.dump(&[])));
-}
-
-#[test]
 fn event_triggers_that_write_nothing_give_no_warning() {
     let database = database();
     database.sql(
@@ -122,4 +102,31 @@ fn a_sequence_that_moves_fails_though_event_triggers_add_rows_to_another_table()
     );
     let outcome = Place::on_a_lent_server().verify_bytes("a.sql", &database.dump(&[]));
     outcome.failed("public.tickets: expected 1 (called) by the dump, found 2 (called)");
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn the_same_holds_for_an_archive_and_for_a_dump_that_makes_its_database() {
+        let (place, database) = (Place::on_a_lent_server(), with_log());
+        let made = place.outcome(place.create(&database).args(["a.dump", "--format", "custom"]));
+        assert_eq!(made.code, 0, "{made}");
+        // Several workers may refresh the views before the event trigger is made.
+        place.outcome(place.verify().arg("a.dump")).passed();
+        passes_with_the_warning(&place.outcome(place.verify().args(["a.dump", "--jobs", "1"])));
+        let outcome = place.verify_bytes("b.sql", &database.dump(&["--create"]));
+        outcome.passed();
+        assert!(outcome.stderr.contains("2 rows added to public.ddl_log by"), "{outcome}");
+    }
+
+    #[test]
+    fn a_value_in_another_time_zone_is_still_equal_beside_added_rows() {
+        let database = with_log();
+        database.sql(&format!("ALTER DATABASE {} SET timezone = 'Asia/Kathmandu'", database.name));
+        passes_with_the_warning(
+            &Place::on_a_lent_server().verify_bytes("a.sql", &database.dump(&[])),
+        );
+    }
 }

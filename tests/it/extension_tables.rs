@@ -74,23 +74,6 @@ fn what_an_extension_brings_anew_each_time_is_left_out_where_it_says_what_is_dum
     outcome.passed();
 }
 
-#[test]
-fn what_an_extension_brings_anew_each_time_and_nobody_can_tell_from_the_backup_is_not_verified() {
-    let place = place();
-    let whole = dump("", "", "").replace(
-        "COPY public.items",
-        "COPY own.ticks (at) FROM stdin;\n2024-01-02 03:04:05+00\n\\.\n\nCOPY public.items",
-    );
-    let outcome = verified(&place, &whole, &[]);
-    outcome.not_verified("its extension brings other rows each time it is made");
-    // What is bad beside it is still seen.
-    let bad = whole.replace(
-        "COPY public.items (id) FROM stdin;\n1\n",
-        "COPY public.items (id) FROM stdin;\nx\n",
-    );
-    verified(&place, &bad, &[]).failed("restore error");
-}
-
 /// Extensions that every PostgreSQL has, with rows of their types.
 const COMMON: &str = "\
 CREATE EXTENSION pgcrypto; CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree;
@@ -98,19 +81,42 @@ CREATE TABLE t (c citext UNIQUE, h hstore, l ltree, b bytea);
 INSERT INTO t SELECT 'Name ' || i, hstore('a', i::text), ('top.n' || i)::ltree, digest(i::text, 'sha256')
 FROM generate_series(1, 50) i";
 
-#[test]
-fn the_common_extensions_pass_with_their_contents_in_every_format_and_on_either_engine() {
-    source().client("createdb", &["--", "common_extensions"]);
-    let database = Database { name: "common_extensions".to_owned() };
-    database.sql(COMMON);
-    let place = place();
-    place.file("a.sql", &database.dump(&[]));
-    place.file("b.sql", &database.dump(&["--inserts"]));
-    place.file("a.dump", &database.dump(&["--format=custom"]));
-    for (name, engine) in
-        [("a.sql", "docker"), ("a.dump", "docker"), ("a.sql", "local"), ("b.sql", "local")]
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn what_an_extension_brings_anew_each_time_and_nobody_can_tell_from_the_backup_is_not_verified()
     {
-        let outcome = place.outcome(&mut place.verify_with(&[name, "--engine", engine]));
-        outcome.passed().says("✓ Contents match the backup (1 table)");
+        let place = place();
+        let whole = dump("", "", "").replace(
+            "COPY public.items",
+            "COPY own.ticks (at) FROM stdin;\n2024-01-02 03:04:05+00\n\\.\n\nCOPY public.items",
+        );
+        let outcome = verified(&place, &whole, &[]);
+        outcome.not_verified("its extension brings other rows each time it is made");
+        // What is bad beside it is still seen.
+        let bad = whole.replace(
+            "COPY public.items (id) FROM stdin;\n1\n",
+            "COPY public.items (id) FROM stdin;\nx\n",
+        );
+        verified(&place, &bad, &[]).failed("restore error");
+    }
+
+    #[test]
+    fn the_common_extensions_pass_with_their_contents_in_every_format_and_on_either_engine() {
+        source().client("createdb", &["--", "common_extensions"]);
+        let database = Database { name: "common_extensions".to_owned() };
+        database.sql(COMMON);
+        let place = place();
+        place.file("a.sql", &database.dump(&[]));
+        place.file("b.sql", &database.dump(&["--inserts"]));
+        place.file("a.dump", &database.dump(&["--format=custom"]));
+        for (name, engine) in
+            [("a.sql", "docker"), ("a.dump", "docker"), ("a.sql", "local"), ("b.sql", "local")]
+        {
+            let outcome = place.outcome(&mut place.verify_with(&[name, "--engine", engine]));
+            outcome.passed().says("✓ Contents match the backup (1 table)");
+        }
     }
 }

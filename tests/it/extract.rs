@@ -77,26 +77,6 @@ fn quoted(table: &Table) -> String {
     table.quoted()
 }
 
-#[test]
-fn every_table_of_every_kind_of_backup_is_written_as_the_server_writes_it() {
-    let (place, database) = (Place::without_docker(), unchanged_database());
-    for (args, name) in CREATED {
-        let manifest = created(&place, database, args, name);
-        let tables = &manifest.contents.tables;
-        // All of them from one kind, the ones that are hard from every other.
-        let hard = |table: &&Table| name == "a.sql.gz" || table.display_name() == AWKWARD;
-        assert!(tables.iter().filter(hard).count() > 0);
-        for table in tables.iter().filter(hard) {
-            let table_arg = quoted(table);
-            let args = |format| [name, "--table", &table_arg, "--format", format].to_vec();
-            let (csv, rows) = (extracted(&place, &args("csv")), extracted(&place, &args("copy")));
-            let expected = by_server(database, table, "(FORMAT csv, HEADER)");
-            assert!(csv == expected, "{name}: {table_arg}: {}", text(&csv));
-            assert!(rows == by_server(database, table, ""), "{name}: {table_arg}");
-        }
-    }
-}
-
 /// Backups that `create` did not make, by their names.
 fn foreign(place: &Place, database: &Database) -> Vec<&'static str> {
     let dump = database.dump(&[]);
@@ -121,24 +101,6 @@ fn foreign(place: &Place, database: &Database) -> Vec<&'static str> {
         "packed.tar.gz",
         "foreign.dir",
     ]
-}
-
-#[test]
-fn rows_of_backups_without_a_manifest_are_found_all_the_same() {
-    let (place, database) = (Place::without_docker(), unchanged_database());
-    let manifest = created(&place, database, &["a.sql"], "a.sql.gz");
-    let awkward = manifest.contents.tables.iter().find(|it| it.display_name() == AWKWARD).unwrap();
-    let columns: Vec<&str> = awkward.columns.named().iter().map(String::as_str).collect();
-    let at = columns.iter().position(|column| *column == "label").unwrap();
-    assert_eq!(at, 1);
-    for name in foreign(&place, database) {
-        for table in ["awkward_values", AWKWARD, "public.awkward_v*"] {
-            let rows =
-                extracted(&place, &[name, "--table", table, "--where-like=label=backslash%"]);
-            let sql = "SELECT count(*) FROM awkward_values WHERE label LIKE 'backslash%'";
-            assert_eq!(text(&rows).lines().count().to_string(), database.sql(sql), "{name}");
-        }
-    }
 }
 
 /// A database that restores what was extracted, and what its tables hold.
@@ -237,31 +199,6 @@ fn csv_goes_back_into_a_table_by_copy_with_the_same_content() {
         assert_eq!(content(back), content(table), "{}", text(&csv));
     }
     assert_eq!(extracted(&place, &["a.sql.gz", "--table=nothing", "--format=csv"]), b"\n\n");
-}
-
-#[test]
-fn only_what_holds_the_rows_is_read() {
-    let (place, database) = (Place::without_docker(), database());
-    database.sql(
-        "CREATE TABLE a_wide AS SELECT i, sha512(i::text::bytea) AS text FROM generate_series(1, 60000) i;
-         CREATE TABLE zebra AS SELECT 1 AS i",
-    );
-    for (args, name) in CREATED {
-        created(&place, &database, args, name);
-        let outcome = outcome(&place, &[name, "--table=zebra", "--verbose"]);
-        assert_eq!((outcome.code, outcome.stdout.as_str()), (0, "1\n"), "{outcome}");
-        let line = outcome.stderr.lines().find(|line| line.contains(" bytes of ")).unwrap();
-        let number = |word: &str| word.replace(',', "").parse::<u64>().ok();
-        let numbers: Vec<u64> = line.split(' ').filter_map(number).collect();
-        let [read, there] = numbers[..] else { panic!("{line}") };
-        assert!(there > 4 << 20 && read < there / 3, "{name}: {line}");
-        // A whole table, and no more of the others than a piece or two.
-        assert!(read < 1200 << 10, "{name}: {line}");
-    }
-    place.file("plain.sql.gz", &gzipped(&database.dump(&[])));
-    let outcome = outcome(&place, &["plain.sql.gz", "--table=public.zebra", "--verbose"]);
-    let all = outcome.stderr.lines().any(|line| line.contains("wrote 1 rows"));
-    assert!(outcome.code == 0 && all, "{outcome}");
 }
 
 #[test]
@@ -524,4 +461,74 @@ fn rows_in_another_encoding_come_as_they_are_and_that_is_said() {
     place.file("sjis.sql", sjis);
     assert_eq!(extracted(&place, &["sjis.sql", "-t", "t"]), b"\x95\\\n");
     failed(&place, &["sjis.sql", "-t", "t", "--format=csv"], 2, "in SJIS");
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn every_table_of_every_kind_of_backup_is_written_as_the_server_writes_it() {
+        let (place, database) = (Place::without_docker(), unchanged_database());
+        for (args, name) in CREATED {
+            let manifest = created(&place, database, args, name);
+            let tables = &manifest.contents.tables;
+            // All of them from one kind, the ones that are hard from every other.
+            let hard = |table: &&Table| name == "a.sql.gz" || table.display_name() == AWKWARD;
+            assert!(tables.iter().filter(hard).count() > 0);
+            for table in tables.iter().filter(hard) {
+                let table_arg = quoted(table);
+                let args = |format| [name, "--table", &table_arg, "--format", format].to_vec();
+                let (csv, rows) =
+                    (extracted(&place, &args("csv")), extracted(&place, &args("copy")));
+                let expected = by_server(database, table, "(FORMAT csv, HEADER)");
+                assert!(csv == expected, "{name}: {table_arg}: {}", text(&csv));
+                assert!(rows == by_server(database, table, ""), "{name}: {table_arg}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_backups_without_a_manifest_are_found_all_the_same() {
+        let (place, database) = (Place::without_docker(), unchanged_database());
+        let manifest = created(&place, database, &["a.sql"], "a.sql.gz");
+        let awkward =
+            manifest.contents.tables.iter().find(|it| it.display_name() == AWKWARD).unwrap();
+        let columns: Vec<&str> = awkward.columns.named().iter().map(String::as_str).collect();
+        let at = columns.iter().position(|column| *column == "label").unwrap();
+        assert_eq!(at, 1);
+        for name in foreign(&place, database) {
+            for table in ["awkward_values", AWKWARD, "public.awkward_v*"] {
+                let rows =
+                    extracted(&place, &[name, "--table", table, "--where-like=label=backslash%"]);
+                let sql = "SELECT count(*) FROM awkward_values WHERE label LIKE 'backslash%'";
+                assert_eq!(text(&rows).lines().count().to_string(), database.sql(sql), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_holds_the_rows_is_read() {
+        let (place, database) = (Place::without_docker(), database());
+        database.sql(
+        "CREATE TABLE a_wide AS SELECT i, sha512(i::text::bytea) AS text FROM generate_series(1, 60000) i;
+         CREATE TABLE zebra AS SELECT 1 AS i",
+    );
+        for (args, name) in CREATED {
+            created(&place, &database, args, name);
+            let outcome = outcome(&place, &[name, "--table=zebra", "--verbose"]);
+            assert_eq!((outcome.code, outcome.stdout.as_str()), (0, "1\n"), "{outcome}");
+            let line = outcome.stderr.lines().find(|line| line.contains(" bytes of ")).unwrap();
+            let number = |word: &str| word.replace(',', "").parse::<u64>().ok();
+            let numbers: Vec<u64> = line.split(' ').filter_map(number).collect();
+            let [read, there] = numbers[..] else { panic!("{line}") };
+            assert!(there > 4 << 20 && read < there / 3, "{name}: {line}");
+            // A whole table, and no more of the others than a piece or two.
+            assert!(read < 1200 << 10, "{name}: {line}");
+        }
+        place.file("plain.sql.gz", &gzipped(&database.dump(&[])));
+        let outcome = outcome(&place, &["plain.sql.gz", "--table=public.zebra", "--verbose"]);
+        let all = outcome.stderr.lines().any(|line| line.contains("wrote 1 rows"));
+        assert!(outcome.code == 0 && all, "{outcome}");
+    }
 }

@@ -61,39 +61,47 @@ fn several_connections_restore_all_rows_and_they_are_proven() {
     }
 }
 
-#[test]
-fn a_row_that_is_refused_is_named_by_its_line_whoever_met_it() {
-    let place = Place::on_a_lent_server();
-    place.file("own.toml", OWN);
-    // Each row takes two lines, from the eighth on.
-    let (bad, line) = (ROWS - 5_000, 8 + 2 * (ROWS - 5_001));
-    place.file("a.sql", &dump(|row| if row == bad { "'x'".into() } else { row.to_string() }));
-    for jobs in ["4", "1"] {
-        let outcome = verify(&place, "a.sql", jobs);
-        outcome.failed("invalid input syntax for type integer: \"x\"");
-        assert!(outcome.to_string().contains(&format!("line {line}")), "line {line}: {outcome}");
-    }
-    // Two rows of one key: no row is refused, and the key is.
-    place.file("b.sql", &dump(|row| (row % (ROWS - 1)).to_string()));
-    verify(&place, "b.sql", "4").failed("could not create unique index \"large_pkey\"");
-}
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
 
-#[test]
-fn what_create_makes_with_insert_statements_passes_and_a_lost_statement_is_found() {
-    let place = Place::on_a_lent_server();
-    for flag in ["--inserts", "--column-inserts", "--rows-per-insert=50"] {
-        let dump = unchanged_database().dump(&[flag]);
-        place.verify_bytes("a.sql", &dump).passed();
+    #[test]
+    fn a_row_that_is_refused_is_named_by_its_line_whoever_met_it() {
+        let place = Place::on_a_lent_server();
+        place.file("own.toml", OWN);
+        // Each row takes two lines, from the eighth on.
+        let (bad, line) = (ROWS - 5_000, 8 + 2 * (ROWS - 5_001));
+        place.file("a.sql", &dump(|row| if row == bad { "'x'".into() } else { row.to_string() }));
+        for jobs in ["4", "1"] {
+            let outcome = verify(&place, "a.sql", jobs);
+            outcome.failed("invalid input syntax for type integer: \"x\"");
+            assert!(
+                outcome.to_string().contains(&format!("line {line}")),
+                "line {line}: {outcome}"
+            );
+        }
+        // Two rows of one key: no row is refused, and the key is.
+        place.file("b.sql", &dump(|row| (row % (ROWS - 1)).to_string()));
+        verify(&place, "b.sql", "4").failed("could not create unique index \"large_pkey\"");
     }
-    let mut create = place.create(unchanged_database());
-    let made = Outcome::of(
-        &create.args(["b.sql", "--compress", "none", "--", "--inserts"]).output().unwrap(),
-    );
-    assert_eq!(made.code, 0, "{made}");
-    let dump = std::fs::read_to_string(place.dir().join("b.sql")).unwrap();
-    let (lost, _) = dump.match_indices("INSERT INTO public.comments").nth(3).unwrap();
-    let end = lost + dump[lost..].find("\nINSERT").unwrap() + 1;
-    place.file("b.sql", [&dump[..lost], &dump[end..]].concat().as_bytes());
-    let outcome = place.outcome(place.verify().arg("b.sql"));
-    assert_eq!(outcome.code, 1, "{outcome}");
+
+    #[test]
+    fn what_create_makes_with_insert_statements_passes_and_a_lost_statement_is_found() {
+        let place = Place::on_a_lent_server();
+        for flag in ["--inserts", "--column-inserts", "--rows-per-insert=50"] {
+            let dump = unchanged_database().dump(&[flag]);
+            place.verify_bytes("a.sql", &dump).passed();
+        }
+        let mut create = place.create(unchanged_database());
+        let made = Outcome::of(
+            &create.args(["b.sql", "--compress", "none", "--", "--inserts"]).output().unwrap(),
+        );
+        assert_eq!(made.code, 0, "{made}");
+        let dump = std::fs::read_to_string(place.dir().join("b.sql")).unwrap();
+        let (lost, _) = dump.match_indices("INSERT INTO public.comments").nth(3).unwrap();
+        let end = lost + dump[lost..].find("\nINSERT").unwrap() + 1;
+        place.file("b.sql", [&dump[..lost], &dump[end..]].concat().as_bytes());
+        let outcome = place.outcome(place.verify().arg("b.sql"));
+        assert_eq!(outcome.code, 1, "{outcome}");
+    }
 }

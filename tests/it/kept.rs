@@ -82,18 +82,6 @@ fn comparable(dump: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn the_printed_line_removes_what_was_kept() {
-    let _alone = SWEEPING.blocking_lock();
-    let place = Place::new();
-    place.file("a.sql", good_dump());
-    let output = place.verify().args(["a.sql", "--no-cleanup"]).output().unwrap();
-    shell(line(Outcome::of(&output).passed(), "Remove:"));
-    let containers = left(&place.container);
-    assert!(!containers.iter().any(|thing| thing.starts_with("container")), "{containers:?}");
-    place.assert_nothing_left();
-}
-
-#[test]
 fn a_failed_backup_is_kept_too_so_that_it_can_be_looked_at() {
     let _alone = SWEEPING.blocking_lock();
     let place = Place::new();
@@ -125,20 +113,37 @@ fn start_postgres_container_takes_the_name_and_port_of_the_specification() {
     place.assert_nothing_left();
 }
 
-#[test]
-fn cleanup_sandbox_says_so_where_nothing_is_left_and_leaves_a_live_run_alone() {
-    let _alone = SWEEPING.blocking_lock();
-    let place = Place::new();
-    let slow = crate::support::dumps::with_sql_last("SELECT pg_catalog.pg_sleep(600);");
-    place.file("slow.sql", &slow);
-    let mut run = crate::support::Running::verify(&place, "slow.sql");
-    run.wait_for("Restoring backup (");
-    let outcome = Outcome::of(&place.ccc().args(["cleanup", "--sandbox"]).output().unwrap());
-    let there = left(&place.container);
-    run.signal(rustix::process::Signal::INT);
-    run.end().0.not_verified("interrupted by SIGINT");
-    assert_eq!(outcome.code, 0, "{outcome}");
-    assert!(there.iter().any(|thing| thing.starts_with("container")), "{there:?}");
-    let left_alone = format!("warning: left alone: container {}", place.container);
-    assert!(outcome.stderr.contains(&left_alone), "{outcome}");
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn the_printed_line_removes_what_was_kept() {
+        let _alone = SWEEPING.blocking_lock();
+        let place = Place::new();
+        place.file("a.sql", good_dump());
+        let output = place.verify().args(["a.sql", "--no-cleanup"]).output().unwrap();
+        shell(line(Outcome::of(&output).passed(), "Remove:"));
+        let containers = left(&place.container);
+        assert!(!containers.iter().any(|thing| thing.starts_with("container")), "{containers:?}");
+        place.assert_nothing_left();
+    }
+
+    #[test]
+    fn cleanup_sandbox_says_so_where_nothing_is_left_and_leaves_a_live_run_alone() {
+        let _alone = SWEEPING.blocking_lock();
+        let place = Place::new();
+        let slow = crate::support::dumps::with_sql_last("SELECT pg_catalog.pg_sleep(600);");
+        place.file("slow.sql", &slow);
+        let mut run = crate::support::Running::verify(&place, "slow.sql");
+        run.wait_for("Restoring backup (");
+        let outcome = Outcome::of(&place.ccc().args(["cleanup", "--sandbox"]).output().unwrap());
+        let there = left(&place.container);
+        run.signal(rustix::process::Signal::INT);
+        run.end().0.not_verified("interrupted by SIGINT");
+        assert_eq!(outcome.code, 0, "{outcome}");
+        assert!(there.iter().any(|thing| thing.starts_with("container")), "{there:?}");
+        let left_alone = format!("warning: left alone: container {}", place.container);
+        assert!(outcome.stderr.contains(&left_alone), "{outcome}");
+    }
 }

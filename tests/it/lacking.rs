@@ -96,18 +96,6 @@ fn what_the_sandbox_lacks_is_named_and_does_not_hide_what_is_proof() {
     outcome.failed("relation \"public.c\" does not exist");
 }
 
-#[test]
-fn what_the_sandbox_lacks_for_an_archive_is_named_too() {
-    let place = Place::on_a_lent_server();
-    for (sql, lack, help) in LACKING {
-        let outcome = place.verify_bytes("a.dump", &with_statement(sql));
-        outcome.not_verified(&format!("the sandbox lacks {lack}: ")).hints(help);
-    }
-    place
-        .verify_bytes("a.dump", &with_statement("CREATE TABLE public.d (a typo);"))
-        .failed("type \"typo\" does not exist");
-}
-
 /// What PostgreSQL 15 restores, though something in it is not of this server.
 const SOUND: [&str; 8] = [
     // Older and newer versions' own ways.
@@ -124,52 +112,6 @@ const SOUND: [&str; 8] = [
     "CREATE MATERIALIZED VIEW public.mine AS SELECT pg_has_role('lack_f', 'MEMBER') AS m WITH NO DATA;\n\
      REFRESH MATERIALIZED VIEW public.mine;",
 ];
-
-#[test]
-fn what_other_versions_write_and_roles_that_only_the_dump_knows_pass() {
-    let place = place();
-    for sql in SOUND {
-        verified(&place, sql, &[]).passed();
-    }
-}
-
-#[test]
-fn roles_pass_with_a_local_server_too_which_may_create_none() {
-    let place = Place::without_docker();
-    place.file("ccc-backup.toml", NO_APPLICATION);
-    for sql in SOUND {
-        verified(&place, sql, &["--engine", "local"]).passed();
-    }
-    let denied = "COPY public.items TO PROGRAM 'true';";
-    let args = ["--engine", "local"];
-    verified(&place, denied, &args).not_verified("only a superuser may").hints("--engine docker");
-    let proof = [denied, "SELECT 'x'::integer;"].join("\n");
-    verified(&place, &proof, &args).failed("invalid input syntax for type integer");
-}
-
-#[test]
-fn what_only_looks_like_another_versions_or_a_drop_of_clean_fails() {
-    let place = place();
-    for (sql, cause) in [
-        ("SET custom_typo_of_search_path = '';", "unrecognized configuration parameter"),
-        ("DROP TABLE public.typo;", "table \"typo\" does not exist"),
-        (
-            "ALTER TABLE public.items ALTER label SET DEFAULT public.lost(' DROP DEFAULT');",
-            "function public.lost(unknown) does not exist",
-        ),
-        ("SELECT * FROM public.pg_restore_relation_stats('x');", "does not exist"),
-        (
-            "CREATE TABLE public.jobs (owner regrole);\nSELECT 'x y'::regrole;",
-            "invalid name syntax",
-        ),
-        (
-            "CREATE TABLE public.a (total money);\nINSERT INTO public.a VALUES ('abc');",
-            "type money",
-        ),
-    ] {
-        verified(&place, sql, &[]).failed(cause);
-    }
-}
 
 #[test]
 fn values_and_servers_that_only_the_source_has_are_not_held_against_the_backup() {
@@ -237,21 +179,6 @@ fn letters_that_are_counted_as_bytes_are_not_held_against_the_backup() {
 }
 
 #[test]
-fn a_login_trigger_that_lets_nobody_in_does_not_keep_the_checks_out() {
-    let place = place();
-    let gate = "CREATE FUNCTION public.gate() RETURNS event_trigger LANGUAGE plpgsql AS\n\
-                $$ BEGIN INSERT INTO public.items VALUES (9, 'seen'); RAISE EXCEPTION 'closed'; END $$;\n\
-                CREATE EVENT TRIGGER gate ON login EXECUTE FUNCTION public.gate();\n\
-                ALTER EVENT TRIGGER gate ENABLE ALWAYS;";
-    for jobs in ["1", "4"] {
-        verified(&place, gate, &["--postgres-version", "17", "--jobs", jobs]).passed();
-    }
-    let lost = [gate, "SELECT public.lost();"].join("\n");
-    verified(&place, &lost, &["--postgres-version", "17"])
-        .failed("function public.lost() does not");
-}
-
-#[test]
 fn memberships_of_the_globals_beside_a_backup_hold_in_the_sandbox() {
     let sql = "CREATE FUNCTION public.secret() RETURNS integer LANGUAGE sql AS 'SELECT 1';\n\
                REVOKE ALL ON FUNCTION public.secret() FROM PUBLIC;\n\
@@ -285,5 +212,85 @@ fn what_to_do_about_an_error_fits_its_class() {
         ),
     ] {
         verified(&place, sql, &["--jobs", "1"]).failed("restore error").hints(advice);
+    }
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn what_the_sandbox_lacks_for_an_archive_is_named_too() {
+        let place = Place::on_a_lent_server();
+        for (sql, lack, help) in LACKING {
+            let outcome = place.verify_bytes("a.dump", &with_statement(sql));
+            outcome.not_verified(&format!("the sandbox lacks {lack}: ")).hints(help);
+        }
+        place
+            .verify_bytes("a.dump", &with_statement("CREATE TABLE public.d (a typo);"))
+            .failed("type \"typo\" does not exist");
+    }
+
+    #[test]
+    fn roles_pass_with_a_local_server_too_which_may_create_none() {
+        let place = Place::without_docker();
+        place.file("ccc-backup.toml", NO_APPLICATION);
+        for sql in SOUND {
+            verified(&place, sql, &["--engine", "local"]).passed();
+        }
+        let denied = "COPY public.items TO PROGRAM 'true';";
+        let args = ["--engine", "local"];
+        verified(&place, denied, &args)
+            .not_verified("only a superuser may")
+            .hints("--engine docker");
+        let proof = [denied, "SELECT 'x'::integer;"].join("\n");
+        verified(&place, &proof, &args).failed("invalid input syntax for type integer");
+    }
+
+    #[test]
+    fn what_only_looks_like_another_versions_or_a_drop_of_clean_fails() {
+        let place = place();
+        for (sql, cause) in [
+            ("SET custom_typo_of_search_path = '';", "unrecognized configuration parameter"),
+            ("DROP TABLE public.typo;", "table \"typo\" does not exist"),
+            (
+                "ALTER TABLE public.items ALTER label SET DEFAULT public.lost(' DROP DEFAULT');",
+                "function public.lost(unknown) does not exist",
+            ),
+            ("SELECT * FROM public.pg_restore_relation_stats('x');", "does not exist"),
+            (
+                "CREATE TABLE public.jobs (owner regrole);\nSELECT 'x y'::regrole;",
+                "invalid name syntax",
+            ),
+            (
+                "CREATE TABLE public.a (total money);\nINSERT INTO public.a VALUES ('abc');",
+                "type money",
+            ),
+        ] {
+            verified(&place, sql, &[]).failed(cause);
+        }
+    }
+
+    #[test]
+    fn a_login_trigger_that_lets_nobody_in_does_not_keep_the_checks_out() {
+        let place = place();
+        let gate = "CREATE FUNCTION public.gate() RETURNS event_trigger LANGUAGE plpgsql AS\n\
+                $$ BEGIN INSERT INTO public.items VALUES (9, 'seen'); RAISE EXCEPTION 'closed'; END $$;\n\
+                CREATE EVENT TRIGGER gate ON login EXECUTE FUNCTION public.gate();\n\
+                ALTER EVENT TRIGGER gate ENABLE ALWAYS;";
+        for jobs in ["1", "4"] {
+            verified(&place, gate, &["--postgres-version", "17", "--jobs", jobs]).passed();
+        }
+        let lost = [gate, "SELECT public.lost();"].join("\n");
+        verified(&place, &lost, &["--postgres-version", "17"])
+            .failed("function public.lost() does not");
+    }
+
+    #[test]
+    fn what_other_versions_write_and_roles_that_only_the_dump_knows_pass() {
+        let place = place();
+        for sql in SOUND {
+            verified(&place, sql, &[]).passed();
+        }
     }
 }

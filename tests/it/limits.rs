@@ -144,15 +144,6 @@ fn a_line_without_end_that_nothing_calls_a_dump_fails() {
 }
 
 #[test]
-fn a_statement_longer_than_any_server_takes_fails() {
-    let line = vec![b'x'; MIB];
-    let insert = Gzip::new().then(HEAD).then("INSERT INTO a VALUES ('").times(&line, too_large());
-    fails(&insert.then("');\n").then(TRAILER).end(), "longer than the 1 GiB a server accepts");
-    let tag = Gzip::new().then(HEAD).then("DO $").times(&line, too_large());
-    fails(&tag.then("$;\n").then(TRAILER).end(), "longer than the 1 GiB a server accepts");
-}
-
-#[test]
 fn a_statement_that_a_server_takes_and_we_do_not_hold_is_not_verified() {
     let line = vec![b'x'; MIB];
     let begun = || Gzip::new().then(HEAD).then("INSERT INTO a VALUES ('").times(&line, 200);
@@ -175,71 +166,6 @@ fn a_row_of_gigabytes_that_is_cut_fails() {
 }
 
 #[test]
-fn a_row_longer_than_any_server_takes_fails_and_a_long_one_passes() {
-    let dump = |mib: usize| {
-        let table = "CREATE TABLE public.a (b text);\nCOPY public.a (b) FROM stdin;\n";
-        let rows = Gzip::new().then(HEAD).then(table).times(&vec![b'x'; MIB], mib);
-        rows.then("\nshort\n\\.\n").then(TRAILER).end()
-    };
-    let place = place();
-    verified(&place, "a.sql.gz", &dump(48), true).passed();
-    verified(&place, "b.sql.gz", &dump(1100), true).failed("restore error: line 11");
-    place.assert_nothing_left();
-}
-
-#[test]
-fn rows_too_long_to_be_held_are_shared_between_connections_all_the_same() {
-    let table = "CREATE TABLE public.a (b text);\nCOPY public.a (b) FROM stdin;\n";
-    let mut dump = Gzip::new().then(HEAD).then(table);
-    for _ in 0..4 {
-        dump = dump.times(&vec![b'x'; MIB], 17).then("\n");
-    }
-    let dump = dump.then("\\.\n").then(TRAILER).end();
-    let place = place();
-    let outcome = verified(&place, "a.sql.gz", &dump, true);
-    outcome.passed().says("✓ Contents match the backup (1 table)");
-    place.assert_nothing_left();
-}
-
-#[test]
-fn a_hundred_thousand_tables_are_read_soon() {
-    let block = |number: usize| format!("COPY public.t{number} (a) FROM stdin;\n1\n\\.\n\n");
-    let blocks: String = (0..100_000).map(block).collect();
-    fails(&gzipped(format!("{HEAD}{blocks}").as_bytes()), "the dump ends on line");
-    // No server has them; after enough errors it need not be asked for the others.
-    let place = place();
-    let dump = gzipped(format!("{HEAD}{blocks}{TRAILER}").as_bytes());
-    let outcome = verified(&place, "a.sql.gz", &dump, true);
-    outcome.failed("relation \"public.t0\" does not exist");
-    assert!(outcome.stdout.contains("given up after 100 errors"), "{outcome}");
-    place.assert_nothing_left();
-}
-
-#[test]
-fn a_table_in_two_thousand_blocks_passes() {
-    let block = |number: usize| format!("COPY public.t (a) FROM stdin;\n{number}\n\\.\n\n");
-    let blocks: String = (0..2_000).map(block).collect();
-    let dump = format!("{HEAD}CREATE TABLE public.t (a integer);\n{blocks}{TRAILER}");
-    let place = place();
-    verified(&place, "a.sql.gz", &gzipped(dump.as_bytes()), true).passed();
-    // The later blocks are too large for one part, and do not find the table empty.
-    let rows = "7777777\n".repeat(600_000);
-    let block = format!("COPY public.t (a) FROM stdin;\n{rows}\\.\n\n");
-    let dump = format!("{HEAD}CREATE TABLE public.t (a integer);\n{block}{block}{TRAILER}");
-    verified(&place, "b.sql", dump.as_bytes(), true).passed();
-    place.assert_nothing_left();
-}
-
-#[test]
-fn a_dump_of_nothing_but_comments_fails() {
-    let comments = "-- a comment, and nothing else\n".repeat(30_000);
-    let head = "--\n-- PostgreSQL database dump\n--\n\n";
-    let dump = Gzip::new().then(head).times(comments.as_bytes(), 200).then(TRAILER).end();
-    fails(&dump, "the dump has no statement");
-    fails(&Gzip::new().times(comments.as_bytes(), 200).end(), "no \"PostgreSQL database dump\"");
-}
-
-#[test]
 fn a_stream_that_asks_for_too_much_memory_is_not_verified_and_does_not_get_it() {
     let dictionary = "--lzma2=preset=6,dict=1GiB";
     for (name, program, args) in [
@@ -254,4 +180,87 @@ fn a_stream_that_asks_for_too_much_memory_is_not_verified_and_does_not_get_it() 
     let header = [0x28, 0xb5, 0x2f, 0xfd, 0, 0xff, 1, 0, 0];
     let outcome = verified(&Place::without_docker(), "b.sql.zst", &header, false);
     assert_ne!(outcome.code, 0, "{outcome}");
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_statement_longer_than_any_server_takes_fails() {
+        let line = vec![b'x'; MIB];
+        let insert =
+            Gzip::new().then(HEAD).then("INSERT INTO a VALUES ('").times(&line, too_large());
+        fails(&insert.then("');\n").then(TRAILER).end(), "longer than the 1 GiB a server accepts");
+        let tag = Gzip::new().then(HEAD).then("DO $").times(&line, too_large());
+        fails(&tag.then("$;\n").then(TRAILER).end(), "longer than the 1 GiB a server accepts");
+    }
+
+    #[test]
+    fn a_row_longer_than_any_server_takes_fails_and_a_long_one_passes() {
+        let dump = |mib: usize| {
+            let table = "CREATE TABLE public.a (b text);\nCOPY public.a (b) FROM stdin;\n";
+            let rows = Gzip::new().then(HEAD).then(table).times(&vec![b'x'; MIB], mib);
+            rows.then("\nshort\n\\.\n").then(TRAILER).end()
+        };
+        let place = place();
+        verified(&place, "a.sql.gz", &dump(48), true).passed();
+        verified(&place, "b.sql.gz", &dump(1100), true).failed("restore error: line 11");
+        place.assert_nothing_left();
+    }
+
+    #[test]
+    fn rows_too_long_to_be_held_are_shared_between_connections_all_the_same() {
+        let table = "CREATE TABLE public.a (b text);\nCOPY public.a (b) FROM stdin;\n";
+        let mut dump = Gzip::new().then(HEAD).then(table);
+        for _ in 0..4 {
+            dump = dump.times(&vec![b'x'; MIB], 17).then("\n");
+        }
+        let dump = dump.then("\\.\n").then(TRAILER).end();
+        let place = place();
+        let outcome = verified(&place, "a.sql.gz", &dump, true);
+        outcome.passed().says("✓ Contents match the backup (1 table)");
+        place.assert_nothing_left();
+    }
+
+    #[test]
+    fn a_hundred_thousand_tables_are_read_soon() {
+        let block = |number: usize| format!("COPY public.t{number} (a) FROM stdin;\n1\n\\.\n\n");
+        let blocks: String = (0..100_000).map(block).collect();
+        fails(&gzipped(format!("{HEAD}{blocks}").as_bytes()), "the dump ends on line");
+        // No server has them; after enough errors it need not be asked for the others.
+        let place = place();
+        let dump = gzipped(format!("{HEAD}{blocks}{TRAILER}").as_bytes());
+        let outcome = verified(&place, "a.sql.gz", &dump, true);
+        outcome.failed("relation \"public.t0\" does not exist");
+        assert!(outcome.stdout.contains("given up after 100 errors"), "{outcome}");
+        place.assert_nothing_left();
+    }
+
+    #[test]
+    fn a_table_in_two_thousand_blocks_passes() {
+        let block = |number: usize| format!("COPY public.t (a) FROM stdin;\n{number}\n\\.\n\n");
+        let blocks: String = (0..2_000).map(block).collect();
+        let dump = format!("{HEAD}CREATE TABLE public.t (a integer);\n{blocks}{TRAILER}");
+        let place = place();
+        verified(&place, "a.sql.gz", &gzipped(dump.as_bytes()), true).passed();
+        // The later blocks are too large for one part, and do not find the table empty.
+        let rows = "7777777\n".repeat(600_000);
+        let block = format!("COPY public.t (a) FROM stdin;\n{rows}\\.\n\n");
+        let dump = format!("{HEAD}CREATE TABLE public.t (a integer);\n{block}{block}{TRAILER}");
+        verified(&place, "b.sql", dump.as_bytes(), true).passed();
+        place.assert_nothing_left();
+    }
+
+    #[test]
+    fn a_dump_of_nothing_but_comments_fails() {
+        let comments = "-- a comment, and nothing else\n".repeat(30_000);
+        let head = "--\n-- PostgreSQL database dump\n--\n\n";
+        let dump = Gzip::new().then(head).times(comments.as_bytes(), 200).then(TRAILER).end();
+        fails(&dump, "the dump has no statement");
+        fails(
+            &Gzip::new().times(comments.as_bytes(), 200).end(),
+            "no \"PostgreSQL database dump\"",
+        );
+    }
 }

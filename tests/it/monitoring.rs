@@ -38,16 +38,6 @@ fn json(place: &Place, args: &[&str]) -> Value {
 }
 
 #[test]
-fn each_alert_fires_and_is_silent_as_its_unit_tests_say() {
-    let rules = repository("infra/prometheus/backup-alerts.yml");
-    let tests = repository("infra/prometheus/backup-alerts.test.yml");
-    for (what, file) in [("check", &rules), ("test", &tests)] {
-        let outcome = promtool(&[what, "rules", file.to_str().unwrap()], file);
-        assert_eq!(outcome.code, 0, "{outcome}");
-    }
-}
-
-#[test]
 fn a_backup_made_and_verified_is_listed_and_its_metrics_pass_promtool() {
     let place = Place::new();
     std::fs::create_dir(place.dir().join("metrics")).unwrap();
@@ -266,5 +256,20 @@ fn a_directory_that_is_not_there_has_no_history_and_no_list() {
         assert!(outcome.stderr.contains(&format!("not a directory: {file}")), "{outcome}");
         let empty = place.outcome(place.ccc().args([command, "--backup-dir", command]));
         assert!(empty.code == 0 && empty.stdout.starts_with("No "), "{empty}");
+    }
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn each_alert_fires_and_is_silent_as_its_unit_tests_say() {
+        let rules = repository("infra/prometheus/backup-alerts.yml");
+        let tests = repository("infra/prometheus/backup-alerts.test.yml");
+        for (what, file) in [("check", &rules), ("test", &tests)] {
+            let outcome = promtool(&[what, "rules", file.to_str().unwrap()], file);
+            assert_eq!(outcome.code, 0, "{outcome}");
+        }
     }
 }

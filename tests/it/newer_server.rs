@@ -142,62 +142,6 @@ impl Drop for Newer {
     }
 }
 
-#[test]
-fn create_takes_pg_dump_from_a_container_and_verify_the_servers_version() {
-    let newer = Newer::start("whole");
-    for name in ["a.sql.gz", "sub/a.dump", "a.dir", "a.tar"] {
-        let place = Place::on_a_lent_server();
-        std::fs::create_dir(place.dir().join("sub")).unwrap();
-        place.file("ccc-backup.toml", OWN);
-        let made = newer.create(&place, &[name]);
-        assert_eq!(made.code, 0, "{made}");
-        let said = "is older than the server, which is PostgreSQL 17";
-        assert!(made.stderr.contains(said) && made.stderr.contains("in a container of"), "{made}");
-        let manifest = place.dir().join(format!("{name}.manifest.json"));
-        let manifest = std::fs::read_to_string(manifest).unwrap();
-        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-        let version = manifest["tools"]["pg_dump"].as_str().unwrap();
-        assert!(version.starts_with("17."), "{version}");
-        let outcome = place.outcome(place.verify_by_version().arg(name));
-        outcome.passed().says(&format!("Starting PostgreSQL {MAJOR} container..."));
-        assert!(outcome.stdout.contains("✓ Contents match the backup (1 table)"), "{outcome}");
-    }
-    older_server_takes_what_a_newer_pg_dump_wrote(&newer);
-    a_pg_dump_that_was_named_is_taken(&newer);
-    a_newer_pg_dump_of_this_machine_is_taken(&newer);
-    without_docker_pg_dump_says_that_it_is_too_old(&newer);
-    a_docker_that_goes_silent_keeps_no_create_from_its_end(&newer);
-    a_wrong_password_is_said_to_be_one(&newer);
-}
-
-#[test]
-fn a_database_of_any_provider_of_locales_comes_back_with_it() {
-    let newer = Newer::start("providers");
-    let sorted = "INSERT INTO things VALUES (1, 'Zoo'), (2, 'apfel'), (3, 'Äpfel')";
-    for (name, options, provider, order) in [
-        ("builtin", "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'", "b C.UTF-8", "123"),
-        ("icu", "LOCALE_PROVIDER icu ICU_LOCALE 'de-AT'", "i de-AT", "231"),
-    ] {
-        let database = format!("CREATE DATABASE {name} TEMPLATE template0 {options}");
-        assert!(newer.psql(&database).status.success());
-        let table = "CREATE TABLE things (id int PRIMARY KEY, thing text UNIQUE)";
-        let made = newer.client(table).args(["-c", sorted, "-d", name]).output().unwrap();
-        assert!(made.status.success(), "{}", text(&made.stderr));
-        let place = Place::on_a_lent_server();
-        place.file("ccc-backup.toml", OWN);
-        assert_eq!(newer.create_of(name, &place, &["a.sql.gz"]).code, 0);
-        let ask = "SELECT datlocprovider::text || ' ' || datlocale, (SELECT string_agg(id::text, '' \
-                   ORDER BY thing) FROM things) FROM pg_database WHERE datname = current_database()";
-        let answer = answer_of_restored(&place, &["a.sql.gz", "--image", newer_image()], ask);
-        assert_eq!(answer, format!("{provider}|{order}"));
-        // PostgreSQL 15 has no builtin provider, and sorts by code points all the same.
-        let older =
-            place.outcome(place.verify_by_version().args(["a.sql.gz", "--postgres-version", "15"]));
-        older.passed();
-        assert_eq!(older.stderr, "", "{older}");
-    }
-}
-
 /// Interrupts a `create`, which leaves no tool behind.
 fn interrupted(mut run: Running) {
     let id = run.id();
@@ -206,16 +150,6 @@ fn interrupted(mut run: Running) {
     assert_eq!(outcome.code, 2, "{outcome}");
     assert!(took < SOON, "{took:?}");
     assert_eq!(tools_of(id), Vec::<String>::new());
-}
-
-#[test]
-fn an_interrupted_create_leaves_no_tool_in_a_container() {
-    let (newer, place) = (Newer::start("interrupted"), Place::on_a_lent_server());
-    let (run, _lock) = newer.create_waiting(&place);
-    no_inspection_shows_the_password(&run);
-    interrupted(run);
-    newer.wait_for(NOBODY_WAITS);
-    assert_eq!(place.names("."), ["history.jsonl"]);
 }
 
 /// Neither of the container of a tool, nor of the processes of this machine.
@@ -230,37 +164,6 @@ fn no_inspection_shows_the_password(run: &Running) {
     assert!(!docker_text(&["top", &tools[0], "axww"]).contains("$HOME %41"));
 }
 
-#[test]
-fn a_tool_in_a_container_that_does_not_end_by_itself_is_removed() {
-    let (newer, place) = (Newer::start("frozen"), Place::on_a_lent_server());
-    let (run, _lock) = newer.create_waiting(&place);
-    docker_text(&["pause", &tools_of(run.id())[0]]);
-    interrupted(run);
-}
-
-#[test]
-fn the_tools_of_a_killed_create_go_with_the_next_runs() {
-    let (newer, place) = (Newer::start("killed"), Place::on_a_lent_server());
-    place.file("good.sql", good_dump());
-    let (run, lock) = newer.create_waiting(&place);
-    let id = run.id();
-    run.kill();
-    assert_eq!(tools_of(id).len(), 1);
-    place.outcome(place.verify_by_version().arg("good.sql")).passed();
-    assert_eq!(tools_of(id), Vec::<String>::new());
-    // A server whose client was killed notices it when it has the lock.
-    drop(lock);
-    newer.wait_for(NOBODY_WAITS);
-    let (run, lock) = newer.create_waiting(&place);
-    let id = run.id();
-    run.kill();
-    assert_eq!(tools_of(id).len(), 1);
-    drop(lock);
-    let next = newer.create(&place, &["b.sql.gz"]);
-    assert_eq!(next.code, 0, "{next}");
-    assert_eq!(tools_of(id), Vec::<String>::new());
-}
-
 /// `create` of the server, by its socket, with the tools of another engine.
 fn create_at(engine: &Engine, newer: &Newer, place: &Place, args: &[&str]) -> Running {
     let mut command = engine.beside();
@@ -268,33 +171,6 @@ fn create_at(engine: &Engine, newer: &Newer, place: &Place, args: &[&str]) -> Ru
     command.arg(newer.dir.path()).args(["--port", &newer.port.to_string()]).args(args);
     command.env_clear().envs(clean_environment()).env("DOCKER_HOST", engine.host());
     Running::spawn(command.env("DB_PASSWORD", PASSWORD).current_dir(place.dir()))
-}
-
-#[test]
-fn the_tools_are_pulled_where_no_image_has_them_and_it_is_said_where_they_cannot_be() {
-    let registry = Registry::start();
-    registry.put(newer_image(), "library/postgres:17");
-    let (newer, place) = (Newer::start("pulled"), Place::without_docker());
-    let engine = Engine::with_mirror(&registry.host());
-    let (none, _) = create_at(&engine, &newer, &place, &[]).end();
-    assert_eq!(none.code, 1, "{none}");
-    let said = "postgres:17, which has a newer one, cannot be pulled: ";
-    assert!(none.stderr.contains(said), "{none}");
-    none.hints("postgresql-client-17");
-
-    let beside = registry.beside(&engine);
-    beside.hang();
-    let (outcome, took) = create_at(&engine, &newer, &place, &["--timeout", "3s"]).end();
-    assert_eq!(outcome.code, 2, "{outcome}");
-    assert!(outcome.stderr.contains("timed out after 3 s (--timeout)"), "{outcome}");
-    assert!(took < SOON, "{took:?}");
-
-    beside.go_on();
-    let (made, _) = create_at(&engine, &newer, &place, &[]).end();
-    assert_eq!(made.code, 0, "{made}");
-    made.says("Pulling image: postgres:17...");
-    assert!(made.stderr.contains("in a container of postgres:17"), "{made}");
-    assert_eq!(engine.left(), Vec::<String>::new());
 }
 
 fn older_server_takes_what_a_newer_pg_dump_wrote(newer: &Newer) {
@@ -377,4 +253,139 @@ fn a_wrong_password_is_said_to_be_one(newer: &Newer) {
     let outcome = place.outcome(command.env("DB_PASSWORD", "wrong"));
     assert_eq!(outcome.code, 1, "{outcome}");
     assert!(outcome.stderr.contains("does not accept the user or the password"), "{outcome}");
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn create_takes_pg_dump_from_a_container_and_verify_the_servers_version() {
+        let newer = Newer::start("whole");
+        for name in ["a.sql.gz", "sub/a.dump", "a.dir", "a.tar"] {
+            let place = Place::on_a_lent_server();
+            std::fs::create_dir(place.dir().join("sub")).unwrap();
+            place.file("ccc-backup.toml", OWN);
+            let made = newer.create(&place, &[name]);
+            assert_eq!(made.code, 0, "{made}");
+            let said = "is older than the server, which is PostgreSQL 17";
+            assert!(
+                made.stderr.contains(said) && made.stderr.contains("in a container of"),
+                "{made}"
+            );
+            let manifest = place.dir().join(format!("{name}.manifest.json"));
+            let manifest = std::fs::read_to_string(manifest).unwrap();
+            let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+            let version = manifest["tools"]["pg_dump"].as_str().unwrap();
+            assert!(version.starts_with("17."), "{version}");
+            let outcome = place.outcome(place.verify_by_version().arg(name));
+            outcome.passed().says(&format!("Starting PostgreSQL {MAJOR} container..."));
+            assert!(outcome.stdout.contains("✓ Contents match the backup (1 table)"), "{outcome}");
+        }
+        older_server_takes_what_a_newer_pg_dump_wrote(&newer);
+        a_pg_dump_that_was_named_is_taken(&newer);
+        a_newer_pg_dump_of_this_machine_is_taken(&newer);
+        without_docker_pg_dump_says_that_it_is_too_old(&newer);
+        a_docker_that_goes_silent_keeps_no_create_from_its_end(&newer);
+        a_wrong_password_is_said_to_be_one(&newer);
+    }
+
+    #[test]
+    fn a_database_of_any_provider_of_locales_comes_back_with_it() {
+        let newer = Newer::start("providers");
+        let sorted = "INSERT INTO things VALUES (1, 'Zoo'), (2, 'apfel'), (3, 'Äpfel')";
+        for (name, options, provider, order) in [
+            ("builtin", "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'", "b C.UTF-8", "123"),
+            ("icu", "LOCALE_PROVIDER icu ICU_LOCALE 'de-AT'", "i de-AT", "231"),
+        ] {
+            let database = format!("CREATE DATABASE {name} TEMPLATE template0 {options}");
+            assert!(newer.psql(&database).status.success());
+            let table = "CREATE TABLE things (id int PRIMARY KEY, thing text UNIQUE)";
+            let made = newer.client(table).args(["-c", sorted, "-d", name]).output().unwrap();
+            assert!(made.status.success(), "{}", text(&made.stderr));
+            let place = Place::on_a_lent_server();
+            place.file("ccc-backup.toml", OWN);
+            assert_eq!(newer.create_of(name, &place, &["a.sql.gz"]).code, 0);
+            let ask = "SELECT datlocprovider::text || ' ' || datlocale, (SELECT string_agg(id::text, '' \
+                   ORDER BY thing) FROM things) FROM pg_database WHERE datname = current_database()";
+            let answer = answer_of_restored(&place, &["a.sql.gz", "--image", newer_image()], ask);
+            assert_eq!(answer, format!("{provider}|{order}"));
+            // PostgreSQL 15 has no builtin provider, and sorts by code points all the same.
+            let older = place.outcome(place.verify_by_version().args([
+                "a.sql.gz",
+                "--postgres-version",
+                "15",
+            ]));
+            older.passed();
+            assert_eq!(older.stderr, "", "{older}");
+        }
+    }
+
+    #[test]
+    fn an_interrupted_create_leaves_no_tool_in_a_container() {
+        let (newer, place) = (Newer::start("interrupted"), Place::on_a_lent_server());
+        let (run, _lock) = newer.create_waiting(&place);
+        no_inspection_shows_the_password(&run);
+        interrupted(run);
+        newer.wait_for(NOBODY_WAITS);
+        assert_eq!(place.names("."), ["history.jsonl"]);
+    }
+
+    #[test]
+    fn a_tool_in_a_container_that_does_not_end_by_itself_is_removed() {
+        let (newer, place) = (Newer::start("frozen"), Place::on_a_lent_server());
+        let (run, _lock) = newer.create_waiting(&place);
+        docker_text(&["pause", &tools_of(run.id())[0]]);
+        interrupted(run);
+    }
+
+    #[test]
+    fn the_tools_of_a_killed_create_go_with_the_next_runs() {
+        let (newer, place) = (Newer::start("killed"), Place::on_a_lent_server());
+        place.file("good.sql", good_dump());
+        let (run, lock) = newer.create_waiting(&place);
+        let id = run.id();
+        run.kill();
+        assert_eq!(tools_of(id).len(), 1);
+        place.outcome(place.verify_by_version().arg("good.sql")).passed();
+        assert_eq!(tools_of(id), Vec::<String>::new());
+        // A server whose client was killed notices it when it has the lock.
+        drop(lock);
+        newer.wait_for(NOBODY_WAITS);
+        let (run, lock) = newer.create_waiting(&place);
+        let id = run.id();
+        run.kill();
+        assert_eq!(tools_of(id).len(), 1);
+        drop(lock);
+        let next = newer.create(&place, &["b.sql.gz"]);
+        assert_eq!(next.code, 0, "{next}");
+        assert_eq!(tools_of(id), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_tools_are_pulled_where_no_image_has_them_and_it_is_said_where_they_cannot_be() {
+        let registry = Registry::start();
+        registry.put(newer_image(), "library/postgres:17");
+        let (newer, place) = (Newer::start("pulled"), Place::without_docker());
+        let engine = Engine::with_mirror(&registry.host());
+        let (none, _) = create_at(&engine, &newer, &place, &[]).end();
+        assert_eq!(none.code, 1, "{none}");
+        let said = "postgres:17, which has a newer one, cannot be pulled: ";
+        assert!(none.stderr.contains(said), "{none}");
+        none.hints("postgresql-client-17");
+
+        let beside = registry.beside(&engine);
+        beside.hang();
+        let (outcome, took) = create_at(&engine, &newer, &place, &["--timeout", "3s"]).end();
+        assert_eq!(outcome.code, 2, "{outcome}");
+        assert!(outcome.stderr.contains("timed out after 3 s (--timeout)"), "{outcome}");
+        assert!(took < SOON, "{took:?}");
+
+        beside.go_on();
+        let (made, _) = create_at(&engine, &newer, &place, &[]).end();
+        assert_eq!(made.code, 0, "{made}");
+        made.says("Pulling image: postgres:17...");
+        assert!(made.stderr.contains("in a container of postgres:17"), "{made}");
+        assert_eq!(engine.left(), Vec::<String>::new());
+    }
 }

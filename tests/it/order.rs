@@ -63,20 +63,6 @@ fn dump(table: &str, value: &str, right: bool, after: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_that_look_at_another_table_need_it_before_them() {
-    let place = Place::without_docker();
-    for (table, value) in TABLES {
-        for right in [true, false] {
-            let path = place.file("a.sql", dump(table, value, right, "").as_bytes());
-            let (truth, said) = by_psql(&path, "order_psql").await;
-            assert_eq!(truth.refused, !right, "{table}: {said}");
-            let (ours, noted) = by_us(&path, "order_ours", 4).await;
-            assert_eq!(ours, truth, "{table}: {noted}");
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_looks_at_another_table_is_built_in_its_place() {
     let place = Place::without_docker();
     let more = "COPY public.dict (id) FROM stdin;\n6\n\\.\n";
@@ -168,4 +154,23 @@ async fn an_ordinary_dump_is_loaded_table_beside_table() {
     );
     let (beside, in_place) = planned("plan_of_extensions", sql.as_bytes()).await;
     assert_eq!((beside.len(), in_place), (3, Vec::new()));
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn rows_that_look_at_another_table_need_it_before_them() {
+        let place = Place::without_docker();
+        for (table, value) in TABLES {
+            for right in [true, false] {
+                let path = place.file("a.sql", dump(table, value, right, "").as_bytes());
+                let (truth, said) = by_psql(&path, "order_psql").await;
+                assert_eq!(truth.refused, !right, "{table}: {said}");
+                let (ours, noted) = by_us(&path, "order_ours", 4).await;
+                assert_eq!(ours, truth, "{table}: {noted}");
+            }
+        }
+    }
 }

@@ -202,21 +202,6 @@ fn refuses_a_wrong_one(way: Way, login: &Login) {
 }
 
 #[test]
-fn a_password_in_db_password_stays_secret() {
-    stays_secret(Way::DbPassword);
-}
-
-#[test]
-fn a_password_in_database_url_stays_secret() {
-    stays_secret(Way::DatabaseUrl);
-}
-
-#[test]
-fn a_password_in_the_option_database_url_goes_no_further() {
-    stays_secret(Way::DatabaseUrlOption);
-}
-
-#[test]
 fn a_password_in_pgpassword_stays_secret() {
     stays_secret(Way::PgPassword);
 }
@@ -224,16 +209,6 @@ fn a_password_in_pgpassword_stays_secret() {
 #[test]
 fn a_password_in_pgpass_at_home_stays_secret() {
     stays_secret(Way::PassFileAtHome);
-}
-
-#[test]
-fn a_password_in_a_password_file_stays_secret() {
-    stays_secret(Way::PassFile);
-}
-
-#[test]
-fn a_password_in_a_service_file_stays_secret() {
-    stays_secret(Way::Service);
 }
 
 /// A `create` that never gets as far as a server.
@@ -331,4 +306,34 @@ fn the_password_of_the_sandbox_is_shown_to_nobody_but_who_keeps_it() {
     let files = assert_in_no_file(password, place.dir());
     assert!(files >= 7, "{:?}", place.names("."));
     remove(&left(name));
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_password_in_db_password_stays_secret() {
+        stays_secret(Way::DbPassword);
+    }
+
+    #[test]
+    fn a_password_in_database_url_stays_secret() {
+        stays_secret(Way::DatabaseUrl);
+    }
+
+    #[test]
+    fn a_password_in_the_option_database_url_goes_no_further() {
+        stays_secret(Way::DatabaseUrlOption);
+    }
+
+    #[test]
+    fn a_password_in_a_password_file_stays_secret() {
+        stays_secret(Way::PassFile);
+    }
+
+    #[test]
+    fn a_password_in_a_service_file_stays_secret() {
+        stays_secret(Way::Service);
+    }
 }

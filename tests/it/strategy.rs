@@ -54,48 +54,6 @@ fn wrapper(place: &Place) -> String {
     )
 }
 
-#[test]
-fn every_command_of_the_strategy_works_as_it_stands_there() {
-    let (place, database) = (Place::on_a_lent_server(), database());
-    let program = place.program("bin/ccc-backup", &wrapper(&place));
-    std::os::unix::fs::symlink(repository("Makefile"), place.dir().join("Makefile")).unwrap();
-    let before = database.sql("SELECT count(*), sum(id) FROM comments");
-    let tags = database.sql("SELECT count(*) FROM artifact_tags");
-
-    let mut script = "set -euo pipefail\n".to_owned();
-    for Block { line, commands } in blocks(&page()) {
-        script += &format!("echo '--- line {line}'\n{commands}\n");
-    }
-    let path = [place.dir().join("bin"), client("psql").parent().unwrap().to_owned()];
-    let inherited = std::env::var_os("PATH").unwrap();
-    let path = path.into_iter().chain(std::env::split_paths(&inherited));
-    let output = Command::new("bash")
-        .args(["-c", &script])
-        .current_dir(place.dir())
-        .env_clear()
-        .envs(clean_environment())
-        .env("PATH", std::env::join_paths(path).unwrap())
-        .env("CCC_BACKUP", &program)
-        .env("DB_HOST", "127.0.0.1")
-        .env("DB_PORT", source().port.to_string())
-        .env("DB_NAME", &database.name)
-        .env("DB_USER", "postgres")
-        .env("DB_PASSWORD", &source().password)
-        .output()
-        .unwrap();
-    let said = text(&output.stdout);
-    assert!(output.status.success(), "{said}{}", text(&output.stderr));
-    for block in outputs(&page()) {
-        for line in block.lines() {
-            let same = |said: &str| without_sizes(said) == without_sizes(line);
-            assert!(said.lines().any(same), "the page says {line:?}: {said}");
-        }
-    }
-    assert_eq!(database.sql("SELECT count(*), sum(id) FROM comments"), before);
-    assert_eq!(database.sql("SELECT count(*) FROM artifact_tags"), tags);
-    place.assert_nothing_left();
-}
-
 /// A line without its digits: how large a backup is depends on the compressor, too.
 fn without_sizes(line: &str) -> String {
     line.replace(|c: char| c.is_ascii_digit() || c == ',', "")
@@ -156,5 +114,52 @@ fn the_table_of_contents_names_every_chapter() {
     for chapter in chapters {
         let (number, name) = chapter.split_once(". ").unwrap();
         assert!(page.contains(&format!("\n{number}. [{name}](#{number}-")), "{chapter}");
+    }
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn every_command_of_the_strategy_works_as_it_stands_there() {
+        let (place, database) = (Place::on_a_lent_server(), database());
+        let program = place.program("bin/ccc-backup", &wrapper(&place));
+        std::os::unix::fs::symlink(repository("Makefile"), place.dir().join("Makefile")).unwrap();
+        let before = database.sql("SELECT count(*), sum(id) FROM comments");
+        let tags = database.sql("SELECT count(*) FROM artifact_tags");
+
+        let mut script = "set -euo pipefail\n".to_owned();
+        for Block { line, commands } in blocks(&page()) {
+            script += &format!("echo '--- line {line}'\n{commands}\n");
+        }
+        let path = [place.dir().join("bin"), client("psql").parent().unwrap().to_owned()];
+        let inherited = std::env::var_os("PATH").unwrap();
+        let path = path.into_iter().chain(std::env::split_paths(&inherited));
+        let output = Command::new("bash")
+            .args(["-c", &script])
+            .current_dir(place.dir())
+            .env_clear()
+            .envs(clean_environment())
+            .env("PATH", std::env::join_paths(path).unwrap())
+            .env("CCC_BACKUP", &program)
+            .env("DB_HOST", "127.0.0.1")
+            .env("DB_PORT", source().port.to_string())
+            .env("DB_NAME", &database.name)
+            .env("DB_USER", "postgres")
+            .env("DB_PASSWORD", &source().password)
+            .output()
+            .unwrap();
+        let said = text(&output.stdout);
+        assert!(output.status.success(), "{said}{}", text(&output.stderr));
+        for block in outputs(&page()) {
+            for line in block.lines() {
+                let same = |said: &str| without_sizes(said) == without_sizes(line);
+                assert!(said.lines().any(same), "the page says {line:?}: {said}");
+            }
+        }
+        assert_eq!(database.sql("SELECT count(*), sum(id) FROM comments"), before);
+        assert_eq!(database.sql("SELECT count(*) FROM artifact_tags"), tags);
+        place.assert_nothing_left();
     }
 }

@@ -25,44 +25,50 @@ fn environment(path: &Path) -> Vec<(String, String)> {
         .collect()
 }
 
-#[test]
-fn the_units_make_a_backup_verify_it_remove_none_that_is_needed_and_drill() {
-    let (place, database) = (Place::on_a_lent_server(), database());
-    let state = place.dir().join("state");
-    std::fs::create_dir(&state).unwrap();
-    let mut said = String::new();
-    std::fs::create_dir(state.join("reports")).unwrap();
-    for unit in ["ccc-backup.service", "ccc-backup-verify.service", "ccc-backup-drill.service"] {
-        for line in commands(unit) {
-            let line = line.replace("/var/lib/ccc-backup", state.to_str().unwrap());
-            let mut words = line.split(' ');
-            assert_eq!(words.next(), Some("/usr/local/bin/ccc-backup"), "{unit}: {line}");
-            let mut command = Command::new(BINARY);
-            command.env_clear().envs(clean_environment()).current_dir(&state).args(words);
-            if unit == "ccc-backup.service" {
-                command
-                    .envs(environment(&repository("infra/systemd/create.env")))
-                    .env("DB_HOST", "127.0.0.1")
-                    .env("DB_PORT", source().port.to_string())
-                    .env("DB_NAME", &database.name)
-                    .env("DB_PASSWORD", &source().password);
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn the_units_make_a_backup_verify_it_remove_none_that_is_needed_and_drill() {
+        let (place, database) = (Place::on_a_lent_server(), database());
+        let state = place.dir().join("state");
+        std::fs::create_dir(&state).unwrap();
+        let mut said = String::new();
+        std::fs::create_dir(state.join("reports")).unwrap();
+        for unit in ["ccc-backup.service", "ccc-backup-verify.service", "ccc-backup-drill.service"]
+        {
+            for line in commands(unit) {
+                let line = line.replace("/var/lib/ccc-backup", state.to_str().unwrap());
+                let mut words = line.split(' ');
+                assert_eq!(words.next(), Some("/usr/local/bin/ccc-backup"), "{unit}: {line}");
+                let mut command = Command::new(BINARY);
+                command.env_clear().envs(clean_environment()).current_dir(&state).args(words);
+                if unit == "ccc-backup.service" {
+                    command
+                        .envs(environment(&repository("infra/systemd/create.env")))
+                        .env("DB_HOST", "127.0.0.1")
+                        .env("DB_PORT", source().port.to_string())
+                        .env("DB_NAME", &database.name)
+                        .env("DB_PASSWORD", &source().password);
+                }
+                if line.contains(" verify ") {
+                    // Beside other tests.
+                    command.args(["--port", "0", "--container-name", &place.container]);
+                } else if line.contains(" drill ") {
+                    command.args(["--container-name", &place.container]);
+                }
+                let output = command.output().unwrap();
+                said += &text(&output.stdout);
+                assert!(output.status.success(), "{line}: {said}{}", text(&output.stderr));
             }
-            if line.contains(" verify ") {
-                // Beside other tests.
-                command.args(["--port", "0", "--container-name", &place.container]);
-            } else if line.contains(" drill ") {
-                command.args(["--container-name", &place.container]);
-            }
-            let output = command.output().unwrap();
-            said += &text(&output.stdout);
-            assert!(output.status.success(), "{line}: {said}{}", text(&output.stderr));
         }
+        assert!(said.contains("✓ Backup created successfully"), "{said}");
+        assert!(said.contains("✅ VERIFICATION PASSED"), "{said}");
+        assert!(said.contains("keep "), "{said}");
+        assert!(said.contains("✅ DRILL PASSED"), "{said}");
+        let page = std::fs::read_to_string(state.join("reports/drill.html")).unwrap();
+        assert!(page.contains("The backup restores."), "{page}");
+        place.assert_nothing_left();
     }
-    assert!(said.contains("✓ Backup created successfully"), "{said}");
-    assert!(said.contains("✅ VERIFICATION PASSED"), "{said}");
-    assert!(said.contains("keep "), "{said}");
-    assert!(said.contains("✅ DRILL PASSED"), "{said}");
-    let page = std::fs::read_to_string(state.join("reports/drill.html")).unwrap();
-    assert!(page.contains("The backup restores."), "{page}");
-    place.assert_nothing_left();
 }

@@ -97,39 +97,6 @@ fn values_that_are_written_otherwise_than_this_server_does_are_equal() {
 }
 
 #[test]
-fn a_value_that_its_column_cuts_off_or_a_trigger_changes_is_a_difference() {
-    let place = place();
-    let columns = [
-        ("numeric(10,1)", "1.25"),
-        ("numeric(4,1)[]", "{1.25}"),
-        ("date", "2024-01-02 03:04:05"),
-        ("timestamp without time zone", "2024-01-02 03:04:05+02"),
-        ("timestamp(0) with time zone", "2024-01-02 03:04:05.5+00"),
-        ("time without time zone", "2024-01-02 03:04:05"),
-        ("character varying(3)", "abc  "),
-        ("real", "0.12345678901234567"),
-        ("double precision", "12345678901234567890.5"),
-        ("name", "a234567890123456789012345678901234567890123456789012345678901234567890"),
-    ];
-    let table = |(number, (kind, value)): (usize, &(&str, &str))| {
-        format!(
-            "CREATE TABLE public.t{number} (v {kind});\nCOPY public.t{number} (v) FROM stdin;\n{value}\n\\.\n"
-        )
-    };
-    let tables: String = columns.iter().enumerate().map(table).collect();
-    let rest = "\
-        CREATE TABLE public.whole (v integer);\nINSERT INTO public.whole VALUES (1.5);\n\
-        CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS \
-        'BEGIN NEW.v := NEW.v + 1; RETURN NEW; END';\n\
-        CREATE TABLE public.changed (v double precision);\n\
-        CREATE TRIGGER t BEFORE INSERT ON public.changed FOR EACH ROW EXECUTE FUNCTION public.f();\n\
-        COPY public.changed (v) FROM stdin;\n0.10000000000000001\n\\.\n";
-    for outcome in verified(&place, &format!("{tables}{rest}")) {
-        outcome.failed("Contents do not match the backup in 12 tables, the first: public.t0");
-    }
-}
-
-#[test]
 fn what_cannot_be_read_once_more_is_not_verified() {
     let place = place();
     // A type whose reader takes a value once.
@@ -167,4 +134,42 @@ fn an_archive_is_compared_by_value_too() {
     let made = database.dump(&args);
     place.file("a.sql", &made);
     place.outcome(place.verify().arg("a.sql")).passed();
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_value_that_its_column_cuts_off_or_a_trigger_changes_is_a_difference() {
+        let place = place();
+        let columns = [
+            ("numeric(10,1)", "1.25"),
+            ("numeric(4,1)[]", "{1.25}"),
+            ("date", "2024-01-02 03:04:05"),
+            ("timestamp without time zone", "2024-01-02 03:04:05+02"),
+            ("timestamp(0) with time zone", "2024-01-02 03:04:05.5+00"),
+            ("time without time zone", "2024-01-02 03:04:05"),
+            ("character varying(3)", "abc  "),
+            ("real", "0.12345678901234567"),
+            ("double precision", "12345678901234567890.5"),
+            ("name", "a234567890123456789012345678901234567890123456789012345678901234567890"),
+        ];
+        let table = |(number, (kind, value)): (usize, &(&str, &str))| {
+            format!(
+                "CREATE TABLE public.t{number} (v {kind});\nCOPY public.t{number} (v) FROM stdin;\n{value}\n\\.\n"
+            )
+        };
+        let tables: String = columns.iter().enumerate().map(table).collect();
+        let rest = "\
+        CREATE TABLE public.whole (v integer);\nINSERT INTO public.whole VALUES (1.5);\n\
+        CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS \
+        'BEGIN NEW.v := NEW.v + 1; RETURN NEW; END';\n\
+        CREATE TABLE public.changed (v double precision);\n\
+        CREATE TRIGGER t BEFORE INSERT ON public.changed FOR EACH ROW EXECUTE FUNCTION public.f();\n\
+        COPY public.changed (v) FROM stdin;\n0.10000000000000001\n\\.\n";
+        for outcome in verified(&place, &format!("{tables}{rest}")) {
+            outcome.failed("Contents do not match the backup in 12 tables, the first: public.t0");
+        }
+    }
 }

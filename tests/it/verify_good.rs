@@ -32,13 +32,6 @@ fn the_transcript_of_a_good_run_has_every_line_of_the_specification_in_its_order
 }
 
 #[test]
-fn more_connections_than_the_machine_has_processors_can_be_had() {
-    let place = Place::on_a_lent_server();
-    place.file("a.sql", good_dump());
-    place.outcome(place.verify().args(["a.sql", "--jobs", "64"])).passed();
-}
-
-#[test]
 fn verify_backup_file_exists_and_its_size_is_shown() {
     let size = ccc_backup::model::outcome::grouped(good_dump().len() as u64);
     good_run().passed().says(&format!("✓ Backup file exists: {size} bytes"));
@@ -118,24 +111,6 @@ fn a_gzip_file_of_several_members_is_read_to_its_end() {
 }
 
 #[test]
-fn every_way_in_which_pg_dump_writes_plain_sql_passes() {
-    let place = Place::on_a_lent_server();
-    let database = unchanged_database();
-    for flags in [
-        &[][..],
-        &["--clean"],
-        &["--inserts"],
-        &["--column-inserts", "--rows-per-insert=50"],
-        &["--no-comments", "--quote-all-identifiers", "--disable-dollar-quoting"],
-        &["--disable-triggers", "--load-via-partition-root"],
-        &["--use-set-session-authorization"],
-    ] {
-        let outcome = place.verify_bytes("a.sql", &database.dump(flags));
-        assert_eq!(outcome.code, 0, "pg_dump {flags:?}: {outcome}");
-    }
-}
-
-#[test]
 fn restore_backup_with_warnings_passes_and_counts_them() {
     let dump = with_sql_first(
         "SET transaction_timeout = 0;\n\nALTER TABLE public.never_there DROP CONSTRAINT c;\n\n\
@@ -187,29 +162,59 @@ fn a_log_file_has_the_diagnostics_and_the_terminal_has_not() {
     assert!(log.contains("DEBUG"), "{log}");
 }
 
-#[test]
-fn texts_that_look_like_times_of_other_zones_do_not_hide_the_zone_of_a_dump() {
-    let place = Place::on_a_lent_server();
-    place.file("ccc-backup.toml", crate::support::torture::NO_APPLICATION);
-    for zone in ["Asia/Kathmandu", "Europe/Berlin", "America/St_Johns"] {
-        let database = database();
-        database.sql(&format!("ALTER DATABASE {} SET timezone = '{zone}'", database.name));
-        database.sql(
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn more_connections_than_the_machine_has_processors_can_be_had() {
+        let place = Place::on_a_lent_server();
+        place.file("a.sql", good_dump());
+        place.outcome(place.verify().args(["a.sql", "--jobs", "64"])).passed();
+    }
+
+    #[test]
+    fn texts_that_look_like_times_of_other_zones_do_not_hide_the_zone_of_a_dump() {
+        let place = Place::on_a_lent_server();
+        place.file("ccc-backup.toml", crate::support::torture::NO_APPLICATION);
+        for zone in ["Asia/Kathmandu", "Europe/Berlin", "America/St_Johns"] {
+            let database = database();
+            database.sql(&format!("ALTER DATABASE {} SET timezone = '{zone}'", database.name));
+            database.sql(
             "CREATE SCHEMA said; CREATE TABLE said.words (at timestamptz, words text);
              INSERT INTO said.words SELECT '2026-01-14 14:30:22+00'::timestamptz + n * interval '9 days',
                  (ARRAY['2026-02-30 10:00:00+01', '2026-03-03 03:03:03+05:30', '2026-07-03 03:03:03+00',
                         '0000-00-00 00:00:00+00', '2026-01-01 24:00:01-99'])[n % 5 + 1]
              FROM generate_series(1, 60) n",
         );
-        for args in [&["--schema=said"][..], &["--schema=said", "--format=custom"]] {
-            let outcome = place.verify_bytes("a.sql", &database.dump(args));
-            outcome.passed().says("✓ Contents match the backup (1 table)");
+            for args in [&["--schema=said"][..], &["--schema=said", "--format=custom"]] {
+                let outcome = place.verify_bytes("a.sql", &database.dump(args));
+                outcome.passed().says("✓ Contents match the backup (1 table)");
+            }
+            // One of the texts is another one.
+            let dump = String::from_utf8(database.dump(&["--schema=said"])).unwrap();
+            let end = dump.find("--\n-- PostgreSQL database dump complete").unwrap();
+            let changed = "UPDATE said.words SET words = 'x' WHERE words LIKE '2026-07%';\n\n";
+            let bytes = [&dump[..end], changed, &dump[end..]].concat();
+            place.verify_bytes("a.sql", bytes.as_bytes()).failed("Contents do not match");
         }
-        // One of the texts is another one.
-        let dump = String::from_utf8(database.dump(&["--schema=said"])).unwrap();
-        let end = dump.find("--\n-- PostgreSQL database dump complete").unwrap();
-        let changed = "UPDATE said.words SET words = 'x' WHERE words LIKE '2026-07%';\n\n";
-        let bytes = [&dump[..end], changed, &dump[end..]].concat();
-        place.verify_bytes("a.sql", bytes.as_bytes()).failed("Contents do not match");
+    }
+
+    #[test]
+    fn every_way_in_which_pg_dump_writes_plain_sql_passes() {
+        let place = Place::on_a_lent_server();
+        let database = unchanged_database();
+        for flags in [
+            &[][..],
+            &["--clean"],
+            &["--inserts"],
+            &["--column-inserts", "--rows-per-insert=50"],
+            &["--no-comments", "--quote-all-identifiers", "--disable-dollar-quoting"],
+            &["--disable-triggers", "--load-via-partition-root"],
+            &["--use-set-session-authorization"],
+        ] {
+            let outcome = place.verify_bytes("a.sql", &database.dump(flags));
+            assert_eq!(outcome.code, 0, "pg_dump {flags:?}: {outcome}");
+        }
     }
 }

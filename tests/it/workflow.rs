@@ -200,25 +200,6 @@ fn a_night_that_ends_before_the_verification_says_that_nothing_was_verified() {
     assert!(summary.contains("- **Status**: not verified"), "{summary}");
 }
 
-#[test]
-fn the_steps_of_the_drill_prove_old_backups_and_copies_and_write_a_page_of_it() {
-    let night = Night::of(drill_job(), "nightly_drill");
-    if let Some((step, output)) = night.steps() {
-        panic!("{step}: {}{}", text(&output.stdout), text(&output.stderr));
-    }
-    assert_eq!(night.verdict("drill.json"), "passed");
-    let page = night.log("drill.html");
-    assert!(page.contains("All 6 backups restore."), "{page}");
-    assert!(night.log("ccc-backup.prom").contains("backup_copies_proven"));
-    let summary = night.summary();
-    assert!(summary.contains("## Backup Drill Summary"), "{summary}");
-    assert!(summary.contains("✅ DRILL PASSED"), "{summary}");
-    night.place.assert_nothing_left();
-    let upload =
-        drill_job().steps.into_iter().find(|step| step.with.contains_key("retention-days"));
-    assert_eq!(upload.unwrap().with["path"], "nightly/logs");
-}
-
 fn conditional<'a>(job: &'a Job, condition: &str) -> &'a Step {
     job.steps
         .iter()
@@ -278,4 +259,28 @@ fn what_the_night_makes_is_what_is_uploaded() {
     let at = |name: &str| steps.iter().position(|step| step.name.as_deref() == Some(name)).unwrap();
     // A backup that does not verify is the one that somebody will want to look at.
     assert!(at("Upload the backup") < at("Verify the backup"));
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn the_steps_of_the_drill_prove_old_backups_and_copies_and_write_a_page_of_it() {
+        let night = Night::of(drill_job(), "nightly_drill");
+        if let Some((step, output)) = night.steps() {
+            panic!("{step}: {}{}", text(&output.stdout), text(&output.stderr));
+        }
+        assert_eq!(night.verdict("drill.json"), "passed");
+        let page = night.log("drill.html");
+        assert!(page.contains("All 6 backups restore."), "{page}");
+        assert!(night.log("ccc-backup.prom").contains("backup_copies_proven"));
+        let summary = night.summary();
+        assert!(summary.contains("## Backup Drill Summary"), "{summary}");
+        assert!(summary.contains("✅ DRILL PASSED"), "{summary}");
+        night.place.assert_nothing_left();
+        let upload =
+            drill_job().steps.into_iter().find(|step| step.with.contains_key("retention-days"));
+        assert_eq!(upload.unwrap().with["path"], "nightly/logs");
+    }
 }

@@ -130,43 +130,6 @@ fn an_answer_that_is_not_expected_fails_whatever_it_is() {
 }
 
 #[test]
-fn a_question_that_hangs_or_needs_what_the_sandbox_lacks_is_not_run() {
-    let place = Place::on_a_lent_server();
-    place.file("good.sql", good_dump());
-    let hanging =
-        check("hanging", "query = \"SELECT pg_sleep(3600)\"\nempty = false\ntimeout = \"100ms\"");
-    let outcome = verified(&place, "good.sql", &asking(std::slice::from_ref(&hanging)));
-    outcome.not_verified("hanging: no answer within the 100 ms that it may take");
-    outcome.says("✓ Contents match the backup (25 tables)");
-    let zone = check("zone", "query = \"SELECT now() AT TIME ZONE 'No/Such'\"\nempty = false");
-    let outcome = verified(&place, "good.sql", &asking(&[zone]));
-    outcome.not_verified("zone: not asked: the sandbox lacks the time zone No/Such");
-    // What is bad stays so, whatever else could not be told.
-    let wrong = check("wrong", "query = \"SELECT 17\"\nexpect = 0");
-    verified(&place, "good.sql", &asking(&[hanging, wrong])).failed("wrong: expected 0, found 17");
-    // On the machine's own server, a backup has no superuser's rights.
-    let reading =
-        check("reading", "query = \"SELECT length(pg_read_file('PG_VERSION'))\"\nmin = 1");
-    place.file("own.toml", asking(&[reading]).as_bytes());
-    let local = place.outcome(place.verify_locally().args(["good.sql", "--config", "own.toml"]));
-    local.not_verified("reading: not asked: the sandbox lacks a superuser's rights");
-}
-
-#[test]
-fn a_question_of_another_database_is_not_asked_and_said() {
-    let place = Place::on_a_lent_server();
-    let database = unchanged_database();
-    super::made(&place, database, &["own.sql.gz"]);
-    let named = |name: &str| {
-        check("of one", &format!("query = \"SELECT 1\"\nexpect = 1\ndatabase = \"{name}\""))
-    };
-    let other = verified(&place, "own.sql.gz", &asking(&[named("shop")]));
-    other.passed().says("· of one: not asked, for it is of the database shop");
-    let ours = verified(&place, "own.sql.gz", &asking(&[named(&database.name)]));
-    ours.passed().says("✓ of one (1)");
-}
-
-#[test]
 fn questions_that_make_no_sense_are_told_before_anything_is_done() {
     let place = Place::without_docker();
     place.file("a.sql", b"");
@@ -192,5 +155,51 @@ fn questions_that_make_no_sense_are_told_before_anything_is_done() {
         assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{outcome}");
         assert!(outcome.stderr.contains(cause), "{cause}: {outcome}");
         outcome.hints("");
+    }
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_question_that_hangs_or_needs_what_the_sandbox_lacks_is_not_run() {
+        let place = Place::on_a_lent_server();
+        place.file("good.sql", good_dump());
+        let hanging = check(
+            "hanging",
+            "query = \"SELECT pg_sleep(3600)\"\nempty = false\ntimeout = \"100ms\"",
+        );
+        let outcome = verified(&place, "good.sql", &asking(std::slice::from_ref(&hanging)));
+        outcome.not_verified("hanging: no answer within the 100 ms that it may take");
+        outcome.says("✓ Contents match the backup (25 tables)");
+        let zone = check("zone", "query = \"SELECT now() AT TIME ZONE 'No/Such'\"\nempty = false");
+        let outcome = verified(&place, "good.sql", &asking(&[zone]));
+        outcome.not_verified("zone: not asked: the sandbox lacks the time zone No/Such");
+        // What is bad stays so, whatever else could not be told.
+        let wrong = check("wrong", "query = \"SELECT 17\"\nexpect = 0");
+        verified(&place, "good.sql", &asking(&[hanging, wrong]))
+            .failed("wrong: expected 0, found 17");
+        // On the machine's own server, a backup has no superuser's rights.
+        let reading =
+            check("reading", "query = \"SELECT length(pg_read_file('PG_VERSION'))\"\nmin = 1");
+        place.file("own.toml", asking(&[reading]).as_bytes());
+        let local =
+            place.outcome(place.verify_locally().args(["good.sql", "--config", "own.toml"]));
+        local.not_verified("reading: not asked: the sandbox lacks a superuser's rights");
+    }
+
+    #[test]
+    fn a_question_of_another_database_is_not_asked_and_said() {
+        let place = Place::on_a_lent_server();
+        let database = unchanged_database();
+        super::super::made(&place, database, &["own.sql.gz"]);
+        let named = |name: &str| {
+            check("of one", &format!("query = \"SELECT 1\"\nexpect = 1\ndatabase = \"{name}\""))
+        };
+        let other = verified(&place, "own.sql.gz", &asking(&[named("shop")]));
+        other.passed().says("· of one: not asked, for it is of the database shop");
+        let ours = verified(&place, "own.sql.gz", &asking(&[named(&database.name)]));
+        ours.passed().says("✓ of one (1)");
     }
 }

@@ -60,41 +60,54 @@ fn what_is_left_of_runs_that_died_and_lines_that_cannot_be_read_are_remarks_and_
     );
 }
 
-#[test]
-fn a_place_is_tried_without_an_object_and_says_what_its_credentials_may() {
-    let (place, server) = (Place::without_docker(), seaweed());
-    let bucket = server.bucket();
-    let url = format!("s3://{bucket}/p");
-    let mut create = place.create(unchanged_database());
-    let made = create.args(["--backup-dir", &url]).envs(server.environment()).output().unwrap();
-    assert!(made.status.success());
-    let before = (server.objects(&bucket), server.uploads(&bucket));
-    let with = |who, endpoint: Option<String>| {
-        let mut command = doctor(&place);
-        command.args(["--copy-to", &url]).envs(server.environment_of(who));
-        endpoint.into_iter().for_each(|endpoint| {
-            command.env("AWS_ENDPOINT_URL", endpoint);
-        });
-        looked(&place, &mut command)
-    };
-    let owner = with(Who::Owner, None);
-    owner.ends(0).says("places.copy_1", "works", "1 backup, the newest ");
-    owner.says("places.copy_1", "works", "can be written to").says(
-        "places.copy_1.clock",
-        "works",
-        "agrees",
-    );
-    let writer = with(Who::Writer, None);
-    writer.ends(0).says("places.copy_1", "remark", "may not be listed; can be written to");
-    with(Who::Reader, None).ends(1).says("places.copy_1", "broken", "");
-    assert_eq!((server.objects(&bucket), server.uploads(&bucket)), before, "nothing is left there");
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
 
-    let late =
-        Faulty::to(server.port(), |_| Fault::Header("Date", "Tue, 14 Jan 2020 02:00:00 GMT"));
-    let clock = with(Who::Owner, Some(late.endpoint()));
-    clock.ends(1).says("places.copy_1.clock", "broken", "ahead of the place's, which refuses it");
-    let nowhere = format!("s3://{bucket}-missing/p");
-    let mut command = doctor(&place);
-    command.args(["--backup-dir", &nowhere]).envs(server.environment());
-    looked(&place, &mut command).ends(1).says("places.backups", "broken", "");
+    #[test]
+    fn a_place_is_tried_without_an_object_and_says_what_its_credentials_may() {
+        let (place, server) = (Place::without_docker(), seaweed());
+        let bucket = server.bucket();
+        let url = format!("s3://{bucket}/p");
+        let mut create = place.create(unchanged_database());
+        let made = create.args(["--backup-dir", &url]).envs(server.environment()).output().unwrap();
+        assert!(made.status.success());
+        let before = (server.objects(&bucket), server.uploads(&bucket));
+        let with = |who, endpoint: Option<String>| {
+            let mut command = doctor(&place);
+            command.args(["--copy-to", &url]).envs(server.environment_of(who));
+            endpoint.into_iter().for_each(|endpoint| {
+                command.env("AWS_ENDPOINT_URL", endpoint);
+            });
+            looked(&place, &mut command)
+        };
+        let owner = with(Who::Owner, None);
+        owner.ends(0).says("places.copy_1", "works", "1 backup, the newest ");
+        owner.says("places.copy_1", "works", "can be written to").says(
+            "places.copy_1.clock",
+            "works",
+            "agrees",
+        );
+        let writer = with(Who::Writer, None);
+        writer.ends(0).says("places.copy_1", "remark", "may not be listed; can be written to");
+        with(Who::Reader, None).ends(1).says("places.copy_1", "broken", "");
+        assert_eq!(
+            (server.objects(&bucket), server.uploads(&bucket)),
+            before,
+            "nothing is left there"
+        );
+
+        let late =
+            Faulty::to(server.port(), |_| Fault::Header("Date", "Tue, 14 Jan 2020 02:00:00 GMT"));
+        let clock = with(Who::Owner, Some(late.endpoint()));
+        clock.ends(1).says(
+            "places.copy_1.clock",
+            "broken",
+            "ahead of the place's, which refuses it",
+        );
+        let nowhere = format!("s3://{bucket}-missing/p");
+        let mut command = doctor(&place);
+        command.args(["--backup-dir", &nowhere]).envs(server.environment());
+        looked(&place, &mut command).ends(1).says("places.backups", "broken", "");
+    }
 }

@@ -116,103 +116,110 @@ fn history(on_record: &OnRecord) -> String {
     on_record.runs.iter().map(line).collect()
 }
 
-#[test]
-fn the_commands_write_pages_of_what_is_on_record_and_sign_them() {
-    let place = Place::on_a_lent_server();
-    place.file("backups/history.jsonl", history(&year::on_record()).as_bytes());
-    let mut create = place.create(unchanged_database());
-    let made = ["backups/backup_20260301_020000.sql.gz", "--copy-to", "copies", "--sign-key", "k"];
-    key(&place, "k");
-    place.file("allowed", line(&place, "", "k").as_bytes());
-    assert_eq!(Outcome::of(&create.args(made).output().unwrap()).code, 0);
-    let read = |name: &str| std::fs::read_to_string(place.dir().join(name)).unwrap();
-    let container = ["--container-name", &place.container];
-    let signed = ["--sign-report", "--sign-key", "k"];
-    let mut drill = place.ccc();
-    drill
-        .args(["drill", "--places", "copies", "--html", "drill.html"])
-        .args(container)
-        .args(signed);
-    let drilled = place.outcome(&mut drill);
-    assert_eq!((drilled.code, drilled.stderr.as_str()), (0, ""), "{drilled}");
-    assert!(drilled.stdout.contains("Forecast of shop <script>"), "{drilled}");
-    place.outcome(place.verify().args(["--latest", "--html", "verify.html"])).passed();
-    let shown = place.outcome(place.ccc().args([
-        "history",
-        "--html",
-        "history.html",
-        "--copy-to",
-        "copies",
-    ]));
-    assert_eq!((shown.code, shown.stderr.as_str()), (0, ""), "{shown}");
-    assert!(shown.stdout.contains("45 min will be passed in about"), "{shown}");
-    let sooner = place.outcome(place.ccc().args(["history", "--rto", "30m"]));
-    assert!(sooner.stdout.contains("30 min is passed already"), "{sooner}");
-    assert!(keygen_verify(&place, "drill.html", "ccc-backup-report", &[]).status.success());
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
 
-    let drill = read("drill.html");
-    assert!(drill.contains("Both backups restore.") && drill.contains("copies"), "{drill}");
-    // It is about the databases that were drilled, and not of what else is on record.
-    assert!(drill.contains("There is no forecast yet") && !drill.contains("shop"), "{drill}");
-    assert!(read("verify.html").contains("The backup restores."));
-    let history = read("history.html");
-    assert!(history.contains("The last runs") && history.contains("<svg"), "{history}");
-    assert!(history.contains("45 min will be passed in about"), "{history}");
-    let mut browser = Browser::start();
-    for name in ["drill.html", "verify.html", "history.html"] {
-        write(&place, &format!("real-{name}"), read(name).as_bytes());
-        look_at(&mut browser, &place.dir().join(name));
+    #[test]
+    fn the_commands_write_pages_of_what_is_on_record_and_sign_them() {
+        let place = Place::on_a_lent_server();
+        place.file("backups/history.jsonl", history(&year::on_record()).as_bytes());
+        let mut create = place.create(unchanged_database());
+        let made =
+            ["backups/backup_20260301_020000.sql.gz", "--copy-to", "copies", "--sign-key", "k"];
+        key(&place, "k");
+        place.file("allowed", line(&place, "", "k").as_bytes());
+        assert_eq!(Outcome::of(&create.args(made).output().unwrap()).code, 0);
+        let read = |name: &str| std::fs::read_to_string(place.dir().join(name)).unwrap();
+        let container = ["--container-name", &place.container];
+        let signed = ["--sign-report", "--sign-key", "k"];
+        let mut drill = place.ccc();
+        drill
+            .args(["drill", "--places", "copies", "--html", "drill.html"])
+            .args(container)
+            .args(signed);
+        let drilled = place.outcome(&mut drill);
+        assert_eq!((drilled.code, drilled.stderr.as_str()), (0, ""), "{drilled}");
+        assert!(drilled.stdout.contains("Forecast of shop <script>"), "{drilled}");
+        place.outcome(place.verify().args(["--latest", "--html", "verify.html"])).passed();
+        let shown = place.outcome(place.ccc().args([
+            "history",
+            "--html",
+            "history.html",
+            "--copy-to",
+            "copies",
+        ]));
+        assert_eq!((shown.code, shown.stderr.as_str()), (0, ""), "{shown}");
+        assert!(shown.stdout.contains("45 min will be passed in about"), "{shown}");
+        let sooner = place.outcome(place.ccc().args(["history", "--rto", "30m"]));
+        assert!(sooner.stdout.contains("30 min is passed already"), "{sooner}");
+        assert!(keygen_verify(&place, "drill.html", "ccc-backup-report", &[]).status.success());
+
+        let drill = read("drill.html");
+        assert!(drill.contains("Both backups restore.") && drill.contains("copies"), "{drill}");
+        // It is about the databases that were drilled, and not of what else is on record.
+        assert!(drill.contains("There is no forecast yet") && !drill.contains("shop"), "{drill}");
+        assert!(read("verify.html").contains("The backup restores."));
+        let history = read("history.html");
+        assert!(history.contains("The last runs") && history.contains("<svg"), "{history}");
+        assert!(history.contains("45 min will be passed in about"), "{history}");
+        let mut browser = Browser::start();
+        for name in ["drill.html", "verify.html", "history.html"] {
+            write(&place, &format!("real-{name}"), read(name).as_bytes());
+            look_at(&mut browser, &place.dir().join(name));
+        }
+
+        // A page that cannot be written is told before anything is done.
+        let refused = place.outcome(place.ccc().args(["drill", "--html", "no/such/page.html"]));
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{refused}");
+        let same = ["verify", "--latest", "--html", "x", "--report", "x"];
+        let same = place.outcome(place.ccc().args(same));
+        assert!(same.stderr.contains("--report and --html name the same file"), "{same}");
     }
 
-    // A page that cannot be written is told before anything is done.
-    let refused = place.outcome(place.ccc().args(["drill", "--html", "no/such/page.html"]));
-    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{refused}");
-    let same = ["verify", "--latest", "--html", "x", "--report", "x"];
-    let same = place.outcome(place.ccc().args(same));
-    assert!(same.stderr.contains("--report and --html name the same file"), "{same}");
-}
-
-#[test]
-fn a_page_is_readable_everywhere_loads_nothing_and_takes_no_markup_from_names() {
-    let place = Place::without_docker();
-    let (on_record, drill) = (year::on_record(), year::drill());
-    let (good, bad) = (year::passed(365, year::PLACES[0]), year::failed(361, year::PLACES[2]));
-    let none = OnRecord::default();
-    let mut scrub = year::drill();
-    scrub.file_only = true;
-    let of = |subject, on_record| page(&Evidence { now: year::now(), subject, on_record });
-    let pages = [
-        ("drill.html", of(Subject::Drill(&drill), &on_record)),
-        ("scrub.html", of(Subject::Drill(&scrub), &on_record)),
-        ("good.html", of(Subject::Verification(&good), &on_record)),
-        ("bad.html", of(Subject::Verification(&bad), &none)),
-        ("history.html", of(Subject::History, &on_record)),
-        ("empty.html", of(Subject::History, &none)),
-    ];
-    let mut browser = Browser::start();
-    for (name, bytes) in pages {
-        let file = write(&place, name, &bytes);
-        let found = look_at(&mut browser, &file);
-        assert_ne!(found[0]["title"], "broken", "{name}");
-        let text = found[2]["text"].as_str().unwrap();
-        match name {
-            "drill.html" => {
-                assert!(
-                    text.contains("2 of 12 backups") || text.contains("1 of 12 backups is bad.")
-                );
-                assert!(text.contains("45 min will be passed in about"), "{text}");
-                assert!(text.contains("was not reached: it takes about 32 min"), "{text}");
-                assert!(text.contains(MARKUP), "names are shown as they are: {text}");
-                assert_eq!(found[2]["plots"], 3, "restores, sizes, rows");
-                // What is folded on the screen is on paper.
-                let paper = found[4]["text"].as_str().unwrap();
-                assert_eq!(paper.matches("SHA-256").count(), 11, "{paper}");
+    #[test]
+    fn a_page_is_readable_everywhere_loads_nothing_and_takes_no_markup_from_names() {
+        let place = Place::without_docker();
+        let (on_record, drill) = (year::on_record(), year::drill());
+        let (good, bad) = (year::passed(365, year::PLACES[0]), year::failed(361, year::PLACES[2]));
+        let none = OnRecord::default();
+        let mut scrub = year::drill();
+        scrub.file_only = true;
+        let of = |subject, on_record| page(&Evidence { now: year::now(), subject, on_record });
+        let pages = [
+            ("drill.html", of(Subject::Drill(&drill), &on_record)),
+            ("scrub.html", of(Subject::Drill(&scrub), &on_record)),
+            ("good.html", of(Subject::Verification(&good), &on_record)),
+            ("bad.html", of(Subject::Verification(&bad), &none)),
+            ("history.html", of(Subject::History, &on_record)),
+            ("empty.html", of(Subject::History, &none)),
+        ];
+        let mut browser = Browser::start();
+        for (name, bytes) in pages {
+            let file = write(&place, name, &bytes);
+            let found = look_at(&mut browser, &file);
+            assert_ne!(found[0]["title"], "broken", "{name}");
+            let text = found[2]["text"].as_str().unwrap();
+            match name {
+                "drill.html" => {
+                    assert!(
+                        text.contains("2 of 12 backups")
+                            || text.contains("1 of 12 backups is bad.")
+                    );
+                    assert!(text.contains("45 min will be passed in about"), "{text}");
+                    assert!(text.contains("was not reached: it takes about 32 min"), "{text}");
+                    assert!(text.contains(MARKUP), "names are shown as they are: {text}");
+                    assert_eq!(found[2]["plots"], 3, "restores, sizes, rows");
+                    // What is folded on the screen is on paper.
+                    let paper = found[4]["text"].as_str().unwrap();
+                    assert_eq!(paper.matches("SHA-256").count(), 11, "{paper}");
+                }
+                "bad.html" => assert!(text.contains("The backup is bad."), "{text}"),
+                "good.html" => assert!(text.contains("The backup restores."), "{text}"),
+                "scrub.html" => assert!(text.contains("damaged"), "{text}"),
+                "history.html" => assert!(text.contains("The last runs"), "{text}"),
+                _ => assert!(text.contains("No run is on record."), "{text}"),
             }
-            "bad.html" => assert!(text.contains("The backup is bad."), "{text}"),
-            "good.html" => assert!(text.contains("The backup restores."), "{text}"),
-            "scrub.html" => assert!(text.contains("damaged"), "{text}"),
-            "history.html" => assert!(text.contains("The last runs"), "{text}"),
-            _ => assert!(text.contains("No run is on record."), "{text}"),
         }
     }
 }

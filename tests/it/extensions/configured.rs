@@ -15,32 +15,6 @@ fn the_image_of_its_extensions_is_taken_and_the_contents_are_proven() {
 }
 
 #[test]
-fn a_bad_backup_fails_in_the_image_of_its_extensions() {
-    let place = place();
-    configure(&place, &images(WITH_HYPOPG, &["hypopg"]));
-    let whole = String::from_utf8(fixture("hypopg.sql")).unwrap();
-    let bad = whole.replacen("\n7\n", "\nseven\n", 1);
-    assert_ne!(bad, whole);
-    verified(&place, "a.sql", bad.as_bytes(), &[]).failed("restore error");
-    let cut = &whole.as_bytes()[..whole.find("\n7\n").unwrap()];
-    verified(&place, "a.sql", cut, &[]).failed("cut");
-}
-
-#[test]
-fn an_image_that_is_named_wins_and_others_are_for_backups_without_these_extensions() {
-    let place = place();
-    configure(&place, &images(WITH_HYPOPG, &["hypopg"]));
-    let image = crate::support::docker::image();
-    let args = ["--image", image];
-    let outcome = verified(&place, "a.sql", &fixture("hypopg.sql"), &args);
-    outcome.not_verified("the backup needs the extension hypopg, which the image lacks");
-    outcome.hints("apt-get install postgresql-15-hypopg").hints("--build-image");
-    let without = String::from_utf8(fixture("hypopg.sql")).unwrap().replace("hypopg", "pgcrypto");
-    let outcome = verified(&place, "a.sql", without.as_bytes(), &[]);
-    assert!(!outcome.passed().stdout.contains("ccc-backup-test"), "{outcome}");
-}
-
-#[test]
 fn extensions_that_have_an_image_each_and_none_together_are_named() {
     let place = Place::new();
     let apart = "[images]\npostgis = \"gis:{major}\"\npg_cron = \"cron:{major}\"\n";
@@ -78,5 +52,37 @@ fn a_local_server_names_the_package_that_has_the_extension() {
         let outcome = place.outcome(place.verify_locally().arg("a.sql"));
         outcome.not_verified(&format!("the backup needs the extension {name}, which this machine"));
         outcome.hints(&format!("apt-get install {package}"));
+    }
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_bad_backup_fails_in_the_image_of_its_extensions() {
+        let place = place();
+        configure(&place, &images(WITH_HYPOPG, &["hypopg"]));
+        let whole = String::from_utf8(fixture("hypopg.sql")).unwrap();
+        let bad = whole.replacen("\n7\n", "\nseven\n", 1);
+        assert_ne!(bad, whole);
+        verified(&place, "a.sql", bad.as_bytes(), &[]).failed("restore error");
+        let cut = &whole.as_bytes()[..whole.find("\n7\n").unwrap()];
+        verified(&place, "a.sql", cut, &[]).failed("cut");
+    }
+
+    #[test]
+    fn an_image_that_is_named_wins_and_others_are_for_backups_without_these_extensions() {
+        let place = place();
+        configure(&place, &images(WITH_HYPOPG, &["hypopg"]));
+        let image = crate::support::docker::image();
+        let args = ["--image", image];
+        let outcome = verified(&place, "a.sql", &fixture("hypopg.sql"), &args);
+        outcome.not_verified("the backup needs the extension hypopg, which the image lacks");
+        outcome.hints("apt-get install postgresql-15-hypopg").hints("--build-image");
+        let without =
+            String::from_utf8(fixture("hypopg.sql")).unwrap().replace("hypopg", "pgcrypto");
+        let outcome = verified(&place, "a.sql", without.as_bytes(), &[]);
+        assert!(!outcome.passed().stdout.contains("ccc-backup-test"), "{outcome}");
     }
 }

@@ -74,36 +74,6 @@ fn a_backup_that_is_removed_while_it_is_restored_is_not_verified() {
 }
 
 #[test]
-fn a_backup_that_is_replaced_while_it_is_checked_is_not_verified() {
-    let database = database();
-    database.sql(
-        "ALTER TABLE subscriptions RENAME TO plans;
-         CREATE VIEW subscriptions AS SELECT WHERE pg_sleep(3) IS NOT NULL",
-    );
-    for (name, format) in [("a.sql", "plain"), ("a.dump", "custom")] {
-        let place = Place::new();
-        let dump = database.dump(&["--format", format]);
-        let file = place.file(name, &dump);
-        let mut run = Running::verify(&place, name);
-        run.wait_for("Content artifacts count");
-        replace(&file, &dump);
-        let (outcome, _) = run.end();
-        outcome.not_verified(CHANGED).hints("verify it again");
-        place.assert_nothing_left();
-    }
-}
-
-#[test]
-fn a_restore_error_of_a_backup_that_is_replaced_is_not_held_against_it() {
-    let mut bad = held_dump();
-    let at = crate::support::dumps::trailer(&bad);
-    bad.splice(at..at, b"SELECT no_such_function();\n".iter().copied());
-    let same = |file: &Path| replace(file, &std::fs::read(file).unwrap());
-    changed_during_the_restore("a.sql", &bad, same).not_verified(CHANGED);
-    changed_during_the_restore("a.sql", &bad, |_| ()).failed("no_such_function");
-}
-
-#[test]
 fn an_archive_that_is_changed_before_it_is_in_the_sandbox_is_not_verified() {
     let place = Place::new();
     let dump = unchanged_database().dump(&["--format=custom"]);
@@ -115,4 +85,39 @@ fn an_archive_that_is_changed_before_it_is_in_the_sandbox_is_not_verified() {
     let (outcome, _) = run.end();
     place.assert_nothing_left();
     outcome.not_verified(CHANGED);
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_backup_that_is_replaced_while_it_is_checked_is_not_verified() {
+        let database = database();
+        database.sql(
+            "ALTER TABLE subscriptions RENAME TO plans;
+         CREATE VIEW subscriptions AS SELECT WHERE pg_sleep(3) IS NOT NULL",
+        );
+        for (name, format) in [("a.sql", "plain"), ("a.dump", "custom")] {
+            let place = Place::new();
+            let dump = database.dump(&["--format", format]);
+            let file = place.file(name, &dump);
+            let mut run = Running::verify(&place, name);
+            run.wait_for("Content artifacts count");
+            replace(&file, &dump);
+            let (outcome, _) = run.end();
+            outcome.not_verified(CHANGED).hints("verify it again");
+            place.assert_nothing_left();
+        }
+    }
+
+    #[test]
+    fn a_restore_error_of_a_backup_that_is_replaced_is_not_held_against_it() {
+        let mut bad = held_dump();
+        let at = crate::support::dumps::trailer(&bad);
+        bad.splice(at..at, b"SELECT no_such_function();\n".iter().copied());
+        let same = |file: &Path| replace(file, &std::fs::read(file).unwrap());
+        changed_during_the_restore("a.sql", &bad, same).not_verified(CHANGED);
+        changed_during_the_restore("a.sql", &bad, |_| ()).failed("no_such_function");
+    }
 }

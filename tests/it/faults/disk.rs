@@ -96,13 +96,18 @@ fn a_full_disk_behind_stdout_is_no_verdict() {
     assert_ne!(outcome.code, 0, "{outcome}");
 }
 
-#[test]
-fn data_that_do_not_fit_into_the_sandbox_are_no_verdict() {
-    let place = Place::new();
-    // A data directory in memory may take seven tenths of it; this is more than that.
-    let large = "CREATE TABLE public.too_much AS SELECT repeat(md5(n::text), 60) AS t
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn data_that_do_not_fit_into_the_sandbox_are_no_verdict() {
+        let place = Place::new();
+        // A data directory in memory may take seven tenths of it; this is more than that.
+        let large = "CREATE TABLE public.too_much AS SELECT repeat(md5(n::text), 60) AS t
                  FROM generate_series(1, 1000000) n;";
-    place.file("a.sql", &with_sql_last(large));
-    let outcome = place.outcome(place.verify().args(["a.sql", "--memory", "1400MB"]));
-    outcome.not_verified("(SQLSTATE 53100)").hints("the data do not fit");
+        place.file("a.sql", &with_sql_last(large));
+        let outcome = place.outcome(place.verify().args(["a.sql", "--memory", "1400MB"]));
+        outcome.not_verified("(SQLSTATE 53100)").hints("the data do not fit");
+    }
 }

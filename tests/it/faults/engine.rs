@@ -13,18 +13,6 @@ use crate::support::{Outcome, Place, Running, good_dump};
 /// An engine takes ten seconds to stop what does not stop by itself.
 const SOON: Duration = Duration::from_secs(60);
 
-#[test]
-fn an_engine_that_is_stopped_restarted_or_killed_is_no_verdict_and_the_next_run_sweeps() {
-    let mut engine = Engine::start();
-    let place = Place::without_docker();
-    place.file("endless.sql", &endless_restore());
-    place.file("held.sql", &held_dump());
-    place.file("good.sql", good_dump());
-    stopped(&mut engine, &place);
-    restarted(&mut engine, &place);
-    killed(&mut engine, &place);
-}
-
 /// A verification whose restore is under way.
 fn restoring(engine: &Engine, place: &Place, file: &str) -> Running {
     let mut run = engine.verify(place, file, &[]);
@@ -89,26 +77,43 @@ fn an_engine_that_has_no_addresses_left_is_no_verdict() {
     assert_eq!(engine.left(), Vec::<String>::new());
 }
 
-#[test]
-fn an_engine_whose_disk_is_full_is_no_verdict_and_keeps_nothing() {
-    let (registry, place) = (Registry::start(), Place::without_docker());
-    registry.put(image(), "some/postgres:15");
-    place.file("good.sql", good_dump());
-    let engine = Engine::on_a_disk("64m");
-    let _beside = registry.beside(&engine);
-    let name = format!("{}/some/postgres:15", registry.host());
-    let verify = || {
-        let (outcome, _) = engine.verify(&place, "good.sql", &["--image", &name]).end();
-        assert_eq!(engine.left(), Vec::<String>::new(), "{outcome}");
-        outcome
-    };
-    let pulling = verify();
-    pulling.says(&format!("Pulling image: {name}..."));
-    pulling.not_verified("no space left on device").hints("docker system df");
-    engine.resize("1g");
-    verify().passed();
-    engine.fill();
-    verify().not_verified("no space left on device").hints("docker system df");
-    engine.resize("2g");
-    verify().passed();
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_is_stopped_restarted_or_killed_is_no_verdict_and_the_next_run_sweeps() {
+        let mut engine = Engine::start();
+        let place = Place::without_docker();
+        place.file("endless.sql", &endless_restore());
+        place.file("held.sql", &held_dump());
+        place.file("good.sql", good_dump());
+        stopped(&mut engine, &place);
+        restarted(&mut engine, &place);
+        killed(&mut engine, &place);
+    }
+
+    #[test]
+    fn an_engine_whose_disk_is_full_is_no_verdict_and_keeps_nothing() {
+        let (registry, place) = (Registry::start(), Place::without_docker());
+        registry.put(image(), "some/postgres:15");
+        place.file("good.sql", good_dump());
+        let engine = Engine::on_a_disk("64m");
+        let _beside = registry.beside(&engine);
+        let name = format!("{}/some/postgres:15", registry.host());
+        let verify = || {
+            let (outcome, _) = engine.verify(&place, "good.sql", &["--image", &name]).end();
+            assert_eq!(engine.left(), Vec::<String>::new(), "{outcome}");
+            outcome
+        };
+        let pulling = verify();
+        pulling.says(&format!("Pulling image: {name}..."));
+        pulling.not_verified("no space left on device").hints("docker system df");
+        engine.resize("1g");
+        verify().passed();
+        engine.fill();
+        verify().not_verified("no space left on device").hints("docker system df");
+        engine.resize("2g");
+        verify().passed();
+    }
 }

@@ -53,48 +53,6 @@ fn a_read_only_backup_directory_is_listed_and_a_clean_up_of_it_is_exit_2() {
 }
 
 #[test]
-fn links_to_a_backup_directory_and_to_a_backup_are_followed() {
-    let (place, database) = (Place::new(), unchanged_database());
-    std::fs::create_dir(place.dir().join("real")).unwrap();
-    symlink("real", place.dir().join("backups")).unwrap();
-    let made = Outcome::of(&place.create(database).output().unwrap());
-    assert_eq!(made.code, 0, "{made}");
-    let names = place.names("real");
-    let backup = names.iter().find(|name| name.ends_with(".sql.gz")).unwrap();
-    let latest = place.outcome(place.verify().arg("--latest"));
-    latest.passed();
-    assert!(latest.stdout.contains("✓ Checksum matches the manifest"), "{latest}");
-    symlink(format!("real/{backup}"), place.dir().join("link.sql.gz")).unwrap();
-    place.outcome(place.verify().arg("link.sql.gz")).passed();
-}
-
-#[test]
-fn neither_home_nor_a_directory_for_temporary_files_is_needed() {
-    let (place, database) = (Place::new(), database());
-    let nowhere = place.dir().join("nowhere").display().to_string();
-    let mut create = place.create(&database);
-    create.arg("a.sql").env_remove("HOME").env("TMPDIR", &nowhere);
-    let made = Outcome::of(&create.output().unwrap());
-    assert_eq!(made.code, 0, "{made}");
-    for options in [&[][..], &["--report", "r.json"]] {
-        let mut verify = place.verify();
-        verify.arg("a.sql.gz").args(options).env_remove("HOME").env("TMPDIR", &nowhere);
-        place.outcome(&mut verify).passed();
-    }
-}
-
-#[test]
-fn a_closed_stdin_changes_nothing() {
-    let (place, database) = (Place::new(), unchanged_database());
-    place.file("a.sql", good_dump());
-    shell(&place, &verify(&place, "a.sql <&-"), &[]).passed();
-    let source = connection(database);
-    let source: Vec<_> = source.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let made = shell(&place, "ccc create b.sql <&-", &source);
-    assert_eq!(made.code, 0, "{made}");
-}
-
-#[test]
 fn closed_streams_leave_the_exit_code_to_tell() {
     let place = Place::new();
     place.file("good.sql", good_dump());
@@ -124,18 +82,6 @@ fn a_create_whose_reader_goes_away_ends_and_leaves_no_half_backup() {
 }
 
 #[test]
-fn a_bare_locale_changes_nothing() {
-    let (place, database) = (Place::new(), unchanged_database());
-    let mut create = place.create(database);
-    let made =
-        Outcome::of(&create.arg("a.sql").env("LC_ALL", "C").env("LANG", "C").output().unwrap());
-    assert_eq!(made.code, 0, "{made}");
-    let mut verify = place.verify();
-    verify.arg("a.sql.gz").env("LC_ALL", "C").env("LANG", "C");
-    place.outcome(&mut verify).passed();
-}
-
-#[test]
 fn a_machine_that_has_nothing_but_the_binary_verifies_at_an_engine() {
     let place = Place::new();
     place.file("a.sql", good_dump());
@@ -147,4 +93,63 @@ fn a_machine_that_has_nothing_but_the_binary_verifies_at_an_engine() {
     command.args(["verify", "a.sql", "--port", "0", "--container-name", &place.container]);
     command.args(["--image", image()]);
     place.outcome(&mut command).passed();
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn links_to_a_backup_directory_and_to_a_backup_are_followed() {
+        let (place, database) = (Place::new(), unchanged_database());
+        std::fs::create_dir(place.dir().join("real")).unwrap();
+        symlink("real", place.dir().join("backups")).unwrap();
+        let made = Outcome::of(&place.create(database).output().unwrap());
+        assert_eq!(made.code, 0, "{made}");
+        let names = place.names("real");
+        let backup = names.iter().find(|name| name.ends_with(".sql.gz")).unwrap();
+        let latest = place.outcome(place.verify().arg("--latest"));
+        latest.passed();
+        assert!(latest.stdout.contains("✓ Checksum matches the manifest"), "{latest}");
+        symlink(format!("real/{backup}"), place.dir().join("link.sql.gz")).unwrap();
+        place.outcome(place.verify().arg("link.sql.gz")).passed();
+    }
+
+    #[test]
+    fn neither_home_nor_a_directory_for_temporary_files_is_needed() {
+        let (place, database) = (Place::new(), database());
+        let nowhere = place.dir().join("nowhere").display().to_string();
+        let mut create = place.create(&database);
+        create.arg("a.sql").env_remove("HOME").env("TMPDIR", &nowhere);
+        let made = Outcome::of(&create.output().unwrap());
+        assert_eq!(made.code, 0, "{made}");
+        for options in [&[][..], &["--report", "r.json"]] {
+            let mut verify = place.verify();
+            verify.arg("a.sql.gz").args(options).env_remove("HOME").env("TMPDIR", &nowhere);
+            place.outcome(&mut verify).passed();
+        }
+    }
+
+    #[test]
+    fn a_closed_stdin_changes_nothing() {
+        let (place, database) = (Place::new(), unchanged_database());
+        place.file("a.sql", good_dump());
+        shell(&place, &verify(&place, "a.sql <&-"), &[]).passed();
+        let source = connection(database);
+        let source: Vec<_> = source.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let made = shell(&place, "ccc create b.sql <&-", &source);
+        assert_eq!(made.code, 0, "{made}");
+    }
+
+    #[test]
+    fn a_bare_locale_changes_nothing() {
+        let (place, database) = (Place::new(), unchanged_database());
+        let mut create = place.create(database);
+        let made =
+            Outcome::of(&create.arg("a.sql").env("LC_ALL", "C").env("LANG", "C").output().unwrap());
+        assert_eq!(made.code, 0, "{made}");
+        let mut verify = place.verify();
+        verify.arg("a.sql.gz").env("LC_ALL", "C").env("LANG", "C");
+        place.outcome(&mut verify).passed();
+    }
 }

@@ -103,29 +103,6 @@ fn assert_cleaned(place: &Place) {
 }
 
 #[test]
-fn a_create_that_is_killed_at_any_instant_leaves_a_whole_backup_or_none() {
-    let (place, database) = (Place::without_docker(), small("killed_plain"));
-    let create = |name: &str| Running::create(&place, &database, &[&format!("backups/{name}.sql")]);
-    let whole = |name: &str| {
-        let path = place.dir().join(format!("backups/{name}.sql.gz"));
-        assert_manifest_of(&path);
-        path.exists().then(|| assert_whole(&path)).is_some()
-    };
-    let takes = measured(|n| create(&format!("whole{n}")));
-    killed(
-        length(20, 100),
-        takes,
-        |n| create(&format!("killed{n}")),
-        |n| {
-            whole(&format!("killed{n}"));
-            assert_history_is_read(&place);
-        },
-    );
-    assert_cleaned(&place);
-    assert!((1..=3).all(|n| whole(&format!("whole{n}"))));
-}
-
-#[test]
 fn a_create_in_pg_dumps_own_formats_that_is_killed_leaves_a_whole_backup_or_none() {
     let (place, database) = (Place::without_docker(), small("killed_archives"));
     for (ending, options) in [("dump", &[][..]), ("dir", &["--jobs", "2"])] {
@@ -236,36 +213,65 @@ fn what_a_killed_run_had_written_of_its_reports_and_metrics_goes_with_the_next()
     assert_eq!(place.names("."), [&["bad.sql", "history.jsonl"][..], &files].concat());
 }
 
-#[test]
-fn what_killed_verifications_leave_goes_with_the_next_run_and_nothing_else_does() {
-    let place = Place::new();
-    place.file("a.sql", good_dump());
-    place.file("held.sql", &held_dump());
-    let named = |name: &str| format!("{}{name}", place.container);
-    let verify = |name: &str, file: &str| {
-        let name = named(name);
-        let files = ["--report", "r.json", "--junit", "r.xml", "--metrics-file", "m.prom"];
-        let verify = ["verify", "--port", "0", "--container-name", &name, file];
-        Running::start(&place, &[&verify[..], &files].concat())
-    };
-    docker_text(&["create", "--name", &named("foreign"), image(), "true"]);
-    // The place's own name is the live run's, for `release`.
-    let mut live = Running::verify(&place, "held.sql");
-    live.wait_for("Restoring backup (");
-    let others = left(&place.container);
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
 
-    let takes = measured(|_| verify("whole", "a.sql"));
-    killed(length(6, 20), takes, |n| verify(&format!("killed{n}"), "a.sql"), |_| ());
-    verify("last", "a.sql").end().0.passed();
-    let after = left(&place.container);
+    #[test]
+    fn a_create_that_is_killed_at_any_instant_leaves_a_whole_backup_or_none() {
+        let (place, database) = (Place::without_docker(), small("killed_plain"));
+        let create =
+            |name: &str| Running::create(&place, &database, &[&format!("backups/{name}.sql")]);
+        let whole = |name: &str| {
+            let path = place.dir().join(format!("backups/{name}.sql.gz"));
+            assert_manifest_of(&path);
+            path.exists().then(|| assert_whole(&path)).is_some()
+        };
+        let takes = measured(|n| create(&format!("whole{n}")));
+        killed(
+            length(20, 100),
+            takes,
+            |n| create(&format!("killed{n}")),
+            |n| {
+                whole(&format!("killed{n}"));
+                assert_history_is_read(&place);
+            },
+        );
+        assert_cleaned(&place);
+        assert!((1..=3).all(|n| whole(&format!("whole{n}"))));
+    }
 
-    release(&place);
-    live.end().0.passed();
-    docker_text(&["rm", "-v", &named("foreign")]);
-    assert_eq!(after, others);
-    assert!(others.len() >= 3, "{others:?}");
-    place.assert_nothing_left();
-    // Nor a file of theirs.
-    let files = ["a.sql", "held.sql", "history.jsonl"];
-    assert_eq!(place.names("."), [&files[..], &["m.prom", "r.json", "r.xml"]].concat());
+    #[test]
+    fn what_killed_verifications_leave_goes_with_the_next_run_and_nothing_else_does() {
+        let place = Place::new();
+        place.file("a.sql", good_dump());
+        place.file("held.sql", &held_dump());
+        let named = |name: &str| format!("{}{name}", place.container);
+        let verify = |name: &str, file: &str| {
+            let name = named(name);
+            let files = ["--report", "r.json", "--junit", "r.xml", "--metrics-file", "m.prom"];
+            let verify = ["verify", "--port", "0", "--container-name", &name, file];
+            Running::start(&place, &[&verify[..], &files].concat())
+        };
+        docker_text(&["create", "--name", &named("foreign"), image(), "true"]);
+        // The place's own name is the live run's, for `release`.
+        let mut live = Running::verify(&place, "held.sql");
+        live.wait_for("Restoring backup (");
+        let others = left(&place.container);
+
+        let takes = measured(|_| verify("whole", "a.sql"));
+        killed(length(6, 20), takes, |n| verify(&format!("killed{n}"), "a.sql"), |_| ());
+        verify("last", "a.sql").end().0.passed();
+        let after = left(&place.container);
+
+        release(&place);
+        live.end().0.passed();
+        docker_text(&["rm", "-v", &named("foreign")]);
+        assert_eq!(after, others);
+        assert!(others.len() >= 3, "{others:?}");
+        place.assert_nothing_left();
+        // Nor a file of theirs.
+        let files = ["a.sql", "held.sql", "history.jsonl"];
+        assert_eq!(place.names("."), [&files[..], &["m.prom", "r.json", "r.xml"]].concat());
+    }
 }

@@ -72,34 +72,6 @@ fn an_engine_that_is_cut_off_during_the_restore_of_a_dump_changes_no_verdict() {
 }
 
 #[test]
-fn an_engine_that_is_cut_off_during_the_restore_of_an_archive_is_no_verdict() {
-    let place = Place::new();
-    let proxy = Proxy::start(place.dir());
-    place.file("a.dump", endless_archive());
-    let mut run = Running::verify_at(&proxy.host(), &place, "a.dump", &[]);
-    run.wait_for("Restoring backup (");
-    proxy.cut();
-    run.end().0.not_verified("the connection to the engine was lost").hints("run it again");
-    the_next_run_sweeps(&place);
-}
-
-#[test]
-fn an_engine_that_does_not_say_how_pg_restore_ended_is_no_verdict() {
-    let place = Place::new();
-    let proxy = Proxy::start(place.dir());
-    place.file("a.dump", &held_archive());
-    let mut run = Running::verify_at(&proxy.host(), &place, "a.dump", &[]);
-    run.wait_for("Restoring backup (");
-    // What asks for a single thing.
-    proxy.hold("/json HTTP");
-    release(&place);
-    let (outcome, took) = run.end();
-    outcome.not_verified("no answer within 10 s").hints("run it again");
-    assert!(took < Duration::from_secs(30), "{took:?}");
-    place.assert_nothing_left();
-}
-
-#[test]
 fn an_engine_that_hangs_during_the_start_is_not_waited_for_when_the_time_is_up() {
     let place = Place::new();
     let proxy = Proxy::start(place.dir());
@@ -251,4 +223,37 @@ fn a_server_that_takes_in_nothing_for_a_while_is_waited_for() {
     let place = Place::new();
     place.file("a.sql", &dump_with_a_slow_row(60));
     place.outcome(place.verify().arg("a.sql")).passed();
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_does_not_say_how_pg_restore_ended_is_no_verdict() {
+        let place = Place::new();
+        let proxy = Proxy::start(place.dir());
+        place.file("a.dump", &held_archive());
+        let mut run = Running::verify_at(&proxy.host(), &place, "a.dump", &[]);
+        run.wait_for("Restoring backup (");
+        // What asks for a single thing.
+        proxy.hold("/json HTTP");
+        release(&place);
+        let (outcome, took) = run.end();
+        outcome.not_verified("no answer within 10 s").hints("run it again");
+        assert!(took < Duration::from_secs(30), "{took:?}");
+        place.assert_nothing_left();
+    }
+
+    #[test]
+    fn an_engine_that_is_cut_off_during_the_restore_of_an_archive_is_no_verdict() {
+        let place = Place::new();
+        let proxy = Proxy::start(place.dir());
+        place.file("a.dump", endless_archive());
+        let mut run = Running::verify_at(&proxy.host(), &place, "a.dump", &[]);
+        run.wait_for("Restoring backup (");
+        proxy.cut();
+        run.end().0.not_verified("the connection to the engine was lost").hints("run it again");
+        the_next_run_sweeps(&place);
+    }
 }

@@ -33,27 +33,32 @@ fn another_server(engine: &Engine) {
     assert!(there.unwrap().success(), "the other server did not start");
 }
 
-#[test]
-fn a_server_whose_own_address_leads_nowhere_or_elsewhere_is_reached_by_its_port() {
-    let (engine, place) = (Engine::start(), Place::without_docker());
-    another_server(&engine);
-    place.file("a.sql", good_dump());
-    place.own_binary();
-    let group = format!("--regid={}", rustix::process::getgid().as_raw());
-    let user = format!("--reuid={SOMEBODY}");
-    for (what, table, target) in [
-        ("unreachable", "filter", &["REJECT", "--reject-with", "icmp-host-unreachable"][..]),
-        ("silent", "filter", &["DROP"]),
-        ("refused", "nat", &["REDIRECT", "--to-ports", "1"]),
-        ("another server", "nat", &["REDIRECT", "--to-ports", PORT_OF_ANOTHER]),
-    ] {
-        lead(&engine, table, target);
-        let mut command = engine.beside();
-        command.args(["setpriv", &user, &group, "--clear-groups", "./ccc-backup"]);
-        let args = ["--timeout", "30s"];
-        let run = Running::verify_by(&mut command, &engine.host(), &place, "a.sql", &args);
-        let (outcome, _) = run.end();
-        assert_eq!(outcome.code, 0, "{what}: {outcome}");
-        assert_eq!(engine.left(), Vec::<String>::new());
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_server_whose_own_address_leads_nowhere_or_elsewhere_is_reached_by_its_port() {
+        let (engine, place) = (Engine::start(), Place::without_docker());
+        another_server(&engine);
+        place.file("a.sql", good_dump());
+        place.own_binary();
+        let group = format!("--regid={}", rustix::process::getgid().as_raw());
+        let user = format!("--reuid={SOMEBODY}");
+        for (what, table, target) in [
+            ("unreachable", "filter", &["REJECT", "--reject-with", "icmp-host-unreachable"][..]),
+            ("silent", "filter", &["DROP"]),
+            ("refused", "nat", &["REDIRECT", "--to-ports", "1"]),
+            ("another server", "nat", &["REDIRECT", "--to-ports", PORT_OF_ANOTHER]),
+        ] {
+            lead(&engine, table, target);
+            let mut command = engine.beside();
+            command.args(["setpriv", &user, &group, "--clear-groups", "./ccc-backup"]);
+            let args = ["--timeout", "30s"];
+            let run = Running::verify_by(&mut command, &engine.host(), &place, "a.sql", &args);
+            let (outcome, _) = run.end();
+            assert_eq!(outcome.code, 0, "{what}: {outcome}");
+            assert_eq!(engine.left(), Vec::<String>::new());
+        }
     }
 }

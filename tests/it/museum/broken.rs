@@ -37,6 +37,7 @@ pub enum Beside {
 }
 
 /// A broken backup.
+#[derive(Clone)]
 pub struct Broken {
     /// What is broken.
     pub class: Class,

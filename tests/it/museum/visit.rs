@@ -70,6 +70,7 @@ pub fn visit<E: Exhibit>(exhibits: Vec<E>) -> Vec<Visited<E>> {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(exhibit) = exhibits.get(index) else { break };
+                    place.goes_on();
                     let found = exhibit.verify(&place);
                     results.lock().unwrap().push((index, found));
                 }

@@ -19,23 +19,27 @@ fn in_the_package(file: &str) -> String {
     format!("/usr/{file}")
 }
 
-#[test]
-fn the_debian_package_is_installed_runs_and_is_removed_but_for_what_is_the_operators() {
-    let place = Place::new();
-    output_of(
-        Command::new(repository("tests/fixtures/debian-image.sh"))
-            .arg(IMAGE)
-            .env_clear()
-            .envs(clean_environment()),
-    );
-    let path = output_of(
-        Command::new(repository("infra/package-deb.sh"))
-            .args([BINARY, place.dir().to_str().unwrap()])
-            .env_clear()
-            .envs(clean_environment())
-            .env("COMPRESSION", "none"),
-    );
-    let script = "
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn the_debian_package_is_installed_runs_and_is_removed_but_for_what_is_the_operators() {
+        let place = Place::new();
+        output_of(
+            Command::new(repository("tests/fixtures/debian-image.sh"))
+                .arg(IMAGE)
+                .env_clear()
+                .envs(clean_environment()),
+        );
+        let path = output_of(
+            Command::new(repository("infra/package-deb.sh"))
+                .args([BINARY, place.dir().to_str().unwrap()])
+                .env_clear()
+                .envs(clean_environment())
+                .env("COMPRESSION", "none"),
+        );
+        let script = "
         dpkg -i /packages/*.deb
         ccc-backup --version
         getent passwd ccc-backup
@@ -47,29 +51,30 @@ fn the_debian_package_is_installed_runs_and_is_removed_but_for_what_is_the_opera
         dpkg --purge ccc-backup
         ! command -v ccc-backup
         echo left: $(cat /etc/ccc-backup/create.env) $(id -un ccc-backup)";
-    let mounted = format!("{}:/packages:ro", place.dir().display());
-    let output = docker(&[
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "--name",
-        &place.container,
-        "-v",
-        &mounted,
-        IMAGE,
-        "sh",
-        "-ec",
-        script,
-    ]);
-    let said = text(&output.stdout);
-    assert!(output.status.success(), "{path}{said}{}", text(&output.stderr));
-    let has = |line: &str| assert!(said.lines().any(|it| it == line), "{line}: {said}");
-    has(concat!("ccc-backup ", env!("CARGO_PKG_VERSION")));
-    has("750 root ccc-backup /etc/ccc-backup");
-    has("left: kept ccc-backup");
-    assert!(said.contains(":/var/lib/ccc-backup:/usr/sbin/nologin"), "{said}");
-    for file in FILES {
-        has(&in_the_package(file));
+        let mounted = format!("{}:/packages:ro", place.dir().display());
+        let output = docker(&[
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            "--name",
+            &place.container,
+            "-v",
+            &mounted,
+            IMAGE,
+            "sh",
+            "-ec",
+            script,
+        ]);
+        let said = text(&output.stdout);
+        assert!(output.status.success(), "{path}{said}{}", text(&output.stderr));
+        let has = |line: &str| assert!(said.lines().any(|it| it == line), "{line}: {said}");
+        has(concat!("ccc-backup ", env!("CARGO_PKG_VERSION")));
+        has("750 root ccc-backup /etc/ccc-backup");
+        has("left: kept ccc-backup");
+        assert!(said.contains(":/var/lib/ccc-backup:/usr/sbin/nologin"), "{said}");
+        for file in FILES {
+            has(&in_the_package(file));
+        }
     }
 }

@@ -72,33 +72,6 @@ fn place() -> Place {
     place
 }
 
-#[test]
-fn a_fresh_debian_without_docker_and_postgresql_is_told_what_to_install() {
-    let place = place();
-    let [debian, _] = &DEBIANS;
-    let verified = debian.run(&place, &["--network", "none"], "ccc-backup verify good.sql");
-    verified.not_verified("no Docker Engine answers: there is no socket /var/run/docker.sock");
-    verified.hints("install a PostgreSQL server and use --engine local");
-    let script = "ccc-backup verify good.sql --engine local";
-    let verified = debian.run(&place, &["--network", "none"], script);
-    verified.not_verified("this machine has no PostgreSQL server of version 15 or newer");
-    verified.hints("apt install postgresql-15");
-    let script = "DB_HOST=localhost DB_NAME=x DB_USER=x ccc-backup create";
-    let made = debian.run(&place, &["--network", "none"], script);
-    assert_eq!(made.code, 2, "{made}");
-    made.hints("apt install postgresql-client");
-    let script = "ccc-backup doctor";
-    let looked = debian.run(&place, &["--network", "none"], script);
-    assert_eq!(looked.code, 1, "{looked}");
-    assert!(looked.stdout.contains("use --engine local"), "{looked}");
-    if is_long() {
-        let script = "apt-get update -qq >/dev/null
-                      apt-get install -qq --yes postgresql-15 >/dev/null 2>&1
-                      ccc-backup verify good.sql --engine local";
-        debian.run(&place, &[], script).passed();
-    }
-}
-
 /// The session of the README, without Docker: `verify` says so, and passes with the machine's own PostgreSQL.
 fn the_quick_start_without_docker(debian: &Debian) {
     let place = place();
@@ -137,50 +110,82 @@ fn the_readmes_quick_start_runs_as_written_on_a_fresh_debian_without_docker() {
     }
 }
 
-#[test]
-fn with_the_engines_socket_a_fresh_debian_verifies_as_root_and_as_a_user_in_its_group() {
-    let place = place();
-    let debians = if is_long() { &DEBIANS[..] } else { &DEBIANS[..1] };
-    let socket = engine_socket();
-    let mounted = format!("{}:/var/run/docker.sock", socket.display());
-    let container = format!("{}sandbox", place.container);
-    let verify = format!("ccc-backup verify good.sql --port 0 --container-name {container}");
-    for debian in debians {
-        debian.run(&place, &["-v", &mounted], &verify).passed();
-        let as_a_user = format!(
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_fresh_debian_without_docker_and_postgresql_is_told_what_to_install() {
+        let place = place();
+        let [debian, _] = &DEBIANS;
+        let verified = debian.run(&place, &["--network", "none"], "ccc-backup verify good.sql");
+        verified.not_verified("no Docker Engine answers: there is no socket /var/run/docker.sock");
+        verified.hints("install a PostgreSQL server and use --engine local");
+        let script = "ccc-backup verify good.sql --engine local";
+        let verified = debian.run(&place, &["--network", "none"], script);
+        verified.not_verified("this machine has no PostgreSQL server of version 15 or newer");
+        verified.hints("apt install postgresql-15");
+        let script = "DB_HOST=localhost DB_NAME=x DB_USER=x ccc-backup create";
+        let made = debian.run(&place, &["--network", "none"], script);
+        assert_eq!(made.code, 2, "{made}");
+        made.hints("apt install postgresql-client");
+        let script = "ccc-backup doctor";
+        let looked = debian.run(&place, &["--network", "none"], script);
+        assert_eq!(looked.code, 1, "{looked}");
+        assert!(looked.stdout.contains("use --engine local"), "{looked}");
+        if is_long() {
+            let script = "apt-get update -qq >/dev/null
+                      apt-get install -qq --yes postgresql-15 >/dev/null 2>&1
+                      ccc-backup verify good.sql --engine local";
+            debian.run(&place, &[], script).passed();
+        }
+    }
+
+    #[test]
+    fn with_the_engines_socket_a_fresh_debian_verifies_as_root_and_as_a_user_in_its_group() {
+        let place = place();
+        let debians = if is_long() { &DEBIANS[..] } else { &DEBIANS[..1] };
+        let socket = engine_socket();
+        let mounted = format!("{}:/var/run/docker.sock", socket.display());
+        let container = format!("{}sandbox", place.container);
+        let verify = format!("ccc-backup verify good.sql --port 0 --container-name {container}");
+        for debian in debians {
+            debian.run(&place, &["-v", &mounted], &verify).passed();
+            let as_a_user = format!(
             "group=$(getent group $(stat -c %g /var/run/docker.sock) | cut -d: -f1)
              [ -n \"$group\" ] || {{ group=docker; groupadd -g $(stat -c %g /var/run/docker.sock) docker; }}
              useradd -m -G $group alice
              runuser -u alice -- {verify}"
         );
-        debian.run(&place, &["-v", &mounted], &as_a_user).passed();
-        let as_another = format!("useradd -m stranger\nrunuser -u stranger -- {verify}");
-        let refused = debian.run(&place, &["-v", &mounted], &as_another);
-        refused.not_verified("").hints("group docker");
+            debian.run(&place, &["-v", &mounted], &as_a_user).passed();
+            let as_another = format!("useradd -m stranger\nrunuser -u stranger -- {verify}");
+            let refused = debian.run(&place, &["-v", &mounted], &as_another);
+            refused.not_verified("").hints("group docker");
+        }
     }
-}
 
-#[test]
-fn the_package_is_installed_as_the_readme_has_it_on_a_fresh_debian() {
-    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
-    let install = readme.lines().find_map(|line| line.strip_prefix("sudo apt-get install ./"));
-    let package = install.expect("the README installs a package");
-    let place = place();
-    let packages = place.dir().join(package);
-    let mut make = Command::new(repository("infra/package-deb.sh"));
-    make.arg(BINARY).arg(packages.parent().unwrap()).env("COMPRESSION", "none");
-    output_of(make.env_clear().envs(clean_environment()).env("COMPRESSION", "none"));
-    assert!(packages.is_file(), "the README names {package}, which is not what is made");
-    let debians = if is_long() { &DEBIANS[..] } else { &DEBIANS[..1] };
-    for debian in debians {
-        // The binary that is mounted does not hide the package's, which is named by its path.
-        let script = format!(
-            "apt-get install --yes ./{package}
+    #[test]
+    fn the_package_is_installed_as_the_readme_has_it_on_a_fresh_debian() {
+        let readme = std::fs::read_to_string(repository("README.md")).unwrap();
+        let install = readme.lines().find_map(|line| line.strip_prefix("sudo apt-get install ./"));
+        let package = install.expect("the README installs a package");
+        let place = place();
+        let packages = place.dir().join(package);
+        let mut make = Command::new(repository("infra/package-deb.sh"));
+        make.arg(BINARY).arg(packages.parent().unwrap()).env("COMPRESSION", "none");
+        output_of(make.env_clear().envs(clean_environment()).env("COMPRESSION", "none"));
+        assert!(packages.is_file(), "the README names {package}, which is not what is made");
+        let debians = if is_long() { &DEBIANS[..] } else { &DEBIANS[..1] };
+        for debian in debians {
+            // The binary that is mounted does not hide the package's, which is named by its path.
+            let script = format!(
+                "apt-get install --yes ./{package}
              /usr/bin/ccc-backup --version
              getent passwd ccc-backup"
-        );
-        let outcome = debian.run(&place, &["--network", "none"], &script);
-        assert_eq!(outcome.code, 0, "{outcome}");
-        outcome.says(concat!("ccc-backup ", env!("CARGO_PKG_VERSION")));
+            );
+            let outcome = debian.run(&place, &["--network", "none"], &script);
+            assert_eq!(outcome.code, 0, "{outcome}");
+            outcome.says(concat!("ccc-backup ", env!("CARGO_PKG_VERSION")));
+        }
     }
 }

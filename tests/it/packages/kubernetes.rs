@@ -112,55 +112,6 @@ fn the_kustomization_names_every_file_and_the_policies_close_all_but_the_way_to_
     assert_eq!(ports, [53, 53, 5432]);
 }
 
-#[test]
-fn the_pods_make_a_backup_prove_it_and_drill_and_one_that_is_killed_is_no_verdict() {
-    let (place, database) = (Place::new(), database());
-    let backups = place.dir().join("backups");
-    std::fs::create_dir(&backups).unwrap();
-    // As a volume with fsGroup is: for the group. Where the tests are not root they cannot give it away.
-    std::fs::set_permissions(&backups, PermissionsExt::from_mode(0o777)).unwrap();
-    let configuration = place.dir().join("configuration");
-    std::fs::create_dir(&configuration).unwrap();
-    let from = repository("infra/kubernetes/ccc-backup.toml");
-    std::fs::copy(from, configuration.join("ccc-backup.toml")).unwrap();
-    let secret = [
-        ("DB_HOST", "127.0.0.1".to_owned()),
-        ("DB_PORT", source().port.to_string()),
-        ("DB_NAME", database.name.clone()),
-        ("DB_USER", "postgres".to_owned()),
-        ("DB_PASSWORD", source().password.clone()),
-    ];
-    let example = documents("secret.example.yaml").remove(0);
-    for (name, _) in &secret {
-        assert!(example["stringData"][name].is_string(), "{name}");
-    }
-    let cluster = Cluster {
-        image: built(),
-        backups: &backups,
-        configuration: &configuration,
-        secret: &secret,
-    };
-
-    for (file, words) in [
-        ("create.yaml", "✓ Backup created successfully"),
-        ("verify.yaml", "✅ VERIFICATION PASSED"),
-        ("drill.yaml", "✅ DRILL PASSED"),
-    ] {
-        let (code, said) = cluster.run(&pod(file), &[]);
-        assert_eq!(code, Some(0), "{file}: {said}");
-        assert!(said.contains(words), "{file}: {said}");
-    }
-    let before = place.names("backups");
-    let history = || std::fs::read_to_string(backups.join("history.jsonl")).unwrap();
-    let told = history();
-    let code = killed(&cluster, &place.container);
-    assert_eq!(code, Some(137));
-    assert_eq!(history(), told, "a verdict is on record");
-    assert_eq!(place.names("backups"), before);
-    let (code, said) = cluster.run(&pod("verify.yaml"), &[]);
-    assert_eq!(code, Some(0), "{said}");
-}
-
 /// Runs the Pod that verifies, and kills it while its server starts, as the kernel does where memory is short.
 fn killed(cluster: &Cluster, name: &str) -> Option<i32> {
     std::thread::scope(|scope| {
@@ -172,4 +123,58 @@ fn killed(cluster: &Cluster, name: &str) -> Option<i32> {
         docker_text(&["kill", "--signal", "KILL", name]);
         run.join().unwrap()
     })
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn the_pods_make_a_backup_prove_it_and_drill_and_one_that_is_killed_is_no_verdict() {
+        let (place, database) = (Place::new(), database());
+        let backups = place.dir().join("backups");
+        std::fs::create_dir(&backups).unwrap();
+        // As a volume with fsGroup is: for the group. Where the tests are not root they cannot give it away.
+        std::fs::set_permissions(&backups, PermissionsExt::from_mode(0o777)).unwrap();
+        let configuration = place.dir().join("configuration");
+        std::fs::create_dir(&configuration).unwrap();
+        let from = repository("infra/kubernetes/ccc-backup.toml");
+        std::fs::copy(from, configuration.join("ccc-backup.toml")).unwrap();
+        let secret = [
+            ("DB_HOST", "127.0.0.1".to_owned()),
+            ("DB_PORT", source().port.to_string()),
+            ("DB_NAME", database.name.clone()),
+            ("DB_USER", "postgres".to_owned()),
+            ("DB_PASSWORD", source().password.clone()),
+        ];
+        let example = documents("secret.example.yaml").remove(0);
+        for (name, _) in &secret {
+            assert!(example["stringData"][name].is_string(), "{name}");
+        }
+        let cluster = Cluster {
+            image: built(),
+            backups: &backups,
+            configuration: &configuration,
+            secret: &secret,
+        };
+
+        for (file, words) in [
+            ("create.yaml", "✓ Backup created successfully"),
+            ("verify.yaml", "✅ VERIFICATION PASSED"),
+            ("drill.yaml", "✅ DRILL PASSED"),
+        ] {
+            let (code, said) = cluster.run(&pod(file), &[]);
+            assert_eq!(code, Some(0), "{file}: {said}");
+            assert!(said.contains(words), "{file}: {said}");
+        }
+        let before = place.names("backups");
+        let history = || std::fs::read_to_string(backups.join("history.jsonl")).unwrap();
+        let told = history();
+        let code = killed(&cluster, &place.container);
+        assert_eq!(code, Some(137));
+        assert_eq!(history(), told, "a verdict is on record");
+        assert_eq!(place.names("backups"), before);
+        let (code, said) = cluster.run(&pod("verify.yaml"), &[]);
+        assert_eq!(code, Some(0), "{said}");
+    }
 }

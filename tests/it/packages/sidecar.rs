@@ -34,27 +34,32 @@ impl Drop for Composed<'_> {
     }
 }
 
-#[test]
-fn the_sidecar_backs_up_the_database_beside_it_and_proves_the_backup() {
-    let place = Place::new();
-    place.file(
-        "ccc-backup.toml",
-        b"[checks]\ntables = []\nmigrations = \"none\"\ndata = \"none\"\n",
-    );
-    let project = place.container.trim_end_matches('-').to_owned();
-    let composed = Composed { place: &place, project };
-    let output = composed.run(&["up", "-d"]);
-    assert!(output.status.success(), "compose up: {}", text(&output.stderr));
-    let begun = Instant::now();
-    loop {
-        let log = composed.run(&["logs", "--no-color", "backup"]);
-        let said = text(&log.stdout) + &text(&log.stderr);
-        if said.contains("Cleanup") || said.contains("keep ") {
-            assert!(said.contains("✓ Backup created successfully"), "{said}");
-            assert!(said.contains("✅ VERIFICATION PASSED"), "{said}");
-            break;
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn the_sidecar_backs_up_the_database_beside_it_and_proves_the_backup() {
+        let place = Place::new();
+        place.file(
+            "ccc-backup.toml",
+            b"[checks]\ntables = []\nmigrations = \"none\"\ndata = \"none\"\n",
+        );
+        let project = place.container.trim_end_matches('-').to_owned();
+        let composed = Composed { place: &place, project };
+        let output = composed.run(&["up", "-d"]);
+        assert!(output.status.success(), "compose up: {}", text(&output.stderr));
+        let begun = Instant::now();
+        loop {
+            let log = composed.run(&["logs", "--no-color", "backup"]);
+            let said = text(&log.stdout) + &text(&log.stderr);
+            if said.contains("Cleanup") || said.contains("keep ") {
+                assert!(said.contains("✓ Backup created successfully"), "{said}");
+                assert!(said.contains("✅ VERIFICATION PASSED"), "{said}");
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(180), "{said}");
+            std::thread::sleep(Duration::from_millis(500));
         }
-        assert!(begun.elapsed() < Duration::from_secs(180), "{said}");
-        std::thread::sleep(Duration::from_millis(500));
     }
 }

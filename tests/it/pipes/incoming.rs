@@ -21,24 +21,6 @@ fn spool(place: &Place) -> String {
 }
 
 #[test]
-fn what_comes_on_stdin_is_verified_as_a_file_is_and_nothing_of_it_stays() {
-    let place = Place::on_a_lent_server();
-    let bytes = packed(&place);
-    let archive = unchanged_database().dump(&["--format=custom", "--no-owner", "--no-acl"]);
-    let tar = unchanged_database().dump(&["--format=tar", "--no-owner", "--no-acl"]);
-    let before = place.names(".");
-    for bytes in [good_dump(), &bytes, &archive, &tar] {
-        let outcome = verified_from(&place, bytes, &["--spool", "spool"]);
-        outcome.passed().says("Backup file: stdin");
-        assert!(!outcome.stderr.contains("set -o pipefail"), "{outcome}");
-        assert_eq!(place.names("spool"), [""; 0]);
-    }
-    let mut after = place.names(".");
-    after.retain(|name| name != "spool");
-    assert_eq!(after, before, "nothing is put on record");
-}
-
-#[test]
 fn what_is_bad_on_stdin_is_failed_and_the_doubt_is_told() {
     let place = Place::on_a_lent_server();
     let bytes = packed(&place);
@@ -66,37 +48,6 @@ fn a_stream_that_is_cut_is_told_from_a_backup_that_is() {
     verified_from(&place, &other, &manifest).failed("");
     let missing = verified_from(&place, &bytes, &["--manifest", "none-there.json"]);
     missing.not_verified("none-there.json could not be read");
-}
-
-#[test]
-fn a_command_that_fails_says_nothing_of_the_backup_whatever_it_wrote() {
-    let place = Place::on_a_lent_server();
-    place.file("a.sql", good_dump());
-    for (command, words) in [
-        (
-            "cat a.sql; echo the token has expired >&2; exit 3",
-            "exit status: 3: the token has expired",
-        ),
-        ("head -c 1000 a.sql; exit 1", "exit status: 1: it said nothing"),
-        ("cat {name}.not-there", "No such file"),
-        ("no-such-program", "exit status: 127"),
-        ("true", "brought nothing"),
-        ("kill -9 $$", "signal: 9"),
-    ] {
-        let args = ["a.sql", "--from-command", command, "--manifest", "none", "--spool", "spool"];
-        verified(&place, &args).not_verified(words);
-        assert_eq!(place.names("spool"), [""; 0]);
-    }
-    let args = ["a.sql", "--from-command", "cat {name}"];
-    let outcome = verified(&place, &args);
-    outcome.not_verified("run for a.sql.manifest.json, ended with").hints("--manifest none");
-    // As some programs do where there is no such file.
-    let nothing = "case {name} in *.json) ;; *) cat {name};; esac";
-    let outcome = verified(&place, &["a.sql", "--from-command", nothing]);
-    outcome.not_verified("brought nothing for a.sql.manifest.json").hints("--manifest none");
-    let args = ["a.sql", "--from-command", "cat {name}", "--manifest", "none"];
-    verified(&place, &args).passed().says("Backup file: a.sql");
-    verified(&place, &["a.sql", "--from-command", "cat a.sql"]).passed();
 }
 
 #[test]
@@ -241,4 +192,59 @@ fn a_copy_that_has_no_room_is_not_held_against_the_backup() {
     let outcome = on_a_disk(&place, "size=200m", "", words, &no_image);
     outcome.not_verified("there is no room for what comes through the pipe");
     assert_eq!(std::fs::read_to_string(place.dir().join("left")).unwrap(), "");
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_command_that_fails_says_nothing_of_the_backup_whatever_it_wrote() {
+        let place = Place::on_a_lent_server();
+        place.file("a.sql", good_dump());
+        for (command, words) in [
+            (
+                "cat a.sql; echo the token has expired >&2; exit 3",
+                "exit status: 3: the token has expired",
+            ),
+            ("head -c 1000 a.sql; exit 1", "exit status: 1: it said nothing"),
+            ("cat {name}.not-there", "No such file"),
+            ("no-such-program", "exit status: 127"),
+            ("true", "brought nothing"),
+            ("kill -9 $$", "signal: 9"),
+        ] {
+            let args =
+                ["a.sql", "--from-command", command, "--manifest", "none", "--spool", "spool"];
+            verified(&place, &args).not_verified(words);
+            assert_eq!(place.names("spool"), [""; 0]);
+        }
+        let args = ["a.sql", "--from-command", "cat {name}"];
+        let outcome = verified(&place, &args);
+        outcome.not_verified("run for a.sql.manifest.json, ended with").hints("--manifest none");
+        // As some programs do where there is no such file.
+        let nothing = "case {name} in *.json) ;; *) cat {name};; esac";
+        let outcome = verified(&place, &["a.sql", "--from-command", nothing]);
+        outcome.not_verified("brought nothing for a.sql.manifest.json").hints("--manifest none");
+        let args = ["a.sql", "--from-command", "cat {name}", "--manifest", "none"];
+        verified(&place, &args).passed().says("Backup file: a.sql");
+        verified(&place, &["a.sql", "--from-command", "cat a.sql"]).passed();
+    }
+
+    #[test]
+    fn what_comes_on_stdin_is_verified_as_a_file_is_and_nothing_of_it_stays() {
+        let place = Place::on_a_lent_server();
+        let bytes = packed(&place);
+        let archive = unchanged_database().dump(&["--format=custom", "--no-owner", "--no-acl"]);
+        let tar = unchanged_database().dump(&["--format=tar", "--no-owner", "--no-acl"]);
+        let before = place.names(".");
+        for bytes in [good_dump(), &bytes, &archive, &tar] {
+            let outcome = verified_from(&place, bytes, &["--spool", "spool"]);
+            outcome.passed().says("Backup file: stdin");
+            assert!(!outcome.stderr.contains("set -o pipefail"), "{outcome}");
+            assert_eq!(place.names("spool"), [""; 0]);
+        }
+        let mut after = place.names(".");
+        after.retain(|name| name != "spool");
+        assert_eq!(after, before, "nothing is put on record");
+    }
 }

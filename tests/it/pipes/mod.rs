@@ -78,7 +78,11 @@ fn at_work(words: &str) -> Vec<Pid> {
     processes.filter(of).filter_map(number).collect()
 }
 
-/// Waits until one is.
+/// Waits until a program runs that was called with these words. The shell that will call it has them, too, from its start.
 fn wait_for(words: &str) {
-    wait_until(words, || !at_work(words).is_empty());
+    let is_it = |process: Pid| {
+        let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).replace('\0', " ").starts_with(words)
+    };
+    wait_until(words, || at_work(words).into_iter().any(is_it));
 }

@@ -35,38 +35,6 @@ fn the_backup_goes_to_stdout_and_nothing_else_does() {
 }
 
 #[test]
-fn without_a_manifest_that_is_said_and_the_backup_is_good_all_the_same() {
-    let place = Place::on_a_lent_server();
-    let output =
-        done(&place, Some(unchanged_database()), "\"$CCC\" create - --compress none >a.sql");
-    let said = text(&output.stderr);
-    assert!(said.contains("there is no manifest of this backup"), "{said}");
-    assert_eq!(place.names("."), ["a.sql"]);
-    verified(&place, &["a.sql"]).passed();
-}
-
-#[test]
-fn archives_and_sealed_and_signed_backups_go_through_pipes() {
-    let place = Place::on_a_lent_server();
-    done(&place, None, "age-keygen -o key 2>age && ssh-keygen -q -t ed25519 -N '' -f signer");
-    let signer = text(&done(&place, None, "cut -d' ' -f1,2 signer.pub").stdout);
-    place.file("allowed", format!("* namespaces=\"ccc-backup-*\" {signer}").as_bytes());
-    for (name, options) in [
-        ("a.dump", "--format custom"),
-        ("b.sql.gz.age", "--encrypt-to \"$(age-keygen -y key)\""),
-        ("c.dump.age", "--format custom --encrypt-to \"$(age-keygen -y key)\" --sign-key signer"),
-    ] {
-        let script = format!("\"$CCC\" create - {options} --manifest {name}.manifest.json >{name}");
-        done(&place, Some(unchanged_database()), &script);
-        verified(&place, &[name, "--require-proof", "--identity", "key"]).passed();
-    }
-    let signed = ["c.dump.age", "--identity", "key", "--allowed-signers", "allowed"];
-    verified(&place, &signed).passed();
-    let unsigned = ["a.dump", "--allowed-signers", "allowed"];
-    verified(&place, &unsigned).failed("is unsigned");
-}
-
-#[test]
 fn a_reader_that_goes_away_ends_it_as_not_made() {
     let (place, database) = (Place::without_docker(), large());
     for options in ["--compress none", "", "--format custom"] {
@@ -110,25 +78,6 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         assert_eq!(outcome.stdout, "", "{outcome}");
     }
     assert_eq!(place.names("."), ["signer", "signer.pub", "there.json"]);
-}
-
-#[test]
-fn a_command_that_fails_or_does_not_read_all_of_it_has_stored_no_backup() {
-    let (place, database) = (Place::without_docker(), large());
-    for (command, words) in [
-        ("cat >/dev/null; echo quota exceeded >&2; exit 3", "exit status: 3: quota exceeded"),
-        ("head -c 1000 >/dev/null", "ended before it had read all of it"),
-        ("head -c 1000 >/dev/null; exit 4", "exit status: 4: it said nothing"),
-        ("true", "ended before it had read all of it"),
-        ("no-such-program", "exit status: 127"),
-        ("kill -9 $$", "signal: 9"),
-    ] {
-        for options in [&["--format=custom"][..], &[], &["--compress=none"]] {
-            let args = [&["--to-command", command][..], options].concat();
-            refused(&created(&place, &database, &args), 1, words);
-        }
-    }
-    assert_eq!(place.names("."), [""; 0]);
 }
 
 /// What little there is fits into a pipe, where nobody notices that it is not read.
@@ -226,4 +175,64 @@ fn a_limit_of_time_ends_a_command_that_hangs() {
     let args = ["--to-command", "cat >/dev/null; sleep 98764", "--timeout", "3s"];
     refused(&created(&place, &database, &args), 2, "timed out after 3 s");
     assert_eq!(at_work("sleep 98764"), []);
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn archives_and_sealed_and_signed_backups_go_through_pipes() {
+        let place = Place::on_a_lent_server();
+        done(&place, None, "age-keygen -o key 2>age && ssh-keygen -q -t ed25519 -N '' -f signer");
+        let signer = text(&done(&place, None, "cut -d' ' -f1,2 signer.pub").stdout);
+        place.file("allowed", format!("* namespaces=\"ccc-backup-*\" {signer}").as_bytes());
+        for (name, options) in [
+            ("a.dump", "--format custom"),
+            ("b.sql.gz.age", "--encrypt-to \"$(age-keygen -y key)\""),
+            (
+                "c.dump.age",
+                "--format custom --encrypt-to \"$(age-keygen -y key)\" --sign-key signer",
+            ),
+        ] {
+            let script =
+                format!("\"$CCC\" create - {options} --manifest {name}.manifest.json >{name}");
+            done(&place, Some(unchanged_database()), &script);
+            verified(&place, &[name, "--require-proof", "--identity", "key"]).passed();
+        }
+        let signed = ["c.dump.age", "--identity", "key", "--allowed-signers", "allowed"];
+        verified(&place, &signed).passed();
+        let unsigned = ["a.dump", "--allowed-signers", "allowed"];
+        verified(&place, &unsigned).failed("is unsigned");
+    }
+
+    #[test]
+    fn a_command_that_fails_or_does_not_read_all_of_it_has_stored_no_backup() {
+        let (place, database) = (Place::without_docker(), large());
+        for (command, words) in [
+            ("cat >/dev/null; echo quota exceeded >&2; exit 3", "exit status: 3: quota exceeded"),
+            ("head -c 1000 >/dev/null", "ended before it had read all of it"),
+            ("head -c 1000 >/dev/null; exit 4", "exit status: 4: it said nothing"),
+            ("true", "ended before it had read all of it"),
+            ("no-such-program", "exit status: 127"),
+            ("kill -9 $$", "signal: 9"),
+        ] {
+            for options in [&["--format=custom"][..], &[], &["--compress=none"]] {
+                let args = [&["--to-command", command][..], options].concat();
+                refused(&created(&place, &database, &args), 1, words);
+            }
+        }
+        assert_eq!(place.names("."), [""; 0]);
+    }
+
+    #[test]
+    fn without_a_manifest_that_is_said_and_the_backup_is_good_all_the_same() {
+        let place = Place::on_a_lent_server();
+        let output =
+            done(&place, Some(unchanged_database()), "\"$CCC\" create - --compress none >a.sql");
+        let said = text(&output.stderr);
+        assert!(said.contains("there is no manifest of this backup"), "{said}");
+        assert_eq!(place.names("."), ["a.sql"]);
+        verified(&place, &["a.sql"]).passed();
+    }
 }

@@ -41,28 +41,6 @@ impl Storage {
 }
 
 #[test]
-fn what_rclone_stored_is_brought_back_by_it_and_proven() {
-    let place = Place::on_a_lent_server();
-    let database = unchanged_database();
-    let buckets = [s3::seaweed(), s3::rclone()].map(|server| Storage::bucket(server).0);
-    for storage in buckets.into_iter().chain([Storage::directory(&place)]) {
-        for (output, name, options) in
-            [("a.sql", "a.sql.gz", &[][..]), ("b.dump", "b.dump", &["--format=custom"])]
-        {
-            let made = storage.create(&place, database, &[&[output], options].concat());
-            assert_eq!(made.code, 0, "{made}");
-            storage.verify(&place, name, &["--require-proof"]).passed();
-        }
-        storage.verify(&place, "c.sql.gz", &[]).not_verified("the command of --from-command");
-    }
-    let mut names = place.names("remote");
-    names.sort();
-    let expected = ["a.sql.gz", "a.sql.gz.manifest.json", "b.dump", "b.dump.manifest.json"];
-    assert_eq!(names, expected);
-    assert_eq!(place.names("."), ["remote"], "nothing is put on record");
-}
-
-#[test]
 fn without_a_name_it_gets_the_one_with_the_time() {
     let place = Place::without_docker();
     let (storage, bucket) = Storage::bucket(s3::seaweed());
@@ -74,48 +52,75 @@ fn without_a_name_it_gets_the_one_with_the_time() {
     assert_eq!(names[1], format!("{}.manifest.json", names[0]));
 }
 
-#[test]
-fn a_signed_backup_is_proven_by_its_signature_through_the_command() {
-    let place = Place::on_a_lent_server();
-    done(&place, None, "ssh-keygen -q -t ed25519 -N '' -f signer");
-    let signer = done(&place, None, "echo \"* $(cut -d' ' -f1,2 signer.pub)\"").stdout;
-    place.file("allowed", &signer);
-    let storage = Storage::directory(&place);
-    for (name, options) in [("a.sql", &["--sign-key=signer"][..]), ("b.sql", &[])] {
-        let made = storage.create(&place, unchanged_database(), &[&[name], options].concat());
-        assert_eq!(made.code, 0, "{made}");
-    }
-    let allowed = ["--allowed-signers", "allowed"];
-    storage.verify(&place, "a.sql.gz", &allowed).passed();
-    storage.verify(&place, "b.sql.gz", &allowed).not_verified("b.sql.gz.manifest.json.sig");
-}
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
 
-#[test]
-fn a_server_that_fails_on_the_way_has_no_backup_and_is_no_proof_against_one() {
-    let place = Place::on_a_lent_server();
-    let server = s3::seaweed();
-    let way = Faulty::passing(server.port());
-    let (mut storage, bucket) = Storage::bucket(server);
-    storage.environment.push(("RCLONE_CONFIG_S3_ENDPOINT", way.endpoint()));
-    let database = unchanged_database();
-    for fault in [Fault::Answer(403, &[]), Fault::Reset, Fault::Answer(500, &[])] {
-        way.rule(move |request| match request.verb.as_str() {
-            "PUT" => fault.clone(),
-            _ => Fault::None,
-        });
-        let made = storage.create(&place, database, &["a.sql"]);
-        assert_eq!(made.code, 1, "{made}");
-        assert_eq!(server.objects(&bucket), []);
+    #[test]
+    fn what_rclone_stored_is_brought_back_by_it_and_proven() {
+        let place = Place::on_a_lent_server();
+        let database = unchanged_database();
+        let buckets = [s3::seaweed(), s3::rclone()].map(|server| Storage::bucket(server).0);
+        for storage in buckets.into_iter().chain([Storage::directory(&place)]) {
+            for (output, name, options) in
+                [("a.sql", "a.sql.gz", &[][..]), ("b.dump", "b.dump", &["--format=custom"])]
+            {
+                let made = storage.create(&place, database, &[&[output], options].concat());
+                assert_eq!(made.code, 0, "{made}");
+                storage.verify(&place, name, &["--require-proof"]).passed();
+            }
+            storage.verify(&place, "c.sql.gz", &[]).not_verified("the command of --from-command");
+        }
+        let mut names = place.names("remote");
+        names.sort();
+        let expected = ["a.sql.gz", "a.sql.gz.manifest.json", "b.dump", "b.dump.manifest.json"];
+        assert_eq!(names, expected);
+        assert_eq!(place.names("."), ["remote"], "nothing is put on record");
     }
-    way.rule(|_| Fault::None);
-    assert_eq!(storage.create(&place, database, &["a.sql"]).code, 0);
-    for fault in [Fault::CloseAfter(2000), Fault::ResetAfter(2000), Fault::Answer(503, &[])] {
-        way.rule(move |request| match request.path.contains("a.sql.gz?") {
-            true if request.verb == "GET" => fault.clone(),
-            _ => Fault::None,
-        });
-        storage.verify(&place, "a.sql.gz", &[]).not_verified("run for a.sql.gz, ended with");
+
+    #[test]
+    fn a_signed_backup_is_proven_by_its_signature_through_the_command() {
+        let place = Place::on_a_lent_server();
+        done(&place, None, "ssh-keygen -q -t ed25519 -N '' -f signer");
+        let signer = done(&place, None, "echo \"* $(cut -d' ' -f1,2 signer.pub)\"").stdout;
+        place.file("allowed", &signer);
+        let storage = Storage::directory(&place);
+        for (name, options) in [("a.sql", &["--sign-key=signer"][..]), ("b.sql", &[])] {
+            let made = storage.create(&place, unchanged_database(), &[&[name], options].concat());
+            assert_eq!(made.code, 0, "{made}");
+        }
+        let allowed = ["--allowed-signers", "allowed"];
+        storage.verify(&place, "a.sql.gz", &allowed).passed();
+        storage.verify(&place, "b.sql.gz", &allowed).not_verified("b.sql.gz.manifest.json.sig");
     }
-    way.rule(|_| Fault::None);
-    storage.verify(&place, "a.sql.gz", &["--require-proof"]).passed();
+
+    #[test]
+    fn a_server_that_fails_on_the_way_has_no_backup_and_is_no_proof_against_one() {
+        let place = Place::on_a_lent_server();
+        let server = s3::seaweed();
+        let way = Faulty::passing(server.port());
+        let (mut storage, bucket) = Storage::bucket(server);
+        storage.environment.push(("RCLONE_CONFIG_S3_ENDPOINT", way.endpoint()));
+        let database = unchanged_database();
+        for fault in [Fault::Answer(403, &[]), Fault::Reset, Fault::Answer(500, &[])] {
+            way.rule(move |request| match request.verb.as_str() {
+                "PUT" => fault.clone(),
+                _ => Fault::None,
+            });
+            let made = storage.create(&place, database, &["a.sql"]);
+            assert_eq!(made.code, 1, "{made}");
+            assert_eq!(server.objects(&bucket), []);
+        }
+        way.rule(|_| Fault::None);
+        assert_eq!(storage.create(&place, database, &["a.sql"]).code, 0);
+        for fault in [Fault::CloseAfter(2000), Fault::ResetAfter(2000), Fault::Answer(503, &[])] {
+            way.rule(move |request| match request.path.contains("a.sql.gz?") {
+                true if request.verb == "GET" => fault.clone(),
+                _ => Fault::None,
+            });
+            storage.verify(&place, "a.sql.gz", &[]).not_verified("run for a.sql.gz, ended with");
+        }
+        way.rule(|_| Fault::None);
+        storage.verify(&place, "a.sql.gz", &["--require-proof"]).passed();
+    }
 }

@@ -8,60 +8,6 @@ use crate::support::source::connection;
 use crate::support::{Outcome, Place, Running, unchanged_database};
 
 #[test]
-fn a_backup_of_every_format_that_is_made_in_a_place_passes_there_with_nothing_left_to_prove() {
-    let (place, bucket) = (Place::on_a_lent_server(), Bucket::of(seaweed()));
-    for (format, name) in FORMATS {
-        let url = format!("{}/{name}", bucket.url());
-        let made = bucket.create(&place, &["--format", format, &url, "--globals"]);
-        succeeded(&made);
-        made.says(&format!("File: {url}"));
-        bucket.verify(&place, &[&url, "--require-proof"]).passed();
-        bucket.server.remove(&bucket.name, "p/a.globals.sql");
-    }
-    // Nothing of it was on the disk.
-    assert_eq!(place.names("."), Vec::<String>::new());
-}
-
-#[test]
-fn a_part_with_the_status_of_a_whole_object_is_a_part() {
-    let (place, bucket) = (Place::on_a_lent_server(), Bucket::of(rclone()));
-    for (format, name) in FORMATS {
-        let url = format!("{}/{name}", bucket.url());
-        succeeded(&bucket.create(&place, &["--format", format, &url]));
-        bucket.verify(&place, &[&url, "--require-proof"]).passed();
-    }
-}
-
-#[test]
-fn a_sealed_and_signed_backup_is_made_in_a_place_and_opens_there() {
-    let (place, bucket) = (Place::on_a_lent_server(), Bucket::of(seaweed()));
-    let key = Outcome::of(&place.ccc().args(["keys", "new", "key.txt"]).output().unwrap());
-    let recipient = key.stdout.split_whitespace().find(|word| word.starts_with("age1")).unwrap();
-    let keygen = std::process::Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-f", "signer"])
-        .current_dir(place.dir())
-        .status();
-    assert!(keygen.unwrap().success());
-    let public = std::fs::read_to_string(place.dir().join("signer.pub")).unwrap();
-    place.file("allowed", format!("ops {public}").as_bytes());
-    for (format, _) in FORMATS {
-        let url = format!("{}/{format}", bucket.url());
-        let args = ["--format", format, &url, "--encrypt-to", recipient, "--sign-key", "signer"];
-        let made = bucket.create(&place, &args);
-        succeeded(&made);
-    }
-    let names = bucket.names();
-    assert!(names.contains(&"p/plain.sql.gz.age.manifest.json.sig".to_owned()), "{names:?}");
-    for name in ["plain.sql.gz.age", "custom.dump.age", "directory.dir.age"] {
-        let url = format!("{}/{name}", bucket.url());
-        let opened =
-            bucket.verify(&place, &[&url, "--identity", "key.txt", "--allowed-signers", "allowed"]);
-        opened.passed();
-        bucket.verify(&place, &[&url]).not_verified("it is sealed for");
-    }
-}
-
-#[test]
 fn a_name_that_is_taken_is_refused_and_what_is_there_stays() {
     for server in [seaweed(), rclone()] {
         let (place, bucket) = (Place::without_docker(), Bucket::of(server));
@@ -117,5 +63,66 @@ fn an_upload_that_is_interrupted_is_taken_back() {
     assert_eq!(outcome.code, 2, "{outcome}");
     for bucket in [bucket, copy] {
         assert_eq!((bucket.names(), bucket.server.uploads(&bucket.name)), (vec![], vec![]));
+    }
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_part_with_the_status_of_a_whole_object_is_a_part() {
+        let (place, bucket) = (Place::on_a_lent_server(), Bucket::of(rclone()));
+        for (format, name) in FORMATS {
+            let url = format!("{}/{name}", bucket.url());
+            succeeded(&bucket.create(&place, &["--format", format, &url]));
+            bucket.verify(&place, &[&url, "--require-proof"]).passed();
+        }
+    }
+
+    #[test]
+    fn a_sealed_and_signed_backup_is_made_in_a_place_and_opens_there() {
+        let (place, bucket) = (Place::on_a_lent_server(), Bucket::of(seaweed()));
+        let key = Outcome::of(&place.ccc().args(["keys", "new", "key.txt"]).output().unwrap());
+        let recipient =
+            key.stdout.split_whitespace().find(|word| word.starts_with("age1")).unwrap();
+        let keygen = std::process::Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-f", "signer"])
+            .current_dir(place.dir())
+            .status();
+        assert!(keygen.unwrap().success());
+        let public = std::fs::read_to_string(place.dir().join("signer.pub")).unwrap();
+        place.file("allowed", format!("ops {public}").as_bytes());
+        for (format, _) in FORMATS {
+            let url = format!("{}/{format}", bucket.url());
+            let args =
+                ["--format", format, &url, "--encrypt-to", recipient, "--sign-key", "signer"];
+            let made = bucket.create(&place, &args);
+            succeeded(&made);
+        }
+        let names = bucket.names();
+        assert!(names.contains(&"p/plain.sql.gz.age.manifest.json.sig".to_owned()), "{names:?}");
+        for name in ["plain.sql.gz.age", "custom.dump.age", "directory.dir.age"] {
+            let url = format!("{}/{name}", bucket.url());
+            let opened = bucket
+                .verify(&place, &[&url, "--identity", "key.txt", "--allowed-signers", "allowed"]);
+            opened.passed();
+            bucket.verify(&place, &[&url]).not_verified("it is sealed for");
+        }
+    }
+
+    #[test]
+    fn a_backup_of_every_format_that_is_made_in_a_place_passes_there_with_nothing_left_to_prove() {
+        let (place, bucket) = (Place::on_a_lent_server(), Bucket::of(seaweed()));
+        for (format, name) in FORMATS {
+            let url = format!("{}/{name}", bucket.url());
+            let made = bucket.create(&place, &["--format", format, &url, "--globals"]);
+            succeeded(&made);
+            made.says(&format!("File: {url}"));
+            bucket.verify(&place, &[&url, "--require-proof"]).passed();
+            bucket.server.remove(&bucket.name, "p/a.globals.sql");
+        }
+        // Nothing of it was on the disk.
+        assert_eq!(place.names("."), Vec::<String>::new());
     }
 }

@@ -144,71 +144,83 @@ impl Making<'_> {
     }
 }
 
-#[test]
-fn what_a_killed_create_leaves_in_a_place_looks_like_no_backup_and_goes_a_day_later() {
-    let (place, database) = (Place::without_docker(), bulky("killed_in_a_place", 20));
-    for (format, ending) in FORMATS {
-        let (place, bucket) = (&place, Bucket::of(seaweed()));
-        let making = Making { place, database: &database, bucket, format, ending };
-        let requests = making.requests(0);
-        making.assert_no_half(0);
-        for (number, instant) in (1..).zip(instants(length(5, 60), requests)) {
-            let way = slow(&making.bucket);
-            let mut run = making.begin(number, &way);
-            wait_for(&mut run, &way, instant);
-            run.kill();
-            way.settle();
-            making.assert_no_half(number);
-        }
-        let left = making.left();
-        assert!(!left.0.is_empty() && !left.1.is_empty(), "{format}: nothing was cut: {left:?}");
-        // What is younger than a day may still be written.
-        making.clean(&Faulty::passing(making.bucket.server.port()));
-        assert_eq!(making.left(), left, "{format}");
-        making.clean(&making.bucket.later());
-        assert_eq!(making.left(), (vec![], vec![]), "{format}");
-    }
-}
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
 
-#[test]
-fn a_create_that_is_interrupted_at_any_instant_leaves_nothing_in_a_place() {
-    let (place, database) = (Place::without_docker(), bulky("interrupted_in_a_place", 20));
-    for (format, ending) in FORMATS {
-        let (place, bucket) = (&place, Bucket::of(seaweed()));
-        let making = Making { place, database: &database, bucket, format, ending };
-        let (requests, mut interrupted) = (making.requests(0), 0);
-        for (number, instant) in (1..).zip(instants(length(5, 60), requests)) {
-            making.bucket.empty();
-            let way = slow(&making.bucket);
-            let mut run = making.begin(number, &way);
-            wait_for(&mut run, &way, instant);
+    #[test]
+    fn what_a_killed_create_leaves_in_a_place_looks_like_no_backup_and_goes_a_day_later() {
+        let (place, database) = (Place::without_docker(), bulky("killed_in_a_place", 20));
+        for (format, ending) in FORMATS {
+            let (place, bucket) = (&place, Bucket::of(seaweed()));
+            let making = Making { place, database: &database, bucket, format, ending };
+            let requests = making.requests(0);
+            making.assert_no_half(0);
+            for (number, instant) in (1..).zip(instants(length(5, 60), requests)) {
+                let way = slow(&making.bucket);
+                let mut run = making.begin(number, &way);
+                wait_for(&mut run, &way, instant);
+                run.kill();
+                way.settle();
+                making.assert_no_half(number);
+            }
+            let left = making.left();
+            assert!(
+                !left.0.is_empty() && !left.1.is_empty(),
+                "{format}: nothing was cut: {left:?}"
+            );
+            // What is younger than a day may still be written.
+            making.clean(&Faulty::passing(making.bucket.server.port()));
+            assert_eq!(making.left(), left, "{format}");
+            making.clean(&making.bucket.later());
+            assert_eq!(making.left(), (vec![], vec![]), "{format}");
+        }
+    }
+
+    #[test]
+    fn a_create_that_is_interrupted_at_any_instant_leaves_nothing_in_a_place() {
+        let (place, database) = (Place::without_docker(), bulky("interrupted_in_a_place", 20));
+        for (format, ending) in FORMATS {
+            let (place, bucket) = (&place, Bucket::of(seaweed()));
+            let making = Making { place, database: &database, bucket, format, ending };
+            let (requests, mut interrupted) = (making.requests(0), 0);
+            for (number, instant) in (1..).zip(instants(length(5, 60), requests)) {
+                making.bucket.empty();
+                let way = slow(&making.bucket);
+                let mut run = making.begin(number, &way);
+                wait_for(&mut run, &way, instant);
+                run.interrupt();
+                let (outcome, _) = run.end();
+                way.settle();
+                if outcome.code == 0 {
+                    assert!(making.is_there(number), "{format}: {outcome}");
+                    continue;
+                }
+                assert_eq!(outcome.code, 2, "{format} after {instant:?}: {outcome}");
+                assert_eq!(
+                    making.left(),
+                    (vec![], vec![]),
+                    "{format} after {instant:?}: {outcome}"
+                );
+                interrupted += 1;
+            }
+            assert!(interrupted > 1, "{format}: nothing was interrupted");
+        }
+    }
+
+    #[test]
+    fn what_was_sent_is_taken_back_also_where_the_server_takes_its_time() {
+        let (place, database) = (Place::without_docker(), bulky("taken_back", 20));
+        for (format, ending) in FORMATS {
+            let (place, bucket) = (&place, Bucket::of(seaweed()));
+            let making = Making { place, database: &database, bucket, format, ending };
+            let way = taking_its_time(&making.bucket);
+            let mut run = making.begin(1, &way);
+            wait_for_second_part(&way);
             run.interrupt();
             let (outcome, _) = run.end();
-            way.settle();
-            if outcome.code == 0 {
-                assert!(making.is_there(number), "{format}: {outcome}");
-                continue;
-            }
-            assert_eq!(outcome.code, 2, "{format} after {instant:?}: {outcome}");
-            assert_eq!(making.left(), (vec![], vec![]), "{format} after {instant:?}: {outcome}");
-            interrupted += 1;
+            assert_eq!(outcome.code, 2, "{format}: {outcome}");
+            assert_eq!(making.left(), (vec![], vec![]), "{format}: {outcome}");
         }
-        assert!(interrupted > 1, "{format}: nothing was interrupted");
-    }
-}
-
-#[test]
-fn what_was_sent_is_taken_back_also_where_the_server_takes_its_time() {
-    let (place, database) = (Place::without_docker(), bulky("taken_back", 20));
-    for (format, ending) in FORMATS {
-        let (place, bucket) = (&place, Bucket::of(seaweed()));
-        let making = Making { place, database: &database, bucket, format, ending };
-        let way = taking_its_time(&making.bucket);
-        let mut run = making.begin(1, &way);
-        wait_for_second_part(&way);
-        run.interrupt();
-        let (outcome, _) = run.end();
-        assert_eq!(outcome.code, 2, "{format}: {outcome}");
-        assert_eq!(making.left(), (vec![], vec![]), "{format}: {outcome}");
     }
 }

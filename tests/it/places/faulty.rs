@@ -42,32 +42,6 @@ fn a_length_that_is_not_the_backups_is_not_held_against_it() {
 }
 
 #[test]
-fn a_busy_server_is_asked_again() {
-    let faults: [fn() -> Fault; 3] = [
-        || Fault::Answer(503, &[("Retry-After", "1")]),
-        || Fault::Answer(500, &[]),
-        || Fault::Answer(429, &[]),
-    ];
-    let place = Place::on_a_lent_server();
-    for fault in faults {
-        let bucket = Bucket::of(seaweed());
-        succeeded(&create_by(&place, &bucket, &each_third(&bucket, fault)));
-        verify_by(&place, &bucket, &each_third(&bucket, fault)).passed();
-    }
-}
-
-#[test]
-fn connections_that_end_early_are_got_over_or_not_verified_and_never_failed() {
-    let place = Place::on_a_lent_server();
-    let bucket = Bucket::of(seaweed());
-    succeeded(&bucket.create(&place, &[]));
-    for fault in [|| Fault::Reset, || Fault::ResetAfter(40_000), || Fault::CutAfter(40_000)] {
-        let outcome = verify_by(&place, &bucket, &each_third(&bucket, fault));
-        assert!(matches!(outcome.code, 0 | 2), "{outcome}");
-    }
-}
-
-#[test]
 fn a_server_that_refuses_is_not_verified_and_says_what_to_do() {
     let place = Place::without_docker();
     let bucket = Bucket::of(seaweed());
@@ -166,17 +140,6 @@ fn a_quota_that_is_full_and_a_right_that_is_missing_in_the_middle_leave_no_backu
 }
 
 #[test]
-fn an_answer_that_trickles_passes_and_one_of_another_object_is_not_verified() {
-    let place = Place::on_a_lent_server();
-    let bucket = Bucket::of(seaweed());
-    succeeded(&bucket.create(&place, &[&format!("{}/a.sql.gz", bucket.url())]));
-    let trickle = Fault::Trickle(8_000, std::time::Duration::from_millis(20));
-    verify_by(&place, &bucket, &first_bytes(&bucket, trickle)).passed();
-    let other = first_bytes(&bucket, Fault::Header("ETag", "\"another\""));
-    verify_by(&place, &bucket, &other).not_verified("changed meanwhile");
-}
-
-#[test]
 fn a_list_that_is_throttled_is_asked_for_again() {
     let place = Place::without_docker();
     let bucket = Bucket::of(seaweed());
@@ -191,4 +154,46 @@ fn a_list_that_is_throttled_is_asked_for_again() {
     let listed = Outcome::of(&list.env("AWS_ENDPOINT_URL", way.endpoint()).output().unwrap());
     succeeded(&listed);
     assert!(listed.stdout.contains("a.sql.gz"), "{listed}");
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_busy_server_is_asked_again() {
+        let faults: [fn() -> Fault; 3] = [
+            || Fault::Answer(503, &[("Retry-After", "1")]),
+            || Fault::Answer(500, &[]),
+            || Fault::Answer(429, &[]),
+        ];
+        let place = Place::on_a_lent_server();
+        for fault in faults {
+            let bucket = Bucket::of(seaweed());
+            succeeded(&create_by(&place, &bucket, &each_third(&bucket, fault)));
+            verify_by(&place, &bucket, &each_third(&bucket, fault)).passed();
+        }
+    }
+
+    #[test]
+    fn connections_that_end_early_are_got_over_or_not_verified_and_never_failed() {
+        let place = Place::on_a_lent_server();
+        let bucket = Bucket::of(seaweed());
+        succeeded(&bucket.create(&place, &[]));
+        for fault in [|| Fault::Reset, || Fault::ResetAfter(40_000), || Fault::CutAfter(40_000)] {
+            let outcome = verify_by(&place, &bucket, &each_third(&bucket, fault));
+            assert!(matches!(outcome.code, 0 | 2), "{outcome}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_trickles_passes_and_one_of_another_object_is_not_verified() {
+        let place = Place::on_a_lent_server();
+        let bucket = Bucket::of(seaweed());
+        succeeded(&bucket.create(&place, &[&format!("{}/a.sql.gz", bucket.url())]));
+        let trickle = Fault::Trickle(8_000, std::time::Duration::from_millis(20));
+        verify_by(&place, &bucket, &first_bytes(&bucket, trickle)).passed();
+        let other = first_bytes(&bucket, Fault::Header("ETag", "\"another\""));
+        verify_by(&place, &bucket, &other).not_verified("changed meanwhile");
+    }
 }

@@ -99,64 +99,73 @@ fn use_it(database: &str, is_over: &AtomicBool) {
     }
 }
 
-#[test]
-fn the_last_copy_brings_production_back_when_the_directory_and_the_first_provider_are_gone() {
-    let day = GameDay::begun();
-    let visits = || day.production.sql("SELECT count(*) FROM visits").parse::<u64>().unwrap();
-    let is_written = |more_than: u64| {
-        let begun = Instant::now();
-        while visits() <= more_than {
-            assert!(begun.elapsed() < PATIENCE, "no client writes");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    };
-    let had = contents(&day.production);
-    let is_over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| use_it(&day.production.name, &is_over));
-        // Whatever fails, the client ends.
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            is_written(0);
-            day.damage();
-            let damaged = contents(&day.production);
-            assert_ne!(damaged, had);
-            day.burn();
-            let gone = day.restore(&day.near.url());
-            assert_eq!(gone.code, 2, "{gone}");
-            assert_eq!(contents(&day.production), damaged, "{gone}");
-            let restored = day.restore(&day.far.url());
-            restored.restored(&day.production.name);
-            assert_eq!(contents(&day.production), had, "{restored}");
-            // What it was is kept, and clients are back.
-            let [before] = day.beside().try_into().unwrap();
-            assert!(before.contains("_before_"), "{before}");
-            assert_eq!(contents(&Database { name: before }), damaged);
-            is_written(visits());
-        }));
-        is_over.store(true, Ordering::Relaxed);
-        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    });
-}
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
 
-#[test]
-fn a_last_copy_that_somebody_changed_is_refused_and_production_is_not_touched() {
-    let day = GameDay::begun();
-    day.damage();
-    day.burn();
-    let damaged = contents(&day.production);
-    let names = day.far.names();
-    let backup = names.iter().find(|name| name.ends_with(".sql.gz.age")).unwrap();
-    let bytes = day.far.server.get(&day.far.name, backup);
-    for at in [0, bytes.len() / 2, bytes.len() - 1] {
-        let mut changed = bytes.clone();
-        changed[at] ^= 1;
-        day.far.server.put(&day.far.name, backup, &changed);
-        let refused = day.restore(&day.far.url());
-        assert_eq!(refused.code, 1, "byte {at}: {refused}");
-        assert_eq!((contents(&day.production), day.beside()), (damaged.clone(), vec![]), "{at}");
+    #[test]
+    fn the_last_copy_brings_production_back_when_the_directory_and_the_first_provider_are_gone() {
+        let day = GameDay::begun();
+        let visits = || day.production.sql("SELECT count(*) FROM visits").parse::<u64>().unwrap();
+        let is_written = |more_than: u64| {
+            let begun = Instant::now();
+            while visits() <= more_than {
+                assert!(begun.elapsed() < PATIENCE, "no client writes");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        };
+        let had = contents(&day.production);
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| use_it(&day.production.name, &is_over));
+            // Whatever fails, the client ends.
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                is_written(0);
+                day.damage();
+                let damaged = contents(&day.production);
+                assert_ne!(damaged, had);
+                day.burn();
+                let gone = day.restore(&day.near.url());
+                assert_eq!(gone.code, 2, "{gone}");
+                assert_eq!(contents(&day.production), damaged, "{gone}");
+                let restored = day.restore(&day.far.url());
+                restored.restored(&day.production.name);
+                assert_eq!(contents(&day.production), had, "{restored}");
+                // What it was is kept, and clients are back.
+                let [before] = day.beside().try_into().unwrap();
+                assert!(before.contains("_before_"), "{before}");
+                assert_eq!(contents(&Database { name: before }), damaged);
+                is_written(visits());
+            }));
+            is_over.store(true, Ordering::Relaxed);
+            outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        });
     }
-    // It was nothing but that.
-    day.far.server.put(&day.far.name, backup, &bytes);
-    let refused = day.restore(&day.far.url());
-    refused.restored(&day.production.name);
+
+    #[test]
+    fn a_last_copy_that_somebody_changed_is_refused_and_production_is_not_touched() {
+        let day = GameDay::begun();
+        day.damage();
+        day.burn();
+        let damaged = contents(&day.production);
+        let names = day.far.names();
+        let backup = names.iter().find(|name| name.ends_with(".sql.gz.age")).unwrap();
+        let bytes = day.far.server.get(&day.far.name, backup);
+        for at in [0, bytes.len() / 2, bytes.len() - 1] {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            day.far.server.put(&day.far.name, backup, &changed);
+            let refused = day.restore(&day.far.url());
+            assert_eq!(refused.code, 1, "byte {at}: {refused}");
+            assert_eq!(
+                (contents(&day.production), day.beside()),
+                (damaged.clone(), vec![]),
+                "{at}"
+            );
+        }
+        // It was nothing but that.
+        day.far.server.put(&day.far.name, backup, &bytes);
+        let refused = day.restore(&day.far.url());
+        refused.restored(&day.production.name);
+    }
 }

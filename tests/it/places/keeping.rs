@@ -51,19 +51,6 @@ fn a_clean_up_of_a_place_keeps_the_newest_and_removes_the_rest_with_what_belongs
 }
 
 #[test]
-fn a_clean_up_of_a_place_keeps_the_newest_that_passed_there() {
-    let place = Place::on_a_lent_server();
-    let bucket = with_backups(&place, &["20200102_000000", "20200103_000000"]);
-    let old = format!("{}/backup_20200101_000000.sql.gz", bucket.url());
-    succeeded(&bucket.create(&place, &[&old]));
-    bucket.verify(&place, &[&old]).passed();
-    let args = ["cleanup", "--older-than", "1d", "--backup-dir", &bucket.url()];
-    let done = bucket.run(&place, &args);
-    assert_eq!(done.code, 0, "{done}");
-    assert!(bucket.names().contains(&"p/backup_20200101_000000.sql.gz".to_owned()), "{done}");
-}
-
-#[test]
 fn a_backup_is_stored_in_the_class_that_is_asked_for_and_what_is_beside_it_is_not() {
     let (place, bucket) = (Place::without_docker(), Bucket::of(seaweed()));
     let mut command = place.create(unchanged_database());
@@ -79,26 +66,44 @@ fn a_backup_is_stored_in_the_class_that_is_asked_for_and_what_is_beside_it_is_no
     }
 }
 
-#[test]
-fn roles_that_no_backup_has_go_a_day_later_and_those_of_a_backup_stay() {
-    let place = Place::without_docker();
-    let bucket = with_backups(&place, &["20200101_000000"]);
-    let put = |name: &str, bytes: &[u8]| bucket.server.put(&bucket.name, name, bytes);
-    // Another backup may have the same roles.
-    let manifest = bucket.server.get(&bucket.name, "p/a.sql.gz.manifest.json");
-    put("p/backup_20200101_000000.sql.zst", b"another");
-    put("p/backup_20200101_000000.sql.zst.manifest.json", &manifest);
-    for name in ["backup_20200101_000000", "backup_20190101_000000", "by_hand"] {
-        put(&format!("p/{name}.globals.sql"), b"roles");
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_clean_up_of_a_place_keeps_the_newest_that_passed_there() {
+        let place = Place::on_a_lent_server();
+        let bucket = with_backups(&place, &["20200102_000000", "20200103_000000"]);
+        let old = format!("{}/backup_20200101_000000.sql.gz", bucket.url());
+        succeeded(&bucket.create(&place, &[&old]));
+        bucket.verify(&place, &[&old]).passed();
+        let args = ["cleanup", "--older-than", "1d", "--backup-dir", &bucket.url()];
+        let done = bucket.run(&place, &args);
+        assert_eq!(done.code, 0, "{done}");
+        assert!(bucket.names().contains(&"p/backup_20200101_000000.sql.gz".to_owned()), "{done}");
     }
-    let clean = |way: &Faulty| {
-        let mut command = place.ccc();
-        command.args(["cleanup", "--keep-last", "9", "--backup-dir", &bucket.url()]);
-        succeeded(&Outcome::of(&command.envs(bucket.by(way)).output().unwrap()));
-        bucket.names()
-    };
-    let mut names = bucket.names();
-    assert_eq!(clean(&Faulty::passing(bucket.server.port())), names);
-    names.retain(|name| name != "p/backup_20190101_000000.globals.sql");
-    assert_eq!(clean(&bucket.later()), names);
+
+    #[test]
+    fn roles_that_no_backup_has_go_a_day_later_and_those_of_a_backup_stay() {
+        let place = Place::without_docker();
+        let bucket = with_backups(&place, &["20200101_000000"]);
+        let put = |name: &str, bytes: &[u8]| bucket.server.put(&bucket.name, name, bytes);
+        // Another backup may have the same roles.
+        let manifest = bucket.server.get(&bucket.name, "p/a.sql.gz.manifest.json");
+        put("p/backup_20200101_000000.sql.zst", b"another");
+        put("p/backup_20200101_000000.sql.zst.manifest.json", &manifest);
+        for name in ["backup_20200101_000000", "backup_20190101_000000", "by_hand"] {
+            put(&format!("p/{name}.globals.sql"), b"roles");
+        }
+        let clean = |way: &Faulty| {
+            let mut command = place.ccc();
+            command.args(["cleanup", "--keep-last", "9", "--backup-dir", &bucket.url()]);
+            succeeded(&Outcome::of(&command.envs(bucket.by(way)).output().unwrap()));
+            bucket.names()
+        };
+        let mut names = bucket.names();
+        assert_eq!(clean(&Faulty::passing(bucket.server.port())), names);
+        names.retain(|name| name != "p/backup_20190101_000000.globals.sql");
+        assert_eq!(clean(&bucket.later()), names);
+    }
 }

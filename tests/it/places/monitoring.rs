@@ -40,45 +40,6 @@ fn last_backup(place: &Place) -> Option<i64> {
 }
 
 #[test]
-fn the_metrics_tell_of_each_place_what_lies_there_and_what_was_proven() {
-    let (place, bucket) = (Place::on_a_lent_server(), Bucket::of(seaweed()));
-    let near = bucket.url();
-    let copies = ["--copy-to", &near, "--copy-to", "second"];
-    let made = create(&place, &bucket, &[&copies[..], &["--copy-to", DEAD]].concat());
-    assert_eq!(made.code, 1, "{made}");
-    assert!(made.stderr.contains("warning: the copies there are not known: s3://dead"), "{made}");
-    let newest = last_backup(&place);
-    assert!(newest > Some(1_700_000_000), "{newest:?}");
-    for there in [&*near, "second"] {
-        assert_eq!(of_copies(&place, "backup_copies", there), Some(1), "{there}");
-        assert_eq!(of_copies(&place, "backup_copies_proven", there), Some(0));
-        assert_eq!(of_copies(&place, "backup_copy_last_success_timestamp", there), newest);
-        assert_eq!(of_copies(&place, "backup_copy_last_proven_timestamp", there), Some(0));
-    }
-    assert_eq!(of_copies(&place, "backup_copy_last_success_timestamp", DEAD), Some(0));
-    for name in ["backup_copies", "backup_copies_proven", "backup_copy_last_proven_timestamp"] {
-        assert_eq!(of_copies(&place, name, DEAD), None, "{name}");
-    }
-
-    bucket.verify(&place, &["--latest", "--backup-dir", &near]).passed();
-    let asked = history(&place, &bucket, &copies);
-    succeeded(&asked);
-    assert_eq!(of_copies(&place, "backup_copies_proven", &near), Some(1));
-    assert!(of_copies(&place, "backup_copy_last_proven_timestamp", &near) >= newest);
-    assert_eq!(of_copies(&place, "backup_copies_proven", "second"), Some(0), "not in that place");
-    assert!(!metrics(&place).contains(DEAD));
-
-    // Somebody removes it.
-    for name in bucket.names() {
-        bucket.server.remove(&bucket.name, &name);
-    }
-    succeeded(&history(&place, &bucket, &copies));
-    assert_eq!(of_copies(&place, "backup_copies", &near), Some(0));
-    assert_eq!(of_copies(&place, "backup_copy_last_success_timestamp", &near), Some(0));
-    assert_eq!(of_copies(&place, "backup_copy_last_success_timestamp", "second"), newest);
-}
-
-#[test]
 fn a_run_that_knows_of_no_copies_leaves_what_is_known_and_a_create_without_any_ends_it() {
     let (place, bucket) = (Place::without_docker(), Bucket::of(seaweed()));
     place.file("backups/bad.sql", b"");
@@ -111,62 +72,6 @@ fn a_run_that_knows_of_no_copies_leaves_what_is_known_and_a_create_without_any_e
 fn is_list(request: &Request) -> bool {
     let (_, query) = request.path.split_once('?').unwrap_or_default();
     query.split('&').any(|part| part == "prefix=p%2F")
-}
-
-#[test]
-fn what_was_brought_to_a_place_that_may_not_be_listed_is_known_to_be_there() {
-    let (place, bucket) = (Place::on_a_lent_server(), Bucket::of(seaweed()));
-    let url = bucket.url();
-    place.file("ccc-backup.toml", format!("[[copies]]\nplace = \"{url}\"\n").as_bytes());
-    let way = Faulty::to(bucket.server.port(), |request| {
-        if is_list(request) { Fault::Answer(403, &[]) } else { Fault::None }
-    });
-    let by_this_way = |mut command: assert_cmd::Command| {
-        command.args(["--metrics-file", FILE]).envs(bucket.server.environment());
-        Outcome::of(&command.env("AWS_ENDPOINT_URL", way.endpoint()).output().unwrap())
-    };
-    let create = || by_this_way(place.create(unchanged_database()));
-    let run = |args: &[&str]| {
-        let mut command = place.ccc();
-        command.args(args);
-        by_this_way(command)
-    };
-    let last_success = || of_copies(&place, "backup_copy_last_success_timestamp", &url);
-    // It may put, and is told so by nobody.
-    succeeded(&create());
-    let newest = last_backup(&place);
-    assert!(newest.is_some() && last_success() == newest);
-    for name in ["backup_copies", "backup_copies_proven", "backup_copy_last_proven_timestamp"] {
-        assert_eq!(of_copies(&place, name, &url), None, "{name}");
-    }
-    // Another run cannot ask either, and does not forget it.
-    let mut verify = place.verify();
-    verify.arg("--latest");
-    by_this_way(verify).passed();
-    assert_eq!(last_success(), newest);
-    succeeded(&run(&["history"]));
-    assert_eq!(last_success(), newest);
-
-    // A newer one cannot be put.
-    way.rule(|request| {
-        let refused = is_list(request) || request.verb == "PUT";
-        if refused { Fault::Answer(403, &[]) } else { Fault::None }
-    });
-    let failed = create();
-    assert_eq!(failed.code, 1, "{failed}");
-    assert!(failed.stderr.contains("warning: the copies there are not known: "), "{failed}");
-    assert!(last_success() == Some(0) && last_backup(&place) > newest);
-    // Nobody answers, and nothing is known.
-    way.refuse(true);
-    std::fs::remove_file(place.dir().join(FILE)).unwrap();
-    let asked = run(&["history"]);
-    assert!(asked.code == 0 && asked.stderr.contains("the copies there are not known"), "{asked}");
-    assert_eq!(last_success(), Some(0));
-    // Where it may be listed, what lies there is seen.
-    way.refuse(false);
-    way.rule(|_| Fault::None);
-    succeeded(&run(&["history"]));
-    assert_eq!((last_success(), of_copies(&place, "backup_copies", &url)), (newest, Some(1)));
 }
 
 #[test]
@@ -230,4 +135,114 @@ fn metrics_of_backups_that_are_made_in_a_place_say_in_which_and_those_of_a_direc
     let args = ["--backup-dir", &url, "--copy-to", &url, "--copy-to", "second"];
     succeeded(&history(&place, &bucket, &args));
     assert!(!metrics(&place).contains("backup_cop"));
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn the_metrics_tell_of_each_place_what_lies_there_and_what_was_proven() {
+        let (place, bucket) = (Place::on_a_lent_server(), Bucket::of(seaweed()));
+        let near = bucket.url();
+        let copies = ["--copy-to", &near, "--copy-to", "second"];
+        let made = create(&place, &bucket, &[&copies[..], &["--copy-to", DEAD]].concat());
+        assert_eq!(made.code, 1, "{made}");
+        assert!(
+            made.stderr.contains("warning: the copies there are not known: s3://dead"),
+            "{made}"
+        );
+        let newest = last_backup(&place);
+        assert!(newest > Some(1_700_000_000), "{newest:?}");
+        for there in [&*near, "second"] {
+            assert_eq!(of_copies(&place, "backup_copies", there), Some(1), "{there}");
+            assert_eq!(of_copies(&place, "backup_copies_proven", there), Some(0));
+            assert_eq!(of_copies(&place, "backup_copy_last_success_timestamp", there), newest);
+            assert_eq!(of_copies(&place, "backup_copy_last_proven_timestamp", there), Some(0));
+        }
+        assert_eq!(of_copies(&place, "backup_copy_last_success_timestamp", DEAD), Some(0));
+        for name in ["backup_copies", "backup_copies_proven", "backup_copy_last_proven_timestamp"] {
+            assert_eq!(of_copies(&place, name, DEAD), None, "{name}");
+        }
+
+        bucket.verify(&place, &["--latest", "--backup-dir", &near]).passed();
+        let asked = history(&place, &bucket, &copies);
+        succeeded(&asked);
+        assert_eq!(of_copies(&place, "backup_copies_proven", &near), Some(1));
+        assert!(of_copies(&place, "backup_copy_last_proven_timestamp", &near) >= newest);
+        assert_eq!(
+            of_copies(&place, "backup_copies_proven", "second"),
+            Some(0),
+            "not in that place"
+        );
+        assert!(!metrics(&place).contains(DEAD));
+
+        // Somebody removes it.
+        for name in bucket.names() {
+            bucket.server.remove(&bucket.name, &name);
+        }
+        succeeded(&history(&place, &bucket, &copies));
+        assert_eq!(of_copies(&place, "backup_copies", &near), Some(0));
+        assert_eq!(of_copies(&place, "backup_copy_last_success_timestamp", &near), Some(0));
+        assert_eq!(of_copies(&place, "backup_copy_last_success_timestamp", "second"), newest);
+    }
+
+    #[test]
+    fn what_was_brought_to_a_place_that_may_not_be_listed_is_known_to_be_there() {
+        let (place, bucket) = (Place::on_a_lent_server(), Bucket::of(seaweed()));
+        let url = bucket.url();
+        place.file("ccc-backup.toml", format!("[[copies]]\nplace = \"{url}\"\n").as_bytes());
+        let way = Faulty::to(bucket.server.port(), |request| {
+            if is_list(request) { Fault::Answer(403, &[]) } else { Fault::None }
+        });
+        let by_this_way = |mut command: assert_cmd::Command| {
+            command.args(["--metrics-file", FILE]).envs(bucket.server.environment());
+            Outcome::of(&command.env("AWS_ENDPOINT_URL", way.endpoint()).output().unwrap())
+        };
+        let create = || by_this_way(place.create(unchanged_database()));
+        let run = |args: &[&str]| {
+            let mut command = place.ccc();
+            command.args(args);
+            by_this_way(command)
+        };
+        let last_success = || of_copies(&place, "backup_copy_last_success_timestamp", &url);
+        // It may put, and is told so by nobody.
+        succeeded(&create());
+        let newest = last_backup(&place);
+        assert!(newest.is_some() && last_success() == newest);
+        for name in ["backup_copies", "backup_copies_proven", "backup_copy_last_proven_timestamp"] {
+            assert_eq!(of_copies(&place, name, &url), None, "{name}");
+        }
+        // Another run cannot ask either, and does not forget it.
+        let mut verify = place.verify();
+        verify.arg("--latest");
+        by_this_way(verify).passed();
+        assert_eq!(last_success(), newest);
+        succeeded(&run(&["history"]));
+        assert_eq!(last_success(), newest);
+
+        // A newer one cannot be put.
+        way.rule(|request| {
+            let refused = is_list(request) || request.verb == "PUT";
+            if refused { Fault::Answer(403, &[]) } else { Fault::None }
+        });
+        let failed = create();
+        assert_eq!(failed.code, 1, "{failed}");
+        assert!(failed.stderr.contains("warning: the copies there are not known: "), "{failed}");
+        assert!(last_success() == Some(0) && last_backup(&place) > newest);
+        // Nobody answers, and nothing is known.
+        way.refuse(true);
+        std::fs::remove_file(place.dir().join(FILE)).unwrap();
+        let asked = run(&["history"]);
+        assert!(
+            asked.code == 0 && asked.stderr.contains("the copies there are not known"),
+            "{asked}"
+        );
+        assert_eq!(last_success(), Some(0));
+        // Where it may be listed, what lies there is seen.
+        way.refuse(false);
+        way.rule(|_| Fault::None);
+        succeeded(&run(&["history"]));
+        assert_eq!((last_success(), of_copies(&place, "backup_copies", &url)), (newest, Some(1)));
+    }
 }

@@ -71,59 +71,64 @@ fn assert_little(large: &Large, (outcome, read): &(Outcome, u64)) {
     assert!(there > LARGE && *read < LITTLE, "{}: {read} of {there}: {outcome}", large.name);
 }
 
-#[test]
-fn one_small_table_of_a_large_sealed_backup_costs_a_few_megabytes() {
-    let (place, database) = (Place::without_docker(), bulky("small_reads", BULK));
-    let (bucket, recipient) = (Bucket::of(seaweed()), key(&place, "key.txt"));
-    for (format, name) in [("plain", "a.sql.gz.age"), ("directory", "a.dir.age")] {
-        let large = Large { place: &place, database: &database, bucket: &bucket, name };
-        let mut create = place.create(&database);
-        create.args([&large.url(), "--format", format, "--encrypt-to", &recipient]);
-        succeeded(&Outcome::of(&create.envs(bucket.server.environment()).output().unwrap()));
-        // One that lies before the large one, and one behind it.
-        for table in ["almost", "counted"] {
-            let extracted = large.extract(table);
-            assert_little(&large, &extracted);
-            assert_eq!(extracted.0.stdout.lines().count(), 500, "{}", extracted.0);
-            assert_little(&large, &large.restore(table));
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn one_small_table_of_a_large_sealed_backup_costs_a_few_megabytes() {
+        let (place, database) = (Place::without_docker(), bulky("small_reads", BULK));
+        let (bucket, recipient) = (Bucket::of(seaweed()), key(&place, "key.txt"));
+        for (format, name) in [("plain", "a.sql.gz.age"), ("directory", "a.dir.age")] {
+            let large = Large { place: &place, database: &database, bucket: &bucket, name };
+            let mut create = place.create(&database);
+            create.args([&large.url(), "--format", format, "--encrypt-to", &recipient]);
+            succeeded(&Outcome::of(&create.envs(bucket.server.environment()).output().unwrap()));
+            // One that lies before the large one, and one behind it.
+            for table in ["almost", "counted"] {
+                let extracted = large.extract(table);
+                assert_little(&large, &extracted);
+                assert_eq!(extracted.0.stdout.lines().count(), 500, "{}", extracted.0);
+                assert_little(&large, &large.restore(table));
+            }
         }
     }
-}
 
-#[test]
-fn of_an_archive_in_the_custom_format_a_table_costs_little_where_the_archive_knows_its_place() {
-    let (place, database) = (Place::without_docker(), bulky("small_reads_of_archives", BULK));
-    let (bucket, recipient) = (Bucket::of(seaweed()), key(&place, "key.txt"));
-    let create = |args: &[&str]| {
-        let mut create = place.create(&database);
-        create.args(["--format", "custom"]).args(args).envs(bucket.server.environment());
-        succeeded(&Outcome::of(&create.output().unwrap()));
-    };
-    let large = |name| Large { place: &place, database: &database, bucket: &bucket, name };
-    // Made on a disk, where pg_dump writes into the table of contents where each table begins.
-    create(&["placed.dump"]);
-    succeeded(&bucket.run(&place, &["copy", ".", &bucket.url(), "placed.dump"]));
-    let placed = large("placed.dump");
-    for table in ["almost", "counted"] {
-        assert_little(&placed, &placed.extract(table));
-    }
-    // Streamed, where it cannot: what lies before a table is read, and what lies behind it is not.
-    create(&[&format!("{}/streamed.dump", bucket.url())]);
-    create(&[&format!("{}/streamed.dump", bucket.url()), "--encrypt-to", &recipient]);
-    for name in ["streamed.dump", "streamed.dump.age"] {
-        let streamed = large(name);
-        assert_little(&streamed, &streamed.extract("almost"));
-        let (behind, read) = streamed.extract("counted");
-        assert_eq!((behind.code, behind.stdout.lines().count()), (0, 500), "{behind}");
-        assert!(read > LARGE, "{name}: {read}");
-    }
-    // `restore --table` has pg_restore read the definitions, which is handed more than it takes.
-    for name in ["placed.dump", "streamed.dump", "streamed.dump.age"] {
+    #[test]
+    fn of_an_archive_in_the_custom_format_a_table_costs_little_where_the_archive_knows_its_place() {
+        let (place, database) = (Place::without_docker(), bulky("small_reads_of_archives", BULK));
+        let (bucket, recipient) = (Bucket::of(seaweed()), key(&place, "key.txt"));
+        let create = |args: &[&str]| {
+            let mut create = place.create(&database);
+            create.args(["--format", "custom"]).args(args).envs(bucket.server.environment());
+            succeeded(&Outcome::of(&create.output().unwrap()));
+        };
+        let large = |name| Large { place: &place, database: &database, bucket: &bucket, name };
+        // Made on a disk, where pg_dump writes into the table of contents where each table begins.
+        create(&["placed.dump"]);
+        succeeded(&bucket.run(&place, &["copy", ".", &bucket.url(), "placed.dump"]));
+        let placed = large("placed.dump");
         for table in ["almost", "counted"] {
-            let (restored, read) = large(name).restore(table);
-            assert_eq!(restored.code, 0, "{restored}");
-            let is_behind = name != "placed.dump" && table == "counted";
-            assert!(!is_behind || read > LARGE, "{name}: {read}");
+            assert_little(&placed, &placed.extract(table));
+        }
+        // Streamed, where it cannot: what lies before a table is read, and what lies behind it is not.
+        create(&[&format!("{}/streamed.dump", bucket.url())]);
+        create(&[&format!("{}/streamed.dump", bucket.url()), "--encrypt-to", &recipient]);
+        for name in ["streamed.dump", "streamed.dump.age"] {
+            let streamed = large(name);
+            assert_little(&streamed, &streamed.extract("almost"));
+            let (behind, read) = streamed.extract("counted");
+            assert_eq!((behind.code, behind.stdout.lines().count()), (0, 500), "{behind}");
+            assert!(read > LARGE, "{name}: {read}");
+        }
+        // `restore --table` has pg_restore read the definitions, which is handed more than it takes.
+        for name in ["placed.dump", "streamed.dump", "streamed.dump.age"] {
+            for table in ["almost", "counted"] {
+                let (restored, read) = large(name).restore(table);
+                assert_eq!(restored.code, 0, "{restored}");
+                let is_behind = name != "placed.dump" && table == "counted";
+                assert!(!is_behind || read > LARGE, "{name}: {read}");
+            }
         }
     }
 }

@@ -24,22 +24,6 @@ fn verify(place: &Place, host: &str, file: &str, environment: &[(&str, &str)]) -
     Running::spawn(command.arg(file).current_dir(place.dir())).end().0
 }
 
-#[test]
-fn an_engine_on_another_machine_is_reached_by_tcp_and_its_server_through_it() {
-    let engine = Engine::far(&["--host=tcp://ADDRESS:2376", "--tls=false"]);
-    let place = Place::without_docker();
-    let database = database();
-    place.file("a.sql", good_dump());
-    place.file("a.dump", &database.dump(&["--format=custom"]));
-    let host = format!("tcp://{}:{PORT}", engine.address());
-    for file in ["a.sql", "a.dump"] {
-        let outcome = verify(&place, &host, file, &[]);
-        outcome.passed();
-        took(&outcome, "Relay");
-        assert_eq!(engine.left(), Vec::<String>::new());
-    }
-}
-
 /// The three files that docker takes, in a directory of a place.
 fn certificates(place: &Place, name: &str, authority: &Authority, client: &Authority) -> String {
     let (certificate, key) = client.sign("client", Wanted { name: "client", ..Wanted::default() });
@@ -93,60 +77,83 @@ fn an_engine_with_tls_is_reached_by_those_whom_it_trusts_and_who_trust_it() {
     assert_eq!(engine.left(), Vec::<String>::new());
 }
 
-#[test]
-fn an_engine_behind_ssh_is_reached_as_docker_reaches_it() {
-    let engine = Engine::far(&[]);
-    let place = Place::without_docker();
-    place.file("a.sql", good_dump());
-    place.file("a.dump", &database().dump(&["--format=custom"]));
-    let sshd = Sshd::start(&place, &engine);
-    let path = sshd.path();
-    for (file, host) in [
-        ("a.sql", sshd.host()),
-        ("a.dump", format!("{}{}", sshd.host(), engine.host().trim_start_matches("unix://"))),
-    ] {
-        let outcome = verify(&place, &host, file, &[("PATH", &path)]);
-        outcome.passed();
-        took(&outcome, "Relay");
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn an_engine_on_another_machine_is_reached_by_tcp_and_its_server_through_it() {
+        let engine = Engine::far(&["--host=tcp://ADDRESS:2376", "--tls=false"]);
+        let place = Place::without_docker();
+        let database = database();
+        place.file("a.sql", good_dump());
+        place.file("a.dump", &database.dump(&["--format=custom"]));
+        let host = format!("tcp://{}:{PORT}", engine.address());
+        for file in ["a.sql", "a.dump"] {
+            let outcome = verify(&place, &host, file, &[]);
+            outcome.passed();
+            took(&outcome, "Relay");
+            assert_eq!(engine.left(), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn an_engine_behind_ssh_is_reached_as_docker_reaches_it() {
+        let engine = Engine::far(&[]);
+        let place = Place::without_docker();
+        place.file("a.sql", good_dump());
+        place.file("a.dump", &database().dump(&["--format=custom"]));
+        let sshd = Sshd::start(&place, &engine);
+        let path = sshd.path();
+        for (file, host) in [
+            ("a.sql", sshd.host()),
+            ("a.dump", format!("{}{}", sshd.host(), engine.host().trim_start_matches("unix://"))),
+        ] {
+            let outcome = verify(&place, &host, file, &[("PATH", &path)]);
+            outcome.passed();
+            took(&outcome, "Relay");
+            assert_eq!(engine.left(), Vec::<String>::new());
+        }
+        sshd.trusts_nobody();
+        let refused = verify(&place, &sshd.host(), "a.sql", &[("PATH", &path)]);
+        refused.not_verified("Permission denied");
+        let no_such = format!("{}/no/such.sock", sshd.host());
+        assert!(Path::new("/usr/bin/ssh").exists());
+        verify(&place, &no_such, "a.sql", &[("PATH", &path)])
+            .not_verified("no Docker Engine answers");
+    }
+
+    #[test]
+    fn where_no_way_leads_to_the_server_each_is_named_with_what_it_answered() {
+        let engine = Engine::far(&["--host=tcp://ADDRESS:2376", "--tls=false"]);
+        let place = Place::without_docker();
+        place.file("a.sql", good_dump());
+        // Its shell finds none of the programs by which a stream could be joined with the server's port.
+        let file = place.file(
+            "Dockerfile",
+            format!(
+                "FROM {}\nRUN rm -f /bin/bash /usr/bin/bash /usr/bin/perl /bin/nc /usr/bin/nc\n",
+                image()
+            )
+            .as_bytes(),
+        );
+        engine.docker(&[
+            "build",
+            "-q",
+            "-t",
+            "bare:15",
+            "-f",
+            file.to_str().unwrap(),
+            place.dir().to_str().unwrap(),
+        ]);
+        let host = format!("tcp://{}:{PORT}", engine.address());
+        let outcome = verify(&place, &host, "a.sql", &[(IMAGE_VARIABLE, "bare:15")]);
+        outcome.not_verified("PostgreSQL is ready in the container").hints("bash, perl or nc");
+        let none =
+            "a stream through the engine: the image has none of the programs bash, perl and nc";
+        for said in ["its port 127.0.0.1:", none] {
+            assert!(outcome.stdout.contains(said), "no {said:?}: {outcome}");
+        }
         assert_eq!(engine.left(), Vec::<String>::new());
     }
-    sshd.trusts_nobody();
-    let refused = verify(&place, &sshd.host(), "a.sql", &[("PATH", &path)]);
-    refused.not_verified("Permission denied");
-    let no_such = format!("{}/no/such.sock", sshd.host());
-    assert!(Path::new("/usr/bin/ssh").exists());
-    verify(&place, &no_such, "a.sql", &[("PATH", &path)]).not_verified("no Docker Engine answers");
-}
-
-#[test]
-fn where_no_way_leads_to_the_server_each_is_named_with_what_it_answered() {
-    let engine = Engine::far(&["--host=tcp://ADDRESS:2376", "--tls=false"]);
-    let place = Place::without_docker();
-    place.file("a.sql", good_dump());
-    // Its shell finds none of the programs by which a stream could be joined with the server's port.
-    let file = place.file(
-        "Dockerfile",
-        format!(
-            "FROM {}\nRUN rm -f /bin/bash /usr/bin/bash /usr/bin/perl /bin/nc /usr/bin/nc\n",
-            image()
-        )
-        .as_bytes(),
-    );
-    engine.docker(&[
-        "build",
-        "-q",
-        "-t",
-        "bare:15",
-        "-f",
-        file.to_str().unwrap(),
-        place.dir().to_str().unwrap(),
-    ]);
-    let host = format!("tcp://{}:{PORT}", engine.address());
-    let outcome = verify(&place, &host, "a.sql", &[(IMAGE_VARIABLE, "bare:15")]);
-    outcome.not_verified("PostgreSQL is ready in the container").hints("bash, perl or nc");
-    let none = "a stream through the engine: the image has none of the programs bash, perl and nc";
-    for said in ["its port 127.0.0.1:", none] {
-        assert!(outcome.stdout.contains(said), "no {said:?}: {outcome}");
-    }
-    assert_eq!(engine.left(), Vec::<String>::new());
 }

@@ -24,14 +24,6 @@ fn a_user_id_without_a_name_is_given_one_by_the_library_that_images_of_postgresq
 }
 
 #[test]
-fn without_that_library_it_is_given_one_by_a_user_namespace_where_there_may_be_one() {
-    let place = Place::new();
-    place.file("a.sql", good_dump());
-    let options = [&RESTRICTED[..], &[WITHOUT_THE_LIBRARY, "--security-opt=seccomp=unconfined"]];
-    Sidecar::without_an_engine(&place, &options.concat()).verify("a.sql", &LOCAL).passed();
-}
-
-#[test]
 fn without_either_it_is_no_verdict_and_what_helps_is_named() {
     let place = Place::new();
     place.file("a.sql", good_dump());
@@ -39,4 +31,18 @@ fn without_either_it_is_no_verdict_and_what_helps_is_named() {
     let outcome = Sidecar::without_an_engine(&place, &options).verify("a.sql", &LOCAL);
     outcome.not_verified("the user id 54321 has no name here").hints("apt install libnss-wrapper");
     assert!(!outcome.stderr.contains("TMPDIR"), "{outcome}");
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn without_that_library_it_is_given_one_by_a_user_namespace_where_there_may_be_one() {
+        let place = Place::new();
+        place.file("a.sql", good_dump());
+        let options =
+            [&RESTRICTED[..], &[WITHOUT_THE_LIBRARY, "--security-opt=seccomp=unconfined"]];
+        Sidecar::without_an_engine(&place, &options.concat()).verify("a.sql", &LOCAL).passed();
+    }
 }

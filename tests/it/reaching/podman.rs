@@ -24,31 +24,36 @@ fn verify_by(podman: &Podman, place: &Place, way: &str) {
     }
 }
 
-#[test]
-fn podman_of_root_is_taken_as_docker_is() {
-    let place = Place::without_docker();
-    verify_by(&Podman::of_root(&place), &place, "Own");
-}
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
 
-#[test]
-fn podman_of_a_user_is_taken_as_docker_is_and_its_server_reached_by_its_port() {
-    let place = Place::without_docker();
-    verify_by(&Podman::of_a_user(&place), &place, "Port");
-}
+    #[test]
+    fn podman_of_root_is_taken_as_docker_is() {
+        let place = Place::without_docker();
+        verify_by(&Podman::of_root(&place), &place, "Own");
+    }
 
-#[test]
-fn in_a_container_with_the_socket_of_podman_the_server_is_reached_too() {
-    let place = Place::without_docker();
-    place.file("a.sql", good_dump());
-    let podman = Podman::of_root(&place);
-    for (network, way) in [("--network=podman", "Own"), ("--network=none", "Relay")] {
-        let mut sidecar = Sidecar::new(&place, &[network]);
-        sidecar.socket = Some(podman.socket());
-        let arguments = sidecar.arguments("a.sql", &[]);
-        let (outcome, _) =
-            Running::spawn(&mut sidecar.command_of(podman.command(), &arguments)).end();
-        outcome.passed();
-        took(&outcome, way);
-        assert_eq!(podman.left(), Vec::<String>::new());
+    #[test]
+    fn podman_of_a_user_is_taken_as_docker_is_and_its_server_reached_by_its_port() {
+        let place = Place::without_docker();
+        verify_by(&Podman::of_a_user(&place), &place, "Port");
+    }
+
+    #[test]
+    fn in_a_container_with_the_socket_of_podman_the_server_is_reached_too() {
+        let place = Place::without_docker();
+        place.file("a.sql", good_dump());
+        let podman = Podman::of_root(&place);
+        for (network, way) in [("--network=podman", "Own"), ("--network=none", "Relay")] {
+            let mut sidecar = Sidecar::new(&place, &[network]);
+            sidecar.socket = Some(podman.socket());
+            let arguments = sidecar.arguments("a.sql", &[]);
+            let (outcome, _) =
+                Running::spawn(&mut sidecar.command_of(podman.command(), &arguments)).end();
+            outcome.passed();
+            took(&outcome, way);
+            assert_eq!(podman.left(), Vec::<String>::new());
+        }
     }
 }

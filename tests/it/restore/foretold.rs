@@ -44,80 +44,6 @@ const FIRED: &str =
     "CREATE FUNCTION public.fired() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';\n";
 
 #[test]
-fn every_statement_that_is_foretold_to_be_refused_is_refused() {
-    let place = Place::without_docker();
-    let other = super::name("foretold_other");
-    let space = super::name("foretold_space");
-    sql("postgres", &format!("CREATE ROLE {other}"));
-    let make = format!("CREATE TABLESPACE {space} LOCATION ''");
-    let args = ["-Xqd", "postgres", "-c", "SET allow_in_place_tablespaces = on", "-c", &make];
-    crate::support::source::source().client("psql", &args);
-    let role = Role::new("foretold");
-    let named = Named::new("foretold");
-    let cases = [
-        format!("{FIRED}CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION public.fired();"),
-        "CREATE PUBLICATION p FOR ALL TABLES;".to_owned(),
-        "CREATE PUBLICATION p;\nALTER PUBLICATION p ADD TABLES IN SCHEMA public;".to_owned(),
-        "CREATE SUBSCRIPTION s CONNECTION 'host=nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE);".to_owned(),
-        "CREATE FOREIGN DATA WRAPPER w;".to_owned(),
-        "CREATE TYPE public.shell;".to_owned(),
-        "CREATE OPERATOR FAMILY public.f USING btree;".to_owned(),
-        "CREATE TYPE public.a AS (x integer);\nCREATE TYPE public.b AS (x integer);\n\
-         CREATE CAST (public.a AS public.b) WITHOUT FUNCTION;".to_owned(),
-        "CREATE FUNCTION public.f() RETURNS integer LANGUAGE sql LEAKPROOF AS 'SELECT 1';".to_owned(),
-        "CREATE AGGREGATE public.a(bigint) (SFUNC = int8_avg_accum, STYPE = internal);".to_owned(),
-        "CREATE ACCESS METHOD m TYPE TABLE HANDLER heap_tableam_handler;".to_owned(),
-        "CREATE TEXT SEARCH TEMPLATE public.x (LEXIZE = dsimple_lexize);".to_owned(),
-        "CREATE LANGUAGE x HANDLER plpgsql_call_handler;".to_owned(),
-        "CREATE TABLESPACE x LOCATION '/nowhere';".to_owned(),
-        "ALTER SYSTEM SET work_mem = '5MB';".to_owned(),
-        "UPDATE pg_catalog.pg_class SET reltuples = 1 WHERE relname = 't';".to_owned(),
-        format!("ALTER DEFAULT PRIVILEGES FOR ROLE {other} GRANT SELECT ON TABLES TO {};", role.0),
-        format!("SET ROLE {other};\nRESET ROLE;"),
-        format!("SET SESSION AUTHORIZATION {other};"),
-        "SET session_replication_role = replica;".to_owned(),
-        format!("SET default_tablespace = {space};\nCREATE TABLE public.elsewhere (id integer);"),
-        "CREATE FUNCTION public.f() RETURNS integer LANGUAGE c AS 'nothing', 'f';".to_owned(),
-        "CREATE FUNCTION public.f(integer) RETURNS integer LANGUAGE internal AS 'int4abs';".to_owned(),
-    ];
-    for statements in &cases {
-        place.file("x.sql", &dump(statements));
-        let planned = role.restore(&place, &named.0, &["x.sql", "--dry-run"]);
-        assert_eq!(planned.code, 0, "{statements}: {planned}");
-        let told = foretells(&planned);
-        assert_eq!(told.len(), 1, "{statements}: {planned}");
-        let refused = role.restore(&place, &named.0, &["x.sql", "--jobs", "1"]);
-        assert_eq!(refused.code, 2, "{statements}: {refused}");
-        let words = [
-            "superuser",
-            "permission denied",
-            "must be",
-            "must have privileges",
-            "cannot be internal",
-        ];
-        let cause = refused.stdout.split("NOT RESTORED").nth(1).unwrap();
-        assert!(words.iter().any(|word| cause.contains(word)), "{statements}: {refused}");
-        assert_eq!(super::databases(&named.0), Vec::<String>::new());
-    }
-    // What was to be granted is granted.
-    sql(
-        "postgres",
-        &format!("GRANT {other} TO {}; GRANT CREATE ON TABLESPACE {space} TO {}", role.0, role.0),
-    );
-    sql("postgres", &format!("GRANT SET ON PARAMETER session_replication_role TO {}", role.0));
-    for statements in [&cases[16], &cases[17], &cases[19], &cases[20]] {
-        place.file("x.sql", &dump(statements));
-        let planned = role.restore(&place, &named.0, &["x.sql", "--dry-run"]);
-        assert_eq!(foretells(&planned), Vec::<String>::new(), "{statements}");
-        role.restore(&place, &named.0, &["x.sql", "--jobs", "1"]).restored(&named.0);
-        sql("postgres", &format!("DROP DATABASE {}", named.0));
-    }
-    sql("postgres", &format!("REVOKE ALL ON PARAMETER session_replication_role FROM {}", role.0));
-    sql("postgres", &format!("DROP TABLESPACE {space}"));
-    sql("postgres", &format!("DROP OWNED BY {other}; DROP ROLE {other}"));
-}
-
-#[test]
 fn of_a_healthy_backup_nothing_is_foretold_and_it_is_restored() {
     let place = Place::without_docker();
     let role = Role::new("healthy");
@@ -205,62 +131,6 @@ fn lend_labels(place: &Place, role: &str) {
 }
 
 #[test]
-fn a_label_is_foretold_to_be_refused_where_nobody_knows_it_or_who_knows_it_leaves_it_to_superusers()
-{
-    let place = Place::without_docker();
-    let role = Role::new("labels");
-    let named = Named::new("labels");
-    let label = |provider: &str, text: &str| {
-        format!("SECURITY LABEL {provider}ON TABLE public.t IS '{text}';")
-    };
-    let check = |statement: &str, told: Option<&str>, refused: &str| {
-        place.file("x.sql", &dump(statement));
-        let planned = role.restore(&place, &named.0, &["x.sql", "--dry-run"]);
-        assert_eq!(planned.code, 0, "{statement}: {planned}");
-        let lines = foretells(&planned);
-        let restored = role.restore(&place, &named.0, &["x.sql"]);
-        match told {
-            Some(told) => {
-                assert_eq!(lines.len(), 1, "{statement}: {planned}");
-                assert!(lines[0].contains(told), "{statement}: {planned}");
-                restored.not_restored(refused);
-            }
-            None => {
-                assert_eq!(lines, Vec::<String>::new(), "{statement}: {planned}");
-                restored.restored(&named.0);
-                sql("postgres", &format!("DROP DATABASE {}", named.0));
-            }
-        }
-        assert_eq!(super::databases(&named.0), Vec::<String>::new());
-    };
-    // Nobody has loaded any.
-    let missing = Some("is loaded there, or several: add it to shared_preload_libraries");
-    check(&label("", "public"), missing, "a security label provider");
-    let missing =
-        Some("the label provider ccc_test is not loaded there: add it to shared_preload_libraries");
-    check(&label("FOR ccc_test ", "public"), missing, "the security label provider ccc_test");
-    // Not even a superuser sets it then.
-    let planned = super::restore(&place, &named.0, &["x.sql", "--dry-run"]);
-    assert_eq!(foretells(&planned).len(), 1, "{planned}");
-    super::restore(&place, &named.0, &["x.sql"])
-        .not_restored("the security label provider ccc_test");
-
-    lend_labels(&place, &role.0);
-    check(&label("", "public"), None, "");
-    check(&label("FOR ccc_test ", "public"), None, "");
-    check(&label("FOR ccc_test ", "secret"), Some("needs a superuser"), "superuser");
-    check(
-        &label("FOR other ", "public"),
-        Some("the label provider other is not loaded"),
-        "the security label provider other",
-    );
-    // Whoever is a superuser sets it, where it is known.
-    sql("postgres", &format!("ALTER ROLE {} SUPERUSER", role.0));
-    check(&label("FOR ccc_test ", "secret"), None, "");
-    assert_eq!(sql("postgres", "SELECT count(*) FROM pg_seclabel"), "0");
-}
-
-#[test]
 fn an_extension_that_the_server_lacks_is_told_before_the_backup_is_read_to_its_end() {
     let place = Place::without_docker();
     let rows = "1\n".repeat(8_000_000);
@@ -275,4 +145,146 @@ fn an_extension_that_the_server_lacks_is_told_before_the_backup_is_read_to_its_e
     let planned = super::restore(&place, &named.0, &["x.sql", "--dry-run"]);
     assert_eq!(planned.code, 0, "{planned}");
     assert!(planned.stdout.contains("Extensions missing: no_such_extension"), "{planned}");
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn every_statement_that_is_foretold_to_be_refused_is_refused() {
+        let place = Place::without_docker();
+        let other = super::super::name("foretold_other");
+        let space = super::super::name("foretold_space");
+        sql("postgres", &format!("CREATE ROLE {other}"));
+        let make = format!("CREATE TABLESPACE {space} LOCATION ''");
+        let args = ["-Xqd", "postgres", "-c", "SET allow_in_place_tablespaces = on", "-c", &make];
+        crate::support::source::source().client("psql", &args);
+        let role = Role::new("foretold");
+        let named = Named::new("foretold");
+        let cases = [
+        format!("{FIRED}CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION public.fired();"),
+        "CREATE PUBLICATION p FOR ALL TABLES;".to_owned(),
+        "CREATE PUBLICATION p;\nALTER PUBLICATION p ADD TABLES IN SCHEMA public;".to_owned(),
+        "CREATE SUBSCRIPTION s CONNECTION 'host=nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE);".to_owned(),
+        "CREATE FOREIGN DATA WRAPPER w;".to_owned(),
+        "CREATE TYPE public.shell;".to_owned(),
+        "CREATE OPERATOR FAMILY public.f USING btree;".to_owned(),
+        "CREATE TYPE public.a AS (x integer);\nCREATE TYPE public.b AS (x integer);\n\
+         CREATE CAST (public.a AS public.b) WITHOUT FUNCTION;".to_owned(),
+        "CREATE FUNCTION public.f() RETURNS integer LANGUAGE sql LEAKPROOF AS 'SELECT 1';".to_owned(),
+        "CREATE AGGREGATE public.a(bigint) (SFUNC = int8_avg_accum, STYPE = internal);".to_owned(),
+        "CREATE ACCESS METHOD m TYPE TABLE HANDLER heap_tableam_handler;".to_owned(),
+        "CREATE TEXT SEARCH TEMPLATE public.x (LEXIZE = dsimple_lexize);".to_owned(),
+        "CREATE LANGUAGE x HANDLER plpgsql_call_handler;".to_owned(),
+        "CREATE TABLESPACE x LOCATION '/nowhere';".to_owned(),
+        "ALTER SYSTEM SET work_mem = '5MB';".to_owned(),
+        "UPDATE pg_catalog.pg_class SET reltuples = 1 WHERE relname = 't';".to_owned(),
+        format!("ALTER DEFAULT PRIVILEGES FOR ROLE {other} GRANT SELECT ON TABLES TO {};", role.0),
+        format!("SET ROLE {other};\nRESET ROLE;"),
+        format!("SET SESSION AUTHORIZATION {other};"),
+        "SET session_replication_role = replica;".to_owned(),
+        format!("SET default_tablespace = {space};\nCREATE TABLE public.elsewhere (id integer);"),
+        "CREATE FUNCTION public.f() RETURNS integer LANGUAGE c AS 'nothing', 'f';".to_owned(),
+        "CREATE FUNCTION public.f(integer) RETURNS integer LANGUAGE internal AS 'int4abs';".to_owned(),
+    ];
+        for statements in &cases {
+            place.file("x.sql", &dump(statements));
+            let planned = role.restore(&place, &named.0, &["x.sql", "--dry-run"]);
+            assert_eq!(planned.code, 0, "{statements}: {planned}");
+            let told = foretells(&planned);
+            assert_eq!(told.len(), 1, "{statements}: {planned}");
+            let refused = role.restore(&place, &named.0, &["x.sql", "--jobs", "1"]);
+            assert_eq!(refused.code, 2, "{statements}: {refused}");
+            let words = [
+                "superuser",
+                "permission denied",
+                "must be",
+                "must have privileges",
+                "cannot be internal",
+            ];
+            let cause = refused.stdout.split("NOT RESTORED").nth(1).unwrap();
+            assert!(words.iter().any(|word| cause.contains(word)), "{statements}: {refused}");
+            assert_eq!(super::super::databases(&named.0), Vec::<String>::new());
+        }
+        // What was to be granted is granted.
+        sql(
+            "postgres",
+            &format!(
+                "GRANT {other} TO {}; GRANT CREATE ON TABLESPACE {space} TO {}",
+                role.0, role.0
+            ),
+        );
+        sql("postgres", &format!("GRANT SET ON PARAMETER session_replication_role TO {}", role.0));
+        for statements in [&cases[16], &cases[17], &cases[19], &cases[20]] {
+            place.file("x.sql", &dump(statements));
+            let planned = role.restore(&place, &named.0, &["x.sql", "--dry-run"]);
+            assert_eq!(foretells(&planned), Vec::<String>::new(), "{statements}");
+            role.restore(&place, &named.0, &["x.sql", "--jobs", "1"]).restored(&named.0);
+            sql("postgres", &format!("DROP DATABASE {}", named.0));
+        }
+        sql(
+            "postgres",
+            &format!("REVOKE ALL ON PARAMETER session_replication_role FROM {}", role.0),
+        );
+        sql("postgres", &format!("DROP TABLESPACE {space}"));
+        sql("postgres", &format!("DROP OWNED BY {other}; DROP ROLE {other}"));
+    }
+
+    #[test]
+    fn a_label_is_foretold_to_be_refused_where_nobody_knows_it_or_who_knows_it_leaves_it_to_superusers()
+     {
+        let place = Place::without_docker();
+        let role = Role::new("labels");
+        let named = Named::new("labels");
+        let label = |provider: &str, text: &str| {
+            format!("SECURITY LABEL {provider}ON TABLE public.t IS '{text}';")
+        };
+        let check = |statement: &str, told: Option<&str>, refused: &str| {
+            place.file("x.sql", &dump(statement));
+            let planned = role.restore(&place, &named.0, &["x.sql", "--dry-run"]);
+            assert_eq!(planned.code, 0, "{statement}: {planned}");
+            let lines = foretells(&planned);
+            let restored = role.restore(&place, &named.0, &["x.sql"]);
+            match told {
+                Some(told) => {
+                    assert_eq!(lines.len(), 1, "{statement}: {planned}");
+                    assert!(lines[0].contains(told), "{statement}: {planned}");
+                    restored.not_restored(refused);
+                }
+                None => {
+                    assert_eq!(lines, Vec::<String>::new(), "{statement}: {planned}");
+                    restored.restored(&named.0);
+                    sql("postgres", &format!("DROP DATABASE {}", named.0));
+                }
+            }
+            assert_eq!(super::super::databases(&named.0), Vec::<String>::new());
+        };
+        // Nobody has loaded any.
+        let missing = Some("is loaded there, or several: add it to shared_preload_libraries");
+        check(&label("", "public"), missing, "a security label provider");
+        let missing = Some(
+            "the label provider ccc_test is not loaded there: add it to shared_preload_libraries",
+        );
+        check(&label("FOR ccc_test ", "public"), missing, "the security label provider ccc_test");
+        // Not even a superuser sets it then.
+        let planned = super::super::restore(&place, &named.0, &["x.sql", "--dry-run"]);
+        assert_eq!(foretells(&planned).len(), 1, "{planned}");
+        super::super::restore(&place, &named.0, &["x.sql"])
+            .not_restored("the security label provider ccc_test");
+
+        lend_labels(&place, &role.0);
+        check(&label("", "public"), None, "");
+        check(&label("FOR ccc_test ", "public"), None, "");
+        check(&label("FOR ccc_test ", "secret"), Some("needs a superuser"), "superuser");
+        check(
+            &label("FOR other ", "public"),
+            Some("the label provider other is not loaded"),
+            "the security label provider other",
+        );
+        // Whoever is a superuser sets it, where it is known.
+        sql("postgres", &format!("ALTER ROLE {} SUPERUSER", role.0));
+        check(&label("FOR ccc_test ", "secret"), None, "");
+        assert_eq!(sql("postgres", "SELECT count(*) FROM pg_seclabel"), "0");
+    }
 }

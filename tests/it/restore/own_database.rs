@@ -44,50 +44,6 @@ fn gone(names: impl IntoIterator<Item = Named>, role: &str) {
 }
 
 #[test]
-fn a_dump_that_makes_its_database_is_restored_under_another_name_with_what_it_says_of_it() {
-    let place = Place::without_docker();
-    let role = super::name("creates");
-    let made = made("created", &role);
-    let dump =
-        |args: &[&str]| source().client("pg_dump", &[&["-d", made.0.as_str()][..], args].concat());
-    place.file("x.sql", &dump(&["--create"]));
-    place.file("clean.sql", &dump(&["--create", "--clean", "--if-exists"]));
-    place.file("inserts.sql", &dump(&["--create", "--inserts"]));
-    let expected = properties(&made.0);
-    assert!(expected.len() >= 9, "{expected:?}");
-    let oid = |name: &str| {
-        sql("postgres", &format!("SELECT oid FROM pg_database WHERE datname = '{name}'"))
-    };
-    let before = oid(&made.0);
-    for (number, (file, jobs)) in [
-        ("x.sql", "1"),
-        ("x.sql", "3"),
-        ("clean.sql", "1"),
-        ("clean.sql", "3"),
-        ("inserts.sql", "2"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let named = Named::new(&format!("under_name{number}"));
-        let outcome = restore(&place, &named.0, &[file, "--jobs", jobs]);
-        outcome.restored(&named.0);
-        assert!(outcome.stdout.contains("✓ Rows match the backup (2"), "{outcome}");
-        assert!(outcome.stdout.contains("in the backup: its owner, settings"), "{outcome}");
-        assert!(!outcome.stderr.contains("warning"), "{outcome}");
-        assert_eq!(properties(&named.0), expected, "{file} over {jobs}");
-        assert_eq!(sql(&named.0, "SELECT count(*) > 0 FROM users"), "t");
-        // The one that the dump names is nobody's to touch.
-        assert_eq!((oid(&made.0), properties(&made.0)), (before.clone(), expected.clone()));
-    }
-    let empty = Named::new("into_empty");
-    sql("postgres", &format!("CREATE DATABASE {}", empty.0));
-    restore(&place, &empty.0, &["x.sql"]).restored(&empty.0);
-    assert_eq!(properties(&empty.0)[1..], expected[1..]);
-    gone([empty, made], &role);
-}
-
-#[test]
 fn a_database_that_gives_its_name_away_keeps_what_is_said_of_it_whatever_the_dump_says() {
     let place = Place::without_docker();
     let role = super::name("kept_own");
@@ -121,4 +77,54 @@ fn a_dump_that_fails_half_way_leaves_nothing_and_touches_no_database_of_its_own_
     assert_eq!(properties(&made.0), expected);
     assert_eq!(sql(&made.0, "SELECT count(*) > 0 FROM users"), "t");
     gone([named, made], &role);
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_dump_that_makes_its_database_is_restored_under_another_name_with_what_it_says_of_it() {
+        let place = Place::without_docker();
+        let role = super::super::name("creates");
+        let made = made("created", &role);
+        let dump = |args: &[&str]| {
+            source().client("pg_dump", &[&["-d", made.0.as_str()][..], args].concat())
+        };
+        place.file("x.sql", &dump(&["--create"]));
+        place.file("clean.sql", &dump(&["--create", "--clean", "--if-exists"]));
+        place.file("inserts.sql", &dump(&["--create", "--inserts"]));
+        let expected = properties(&made.0);
+        assert!(expected.len() >= 9, "{expected:?}");
+        let oid = |name: &str| {
+            sql("postgres", &format!("SELECT oid FROM pg_database WHERE datname = '{name}'"))
+        };
+        let before = oid(&made.0);
+        for (number, (file, jobs)) in [
+            ("x.sql", "1"),
+            ("x.sql", "3"),
+            ("clean.sql", "1"),
+            ("clean.sql", "3"),
+            ("inserts.sql", "2"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let named = Named::new(&format!("under_name{number}"));
+            let outcome = restore(&place, &named.0, &[file, "--jobs", jobs]);
+            outcome.restored(&named.0);
+            assert!(outcome.stdout.contains("✓ Rows match the backup (2"), "{outcome}");
+            assert!(outcome.stdout.contains("in the backup: its owner, settings"), "{outcome}");
+            assert!(!outcome.stderr.contains("warning"), "{outcome}");
+            assert_eq!(properties(&named.0), expected, "{file} over {jobs}");
+            assert_eq!(sql(&named.0, "SELECT count(*) > 0 FROM users"), "t");
+            // The one that the dump names is nobody's to touch.
+            assert_eq!((oid(&made.0), properties(&made.0)), (before.clone(), expected.clone()));
+        }
+        let empty = Named::new("into_empty");
+        sql("postgres", &format!("CREATE DATABASE {}", empty.0));
+        restore(&place, &empty.0, &["x.sql"]).restored(&empty.0);
+        assert_eq!(properties(&empty.0)[1..], expected[1..]);
+        gone([empty, made], &role);
+    }
 }

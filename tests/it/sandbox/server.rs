@@ -48,16 +48,6 @@ async fn a_server_that_cannot_start_is_noticed_at_once_and_its_words_are_shown()
     assert_eq!(left(&request.name), Vec::<String>::new());
 }
 
-#[tokio::test]
-async fn an_image_that_brings_a_cluster_starts_from_it() {
-    assert!(!runs_initdb("cluster", MAKE_CLUSTER).await);
-}
-
-#[tokio::test]
-async fn an_image_that_brings_no_cluster_makes_one() {
-    assert!(runs_initdb("no-cluster", NO_CLUSTER).await);
-}
-
 /// Whether initdb runs in a sandbox of the image with a change. Either way the password is stored
 /// as a hash and never shown.
 async fn runs_initdb(name: &str, change: &str) -> bool {
@@ -91,31 +81,6 @@ const START: &str = concat!(
     include_str!("../../../src/sandbox/docker/find-server.sh"),
     include_str!("../../../src/sandbox/docker/start.sh")
 );
-
-#[test]
-fn a_directory_of_sockets_that_an_engine_leaves_to_root_is_left_out() {
-    let name = format!("{}-sockets", request("podman").name);
-    let given = "echo secret | sh -ec \"$1\" x";
-    // Podman puts a directory of its own over /run, and so over ours.
-    for (sockets, elsewhere) in [("/elsewhere", false), ("/var/run/postgresql:mode=1777", true)] {
-        let run = ["run", "-d", "--name", &name, "--user", "postgres", "--read-only"];
-        let places = ["--tmpfs", sockets, "--tmpfs", "/tmp:mode=1777", "--tmpfs", "/d:mode=1777"];
-        let script =
-            ["-e", "PGDATA=/d/data", "--entrypoint", "sh", image(), "-ec", given, "x", START];
-        docker_text(&[&run[..], &places, &script].concat());
-        let ask = |host: &str| {
-            let line = format!("psql -h {host} -U postgres -XAtc 'SELECT 6 * 7'");
-            inside(&name, &line).status.success()
-        };
-        let patience = Instant::now() + Duration::from_secs(60);
-        while !ask("/tmp") && Instant::now() < patience {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let found = (ask("/tmp"), ask("/var/run/postgresql"));
-        docker_text(&["rm", "-f", "-v", &name]);
-        assert_eq!(found, (true, elsewhere), "{sockets}");
-    }
-}
 
 #[tokio::test]
 async fn the_version_that_is_said_to_be_started_is_the_images() {
@@ -240,4 +205,46 @@ async fn a_program_in_the_container_runs_to_its_end_though_nobody_wants_what_it_
     let code = sandbox.run(program, &mut |line| said.push(line.to_owned())).await;
     sandbox.close(&Events::silent()).await.unwrap();
     assert_eq!((code.unwrap(), said), (3, vec!["done".to_owned()]));
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_image_that_brings_a_cluster_starts_from_it() {
+        assert!(!runs_initdb("cluster", MAKE_CLUSTER).await);
+    }
+
+    #[tokio::test]
+    async fn an_image_that_brings_no_cluster_makes_one() {
+        assert!(runs_initdb("no-cluster", NO_CLUSTER).await);
+    }
+
+    #[test]
+    fn a_directory_of_sockets_that_an_engine_leaves_to_root_is_left_out() {
+        let name = format!("{}-sockets", request("podman").name);
+        let given = "echo secret | sh -ec \"$1\" x";
+        // Podman puts a directory of its own over /run, and so over ours.
+        for (sockets, elsewhere) in [("/elsewhere", false), ("/var/run/postgresql:mode=1777", true)]
+        {
+            let run = ["run", "-d", "--name", &name, "--user", "postgres", "--read-only"];
+            let places =
+                ["--tmpfs", sockets, "--tmpfs", "/tmp:mode=1777", "--tmpfs", "/d:mode=1777"];
+            let script =
+                ["-e", "PGDATA=/d/data", "--entrypoint", "sh", image(), "-ec", given, "x", START];
+            docker_text(&[&run[..], &places, &script].concat());
+            let ask = |host: &str| {
+                let line = format!("psql -h {host} -U postgres -XAtc 'SELECT 6 * 7'");
+                inside(&name, &line).status.success()
+            };
+            let patience = Instant::now() + Duration::from_secs(60);
+            while !ask("/tmp") && Instant::now() < patience {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            let found = (ask("/tmp"), ask("/var/run/postgresql"));
+            docker_text(&["rm", "-f", "-v", &name]);
+            assert_eq!(found, (true, elsewhere), "{sockets}");
+        }
+    }
 }

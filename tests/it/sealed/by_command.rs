@@ -39,51 +39,6 @@ fn with(place: &Place, backup: &str, key: &str) -> Outcome {
 }
 
 #[test]
-fn what_cccs_older_scripts_encrypted_is_verified() {
-    let place = Place::on_a_lent_server();
-    place.file("a.sql", good_dump());
-    let custom = unchanged_database().dump(&["--format=custom", "--no-owner", "--no-acl"]);
-    place.file("a.dump", &custom);
-    shell(&place, "gzip -k a.sql");
-    for (open, sealed) in
-        [("a.sql.gz", "a.sql.gz.enc"), ("a.sql", "a.sql.enc"), ("a.dump", "a.dump.enc")]
-    {
-        by_openssl(&place, open, sealed);
-        let outcome = verified(&place, &[sealed]);
-        outcome
-            .not_verified("is encrypted by openssl")
-            .hints(&format!("--decrypt-command '{OPENSSL}'"));
-        with(&place, sealed, "geheim").passed();
-        // Garbage comes of another key. Mostly the program says so in the end, and at times its padding fits.
-        let noticed = wrong_key(&place, sealed, true);
-        with(&place, sealed, &noticed).not_verified("bad decrypt").hints("try it by hand");
-        let not_noticed = wrong_key(&place, sealed, false);
-        with(&place, sealed, &not_noticed).not_verified("is no backup").hints("wrong key");
-    }
-}
-
-#[test]
-fn what_gpg_encrypted_is_verified_and_its_failure_is_told_with_its_words() {
-    let place = Place::on_a_lent_server();
-    place.file("a.sql", good_dump());
-    place.file("word", b"geheim");
-    shell(
-        &place,
-        "mkdir -m 700 home; gpg --homedir home --batch --pinentry-mode loopback --passphrase-file word \
-         --symmetric -o a.sql.gpg a.sql",
-    );
-    verified(&place, &["a.sql.gpg"])
-        .not_verified("is encrypted by gpg")
-        .hints("gpg --batch --decrypt");
-    let command =
-        "gpg --homedir home --batch --pinentry-mode loopback --passphrase-file word --decrypt";
-    verified(&place, &["a.sql.gpg", "--decrypt-command", command]).passed();
-    let wrong = command.replace("word", "/dev/null");
-    let outcome = verified(&place, &["a.sql.gpg", "--decrypt-command", &wrong]);
-    outcome.not_verified("the command that decrypts it ended with exit status: 2");
-}
-
-#[test]
 fn a_command_that_ends_too_early_or_is_not_there_is_not_held_against_the_backup() {
     let place = Place::on_a_lent_server();
     place.file("a.sql", good_dump());
@@ -162,5 +117,55 @@ fn a_command_that_hangs_ends_with_the_run_and_so_does_what_it_started() {
         assert_eq!(outcome.code, 2, "{outcome}");
         assert!(outcome.stdout.contains("timed out after 2 s"), "{outcome}");
         assert_eq!(alive(), 0, "{command}");
+    }
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn what_cccs_older_scripts_encrypted_is_verified() {
+        let place = Place::on_a_lent_server();
+        place.file("a.sql", good_dump());
+        let custom = unchanged_database().dump(&["--format=custom", "--no-owner", "--no-acl"]);
+        place.file("a.dump", &custom);
+        shell(&place, "gzip -k a.sql");
+        for (open, sealed) in
+            [("a.sql.gz", "a.sql.gz.enc"), ("a.sql", "a.sql.enc"), ("a.dump", "a.dump.enc")]
+        {
+            by_openssl(&place, open, sealed);
+            let outcome = verified(&place, &[sealed]);
+            outcome
+                .not_verified("is encrypted by openssl")
+                .hints(&format!("--decrypt-command '{OPENSSL}'"));
+            with(&place, sealed, "geheim").passed();
+            // Garbage comes of another key. Mostly the program says so in the end, and at times its padding fits.
+            let noticed = wrong_key(&place, sealed, true);
+            with(&place, sealed, &noticed).not_verified("bad decrypt").hints("try it by hand");
+            let not_noticed = wrong_key(&place, sealed, false);
+            with(&place, sealed, &not_noticed).not_verified("is no backup").hints("wrong key");
+        }
+    }
+
+    #[test]
+    fn what_gpg_encrypted_is_verified_and_its_failure_is_told_with_its_words() {
+        let place = Place::on_a_lent_server();
+        place.file("a.sql", good_dump());
+        place.file("word", b"geheim");
+        shell(
+            &place,
+            "mkdir -m 700 home; gpg --homedir home --batch --pinentry-mode loopback --passphrase-file word \
+         --symmetric -o a.sql.gpg a.sql",
+        );
+        verified(&place, &["a.sql.gpg"])
+            .not_verified("is encrypted by gpg")
+            .hints("gpg --batch --decrypt");
+        let command =
+            "gpg --homedir home --batch --pinentry-mode loopback --passphrase-file word --decrypt";
+        verified(&place, &["a.sql.gpg", "--decrypt-command", command]).passed();
+        let wrong = command.replace("word", "/dev/null");
+        let outcome = verified(&place, &["a.sql.gpg", "--decrypt-command", &wrong]);
+        outcome.not_verified("the command that decrypts it ended with exit status: 2");
     }
 }

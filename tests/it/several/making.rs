@@ -48,38 +48,6 @@ fn each_database_of_a_server_has_a_backup_of_its_own_whatever_it_is_called() {
 }
 
 #[test]
-fn roles_are_asked_for_once_and_stand_beside_each() {
-    let place = Place::without_docker();
-    let calls = place.dir().join("calls");
-    let real = client("pg_dumpall");
-    place.program(
-        "bin/pg_dumpall",
-        &format!(
-            "case \"$*\" in *--globals-only*) echo x >>{} ;; esac; exec {} \"$@\"",
-            calls.display(),
-            real.display()
-        ),
-    );
-    for name in ["pg_dump", "psql"] {
-        place.program(&format!("bin/{name}"), &format!("exec {} \"$@\"", client(name).display()));
-    }
-    let pg_dump = place.dir().join("bin/pg_dump");
-    let pg_dump = pg_dump.to_str().unwrap();
-    created(&place, server(), &["--exclude-database", "closed", "--pg-dump", pg_dump]);
-    assert_eq!(std::fs::read_to_string(&calls).unwrap(), "x\n");
-    let names = place.names("backups");
-    let globals: Vec<_> = names.iter().filter(|name| name.ends_with(".globals.sql")).collect();
-    assert_eq!(globals.len(), 6, "{names:?}");
-    for name in globals {
-        let text = std::fs::read_to_string(place.dir().join("backups").join(name)).unwrap();
-        assert!(text.contains("CREATE ROLE walker"), "{text}");
-    }
-    let place = Place::without_docker();
-    created(&place, server(), &["--exclude-database", "closed", "--no-globals"]);
-    assert!(!place.names("backups").iter().any(|name| name.contains("globals")));
-}
-
-#[test]
 fn roles_that_cannot_be_had_are_told_once_and_stop_nothing() {
     let place = Place::without_docker();
     place.program("bin/pg_dumpall", "echo 'pg_dumpall: error: no roles today' >&2; exit 1");
@@ -93,38 +61,6 @@ fn roles_that_cannot_be_had_are_told_once_and_stop_nothing() {
     assert_eq!(outcome.stderr.matches("no roles today").count(), 1, "{outcome}");
     outcome.says("❌ 6 databases backed up");
     assert_eq!(backups(&place).len(), 6);
-}
-
-#[test]
-fn a_database_that_nobody_lets_us_into_does_not_stop_the_others() {
-    let place = Place::without_docker();
-    let mut command = place.ccc();
-    command.args([
-        "create",
-        "--all-databases",
-        "--report",
-        "r.json",
-        "--exclude-database",
-        "postgres",
-    ]);
-    command.envs(server().connection("nobody_has_this"));
-    let outcome =
-        Outcome::of(&command.env("DB_USER", "walker").env("DB_PASSWORD", "w4lk").output().unwrap());
-    assert_eq!(outcome.code, 1, "{outcome}");
-    assert!(outcome.stderr.contains("error: closed: no backup was made: "), "{outcome}");
-    outcome.says("❌ 6 of 7 databases backed up");
-    assert_eq!(backups(&place).len(), 6);
-    let report = report(&place, "r.json");
-    let entries = report["databases"].as_array().unwrap();
-    let bad: Vec<_> = entries.iter().filter(|entry| entry["state"] != "made").collect();
-    assert_eq!(
-        (bad.len(), &bad[0]["database"], &bad[0]["state"]),
-        (1, &"closed".into(), &"not_made".into())
-    );
-    assert!(bad[0]["cause"].as_str().unwrap().contains("permission denied"), "{report}");
-    // Its failure is on record, as that of any other run.
-    let history = std::fs::read_to_string(place.dir().join("backups/history.jsonl")).unwrap();
-    assert!(history.lines().any(|line| line.contains("\"closed\"") && line.contains("failed")));
 }
 
 #[test]
@@ -215,30 +151,112 @@ fn where_nothing_is_left_or_nobody_answers_that_is_said() {
     assert_eq!((outcome.code, outcome.stdout.as_str(), outcome.stderr.as_str()), (0, "", ""));
 }
 
-#[test]
-fn a_sealed_backup_tells_no_name_and_is_told_from_the_others_all_the_same() {
-    let (place, server) = (Place::without_docker(), Source::start());
-    for (rows, name) in (1..).zip(["astronomy", "botany"]) {
-        make(&server, name, rows);
-    }
-    let recipient = crate::sealed::key(&place, "key.txt");
-    for _ in 0..2 {
-        created(&place, &server, &["--encrypt-to", &recipient, "--format", "custom"]);
-        std::thread::sleep(std::time::Duration::from_millis(1100));
-    }
-    let names = place.names("backups");
-    let of: std::collections::BTreeSet<&str> =
-        names.iter().filter(|name| name.ends_with(".dump.age")).map(|name| &name[22..]).collect();
-    assert_eq!((of.len(), names.iter().filter(|name| name.ends_with(".dump.age")).count()), (2, 4));
-    for name in &names {
-        let bytes = std::fs::read(place.dir().join("backups").join(name)).unwrap();
-        for told in ["astronomy", "botany"] {
-            assert!(!name.contains(told), "{name}");
-            assert!(memchr::memmem::find(&bytes, told.as_bytes()).is_none(), "{name} tells {told}");
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn roles_are_asked_for_once_and_stand_beside_each() {
+        let place = Place::without_docker();
+        let calls = place.dir().join("calls");
+        let real = client("pg_dumpall");
+        place.program(
+            "bin/pg_dumpall",
+            &format!(
+                "case \"$*\" in *--globals-only*) echo x >>{} ;; esac; exec {} \"$@\"",
+                calls.display(),
+                real.display()
+            ),
+        );
+        for name in ["pg_dump", "psql"] {
+            place.program(
+                &format!("bin/{name}"),
+                &format!("exec {} \"$@\"", client(name).display()),
+            );
         }
+        let pg_dump = place.dir().join("bin/pg_dump");
+        let pg_dump = pg_dump.to_str().unwrap();
+        created(&place, server(), &["--exclude-database", "closed", "--pg-dump", pg_dump]);
+        assert_eq!(std::fs::read_to_string(&calls).unwrap(), "x\n");
+        let names = place.names("backups");
+        let globals: Vec<_> = names.iter().filter(|name| name.ends_with(".globals.sql")).collect();
+        assert_eq!(globals.len(), 6, "{names:?}");
+        for name in globals {
+            let text = std::fs::read_to_string(place.dir().join("backups").join(name)).unwrap();
+            assert!(text.contains("CREATE ROLE walker"), "{text}");
+        }
+        let place = Place::without_docker();
+        created(&place, server(), &["--exclude-database", "closed", "--no-globals"]);
+        assert!(!place.names("backups").iter().any(|name| name.contains("globals")));
     }
-    let cleaned = place.ccc().args(["cleanup", "--keep-last", "1"]).output().unwrap();
-    let cleaned = Outcome::of(&cleaned);
-    assert!(cleaned.stdout.contains("Removed: 2 ("), "{cleaned}");
-    sql(&server, "postgres", "SELECT 1");
+
+    #[test]
+    fn a_database_that_nobody_lets_us_into_does_not_stop_the_others() {
+        let place = Place::without_docker();
+        let mut command = place.ccc();
+        command.args([
+            "create",
+            "--all-databases",
+            "--report",
+            "r.json",
+            "--exclude-database",
+            "postgres",
+        ]);
+        command.envs(server().connection("nobody_has_this"));
+        let outcome = Outcome::of(
+            &command.env("DB_USER", "walker").env("DB_PASSWORD", "w4lk").output().unwrap(),
+        );
+        assert_eq!(outcome.code, 1, "{outcome}");
+        assert!(outcome.stderr.contains("error: closed: no backup was made: "), "{outcome}");
+        outcome.says("❌ 6 of 7 databases backed up");
+        assert_eq!(backups(&place).len(), 6);
+        let report = report(&place, "r.json");
+        let entries = report["databases"].as_array().unwrap();
+        let bad: Vec<_> = entries.iter().filter(|entry| entry["state"] != "made").collect();
+        assert_eq!(
+            (bad.len(), &bad[0]["database"], &bad[0]["state"]),
+            (1, &"closed".into(), &"not_made".into())
+        );
+        assert!(bad[0]["cause"].as_str().unwrap().contains("permission denied"), "{report}");
+        // Its failure is on record, as that of any other run.
+        let history = std::fs::read_to_string(place.dir().join("backups/history.jsonl")).unwrap();
+        assert!(history.lines().any(|line| line.contains("\"closed\"") && line.contains("failed")));
+    }
+
+    #[test]
+    fn a_sealed_backup_tells_no_name_and_is_told_from_the_others_all_the_same() {
+        let (place, server) = (Place::without_docker(), Source::start());
+        for (rows, name) in (1..).zip(["astronomy", "botany"]) {
+            make(&server, name, rows);
+        }
+        let recipient = crate::sealed::key(&place, "key.txt");
+        for _ in 0..2 {
+            created(&place, &server, &["--encrypt-to", &recipient, "--format", "custom"]);
+            std::thread::sleep(std::time::Duration::from_millis(1100));
+        }
+        let names = place.names("backups");
+        let of: std::collections::BTreeSet<&str> = names
+            .iter()
+            .filter(|name| name.ends_with(".dump.age"))
+            .map(|name| &name[22..])
+            .collect();
+        assert_eq!(
+            (of.len(), names.iter().filter(|name| name.ends_with(".dump.age")).count()),
+            (2, 4)
+        );
+        for name in &names {
+            let bytes = std::fs::read(place.dir().join("backups").join(name)).unwrap();
+            for told in ["astronomy", "botany"] {
+                assert!(!name.contains(told), "{name}");
+                assert!(
+                    memchr::memmem::find(&bytes, told.as_bytes()).is_none(),
+                    "{name} tells {told}"
+                );
+            }
+        }
+        let cleaned = place.ccc().args(["cleanup", "--keep-last", "1"]).output().unwrap();
+        let cleaned = Outcome::of(&cleaned);
+        assert!(cleaned.stdout.contains("Removed: 2 ("), "{cleaned}");
+        sql(&server, "postgres", "SELECT 1");
+    }
 }

@@ -29,24 +29,29 @@ fn script() -> String {
     script
 }
 
-#[test]
-fn every_command_of_the_page_works_as_it_stands_there() {
-    let (place, database) = (Place::on_a_lent_server(), unchanged_database());
-    let wrapper = format!(
-        "[ \"$1\" != verify ] || set -- \"$@\" --port 0 --container-name {}\nexec {BINARY} \"$@\"",
-        place.container
-    );
-    let program = place.program("bin/ccc-backup", &wrapper);
-    let mut path = clean_environment().find(|(name, _)| *name == "PATH").unwrap().1;
-    path = format!("{}:{path}", program.parent().unwrap().display());
-    let script = script();
-    assert!(script.matches("ccc-backup ").count() >= 10, "{script}");
-    let mut command = Command::new("bash");
-    command.args(["-c", &script]).current_dir(place.dir()).env_clear();
-    command.envs(clean_environment()).env("PATH", path).envs(connection(database));
-    let output = command.output().unwrap();
-    let said = text(&output.stdout);
-    assert!(output.status.success(), "{said}{}", text(&output.stderr));
-    assert_eq!(said.matches("Signature: signed by backup@db1 (SHA256:").count(), 3, "{said}");
-    place.assert_nothing_left();
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn every_command_of_the_page_works_as_it_stands_there() {
+        let (place, database) = (Place::on_a_lent_server(), unchanged_database());
+        let wrapper = format!(
+            "[ \"$1\" != verify ] || set -- \"$@\" --port 0 --container-name {}\nexec {BINARY} \"$@\"",
+            place.container
+        );
+        let program = place.program("bin/ccc-backup", &wrapper);
+        let mut path = clean_environment().find(|(name, _)| *name == "PATH").unwrap().1;
+        path = format!("{}:{path}", program.parent().unwrap().display());
+        let script = script();
+        assert!(script.matches("ccc-backup ").count() >= 10, "{script}");
+        let mut command = Command::new("bash");
+        command.args(["-c", &script]).current_dir(place.dir()).env_clear();
+        command.envs(clean_environment()).env("PATH", path).envs(connection(database));
+        let output = command.output().unwrap();
+        let said = text(&output.stdout);
+        assert!(output.status.success(), "{said}{}", text(&output.stderr));
+        assert_eq!(said.matches("Signature: signed by backup@db1 (SHA256:").count(), 3, "{said}");
+        place.assert_nothing_left();
+    }
 }

@@ -147,37 +147,6 @@ fn a_changed_file_a_swapped_pair_and_an_old_backup_under_a_new_name_fail() {
 }
 
 #[test]
-fn options_of_allowed_signers_mean_what_they_mean_to_ssh_keygen() {
-    let place = place();
-    key(&place, "stranger");
-    let stranger = line(&place, "", "stranger");
-    for (options, cause) in [
-        ("valid-before=\"20250101Z\"", Some("was valid until 2025-01-01 00:00:00 UTC")),
-        ("valid-after=\"29990101Z\"", Some("is valid from 2999-01-01 00:00:00 UTC")),
-        ("namespaces=\"git,file\"", Some("may sign in git,file only")),
-        ("namespaces=\"*,!ccc-backup-*\"", Some("may sign in *,!ccc-backup-* only")),
-        ("namespaces=\"git,ccc-backup-*\"", None),
-        ("valid-after=\"20250101\",valid-before=\"299901011200\"", None),
-        ("Valid-After=\"20250101Z\",NAMESPACES=\"ccc-backup-manifest\"", None),
-    ] {
-        let allowed = format!("# who may sign\n\n{stranger}{}", line(&place, options, "k"));
-        place.file("allowed", allowed.as_bytes());
-        let outcome = verified(&place, BACKUP);
-        match cause {
-            Some(cause) => drop(
-                outcome.failed(&format!("the signer is not allowed: the key of {WHO} {cause}")),
-            ),
-            None => drop(outcome.passed()),
-        }
-        assert_eq!(keygen_takes_it(&place), cause.is_none(), "{options}");
-    }
-    // A second line of the same key counts, too.
-    let old = line(&place, "valid-before=\"20250101Z\"", "k");
-    place.file("allowed", format!("{old}{}", line(&place, "", "k")).as_bytes());
-    verified(&place, BACKUP).passed();
-}
-
-#[test]
 fn a_good_signature_by_a_key_that_is_not_checked_here_is_not_verified() {
     let place = place();
     make_key(&place, "rsa", "rsa", "");
@@ -229,4 +198,40 @@ fn ssh_keygens_own_signature_with_the_other_hash_is_taken() {
     let signed = command.current_dir(place.dir()).output().unwrap();
     assert!(signed.status.success(), "{}", text(&signed.stderr));
     verified(&place, BACKUP).passed();
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn options_of_allowed_signers_mean_what_they_mean_to_ssh_keygen() {
+        let place = place();
+        key(&place, "stranger");
+        let stranger = line(&place, "", "stranger");
+        for (options, cause) in [
+            ("valid-before=\"20250101Z\"", Some("was valid until 2025-01-01 00:00:00 UTC")),
+            ("valid-after=\"29990101Z\"", Some("is valid from 2999-01-01 00:00:00 UTC")),
+            ("namespaces=\"git,file\"", Some("may sign in git,file only")),
+            ("namespaces=\"*,!ccc-backup-*\"", Some("may sign in *,!ccc-backup-* only")),
+            ("namespaces=\"git,ccc-backup-*\"", None),
+            ("valid-after=\"20250101\",valid-before=\"299901011200\"", None),
+            ("Valid-After=\"20250101Z\",NAMESPACES=\"ccc-backup-manifest\"", None),
+        ] {
+            let allowed = format!("# who may sign\n\n{stranger}{}", line(&place, options, "k"));
+            place.file("allowed", allowed.as_bytes());
+            let outcome = verified(&place, BACKUP);
+            match cause {
+                Some(cause) => drop(
+                    outcome.failed(&format!("the signer is not allowed: the key of {WHO} {cause}")),
+                ),
+                None => drop(outcome.passed()),
+            }
+            assert_eq!(keygen_takes_it(&place), cause.is_none(), "{options}");
+        }
+        // A second line of the same key counts, too.
+        let old = line(&place, "valid-before=\"20250101Z\"", "k");
+        place.file("allowed", format!("{old}{}", line(&place, "", "k")).as_bytes());
+        verified(&place, BACKUP).passed();
+    }
 }

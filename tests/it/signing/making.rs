@@ -27,36 +27,6 @@ fn ssh_keygen_takes_the_signature_of_every_format_and_nothing_rewrites_what_is_s
 }
 
 #[test]
-fn a_sealed_backup_is_signed_as_it_lies_there() {
-    let place = Place::on_a_lent_server();
-    key(&place, "k");
-    place.file("allowed", line(&place, "", "k").as_bytes());
-    let made = place.ccc().args(["keys", "new", "identity"]).output().unwrap();
-    assert!(made.status.success(), "{}", text(&made.stderr));
-    let recipient = text(&made.stdout);
-    let recipient = recipient.split_whitespace().find(|word| word.starts_with("age1")).unwrap();
-    for name in ["a.sql", "b.dump", "c.dir"] {
-        let args = [name, "--sign-key", "k", "--encrypt-to", recipient, "--globals"];
-        let outcome = create(&place, &args, &[]);
-        assert_eq!(outcome.code, 0, "{outcome}");
-    }
-    let allowed = ["--identity", "identity", "--allowed-signers", "allowed"];
-    for name in ["a.sql.gz.age", "b.dump.age", "c.dir.age"] {
-        let manifest = format!("{name}.manifest.json");
-        let output = keygen_verify(&place, &manifest, MANIFEST, &[]);
-        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
-        let outcome = place.outcome(place.verify().arg(name).args(allowed));
-        outcome.passed().tells(&format!("Signature: signed by {WHO} ("));
-        let extract = ["extract", name, "--table", "users"];
-        let output = place.ccc().args(extract).args(allowed).output().unwrap();
-        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
-        std::fs::remove_file(place.dir().join(format!("{manifest}.sig"))).unwrap();
-        let outcome = place.outcome(place.verify().arg(name).args(allowed));
-        outcome.failed("is unsigned: there is no");
-    }
-}
-
-#[test]
 fn create_says_who_signed_and_both_files_are_for_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::without_docker();
@@ -164,4 +134,39 @@ fn a_signature_goes_with_its_backup() {
     assert_eq!(left, Vec::<String>::new());
     let stays = "backup_20250102_020000.sql.gz.manifest.json.sig".to_owned();
     assert!(place.names("backups").contains(&stays));
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn a_sealed_backup_is_signed_as_it_lies_there() {
+        let place = Place::on_a_lent_server();
+        key(&place, "k");
+        place.file("allowed", line(&place, "", "k").as_bytes());
+        let made = place.ccc().args(["keys", "new", "identity"]).output().unwrap();
+        assert!(made.status.success(), "{}", text(&made.stderr));
+        let recipient = text(&made.stdout);
+        let recipient = recipient.split_whitespace().find(|word| word.starts_with("age1")).unwrap();
+        for name in ["a.sql", "b.dump", "c.dir"] {
+            let args = [name, "--sign-key", "k", "--encrypt-to", recipient, "--globals"];
+            let outcome = create(&place, &args, &[]);
+            assert_eq!(outcome.code, 0, "{outcome}");
+        }
+        let allowed = ["--identity", "identity", "--allowed-signers", "allowed"];
+        for name in ["a.sql.gz.age", "b.dump.age", "c.dir.age"] {
+            let manifest = format!("{name}.manifest.json");
+            let output = keygen_verify(&place, &manifest, MANIFEST, &[]);
+            assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+            let outcome = place.outcome(place.verify().arg(name).args(allowed));
+            outcome.passed().tells(&format!("Signature: signed by {WHO} ("));
+            let extract = ["extract", name, "--table", "users"];
+            let output = place.ccc().args(extract).args(allowed).output().unwrap();
+            assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+            std::fs::remove_file(place.dir().join(format!("{manifest}.sig"))).unwrap();
+            let outcome = place.outcome(place.verify().arg(name).args(allowed));
+            outcome.failed("is unsigned: there is no");
+        }
+    }
 }

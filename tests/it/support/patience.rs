@@ -11,7 +11,7 @@ use super::is_long;
 /// Longer than anything takes that is waited for, on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(20);
-/// Longer than any test takes; and at full length.
+/// Longer than any test takes, or any part of one that goes on from part to part; and at full length.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
 const LONG_LIMIT: Duration = Duration::from_secs(90 * 60);
 
@@ -49,6 +49,13 @@ impl Limit {
         let test = std::thread::current().name().unwrap_or_default().to_owned();
         UNDER_WAY.lock().unwrap().insert(number, Begun { test, at: Instant::now() });
         Self(number)
+    }
+
+    /// Counts anew: another part of a long test begins.
+    pub fn renew(&self) {
+        if let Some(begun) = UNDER_WAY.lock().unwrap().get_mut(&self.0) {
+            begun.at = Instant::now();
+        }
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Place {
     /// The name of this test's container; its network and volume begin with it.
     pub container: String,
     needs_docker: bool,
-    _limit: Limit,
+    limit: Limit,
     /// The engine of its runs, where it is not the one that the surroundings name.
     lender: Option<&'static lending::Engine>,
 }
@@ -60,7 +60,12 @@ impl Place {
         // Some tests run the binary, or a server, as another user.
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let container = format!("ccc-it-{}-{count}-", std::process::id());
-        Self { dir, container, needs_docker, _limit: Limit::start(), lender: None }
+        Self { dir, container, needs_docker, limit: Limit::start(), lender: None }
+    }
+
+    /// Says that another part of a long test begins, which has its own time.
+    pub fn goes_on(&self) {
+        self.limit.renew();
     }
 
     /// Its directory, where the binary runs.

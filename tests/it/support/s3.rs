@@ -150,7 +150,8 @@ impl S3 {
             Kind::Seaweed => seaweed_server(&mut script, &dir, port),
             Kind::Rclone => rclone_server(&mut script, port),
         }
-        let script = script.stdin(Stdio::piped()).spawn().unwrap();
+        script.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let script = script.spawn().unwrap();
         let server = Self { kind, port, dir, script: Mutex::new(script) };
         // It answers before it can make a bucket.
         let patience = Instant::now() + PATIENCE / TRIES;

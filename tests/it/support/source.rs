@@ -174,37 +174,43 @@ pub fn connection(database: &Database) -> [(&'static str, String); 5] {
     source().connection(&database.name)
 }
 
-/// A lock on the table `users` of a database, under which a dump of it waits.
+/// A lock on a table of a database, under which whoever reads the table waits.
 pub struct Lock<'a> {
     database: &'a Database,
+    table: &'static str,
     holder: Child,
 }
 
 impl Database {
-    /// Locks `users`.
+    /// Locks `users`, which every dump reads.
     pub fn locked(&self) -> Lock<'_> {
-        let sql = "BEGIN; LOCK TABLE users; SELECT pg_sleep(600)";
+        self.with_a_lock_on("users")
+    }
+
+    /// Locks a table.
+    pub fn with_a_lock_on(&self, table: &'static str) -> Lock<'_> {
+        let sql = format!("BEGIN; LOCK TABLE {table}; SELECT pg_sleep(600)");
         let mut holder = Command::new(client("psql"));
         holder
-            .args(["-Xqd", &self.name, "-c", sql])
+            .args(["-Xqd", &self.name, "-c", &sql])
             .envs(source().libpq())
-            .env("PGAPPNAME", "lock");
+            .env("PGAPPNAME", Lock::holder(table));
         holder.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let lock = Lock { database: self, holder: holder.spawn().unwrap() };
-        self.wait_for(&Self::locks("granted"));
+        let lock = Lock { database: self, table, holder: holder.spawn().unwrap() };
+        self.wait_for(&Self::locks("granted", table));
         lock
     }
 
-    /// Waits until a pg_dump of this database waits for the lock.
+    /// Waits until a pg_dump of this database waits for the lock on `users`.
     pub fn wait_for_a_dump(&self) {
-        self.wait_for(&Self::locks("NOT granted"));
+        self.wait_for(&Self::locks("NOT granted", "users"));
     }
 
     /// Copies of one database have the same object numbers, so the database has to be named.
-    fn locks(which: &str) -> String {
+    fn locks(which: &str, table: &str) -> String {
         format!(
             "SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database
-             WHERE {which} AND relation = 'users'::regclass AND datname = current_database()"
+             WHERE {which} AND relation = '{table}'::regclass AND datname = current_database()"
         )
     }
 
@@ -218,6 +224,19 @@ impl Database {
     }
 }
 
+impl Lock<'_> {
+    /// What the session is called that holds it.
+    fn holder(table: &str) -> String {
+        format!("lock on {table}")
+    }
+
+    /// Waits until somebody has waited for it for two seconds.
+    pub fn wait_until_it_lasts(&self) {
+        let waiting = Database::locks("NOT granted", self.table);
+        self.database.wait_for(&format!("{waiting} AND waitstart < now() - interval '2 s'"));
+    }
+}
+
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
         // The end of psql alone would leave its query running. By way of another database: a test
@@ -225,8 +244,9 @@ impl Drop for Lock<'_> {
         let postgres = Database { name: "postgres".to_owned() };
         postgres.sql(&format!(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE datname = '{}' AND application_name = 'lock'",
-            self.database.name
+             WHERE datname = '{}' AND application_name = '{}'",
+            self.database.name,
+            Self::holder(self.table)
         ));
         self.holder.wait().unwrap();
     }

@@ -14,28 +14,6 @@ fn fixture(name: &str) -> String {
 }
 
 #[test]
-fn dumps_of_old_versions_pass_in_every_version_that_takes_what_they_need() {
-    for &major in majors() {
-        let place = Place::on_a_lent_server();
-        place.file("ccc-backup.toml", NO_APPLICATION);
-        for (name, rows) in [("pg_dump_8_4.sql", 3), ("pg_dump_9_2.sql", 2), ("pg_dump_9_6.sql", 2)]
-        {
-            place.file(name, fixture(name).as_bytes());
-            let outcome =
-                place.outcome(place.verify_by_version().args([name, "--image", &image(major)]));
-            if name == "pg_dump_8_4.sql" && major > LAST_WITH_ESCAPES {
-                let lacks = "lacks text with escapes (standard_conforming_strings = off)";
-                outcome.not_verified(lacks).hints("--postgres-version 18");
-            } else {
-                assert_eq!(outcome.code, 0, "{name} in {major}: {outcome}");
-                let said = format!("✓ Backup is complete: {rows} rows in 1 table");
-                assert!(outcome.passed().stdout.contains(&said), "{outcome}");
-            }
-        }
-    }
-}
-
-#[test]
 fn a_dump_with_a_type_that_only_old_versions_have_is_not_verified_and_one_with_no_such_type_fails()
 {
     let place = Place::on_a_lent_server();
@@ -64,4 +42,32 @@ fn what_an_old_dump_lost_fails() {
     // A value that no server of 8.4 writes of a double: 17 digits are all that it has.
     let other = dump.replace("1.0000000000000001e-05", "1.00000000000000002e-05");
     place.verify_bytes("other.sql", other.as_bytes()).failed("restored values differ");
+}
+
+/// See docs/testing.md.
+mod at_full_length {
+    use super::*;
+
+    #[test]
+    fn dumps_of_old_versions_pass_in_every_version_that_takes_what_they_need() {
+        for &major in majors() {
+            let place = Place::on_a_lent_server();
+            place.file("ccc-backup.toml", NO_APPLICATION);
+            for (name, rows) in
+                [("pg_dump_8_4.sql", 3), ("pg_dump_9_2.sql", 2), ("pg_dump_9_6.sql", 2)]
+            {
+                place.file(name, fixture(name).as_bytes());
+                let outcome =
+                    place.outcome(place.verify_by_version().args([name, "--image", &image(major)]));
+                if name == "pg_dump_8_4.sql" && major > LAST_WITH_ESCAPES {
+                    let lacks = "lacks text with escapes (standard_conforming_strings = off)";
+                    outcome.not_verified(lacks).hints("--postgres-version 18");
+                } else {
+                    assert_eq!(outcome.code, 0, "{name} in {major}: {outcome}");
+                    let said = format!("✓ Backup is complete: {rows} rows in 1 table");
+                    assert!(outcome.passed().stdout.contains(&said), "{outcome}");
+                }
+            }
+        }
+    }
 }
