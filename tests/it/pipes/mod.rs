@@ -66,12 +66,17 @@ fn packed(place: &Place) -> Vec<u8> {
     done(place, None, "gzip -c good.sql").stdout
 }
 
+/// How a process was called; nothing where it is gone.
+fn line_of(process: &Path) -> String {
+    let line = std::fs::read(process.join("cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).replace('\0', " ")
+}
+
 /// The processes that have these words among their arguments, but for the binary, which has the command there, too.
 fn at_work(words: &str) -> Vec<Pid> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let of = |process: &DirEntry| {
-        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        let line = line_of(&process.path());
         line.contains(words) && !line.starts_with(BINARY)
     };
     let number = |process: DirEntry| Pid::from_raw(process.file_name().to_str()?.parse().ok()?);
@@ -80,9 +85,6 @@ fn at_work(words: &str) -> Vec<Pid> {
 
 /// Waits until a program runs that was called with these words. The shell that will call it has them, too, from its start.
 fn wait_for(words: &str) {
-    let is_it = |process: Pid| {
-        let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).replace('\0', " ").starts_with(words)
-    };
+    let is_it = |process: Pid| line_of(Path::new(&format!("/proc/{process}"))).starts_with(words);
     wait_until(words, || at_work(words).into_iter().any(is_it));
 }
