@@ -163,4 +163,57 @@ mod tests {
         drop(start("sleep 600; true"));
         assert!(begun.elapsed() < std::time::Duration::from_secs(60));
     }
+
+    /// Waits until a file is there.
+    fn await_file(file: &std::path::Path) {
+        while !file.exists() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn one_that_is_killed_neither_goes_on_nor_ends_well() {
+        let dir = tempfile::tempdir().unwrap();
+        let [begun, next] = ["begun", "next"].map(|name| dir.path().join(name));
+        for _ in 0..20 {
+            let mut shell = start(&format!(
+                "sh -c ': >{}; sleep 600; : >{next}'; : >{next}; true",
+                begun.display(),
+                next = next.display(),
+            ));
+            await_file(&begun);
+            running::kill(shell.child.id());
+            assert_eq!(shell.wait().unwrap().unwrap_err().how, "signal: 9 (SIGKILL)");
+            assert!(!next.exists());
+            std::fs::remove_file(&begun).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_another_thread_of_its_program_started_is_killed_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let process = dir.path().join("process");
+        let script = format!(
+            "import os, subprocess, threading, time\n\
+             def work():\n p = subprocess.Popen(['sleep', '600'])\n \
+             open('{0}.new', 'w').write(str(p.pid))\n os.rename('{0}.new', '{0}')\n time.sleep(600)\n\
+             threading.Thread(target=work).start()",
+            process.display()
+        );
+        let shell = start(&format!("exec python3 -c \"{script}\""));
+        await_file(&process);
+        let number = std::fs::read_to_string(&process).unwrap().parse().unwrap();
+        let sleeping = rustix::process::Pid::from_raw(number).unwrap();
+        drop(shell);
+        // Whoever inherits it, waits for it in his own time.
+        let sleeps = || {
+            let status = std::fs::read_to_string(format!("/proc/{sleeping}/stat"));
+            status.is_ok_and(|status| !status.contains(") Z"))
+        };
+        let begun = std::time::Instant::now();
+        while sleeps() {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(60), "it still sleeps");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
 }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::{at_work, copies_in, done, packed, verified, verified_from, wait_for};
+use super::{
+    at_work, copies_in, done, packed, verified, verified_from, wait_for, wait_for_the_end_of,
+};
 use crate::support::mounts::on_a_disk;
 use crate::support::source::{connection, source};
 use crate::support::{
@@ -130,7 +132,7 @@ fn a_run_that_is_interrupted_ends_the_command_and_removes_the_copy() {
     let (outcome, took) = run.end();
     assert!(took < SOON, "{took:?}");
     outcome.not_verified("interrupted by SIGINT");
-    assert_eq!(at_work("sleep 98771"), []);
+    wait_for_the_end_of("sleep 98771");
     assert_eq!(place.names("spool"), [""; 0]);
 }
 

@@ -88,3 +88,8 @@ fn wait_for(words: &str) {
     let is_it = |process: Pid| line_of(Path::new(&format!("/proc/{process}"))).starts_with(words);
     wait_until(words, || at_work(words).into_iter().any(is_it));
 }
+
+/// Waits until nothing is left of it: what is killed may still be on its way out when the run has ended.
+fn wait_for_the_end_of(words: &str) {
+    wait_until(words, || at_work(words).is_empty());
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::{at_work, bash, done, large, verified, wait_for};
+use super::{bash, done, large, verified, wait_for, wait_for_the_end_of};
 use crate::support::{Database, Outcome, Place, Running, SOON, database, text, unchanged_database};
 
 fn created(place: &Place, database: &Database, args: &[&str]) -> Outcome {
@@ -165,7 +165,7 @@ fn a_command_that_hangs_ends_with_the_run_and_so_does_what_it_started() {
         let (outcome, took) = run.end();
         assert!(took < SOON, "{at}: {took:?}");
         refused(&outcome, 2, "interrupted by SIGINT");
-        assert_eq!(at_work(marker), [], "{command}");
+        wait_for_the_end_of(marker);
     }
 }
 
@@ -174,7 +174,7 @@ fn a_limit_of_time_ends_a_command_that_hangs() {
     let (place, database) = (Place::without_docker(), database());
     let args = ["--to-command", "cat >/dev/null; sleep 98764", "--timeout", "3s"];
     refused(&created(&place, &database, &args), 2, "timed out after 3 s");
-    assert_eq!(at_work("sleep 98764"), []);
+    wait_for_the_end_of("sleep 98764");
 }
 
 /// See docs/testing.md.

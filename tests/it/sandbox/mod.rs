@@ -10,7 +10,6 @@ mod local;
 mod server;
 mod sweeping;
 
-use std::collections::HashSet;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
@@ -93,8 +92,11 @@ async fn answer(info: &ConnectInfo, question: &str) -> String {
     session.query_one(question, &[]).await.unwrap().get(0)
 }
 
-fn volumes() -> HashSet<String> {
-    docker_text(&["volume", "ls", "-q"]).lines().map(str::to_owned).collect()
+/// The volumes that a container has, with those that were named by the engine.
+fn volumes_of(container: &str) -> Vec<String> {
+    let format = r#"{{range .Mounts}}{{if eq .Type "volume"}}{{println .Name}}{{end}}{{end}}"#;
+    let said = docker_text(&["inspect", "--format", format, container]);
+    said.lines().filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// Labels of a run whose process number surely belongs to no process. It was told to keep what it
