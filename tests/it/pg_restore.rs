@@ -26,7 +26,7 @@ fn verified(place: &Place, args: &[&str]) -> Outcome {
 fn a_restore_that_fails_over_several_connections_and_not_over_one_passes_with_a_warning() {
     let place = Place::on_a_lent_server();
     let once = "DO $$ BEGIN IF pg_stat_file('once', true) IS NULL THEN COPY (SELECT 1) TO PROGRAM \
-                'touch once'; RAISE 'refused once'; END IF; END $$;";
+                'cat >once'; RAISE 'refused once'; END IF; END $$;";
     place.file("a.dump", &with_statement(once));
     let outcome = verified(&place, &["--jobs", "2"]);
     outcome.passed().says("✓ Contents match the backup (25 tables)");
@@ -87,7 +87,7 @@ mod at_full_length {
     fn a_server_in_trouble_when_an_archive_is_restored_once_more_says_nothing_of_it() {
         let place = Place::on_a_lent_server();
         let sql = "DO $$ BEGIN IF pg_stat_file('twice', true) IS NULL THEN COPY (SELECT 1) TO PROGRAM \
-               'touch twice'; RAISE 'once'; END IF; PERFORM pg_terminate_backend(pg_backend_pid()); END $$;";
+               'cat >twice'; RAISE 'once'; END IF; PERFORM pg_terminate_backend(pg_backend_pid()); END $$;";
         place.file("a.dump", &with_statement(sql));
         let outcome = verified(&place, &["--jobs", "2"]);
         outcome.not_verified("FATAL:  terminating connection due to administrator command");
