@@ -4,6 +4,7 @@
 //!
 //! Source: PostgreSQL 15 to 18, `pg_backup_custom.c`, `pg_backup_directory.c`, `pg_backup_tar.c`.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,7 @@ use super::blocks::{self, DATA, LARGE_OBJECTS};
 use super::directory::{ArchiveDirectory, Member};
 use super::fields::Fields;
 use super::members::{TOC, bare, read_toc};
-use super::toc::{self, Entry, Extra, Toc};
+use super::toc::{self, Constraint, Entry, Extra, Toc};
 use super::{
     ArchiveError, ArchiveFlaw, CUSTOM, Head, OpenBackup, Storage, UnknownVersion, corrupt,
 };
@@ -273,6 +274,36 @@ fn member(directory: &ArchiveDirectory, is_it: impl Fn(&str) -> bool) -> Option<
 pub fn extensions(archive: &OpenBackup) -> Result<Vec<String>, ArchiveError> {
     let (_, toc, _) = toc_of(archive, &Meter::default())?;
     Ok(toc.extensions)
+}
+
+/// What pg_restore has to be done with before a table can be read, and not be in its way.
+#[derive(Debug)]
+pub struct Before {
+    /// Schema and name of each table, as far as they are UTF-8, by the number of the entry with its rows.
+    pub tables: BTreeMap<i64, (String, String)>,
+    /// The entry with the rows of its table, by the number of each constraint that locks readers out while it is made.
+    pub constraints: BTreeMap<i64, i64>,
+}
+
+/// The tables of an archive, and what locks them.
+///
+/// # Errors
+/// [`ArchiveError`].
+pub fn before_reading(archive: &OpenBackup) -> Result<Before, ArchiveError> {
+    let (_, toc, _) = toc_of(archive, &Meter::default())?;
+    let tables = toc.entries.into_iter().filter(Entry::is_table);
+    let tables: BTreeMap<_, _> =
+        tables.map(|of| (of.id, (of.schema.unwrap_or_default(), of.name))).collect();
+    let entries: BTreeMap<_, _> = tables.iter().map(|(id, name)| (name, *id)).collect();
+    let of_table = |Constraint { id, schema, name }: Constraint| {
+        // Both names may have spaces.
+        let ends = name.match_indices(' ').map(|(end, _)| end);
+        let mut tables =
+            ends.filter_map(|end| entries.get(&(schema.clone(), name[..end].to_owned())));
+        Some((id, *tables.next()?))
+    };
+    let constraints = toc.constraints.into_iter().filter_map(of_table).collect();
+    Ok(Before { tables, constraints })
 }
 
 /// Head and table of contents, and how large numbers are in the blocks of data.

@@ -25,6 +25,19 @@ pub(super) struct Toc {
     pub(super) session: Vec<u8>,
     /// The extensions that are created, as far as their names are UTF-8.
     pub(super) extensions: Vec<String>,
+    /// The constraints that lock readers out of their tables while they are made.
+    pub(super) constraints: Vec<Constraint>,
+}
+
+/// A primary key, or what else is unique.
+#[derive(Debug)]
+pub(super) struct Constraint {
+    /// Its number.
+    pub(super) id: i64,
+    /// The schema of its table.
+    pub(super) schema: String,
+    /// The name of its table, a space, its own name.
+    pub(super) name: String,
 }
 
 /// An entry that has data.
@@ -99,6 +112,10 @@ const PLACED: u8 = 2;
 const ROWS: &str = "TABLE DATA";
 /// The kind of an extension.
 const EXTENSION: &str = "EXTENSION";
+/// The kind of a constraint that is none of rows alone, nor of other tables.
+const CONSTRAINT: &str = "CONSTRAINT";
+/// Constraints that are kept.
+const MOST_CONSTRAINTS: usize = 100_000;
 /// Extensions whose names are kept.
 const MOST_EXTENSIONS: usize = 10_000;
 /// The kinds of statements that pg_restore sends first. Source: `pg_backup_archiver.c`,
@@ -119,7 +136,7 @@ pub(super) fn read<R: Read>(
         return Err(corrupt("its table of contents has less than no entries", fields.at()));
     }
     let (mut entries, mut bytes, mut session) = (Vec::new(), 0, Vec::new());
-    let mut extensions = Vec::new();
+    let (mut extensions, mut constraints) = (Vec::new(), Vec::new());
     for _ in 0..count {
         let (entry, has_data, said) = read_entry(fields, head, extra, copy_bytes)?;
         if session.len() < SESSION.len() * SESSION_BYTES {
@@ -128,6 +145,9 @@ pub(super) fn read<R: Read>(
         if !has_data {
             if entry.kind == EXTENSION && extensions.len() < MOST_EXTENSIONS {
                 extensions.push(entry.name);
+            } else if entry.kind == CONSTRAINT && constraints.len() < MOST_CONSTRAINTS {
+                let Entry { id, schema, name, .. } = entry;
+                constraints.push(Constraint { id, schema: schema.unwrap_or_default(), name });
             }
             continue;
         }
@@ -136,7 +156,7 @@ pub(super) fn read<R: Read>(
             entries.push(entry);
         }
     }
-    Ok(Toc { entries, complete: bytes <= MOST_BYTES, session, extensions })
+    Ok(Toc { entries, complete: bytes <= MOST_BYTES, session, extensions, constraints })
 }
 
 /// An entry, whether it has data, and what it says of the session.

@@ -279,7 +279,7 @@ impl Contents {
     }
 
     fn start(&mut self, block: &CopyBlock, encoding: Option<&str>) {
-        self.statements.take(&block.statement);
+        self.statements.take_copy(&block.statement);
         if self.unsupported.is_none() {
             self.unsupported = Unsupported::of(block, encoding, self.database.encoding_so_far());
         }

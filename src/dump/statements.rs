@@ -9,6 +9,7 @@ use memchr::memmem;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::item::Statement;
+use super::row_keeping::Touches;
 use super::superuser::{self, Taken};
 use crate::model::contents::StatementsOfKind;
 use crate::model::fingerprint::Fingerprint;
@@ -30,6 +31,10 @@ pub struct Statements {
     runs_queries: bool,
     /// The first that takes something from the superuser, by its line.
     taken: Option<(u64, Taken)>,
+    /// A COPY statement was among them.
+    has_rows: bool,
+    /// One behind rows may change them, whatever functions do.
+    changes_rows: bool,
 }
 
 /// The statements of one kind.
@@ -40,8 +45,21 @@ struct Kind {
 }
 
 impl Statements {
-    /// Takes in the next statement.
+    /// Takes in the next statement, which does not begin a COPY block.
     pub fn take(&mut self, statement: &Statement) {
+        self.count(statement);
+        if self.has_rows && !self.changes_rows {
+            self.changes_rows = statement.touches() == Touches::AnyRows;
+        }
+    }
+
+    /// Takes in the next statement, which begins a COPY block.
+    pub fn take_copy(&mut self, statement: &Statement) {
+        self.count(statement);
+        self.has_rows = true;
+    }
+
+    fn count(&mut self, statement: &Statement) {
         // No allocation for a kind that is known: a dump can have a million INSERT statements.
         let known = match &statement.toc {
             Some(entry) => self.by_kind.get_mut(&entry.kind),
@@ -78,6 +96,12 @@ impl Statements {
     pub fn bring_functions(&self) -> bool {
         const MAKERS: [&str; 4] = ["FUNCTION", "PROCEDURE", "AGGREGATE", "EXTENSION"];
         self.runs_queries || MAKERS.iter().any(|kind| self.by_kind.contains_key(*kind))
+    }
+
+    /// Whether rows stay what they are once they are there, whatever of these is still to be run: where no function that a
+    /// constraint, an index or a materialized view calls looks at tables, and no event trigger fires, which the catalog knows.
+    pub fn leave_rows_alone(&self) -> bool {
+        !self.changes_rows
     }
 
     /// What was taken in, by kind.
@@ -174,6 +198,42 @@ mod tests {
         assert!(brings("EXTENSION", "CREATE EXTENSION citext;"));
         assert!(brings("TABLE", "CREATE TABLE t (a int CHECK (query_to_xml('x') IS NULL));"));
         assert!(!brings("TABLE", "CREATE TABLE t (a int DEFAULT nextval('s'));"));
+    }
+
+    #[test]
+    fn rows_stay_what_they_are_where_nothing_behind_them_may_change_them() {
+        let keep = |before: &[&'static str], after: &[&'static str]| {
+            let mut all = Statements::default();
+            before.iter().for_each(|text| all.take(&statement(None, text)));
+            all.take_copy(&statement(None, "COPY public.t (a) FROM stdin;"));
+            after.iter().for_each(|text| all.take(&statement(None, text)));
+            all.leave_rows_alone()
+        };
+        let made = [
+            "SET statement_timeout = 0;",
+            "SELECT pg_catalog.set_config('search_path', '', false);",
+            "CREATE TABLE public.t (a integer);",
+            "ALTER TABLE public.t OWNER TO o;",
+            "CREATE SEQUENCE public.s;",
+        ];
+        let built = [
+            "SELECT pg_catalog.setval('public.s', 1, true);",
+            "ALTER TABLE ONLY public.t ADD CONSTRAINT t_pkey PRIMARY KEY (a);",
+            "CREATE INDEX i ON public.t USING btree (a);",
+            "REFRESH MATERIALIZED VIEW public.v;",
+            "CREATE TRIGGER g BEFORE UPDATE ON public.t FOR EACH ROW EXECUTE FUNCTION public.f();",
+        ];
+        assert!(keep(&made, &built));
+        for changing in [
+            "DELETE FROM public.t;",
+            "INSERT INTO public.t VALUES (1);",
+            "ALTER TABLE public.t ADD COLUMN b integer DEFAULT 1;",
+            "CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION public.f();",
+            "DO $$ BEGIN END $$;",
+            "SELECT public.f();",
+        ] {
+            assert!(!keep(&made, &[changing]), "{changing}");
+        }
     }
 
     #[test]

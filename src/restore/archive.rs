@@ -3,6 +3,7 @@
 //! Pure: whoever runs pg_restore hands over its lines and its exit code. The exit code alone never
 //! decides; and where several workers write to one stderr, their lines run into each other.
 
+pub mod items;
 mod messages;
 mod trouble;
 
@@ -32,15 +33,21 @@ pub fn decoding(no_owner: bool, without_rows: bool, archive: Option<&str>) -> Ve
 }
 
 /// The arguments that make pg_restore restore an archive into a database of the server that its
-/// environment names. With one job it says more: what every error is about. Where a table lies is not
-/// what it holds, so tablespaces are left out: the sandbox has none.
-pub fn restoring(database: &str, jobs: usize, no_owner: bool, archive: &str) -> Vec<String> {
+/// environment names. With one job it says what every error is about; with several, where that `is_told`, what they are at
+/// ([`items`]). Where a table lies is not what it holds, so tablespaces are left out: the sandbox has none.
+pub fn restoring(
+    database: &str,
+    (jobs, is_told): (usize, bool),
+    no_owner: bool,
+    archive: &str,
+) -> Vec<String> {
     let mut arguments =
         ["pg_restore", "--no-password", "--no-tablespaces"].map(str::to_owned).to_vec();
     arguments.push(format!("--dbname={database}"));
     if jobs > 1 {
         arguments.push(format!("--jobs={jobs}"));
-    } else {
+    }
+    if jobs == 1 || is_told {
         arguments.push("--verbose".to_owned());
     }
     if no_owner {

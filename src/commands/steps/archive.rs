@@ -61,10 +61,10 @@ impl Kind for Archived {
     async fn restore(
         &self,
         target: Target<'_>,
-        _: &Option<Unread>,
+        unread: &Option<Unread>,
         notes: &mut Notes<'_>,
     ) -> Attempted {
-        pg_restore::surely(target, notes).await
+        pg_restore::surely(target, unread.is_none(), notes).await
     }
 
     async fn read_on(

@@ -12,11 +12,8 @@ use crate::checks::CheckError;
 use crate::checks::read_back::{self, Found, Wanted};
 use crate::checks::rendering::Rendering;
 use crate::dump::contents::DatabaseContents;
-use crate::dump::item::CopyBlock;
 use crate::model::contents::Table;
 use crate::pg::{ConnectInfo, Session};
-use crate::restore::parallel::{ReadBack, Reading};
-use crate::restore::plan::table_of;
 
 type Tasks = JoinSet<Option<(usize, Found)>>;
 
@@ -26,30 +23,15 @@ type Tasks = JoinSet<Option<(usize, Found)>>;
 pub(in crate::commands) struct EarlyRows(Arc<Mutex<Tasks>>);
 
 impl EarlyRows {
-    /// Reads what a restore into `target` offers, of these tables, in sessions that write values in this way.
+    /// Reads tables of this database, which is that of `target`, in sessions that write values in this way.
     pub fn reader(
         &self,
         target: ConnectInfo,
         dump: &DatabaseContents,
         rendering: Rendering,
-    ) -> ReadBack {
-        let (tasks, tables) = (self.clone(), by_name(&dump.tables));
-        let readers = Arc::new(Readers { target, rendering, sessions: Mutex::default() });
-        Arc::new(move |block: &CopyBlock, reading: Reading| {
-            let Some(table) = table_of(block) else { return };
-            let name = (table.schema.text().into_owned(), table.name.text().into_owned());
-            let Some((place, wanted)) = tables.get(&name).cloned().flatten() else { return };
-            let readers = Arc::clone(&readers);
-            tasks.tasks().spawn(async move {
-                let found = readers.read(&wanted).await;
-                drop(reading);
-                tracing::debug!(table = wanted.table.display_name(), ?found, "read back early");
-                match found {
-                    Ok(Found::Rows(rows)) => Some((place, Found::Rows(rows))),
-                    _ => None,
-                }
-            });
-        })
+    ) -> EarlyReader {
+        let sessions = Arc::new(Sessions { target, rendering, idle: Mutex::default() });
+        EarlyReader { of: self.clone(), tables: Arc::new(by_name(&dump.tables)), sessions }
     }
 
     /// What was read, when that which is being read has been.
@@ -72,8 +54,44 @@ impl EarlyRows {
     }
 }
 
-/// Tables with their places in the list, by schema and name; `None` where several have one name.
-fn by_name(tables: &[Table]) -> BTreeMap<(String, String), Option<(usize, Wanted)>> {
+/// Reads the tables that it is told.
+#[derive(Clone)]
+pub(in crate::commands) struct EarlyReader {
+    of: EarlyRows,
+    tables: Arc<ByName>,
+    sessions: Arc<Sessions>,
+}
+
+impl EarlyReader {
+    /// Bytes of a table's rows, where it can be read by its name.
+    pub fn bytes(&self, schema: &str, name: &str) -> Option<u64> {
+        self.wanted(schema, name).map(|(_, wanted)| wanted.table.bytes)
+    }
+
+    /// Begins to read a table, and keeps `reading` until that is done. What differs from the backup is read once more after
+    /// the restore, and only then told.
+    pub fn read(&self, schema: &str, name: &str, reading: impl Send + 'static) {
+        let Some((place, wanted)) = self.wanted(schema, name).cloned() else { return };
+        let sessions = Arc::clone(&self.sessions);
+        self.of.tasks().spawn(async move {
+            let found = sessions.read(&wanted).await;
+            drop(reading);
+            tracing::debug!(table = wanted.table.display_name(), ?found, "read back early");
+            let rows = found.ok().filter(|found| *found == Found::Rows(wanted.table.fingerprint));
+            rows.map(|rows| (place, rows))
+        });
+    }
+
+    fn wanted(&self, schema: &str, name: &str) -> Option<&(usize, Wanted)> {
+        self.tables.get(&(schema.to_owned(), name.to_owned()))?.as_ref()
+    }
+}
+
+/// Tables with their places in the list, by schema and name.
+type ByName = BTreeMap<(String, String), Option<(usize, Wanted)>>;
+
+/// `None` where several have one name.
+fn by_name(tables: &[Table]) -> ByName {
     let mut found = BTreeMap::new();
     for (place, table) in tables.iter().enumerate() {
         let name = (table.schema.clone(), table.name.clone());
@@ -83,17 +101,17 @@ fn by_name(tables: &[Table]) -> BTreeMap<(String, String), Option<(usize, Wanted
     found
 }
 
-/// What every reading takes with it.
-struct Readers {
+/// Those that tables are read in.
+struct Sessions {
     target: ConnectInfo,
     rendering: Rendering,
-    /// Sessions that nobody reads with.
-    sessions: Mutex<Vec<Session>>,
+    /// In which nobody reads.
+    idle: Mutex<Vec<Session>>,
 }
 
-impl Readers {
+impl Sessions {
     async fn read(&self, wanted: &Wanted) -> Result<Found, CheckError> {
-        let idle = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let session = match idle {
             Some(session) => session,
             None => {
@@ -104,7 +122,7 @@ impl Readers {
             }
         };
         let found = read_back::read_one(&session, wanted, &self.rendering).await?;
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
         Ok(found)
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::again::{self, First};
+use super::early_items::EarlyItems;
 use super::findings::Notes;
 use super::kind::Attempted;
 use super::obstacles::{interrupted, unless_stopped};
@@ -27,13 +28,30 @@ const SPARE: i32 = 8;
 /// Restores the archive, once more over one connection where several left a doubt: workers' messages
 /// run into each other, and workers can get in each other's way. So what several meet is no proof;
 /// what one connection meets is.
-pub(in crate::commands) async fn surely(target: Target<'_>, notes: &mut Notes<'_>) -> Attempted {
+///
+/// Where it `is_known` what the tables hold, they are read back as soon as that can be.
+pub(in crate::commands) async fn surely(
+    target: Target<'_>,
+    is_known: bool,
+    notes: &mut Notes<'_>,
+) -> Attempted {
     let (jobs, before) = match how(target).await {
         Ok(Some(several)) => several,
         Ok(None) => return alone(target).await,
         Err(cut) => return (Restored::default(), Err(cut)),
     };
-    let (restored, ended) = run(target, jobs).await;
+    let early = match is_known {
+        true => EarlyItems::of(target, jobs).await,
+        false => Ok(None),
+    };
+    let early = match early {
+        Ok(early) => early,
+        Err(cut) => return (Restored::default(), Err(cut)),
+    };
+    let (restored, ended) = run(target, jobs, early.as_ref()).await;
+    if early.is_some() && !matches!(no_event_trigger(target).await, Some(true)) {
+        target.early.forget();
+    }
     let adds_up = matches!(ended, Ok(None));
     let doubt = match (ended, restored.doubt()) {
         (Err(cut), _) => return (Restored::default(), Err(cut)),
@@ -44,6 +62,13 @@ pub(in crate::commands) async fn surely(target: Target<'_>, notes: &mut Notes<'_
     let several = format!("pg_restore --jobs={jobs}");
     let first = First { restored, jobs, several, whole: true, doubt, adds_up };
     again::second_opinion(target, before.as_ref(), first, alone(target), notes).await
+}
+
+/// Whether the database has no event trigger, which may have changed rows since they were read. Nothing where it does not say.
+async fn no_event_trigger(target: Target<'_>) -> Option<bool> {
+    let session = target.connect_info().connect().await.ok()?;
+    let sql = "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger)";
+    session.query_one(sql, &[]).await.ok()?.try_get(0).ok()
 }
 
 /// Over how many connections, and what there is in the cluster before; nothing where it is one.
@@ -92,7 +117,7 @@ async fn order_matters(target: Target<'_>, before: Option<&Cluster>) -> Result<b
 
 /// Runs pg_restore into the database over one connection, whose word counts.
 async fn alone(target: Target<'_>) -> Attempted {
-    let (mut restored, ended) = run(target, 1).await;
+    let (mut restored, ended) = run(target, 1, None).await;
     let ended = match ended {
         Ok(None) => Ok(()),
         // What does not add up may be the server's end.
@@ -110,10 +135,19 @@ async fn alone(target: Target<'_>) -> Attempted {
 
 /// Runs pg_restore into the database: what it did, and what it did not come to its end for. What it
 /// says that does not add up is given beside.
-async fn run(target: Target<'_>, jobs: usize) -> (Restored, Result<Option<String>, Obstacle>) {
+async fn run(
+    target: Target<'_>,
+    jobs: usize,
+    early: Option<&EarlyItems>,
+) -> (Restored, Result<Option<String>, Obstacle>) {
     let Target { cx, server, .. } = target;
     let program = Program {
-        argv: messages::restoring(target.database, jobs, cx.is_without_owners(), COPY),
+        argv: messages::restoring(
+            target.database,
+            (jobs, early.is_some()),
+            cx.is_without_owners(),
+            COPY,
+        ),
         env: messages::environment(server.restores_as_superuser()),
         connects: true,
         ..Program::default()
@@ -122,12 +156,20 @@ async fn run(target: Target<'_>, jobs: usize) -> (Restored, Result<Option<String
     let mut said = |line: &str| {
         tracing::debug!("{line}");
         restoring.line(line);
+        early.inspect(|early| early.line(line));
+    };
+    let reading = async {
+        match early {
+            Some(early) => early.read().await,
+            None => std::future::pending().await,
+        }
     };
     let ended = tokio::select! {
         biased;
         () = cx.stop.token().cancelled() => None,
         ended = server.run(program, &mut said) => Some(ended),
         never = watch(target) => match never {},
+        never = reading => match never {},
     };
     let (restored, trouble) = match ended {
         None => return (restoring.so_far(), Err(interrupted(cx.stop))),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::again::{self, First};
 use super::context::Context;
-use super::database::rendering;
 use super::findings::{Notes, Step};
 use super::kind::{Attempted, Examined, Expectations, Kind, Reread, SqlAgain};
 use super::obstacles::{aside, changed, interrupted, no_server, obstacle, unread};
@@ -24,8 +23,8 @@ use crate::model::packing::Packing;
 use crate::packing::file::BackupFile;
 use crate::packing::ranges::Ranges;
 use crate::packing::read_error::ReadError;
-use crate::pg::ConnectInfo;
 use crate::restore::parallel::ReadBack;
+use crate::restore::plan::table_of;
 use crate::restore::{self, Ledger, LoadError, MOST_ERRORS, load, parallel};
 
 /// A plain dump, in a file.
@@ -129,7 +128,7 @@ impl Plain {
                 let members = places.members.clone();
                 let source = Ranges::of(&self.file, self.packing, members, bytes);
                 let (jobs, progress) = (target.cx.proof.jobs, Arc::new(progress));
-                let early = early_reader(target, &database);
+                let early = read_back(target);
                 parallel::load(source, parts, &database, jobs, ledger, progress, early).await
             }
             None => {
@@ -148,14 +147,13 @@ impl Plain {
 }
 
 /// Reads tables back while the restore goes on, where their contents are proven.
-fn early_reader(target: Target<'_>, database: &ConnectInfo) -> Option<ReadBack> {
-    let Target { cx, dump, early, .. } = target;
-    let mut databases = dump.contents.databases();
-    let (Some(only), None, true) = (databases.next(), databases.next(), cx.proof.content) else {
-        return None;
-    };
-    let rendering = rendering(cx.manifest, only.encoding.as_deref());
-    Some(early.reader(database.clone(), only, rendering))
+fn read_back(target: Target<'_>) -> Option<ReadBack> {
+    let reader = target.early_reader()?;
+    Some(Arc::new(move |block, reading| {
+        if let Some(table) = table_of(block) {
+            reader.read(&table.schema.text(), &table.name.text(), reading);
+        }
+    }))
 }
 
 /// Whether the operator takes this for a whole dump.

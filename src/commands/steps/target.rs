@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::context::Context;
-use super::early_rows::EarlyRows;
+use super::database::rendering;
+use super::early_rows::{EarlyReader, EarlyRows};
 use super::findings::Notes;
 use super::obstacles::{self, no_server, obstacle};
 use super::server::{Server, ServerError};
@@ -184,6 +185,18 @@ impl Target<'_> {
     /// How to connect to the database.
     pub fn connect_info(self) -> ConnectInfo {
         self.server.connect_info().database(self.database)
+    }
+
+    /// Reads tables back while the restore goes on, of a backup of one database whose contents are proven.
+    pub fn early_reader(self) -> Option<EarlyReader> {
+        let Self { cx, dump, early, .. } = self;
+        let mut databases = dump.contents.databases();
+        let (Some(only), None, true) = (databases.next(), databases.next(), cx.proof.content)
+        else {
+            return None;
+        };
+        let rendering = rendering(cx.manifest, only.encoding.as_deref());
+        Some(early.reader(self.connect_info(), only, rendering))
     }
 
     /// What to say when the server went away.
