@@ -188,6 +188,23 @@ impl Statement {
         called && tokens.take_literals()
     }
 
+    /// Whether it makes a function that an expression can call: one that returns a trigger, triggers alone can.
+    pub(super) fn makes_callable(&self) -> bool {
+        let mut tokens = Tokens::of(&self.text);
+        let created = tokens.take_word("create");
+        let _ = tokens.take_word("or") && tokens.take_word("replace");
+        if !created || !tokens.take_word("function") {
+            return false;
+        }
+        let returns = tokens.take_qualified().is_some()
+            && tokens.take_mark(b'(')
+            && tokens.take_mark(b')')
+            && tokens.take_word("returns");
+        let is_triggers =
+            returns && (tokens.take_word("trigger") || tokens.take_word("event_trigger"));
+        !is_triggers || matches!(tokens.next(), Some(Token::Mark(_)))
+    }
+
     fn made_function(&self) -> Option<Name> {
         let mut tokens = Tokens::of(&self.text);
         while !tokens.next()?.is_word("function") {}

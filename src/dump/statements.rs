@@ -29,6 +29,8 @@ pub struct Statements {
     all: Kind,
     /// One names `query_to_xml`, `table_to_xml` or their like.
     runs_queries: bool,
+    /// One makes a function that others than triggers call.
+    makes_function: bool,
     /// The first that takes something from the superuser, by its line.
     taken: Option<(u64, Taken)>,
     /// A COPY statement was among them.
@@ -78,6 +80,7 @@ impl Statements {
         if self.taken.is_none() {
             self.taken = superuser::taken(statement).map(|taken| (statement.line, taken));
         }
+        self.makes_function |= statement.makes_callable();
         self.runs_queries |= memmem::find(&statement.text, b"_to_xml").is_some();
     }
 
@@ -92,10 +95,12 @@ impl Statements {
     }
 
     /// Whether one of them makes a function, or brings some, or calls one of PostgreSQL's own that runs a
-    /// query.
+    /// query. Those that triggers alone can call do not count.
     pub fn bring_functions(&self) -> bool {
-        const MAKERS: [&str; 4] = ["FUNCTION", "PROCEDURE", "AGGREGATE", "EXTENSION"];
-        self.runs_queries || MAKERS.iter().any(|kind| self.by_kind.contains_key(*kind))
+        const MAKERS: [&str; 3] = ["PROCEDURE", "AGGREGATE", "EXTENSION"];
+        self.runs_queries
+            || self.makes_function
+            || MAKERS.iter().any(|kind| self.by_kind.contains_key(*kind))
     }
 
     /// Whether rows stay what they are once they are there, whatever of these is still to be run: where no function that a
@@ -195,6 +200,20 @@ mod tests {
             all.bring_functions()
         };
         assert!(brings("FUNCTION", "CREATE FUNCTION f();"));
+        assert!(brings(
+            "FUNCTION",
+            "CREATE FUNCTION public.f(a text) RETURNS text\n LANGUAGE sql AS 'x';"
+        ));
+        assert!(brings("FUNCTION", "CREATE FUNCTION f() RETURNS public.trigger AS 'x';"));
+        assert!(brings("FUNCTION", "CREATE FUNCTION f() RETURNS trigger[] AS 'x';"));
+        assert!(!brings(
+            "FUNCTION",
+            "CREATE FUNCTION public.f() RETURNS trigger\n    LANGUAGE plpgsql AS 'x';"
+        ));
+        assert!(!brings(
+            "FUNCTION",
+            "CREATE OR REPLACE FUNCTION f() RETURNS event_trigger LANGUAGE c AS 'x';"
+        ));
         assert!(brings("EXTENSION", "CREATE EXTENSION citext;"));
         assert!(brings("TABLE", "CREATE TABLE t (a int CHECK (query_to_xml('x') IS NULL));"));
         assert!(!brings("TABLE", "CREATE TABLE t (a int DEFAULT nextval('s'));"));

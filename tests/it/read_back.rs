@@ -8,6 +8,7 @@ use ccc_backup::model::contents::{Columns, Table, TableFingerprint};
 
 use crate::oracle::target;
 use crate::support::source::database;
+use crate::support::{Outcome, Place};
 
 /// Tables with what a range of pages could miss: rows that moved, room that was left, long values, no rows, parts of its
 /// own, a generated column.
@@ -62,4 +63,38 @@ async fn a_table_that_is_read_in_parts_has_the_rows_and_contents_that_it_has_as_
     let changed = found(&database.name, &names, 7 * (32 << 20), 3).await;
     assert_ne!(changed[0], whole[0]);
     assert_eq!(changed[1..], whole[1..]);
+}
+
+/// The tables that a verification of an archive with this SQL in its database read before the restore had come to its end.
+fn read_early(sql: &str) -> (Outcome, usize) {
+    let (place, database) = (Place::on_a_lent_server(), database());
+    database.sql(sql);
+    let made = place.create(&database).args(["a.dump", "--format", "custom"]).output().unwrap();
+    assert_eq!(made.status.code(), Some(0));
+    let outcome =
+        place.outcome(place.verify().args(["a.dump", "--jobs", "2", "--log-file", "log"]));
+    let log = std::fs::read_to_string(place.dir().join("log")).unwrap();
+    let restored = log.find("Backup restored successfully").unwrap();
+    (outcome, log[..restored].matches("read back early").count())
+}
+
+#[test]
+fn tables_of_an_archive_are_read_while_pg_restore_is_at_work_and_are_the_same() {
+    let (outcome, early) =
+        read_early("CREATE TABLE more (a int PRIMARY KEY); INSERT INTO more VALUES (1)");
+    outcome.passed().says("✓ Contents match the backup (26 tables)");
+    assert!(early > 0, "{outcome}");
+}
+
+#[test]
+fn none_is_read_early_where_something_may_still_change_its_rows() {
+    let (outcome, early) = read_early(
+        "CREATE TABLE log (tag text); CREATE MATERIALIZED VIEW v AS SELECT 1;
+         CREATE FUNCTION logs() RETURNS event_trigger LANGUAGE plpgsql AS
+             'BEGIN DELETE FROM public.log; INSERT INTO public.log VALUES (tg_tag); END';
+         CREATE EVENT TRIGGER logs ON ddl_command_end EXECUTE FUNCTION logs();
+         INSERT INTO log VALUES ('one')",
+    );
+    assert_eq!(early, 0, "{outcome}");
+    outcome.failed("public.log");
 }
