@@ -36,6 +36,11 @@ METHOD = """\
 - A run that fails, or restores another number of rows than the manifest has, ends the benchmark.
 """
 
+LEAST = """\
+*No core idle* is what it would be if client and server had kept all cores busy with what they did, and nothing else had run: no
+schedule could be below it. Where that is over the limit, the goal is out of reach for this work on this machine.
+"""
+
 VERIFY = """\
 ## Verification, start to exit
 
@@ -109,8 +114,8 @@ start. `--jobs` is left at its default, the number of cores that the client may 
 FLOOR = """\
 What no other schedule could save: the CPU seconds of client and server, spread over {cores} cores that
 are never idle. The server's part is parsing and storing the rows, building the indexes, checking the
-foreign keys: the backup's own statements. The rest of the wall time is what the Docker Engine does,
-and steps that one core does alone.
+foreign keys: the backup's own statements. The others are the Docker Engine, with all that it starts for a
+container, and the kernel. All four together are the cores' time from start to exit.
 """
 VERIFY_ROWS = (
     "verify",
@@ -226,10 +231,14 @@ class Page:
             limit = f"{bound} {goal.limit:.2f}{goal.unit}"
             before = last.get("goals", {}).get(goal.text)
             before = "–" if before is None else f"{before:.2f}{goal.unit}"
-            lines.append([goal.text, measured, limit, said[goal.reached()], before])
-        headings = ["goal", "measured", "limit", "reached", "last run"]
+            least = "" if goal.least is None else f"{goal.least:.2f}"
+            reached = said[goal.reached()]
+            if goal.reached() is False and goal.least is not None and goal.least > goal.limit:
+                reached += ", out of reach"
+            lines.append([goal.text, measured, least, limit, reached, before])
+        headings = ["goal", "measured", "no core idle", "limit", "reached", "last run"]
         of_last = f"\nThe last run is of {last['date']}, commit {last['commit']}.\n" if last else ""
-        return f"## Goals\n\n{table(headings, lines)}{of_last}"
+        return f"## Goals\n\n{table(headings, lines)}\n{LEAST}{of_last}"
 
     def lines(self, rows, bases, sizes=False):
         """A line for each row, with its ratio to each of the rows `bases`."""
@@ -297,22 +306,24 @@ class Page:
         return f"{head}\n{self.comparison(rows, [(base, 'psql')])}"
 
     def floor(self, rows):
-        """How fast these could be on this machine if every core were busy all the time."""
+        """How fast these could be on this machine if every core were busy all the time, and who has the cores' time."""
         cores = self.document["settings"]["jobs"]
         firedrill = self.summary.wall("firedrill")
         lines = []
         for row in rows:
             if not row.key.startswith("verify"):
                 continue
-            work = row.median("client_cpu"), row.median("server_cpu")
-            if None in work or not row.wall():
+            parts = [row.median(name) for name in ("client_cpu", "server_cpu", "idle")]
+            if None in parts or not row.wall():
                 continue
-            least = sum(work) / cores
-            busy = f"{least / row.wall():.0%}"
-            lines.append([row.title, seconds(least), times(ratio(least, firedrill)), busy])
+            client, server, idle = parts
+            least, whole = (client + server) / cores, row.wall() * cores
+            shares = [client, server, idle, max(0, whole - client - server - idle)]
+            shares = [f"{share / whole:.0%}" for share in shares]
+            lines.append([row.title, seconds(least), times(ratio(least, firedrill)), *shares])
         if not lines:
             return ""
-        headings = ["", "CPU s ÷ cores", "÷ firedrill", "of its wall time"]
+        headings = ["", "CPU s ÷ cores", "÷ firedrill", "client", "server", "idle", "others"]
         return f"{FLOOR.format(cores=cores)}\n{table(headings, lines)}"
 
     def restore(self):
