@@ -1,5 +1,6 @@
 //! An archive of the custom format, as it comes out of a pipe, made into the files of the directory format. pg_dump
-//! writes a directory itself, file by file in the open; of what must be sealed on its way, only a stream will do.
+//! writes a directory itself, file by file in the open; of what must be sealed on its way, only a stream will do. And the
+//! table of contents of a directory made into one of the custom format.
 //!
 //! Source: PostgreSQL 15 to 18, `pg_backup_archiver.c` (`WriteHead`, `WriteToc`), `pg_backup_directory.c`.
 
@@ -20,6 +21,8 @@ const PIECE_BYTES: usize = 256 * 1024;
 const TEXT_BYTES: usize = 1 << 30;
 /// The state of an entry of the custom format that has no data. Source: `K_OFFSET_NO_DATA`.
 const NO_DATA: u8 = 3;
+/// The state of one whose data are somewhere. Source: `K_OFFSET_POS_NOT_SET`.
+const NOT_PLACED: u8 = 1;
 
 /// Where the files go, one after the other.
 pub trait Files {
@@ -64,11 +67,12 @@ pub fn to_directory(
     files: &mut dyn Files,
 ) -> Result<Vec<u8>, ConvertError> {
     let mut copy = Copy { fields: Fields::new(stream), out: Vec::new() };
-    let version = head(&mut copy, packing)?;
+    let version = head(&mut copy, [CUSTOM, TAR], packing)?;
     let count = copy.int()?;
     let mut named = std::collections::HashMap::new();
     for _ in 0..count {
-        let (id, file) = entry(&mut copy, version)?;
+        let (id, is_large_objects) = entry(&mut copy, version)?;
+        let file = place_to_file(&mut copy, version, (id, is_large_objects))?;
         named.extend(file.map(|file| (id, file)));
     }
     let Copy { mut fields, out: toc } = copy;
@@ -90,6 +94,23 @@ pub fn to_directory(
     Ok(toc)
 }
 
+/// What an archive of the custom format begins with that has this table of contents, which is a directory's: all that stands
+/// before its data, which are to follow uncompressed.
+///
+/// # Errors
+/// [`ArchiveError`].
+pub(super) fn to_custom(toc: impl Read) -> Result<Vec<u8>, ArchiveError> {
+    let mut copy = Copy { fields: Fields::new(toc), out: Vec::new() };
+    let version = head(&mut copy, [TAR, CUSTOM], Packing::None)?;
+    for _ in 0..copy.int()? {
+        entry(&mut copy, version)?;
+        let file = copy.fields.string(TEXT_BYTES)?.unwrap_or_default();
+        copy.out.push(if file.is_empty() { NO_DATA } else { NOT_PLACED });
+        copy.out.extend(std::iter::repeat_n(0, copy.fields.offset_size));
+    }
+    Ok(copy.out)
+}
+
 /// Where the rows of tables are in the files of a directory with this table of contents: those of each file, by its
 /// name, with its place among the files and its size.
 ///
@@ -107,8 +128,12 @@ pub fn rows_in(
     Ok(rows.collect())
 }
 
-/// Copies the head, with the format of a directory's table of contents, which is tar's, and its packing.
-fn head<R: Read>(copy: &mut Copy<R>, packing: Packing) -> Result<(u8, u8), ArchiveError> {
+/// Copies the head, with another format, and its packing. The format of a directory's table of contents is tar's.
+fn head<R: Read>(
+    copy: &mut Copy<R>,
+    [from, to]: [u8; 2],
+    packing: Packing,
+) -> Result<(u8, u8), ArchiveError> {
     for expected in MAGIC {
         if copy.byte()? != *expected {
             return Err(corrupt("it does not begin with PGDMP", 0));
@@ -121,11 +146,10 @@ fn head<R: Read>(copy: &mut Copy<R>, packing: Packing) -> Result<(u8, u8), Archi
         let (major, minor) = version;
         return Err(super::UnknownVersion { major, minor }.into());
     }
-    if copy.fields.byte()? != CUSTOM || !matches!(int_size, 1..=8) || !matches!(offset_size, 1..=8)
-    {
+    if copy.fields.byte()? != from || !matches!(int_size, 1..=8) || !matches!(offset_size, 1..=8) {
         return Err(corrupt("its head makes no sense", copy.fields.at()));
     }
-    copy.out.push(TAR);
+    copy.out.push(to);
     (copy.fields.int_size, copy.fields.offset_size) = (int_size.into(), offset_size.into());
     let method = super::method_of(packing);
     if version >= (1, 15) {
@@ -146,11 +170,8 @@ fn head<R: Read>(copy: &mut Copy<R>, packing: Packing) -> Result<(u8, u8), Archi
     Ok(version)
 }
 
-/// Copies an entry. Gives its number, and the file of its data where it has some.
-fn entry<R: Read>(
-    copy: &mut Copy<R>,
-    version: (u8, u8),
-) -> Result<(i64, Option<String>), ArchiveError> {
+/// Copies an entry, but for where its data are. Gives its number, and whether they are large objects.
+fn entry<R: Read>(copy: &mut Copy<R>, version: (u8, u8)) -> Result<(i64, bool), ArchiveError> {
     let id = copy.int()?;
     let _had_data = copy.int()?;
     // The table of the catalog, the number in it, the name.
@@ -173,6 +194,15 @@ fn entry<R: Read>(
     let _with_oids = copy.text()?;
     // What it depends on, up to a string that is none.
     while copy.text()?.is_some() {}
+    Ok((id, is_large_objects))
+}
+
+/// Makes the place of an entry's data the name of a file, where it has some.
+fn place_to_file<R: Read>(
+    copy: &mut Copy<R>,
+    version: (u8, u8),
+    (id, is_large_objects): (i64, bool),
+) -> Result<Option<String>, ArchiveError> {
     let state = copy.fields.byte()?;
     copy.fields.offset()?;
     let file = match (state == NO_DATA, is_large_objects) {
@@ -182,7 +212,7 @@ fn entry<R: Read>(
         (false, false) => Some(format!("{id}.dat")),
     };
     copy.put_text(file.as_deref().unwrap_or_default().as_bytes());
-    Ok((id, file))
+    Ok(file)
 }
 
 /// Copies the pieces of a block into a file.

@@ -7,7 +7,9 @@ use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
 use super::Head;
+use super::convert;
 use super::examine::{self, Examined, Progress};
+use super::members::TOC;
 use super::woven::Beginning;
 use crate::archive::directory::ArchiveDirectory;
 use crate::model::format::Format;
@@ -157,15 +159,21 @@ impl OpenBackup {
         }
     }
 
-    /// The same archive with empty tables; `None` where it is no file of the custom format, or has other data than rows, or
-    /// cannot be read, which [`Self::examine`] tells.
+    /// The same archive with empty tables, in the custom format; `None` where it is of the format tar, or has other data than
+    /// rows, or cannot be read, which [`Self::examine`] tells.
     pub fn without_rows(&self) -> Option<Vec<u8>> {
-        match &self.storage {
+        let beginning = match &self.storage {
             Storage::File(file) if self.format == Format::Custom => {
-                Beginning::read(file.stream(self.packing)).ok()?.without_rows()
+                Beginning::read(file.stream(self.packing))
             }
-            Storage::File(_) | Storage::Directory(_) => None,
-        }
+            Storage::File(_) => return None,
+            Storage::Directory(directory) => {
+                let toc = directory.members().iter().find(|member| member.name == TOC)?;
+                let toc = convert::to_custom(directory.open(toc).ok()?.raw());
+                toc.and_then(|toc| Beginning::read(&toc[..]))
+            }
+        };
+        beginning.ok()?.without_rows()
     }
 
     /// Reads all of an archive: its checksum, and whether it has all its pieces. A plain dump has none.

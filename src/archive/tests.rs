@@ -187,6 +187,40 @@ fn an_archive_without_its_rows_is_whole_and_uncompressed() {
 }
 
 #[test]
+fn the_same_is_made_of_a_directory() {
+    struct Nowhere;
+    impl super::Files for Nowhere {
+        fn begin(&mut self, _: &str, _: Packing) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn write(&mut self, _: &[u8]) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn end(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    for minor in 14..=16 {
+        let entries = [
+            int(2),
+            entry((1, minor), 7, "TABLE", false, None),
+            entry((1, minor), 8, "TABLE DATA", true, None),
+        ];
+        let beginning = [head((1, minor), 1), entries.concat()].concat();
+        let empty = woven::Beginning::read(&beginning[..]).unwrap().without_rows().unwrap();
+        let toc = super::to_directory(&empty[..], Packing::None, &mut Nowhere).unwrap();
+        let of_directory = super::convert::to_custom(&toc[..]).unwrap();
+        let again = woven::Beginning::read(&of_directory[..]).unwrap().without_rows().unwrap();
+        let (one, other) = (
+            examined(&empty, Packing::None, Format::Custom),
+            examined(&again, Packing::None, Format::Custom),
+        );
+        assert_eq!(one.unwrap(), other.unwrap());
+        assert_eq!(again.len(), empty.len());
+    }
+}
+
+#[test]
 fn an_archive_with_other_data_than_rows_is_not_woven() {
     assert_eq!(woven::Beginning::read(&custom((1, 14))[..]).unwrap().rows(), None);
 }

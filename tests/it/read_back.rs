@@ -66,13 +66,13 @@ async fn a_table_that_is_read_in_parts_has_the_rows_and_contents_that_it_has_as_
 }
 
 /// The tables that a verification of an archive with this SQL in its database read before the restore had come to its end.
-fn read_early(sql: &str) -> (Outcome, usize) {
+fn read_early(format: &str, sql: &str) -> (Outcome, usize) {
     let (place, database) = (Place::on_a_lent_server(), database());
     database.sql(sql);
-    let made = place.create(&database).args(["a.dump", "--format", "custom"]).output().unwrap();
+    let name = if format == "custom" { "a.dump" } else { "a.dir" };
+    let made = place.create(&database).args([name, "--format", format]).output().unwrap();
     assert_eq!(made.status.code(), Some(0));
-    let outcome =
-        place.outcome(place.verify().args(["a.dump", "--jobs", "2", "--log-file", "log"]));
+    let outcome = place.outcome(place.verify().args([name, "--jobs", "2", "--log-file", "log"]));
     let log = std::fs::read_to_string(place.dir().join("log")).unwrap();
     let restored = log.find("Backup restored successfully").unwrap();
     (outcome, log[..restored].matches("read back early").count())
@@ -80,15 +80,18 @@ fn read_early(sql: &str) -> (Outcome, usize) {
 
 #[test]
 fn tables_of_an_archive_are_read_while_pg_restore_is_at_work_and_are_the_same() {
-    let (outcome, early) =
-        read_early("CREATE TABLE more (a int PRIMARY KEY); INSERT INTO more VALUES (1)");
-    outcome.passed().says("✓ Contents match the backup (26 tables)");
-    assert!(early > 0, "{outcome}");
+    let more = "CREATE TABLE more (a int PRIMARY KEY); INSERT INTO more VALUES (1)";
+    for format in ["custom", "directory"] {
+        let (outcome, early) = read_early(format, more);
+        outcome.passed().says("✓ Contents match the backup (26 tables)");
+        assert!(early > 0, "{outcome}");
+    }
 }
 
 #[test]
 fn none_is_read_early_where_something_may_still_change_its_rows() {
     let (outcome, early) = read_early(
+        "custom",
         "CREATE TABLE log (tag text); CREATE MATERIALIZED VIEW v AS SELECT 1;
          CREATE FUNCTION logs() RETURNS event_trigger LANGUAGE plpgsql AS
              'BEGIN DELETE FROM public.log; INSERT INTO public.log VALUES (tg_tag); END';
