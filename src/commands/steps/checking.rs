@@ -65,8 +65,8 @@ fn applications_database(cx: Context<'_>, contents: &Contents) -> Option<String>
     apps.or(contents.databases().last()).and_then(name)
 }
 
-/// All checks, in the order of the report: of the database that the restore began in, unless the dump
-/// names others; those of the application in `database`.
+/// All checks, in the order of the report, with the tables read back beside the first of them: of the database that the
+/// restore began in, unless the dump names others; those of the application in `database`.
 async fn check_all(
     checking: &Checking<'_>,
     restored: &Restored,
@@ -76,13 +76,14 @@ async fn check_all(
     let (events, contents) = (checking.cx.events, checking.expected.contents);
     let server = checking.server.connect_info();
     let session = server.database(database).connect().await;
-    application(checking, &session.map_err(|error| CheckError::of(&error))?, notes).await?;
+    let session = session.map_err(|error| CheckError::of(&error))?;
+    let (checked, ()) =
+        tokio::join!(application(checking, &session, notes), read_ahead(checking, restored));
+    checked?;
     events.emit(Event::SectionStarted(Section::Contents));
     let several = contents.databases().count() > 1;
     for dump in contents.databases() {
-        // One that others use has its own name.
-        let name = dump.name.as_deref().filter(|_| checking.server.database().is_none());
-        let name = name.unwrap_or(&restored.database);
+        let name = name_of(checking, dump, restored);
         notes.about = several.then(|| name.to_owned());
         let database = RestoredDatabase::open(checking, server.database(name), dump).await?;
         against_the_backup(checking, &database, notes).await?;
@@ -95,6 +96,28 @@ async fn check_all(
     own::check(checking, restored, database, notes).await?;
     note_not_proven(checking, notes);
     Ok(())
+}
+
+/// Reads the tables of a dump of one database, so that its contents are known when they are asked for.
+async fn read_ahead(checking: &Checking<'_>, restored: &Restored) {
+    let mut databases = checking.expected.contents.databases();
+    let (Some(dump), None) = (databases.next(), databases.next()) else { return };
+    let server = checking.server.connect_info();
+    let database = server.database(name_of(checking, dump, restored));
+    if let Ok(database) = RestoredDatabase::open(checking, database, dump).await {
+        database.read_ahead().await;
+    }
+}
+
+/// The database that one of the dump's was restored into.
+fn name_of<'a>(
+    checking: &Checking<'_>,
+    dump: &'a DatabaseContents,
+    restored: &'a Restored,
+) -> &'a str {
+    // One that others use has its own name.
+    let name = dump.name.as_deref().filter(|_| checking.server.database().is_none());
+    name.unwrap_or(&restored.database)
 }
 
 /// The application's checks, section by section, in the order of the report.

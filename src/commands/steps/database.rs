@@ -79,6 +79,15 @@ impl<'a> RestoredDatabase<'a> {
         Ok(early.into_values().collect())
     }
 
+    /// Does what [`Self::read_first`] would have to do. What fails is told by that.
+    pub async fn read_ahead(&self) {
+        let tables: Vec<Wanted> = self.dump.tables.iter().cloned().map(Wanted::all).collect();
+        match self.read_first(&tables).await {
+            Ok(found) => self.checking.early.keep(found),
+            Err(error) => tracing::debug!(%error, "read ahead in vain"),
+        }
+    }
+
     /// Reads tables back, or counts their rows where the contents are left out.
     pub async fn read(&self, tables: Vec<Wanted>) -> Result<Vec<Found>, CheckError> {
         if self.with_content() {
