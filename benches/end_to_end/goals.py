@@ -33,30 +33,27 @@ def goals(summary):
     jobs = summary.document["settings"]["jobs"]
     for number, of in ((1, {}), (2, {"set": 2})):
         for key, how, limit in (("verify", "with", 0.52), ("verify-no-content", "without", 0.43)):
-            yield Goal(
+            yield compared(
                 f"`verify` {how} the content proof, part of firedrill's time, data set {number}",
-                ratio(summary.wall(key, **of), summary.wall("firedrill", **of)),
+                (summary, key, "firedrill"),
                 limit,
-                least=ratio(work(summary, key, **of), summary.wall("firedrill", **of)),
+                **of,
             )
-        yield Goal(
+        yield compared(
             f"`verify` of our custom archive, part of firedrill's time on it, data set {number}",
-            ratio(summary.wall("verify-custom", **of), summary.wall("firedrill-custom", **of)),
+            (summary, "verify-custom", "firedrill-custom"),
             0.75,
-            least=ratio(
-                work(summary, "verify-custom", **of), summary.wall("firedrill-custom", **of)
-            ),
+            **of,
         )
         yield Goal(
             f"cores that have nothing to do, part of `verify`'s time, data set {number}",
             idle_share(summary, "verify", **of),
             0.10,
         )
-    yield Goal(
+    yield compared(
         "`verify` with the content proof, part of the first description's procedure's time",
-        summary.ratio("verify", "spec"),
+        (summary, "verify", "spec"),
         0.46,
-        least=ratio(work(summary, "verify"), summary.wall("spec")),
     )
     restore = summary.restore_phase("verify-no-content")
     yield Goal(
@@ -70,11 +67,8 @@ def goals(summary):
         ratio(inserts and inserts.wall(), summary.wall("inserts-psql")),
         0.50,
     )
-    yield Goal(
-        "`create`, part of `pg_dump \\| gzip`'s time",
-        summary.ratio("create", "pg-dump-gzip"),
-        0.46,
-        least=ratio(work(summary, "create"), summary.wall("pg-dump-gzip")),
+    yield compared(
+        "`create`, part of `pg_dump \\| gzip`'s time", (summary, "create", "pg-dump-gzip"), 0.46
     )
     yield Goal(
         "`create`, part of its processor time and the server's, spread over the cores",
@@ -113,6 +107,14 @@ def goals(summary):
             0.8 * most,
             at_least=True,
         )
+
+
+def compared(text, between, limit, **of):
+    """That one row takes at most a part of another's time."""
+    summary, key, base = between
+    base = summary.wall(base, **of)
+    measured, least = ratio(summary.wall(key, **of), base), ratio(work(summary, key, **of), base)
+    return Goal(text, measured, limit, least=least)
 
 
 def idle_share(summary, key, **of):

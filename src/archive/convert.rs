@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::blocks::{DATA, LARGE_OBJECTS};
 use super::fields::Fields;
 use super::members::{Members, TOC, read_toc};
+use super::toc::{NO_DATA, NOT_PLACED};
 use super::{ArchiveError, CUSTOM, MAGIC, TAR, corrupt};
 use crate::model::packing::Packing;
 use crate::model::span::{RowsAt, Span};
@@ -19,10 +20,6 @@ use crate::model::span::{RowsAt, Span};
 const PIECE_BYTES: usize = 256 * 1024;
 /// Bytes of a statement or name in the table of contents at the most.
 const TEXT_BYTES: usize = 1 << 30;
-/// The state of an entry of the custom format that has no data. Source: `K_OFFSET_NO_DATA`.
-const NO_DATA: u8 = 3;
-/// The state of one whose data are somewhere. Source: `K_OFFSET_POS_NOT_SET`.
-const NOT_PLACED: u8 = 1;
 
 /// Where the files go, one after the other.
 pub trait Files {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::members::TOC;
 use crate::model::damage::Damage;
 use crate::model::suffix::{SEALED, without_seal};
 use crate::packing::file::{BackupFile, FileError};
@@ -130,6 +131,11 @@ impl ArchiveDirectory {
     /// Its members, ordered by their names.
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// The one with its table of contents.
+    pub fn toc(&self) -> Option<&Member> {
+        self.members.iter().find(|member| member.name == TOC)
     }
 
     /// The sizes of its members together.

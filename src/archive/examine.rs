@@ -67,7 +67,7 @@ pub(super) fn head_of_file(file: &BackupFile, packing: Packing, format: Format) 
 
 /// The same for a directory.
 pub(super) fn head_of_directory(directory: &ArchiveDirectory) -> Option<Head> {
-    let toc = directory.members().iter().find(|member| member.name == TOC)?;
+    let toc = directory.toc()?;
     Head::read(&mut Fields::new(directory.open(toc).ok()?.raw())).ok()
 }
 
@@ -179,8 +179,7 @@ pub(super) fn examine_directory(
     progress: &Progress,
 ) -> Result<Examined, ReadError> {
     let read = |error| of_disk(error, cancel);
-    let toc = directory.members().iter().find(|member| member.name == TOC);
-    let known = match toc {
+    let known = match directory.toc() {
         Some(toc) => match directory.open(toc) {
             Ok(file) => read_toc(file.raw(), 0),
             Err(error) => Err(ArchiveError::Disk(error)),

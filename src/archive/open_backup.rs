@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use super::Head;
 use super::convert;
 use super::examine::{self, Examined, Progress};
-use super::members::TOC;
 use super::woven::Beginning;
 use crate::archive::directory::ArchiveDirectory;
 use crate::model::format::Format;
@@ -168,8 +167,8 @@ impl OpenBackup {
             }
             Storage::File(_) => return None,
             Storage::Directory(directory) => {
-                let toc = directory.members().iter().find(|member| member.name == TOC)?;
-                let toc = convert::to_custom(directory.open(toc).ok()?.raw());
+                let toc = directory.open(directory.toc()?).ok()?;
+                let toc = convert::to_custom(toc.raw());
                 toc.and_then(|toc| Beginning::read(&toc[..]))
             }
         };

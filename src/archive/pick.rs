@@ -311,7 +311,7 @@ fn toc_of(archive: &OpenBackup, meter: &Meter) -> Result<(Head, Toc, usize), Arc
     let mut int_size = 4;
     let (head, toc) = match archive.storage() {
         Storage::Directory(directory) => {
-            let toc = member(directory, |name| name == TOC).ok_or_else(|| {
+            let toc = directory.toc().ok_or_else(|| {
                 let object = "its table of contents".to_owned();
                 ArchiveFlaw::LostMember { name: TOC.to_owned(), object }
             })?;

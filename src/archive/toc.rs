@@ -104,7 +104,9 @@ pub(super) enum Extra {
 
 /// The state of data in the custom format that an entry does not have.
 /// Source: `pg_backup_archiver.h`, `K_OFFSET_NO_DATA`.
-const NO_DATA: u8 = 3;
+pub(super) const NO_DATA: u8 = 3;
+/// The state of data that are somewhere: `K_OFFSET_POS_NOT_SET`.
+pub(super) const NOT_PLACED: u8 = 1;
 /// The state of data whose place was noted: `K_OFFSET_POS_SET`.
 const PLACED: u8 = 2;
 
@@ -197,7 +199,7 @@ fn read_entry<R: Read>(
     let (file, offset, has_data) = match extra {
         Extra::Place => {
             let state = fields.byte()?;
-            if !matches!(state, 1..=NO_DATA) {
+            if !matches!(state, NOT_PLACED..=NO_DATA) {
                 return Err(corrupt("an entry has data in no known state", fields.at()));
             }
             let offset = fields.offset()?;

@@ -90,8 +90,7 @@ pub(super) async fn of(
 fn toc_in_memory(directory: &ArchiveDirectory) -> Result<TempDir, Failure> {
     const HINT: &str =
         "make room in /dev/shm, or restore all of it under a name of its own: --as NAME";
-    let toc = directory.members().iter().find(|member| member.name == TOC);
-    let Some(toc) = toc else {
+    let Some(toc) = directory.toc() else {
         return Err(cannot(&format!("{TOC} is missing from the archive"), OLDER));
     };
     let made = in_memory::directory(toc.bytes).map_err(|why| cannot(&why, HINT))?;

@@ -35,27 +35,17 @@ pub(in crate::commands) async fn surely(
     is_known: bool,
     notes: &mut Notes<'_>,
 ) -> Attempted {
-    let (jobs, before) = match how(target).await {
+    let Several { jobs, before, early } = match how(target, is_known).await {
         Ok(Some(several)) => several,
         Ok(None) => return alone(target).await,
         Err(cut) => return (Restored::default(), Err(cut)),
     };
-    let early = match is_known {
-        true => EarlyItems::of(target, jobs).await,
-        false => Ok(None),
-    };
-    let early = match early {
-        Ok(early) => early,
-        Err(cut) => return (Restored::default(), Err(cut)),
-    };
     let (restored, ended) = run(target, jobs, early.as_ref()).await;
-    if early.is_some() && !matches!(no_event_trigger(target).await, Some(true)) {
-        target.early.forget();
-    }
     let adds_up = matches!(ended, Ok(None));
     let doubt = match (ended, restored.doubt()) {
         (Err(cut), _) => return (Restored::default(), Err(cut)),
-        (Ok(None), None) => return (restored, Ok(())),
+        (Ok(None), None) if early.is_none() => return (restored, Ok(())),
+        (Ok(None), None) => return (restored, settle_early(target).await),
         (Ok(None), Some(error)) => error.to_string(),
         (Ok(Some(unclear)), _) => unclear,
     };
@@ -64,15 +54,30 @@ pub(in crate::commands) async fn surely(
     again::second_opinion(target, before.as_ref(), first, alone(target), notes).await
 }
 
-/// Whether the database has no event trigger, which may have changed rows since they were read. Nothing where it does not say.
-async fn no_event_trigger(target: Target<'_>) -> Option<bool> {
-    let session = target.connect_info().connect().await.ok()?;
-    let sql = "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger)";
-    session.query_one(sql, &[]).await.ok()?.try_get(0).ok()
+/// Forgets what was read early, unless the database has no event trigger, which may have changed rows since.
+async fn settle_early(target: Target<'_>) -> Result<(), Obstacle> {
+    let asking = async {
+        let session = target.connect_info().connect().await.ok()?;
+        let sql = "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_event_trigger)";
+        session.query_one(sql, &[]).await.ok()?.try_get(0).ok()
+    };
+    if unless_stopped(target.cx.stop, asking).await? != Some(true) {
+        target.early.forget();
+    }
+    Ok(())
 }
 
-/// Over how many connections, and what there is in the cluster before; nothing where it is one.
-async fn how(target: Target<'_>) -> Result<Option<(usize, Option<Cluster>)>, Obstacle> {
+/// A restore over several connections.
+struct Several {
+    jobs: usize,
+    /// What there is in the cluster before.
+    before: Option<Cluster>,
+    /// Reads tables back meanwhile, where that can be.
+    early: Option<EarlyItems>,
+}
+
+/// How it is restored over several connections; nothing where it is one.
+async fn how(target: Target<'_>, is_known: bool) -> Result<Option<Several>, Obstacle> {
     // TimescaleDB restores its catalog in its order alone.
     if timescaledb::is_needed(target) {
         return Ok(None);
@@ -86,7 +91,8 @@ async fn how(target: Target<'_>) -> Result<Option<(usize, Option<Cluster>)>, Obs
         tracing::info!("rows may need those of other tables: over one connection, in its order");
         return Ok(None);
     }
-    Ok(Some((jobs, before)))
+    let early = if is_known { EarlyItems::of(target, jobs).await? } else { None };
+    Ok(Some(Several { jobs, before, early }))
 }
 
 /// Whether the archive's order of things matters, so that several connections would prove something

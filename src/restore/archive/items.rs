@@ -6,10 +6,9 @@
 
 use std::collections::{BTreeMap, BinaryHeap};
 
+use super::messages::PREFIX;
 use crate::archive::pick::Before;
 
-/// What its lines begin with.
-const PREFIX: &str = "pg_restore: ";
 /// The kind of the rows of a table.
 const ROWS: &str = "TABLE DATA ";
 
@@ -143,10 +142,12 @@ mod tests {
     #[test]
     fn the_largest_comes_first_and_what_is_not_wanted_not_at_all() {
         let mut items = items();
-        for said in ["3800 CONSTRAINT users users_pkey", "3745 TABLE DATA users"] {
-            say(&mut items, &format!("pg_restore: finished item {said}"));
-        }
-        for said in ["3746 TABLE DATA a table", "3747 TABLE DATA left out"] {
+        for said in [
+            "3800 CONSTRAINT users users_pkey",
+            "3745 TABLE DATA users",
+            "3746 TABLE DATA a table",
+            "3747 TABLE DATA left out",
+        ] {
             say(&mut items, &format!("pg_restore: finished item {said}"));
         }
         assert_eq!(taken(&mut items).as_deref(), Some("a table"));

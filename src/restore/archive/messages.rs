@@ -20,7 +20,8 @@ use crate::restore::tolerate::NOT_ALLOWED;
 
 /// Bytes kept of a message.
 const MOST_BYTES: usize = 16 * 1024;
-const PREFIX: &str = "pg_restore: ";
+/// What its lines begin with.
+pub(super) const PREFIX: &str = "pg_restore: ";
 
 /// A message that matters.
 #[derive(Debug)]

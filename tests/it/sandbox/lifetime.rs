@@ -4,7 +4,7 @@ use ccc_backup::events::Event;
 use ccc_backup::events::Events;
 use ccc_backup::model::locale::Locale;
 use ccc_backup::sandbox;
-use ccc_backup::sandbox::SandboxError;
+use ccc_backup::sandbox::{Request, SandboxError};
 use std::process::Command;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -52,14 +52,16 @@ async fn a_sandbox_starts_answers_and_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sandbox_that_is_dropped_leaves_nothing() {
-    let mut request = request("dropped");
-    request.data_bytes = None;
-    let sandbox = started(&request).await;
-    let volumes = volumes_of(&request.name);
-    assert_eq!(volumes.len(), 1, "{volumes:?}");
-    drop(sandbox);
-    assert_eq!(left(&request.name), Vec::<String>::new());
-    assert!(!volumes.iter().any(|volume| left(volume).contains(volume)), "{volumes:?}");
+    let in_memory = request("dropped");
+    let on_a_volume = Request { data_bytes: None, ..request("dropped-volume") };
+    for (request, expected) in [(in_memory, 0), (on_a_volume, 1)] {
+        let sandbox = started(&request).await;
+        let volumes = volumes_of(&request.name);
+        assert_eq!(volumes.len(), expected, "{volumes:?}");
+        drop(sandbox);
+        assert_eq!(left(&request.name), Vec::<String>::new());
+        assert!(!volumes.iter().any(|volume| left(volume).contains(volume)), "{volumes:?}");
+    }
 }
 
 #[tokio::test]
